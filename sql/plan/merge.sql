@@ -1,0 +1,10 @@
+-- plan/merge: every episode of every source once, sources in the order given, episodes in theirs
+-- reads:  datasets, episodes
+-- params: $output
+-- gives:  src_dataset VARCHAR, src_episode BIGINT, out_dataset VARCHAR, sort_key VARCHAR
+select e.src_dataset,
+       e.src_episode,
+       $output as out_dataset,
+       printf('%09d/%012d', d.src_position, e.src_episode) as sort_key
+from episodes e
+join datasets d using (src_dataset)

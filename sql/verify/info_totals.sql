@@ -1,0 +1,39 @@
+-- verify/info_totals: the totals and the splits in info.json are those of the dataset
+-- reads:  datasets, declared, tasks, features, info_facts, path_facts
+-- params:
+-- gives:  src_dataset VARCHAR, file VARCHAR, episode BIGINT, feature VARCHAR, problem VARCHAR
+with totals as (
+    select d.src_dataset,
+           d.version,
+           (select count(*) from declared e where e.src_dataset = d.src_dataset) as episodes,
+           (select coalesce(sum(e.length), 0) from declared e where e.src_dataset = d.src_dataset) as frames,
+           (select count(*) from tasks t where t.src_dataset = d.src_dataset) as tasks,
+           (select count(*) from features f where f.src_dataset = d.src_dataset and f.dtype = 'video') as cameras,
+           p.chunks_size
+    from datasets d
+    join path_facts p using (src_dataset)
+),
+needs as (
+    select src_dataset, 'total_episodes' as field, episodes::varchar as needed from totals
+    union all
+    select src_dataset, 'total_frames', frames::varchar from totals
+    union all
+    select src_dataset, 'total_tasks', tasks::varchar from totals
+    union all
+    select src_dataset, 'splits', if(episodes = 0, '{}', '{"train": "0:' || episodes || '"}') from totals
+    union all
+    select src_dataset, 'total_videos', (episodes * cameras)::varchar from totals where version <> 'v3.0'
+    union all
+    select src_dataset, 'total_chunks', ((episodes + chunks_size - 1) // chunks_size)::varchar
+    from totals
+    where version <> 'v3.0'
+)
+select n.src_dataset,
+       'meta/info.json' as file,
+       null::bigint as episode,
+       null::varchar as feature,
+       format('{} is {}, the dataset has {}', n.field, coalesce(i.value, 'missing'), n.needed) as problem
+from needs n
+left join info_facts i on i.src_dataset = n.src_dataset and i.field = n.field
+where i.value is distinct from n.needed
+order by n.src_dataset, n.field

@@ -1,0 +1,45 @@
+-- verify/task_indices: every row has a task_index, and the task list has that task
+-- reads:  datasets, placement, tasks
+-- params:
+-- gives:  src_dataset VARCHAR, file VARCHAR, episode BIGINT, feature VARCHAR, problem VARCHAR
+with used as (
+    select src_dataset, src_episode, data_file, row_from, unnest(map_keys(task_frames)) as src_task
+    from placement
+),
+unknown as (
+    select u.src_dataset,
+           u.src_episode,
+           u.data_file,
+           u.row_from,
+           format('task_index {} is not in the task list', u.src_task) as problem
+    from used u
+    where not exists (
+        from tasks t
+        where t.src_dataset = u.src_dataset
+          and t.src_task = u.src_task
+    )
+),
+absent as (
+    select src_dataset,
+           src_episode,
+           data_file,
+           row_from,
+           format('{} of {} rows have no task_index', rows - numbered, rows) as problem
+    from (
+        select *, coalesce(list_sum(map_values(task_frames)), 0)::bigint as numbered
+        from placement
+    )
+    where numbered <> rows
+)
+select f.src_dataset,
+       substr(f.data_file, length(d.root) + 2) as file,
+       f.src_episode as episode,
+       'task_index' as feature,
+       f.problem
+from (
+    from unknown
+    union all
+    from absent
+) f
+join datasets d using (src_dataset)
+order by f.src_dataset, f.data_file, f.row_from, f.problem

@@ -1,0 +1,7 @@
+-- write/frames_whole: the rows of whole data files, one file behind the other
+-- Nothing but a projection: a join, an IN list or a window would lose the order of the frames.
+-- reads:  parquet
+-- params: $files
+-- gives:  *
+select {{ columns | idents }}
+from read_parquet($files, hive_partitioning = false)

@@ -1,0 +1,137 @@
+"""The per-episode statistics that sources carry → the relation `carried_stats`.
+
+`whole_stats` has the same columns, one row a source, for what v2.0 says of its cameras.
+
+One row an episode, one flat DOUBLE[] column per feature and statistic, named `feature/stat`; null where a
+source has none, or has one of another size than the feature's (per-pixel statistics, say).
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lecompose import formats
+from lecompose.catalog import Catalog, Source, read_json
+from lecompose.errors import SourceBroken
+from lecompose.formats import STATS, Feature
+
+
+def register(catalog: Catalog, features: tuple[Feature, ...]) -> None:
+    """Make the relation `carried_stats` for the episodes of all sources.
+
+    Errors: SourceBroken where a statistics file cannot be read.
+    """
+    wanted = {f"{f.name}/{stat}": f for f in features if f.has_stats for stat in STATS}
+    for source in catalog.sources:
+        if source.version == formats.V30:
+            _register_v3(catalog, source, wanted)
+        elif source.version == formats.V21 and _stats_file(source).is_file():
+            catalog.engine.load(source.relation("stats"), _v21_rows(source, wanted))
+        else:
+            catalog.engine.table(
+                source.relation("stats"),
+                "stats/carried_none",
+                {"declared": source.relation("declared"), "absent": list(wanted)},
+                src_dataset=source.name,
+            )
+    relations = [s.relation("stats") for s in catalog.sources]
+    catalog.engine.table("carried_stats", "catalog/union", {"relations": relations})
+    catalog.engine.load("whole_stats", _whole_rows(catalog, [f for f in features if f.is_visual]))
+
+
+def _whole_rows(catalog: Catalog, cameras: list[Feature]) -> pa.Table:
+    """What v2.0 sources say of their cameras: over the whole dataset only, never per episode."""
+    said = [
+        read_json(s.root / "meta" / "stats.json")
+        if s.version == formats.V20 and (s.root / "meta" / "stats.json").is_file()
+        else {}
+        for s in catalog.sources
+    ]
+    columns = {
+        f"{camera.name}/{stat}": pa.array(
+            [_sized(stats, f"{camera.name}/{stat}", camera) for stats in said], pa.list_(pa.float64())
+        )
+        for camera in cameras
+        for stat in STATS
+    }
+    return pa.table({"src_dataset": pa.array([s.name for s in catalog.sources], pa.string()), **columns})
+
+
+def _register_v3(catalog: Catalog, source: Source, wanted: dict[str, Feature]) -> None:
+    files = [str(f) for f in sorted((source.root / "meta" / "episodes").glob("*/*.parquet"))]
+    stored = pq.read_schema(files[0])
+    present = [name for name in wanted if f"stats/{name}" in stored.names]
+    columns = [
+        {
+            "name": name,
+            "stored": f"stats/{name}",
+            "depth": _depth(stored.field(f"stats/{name}").type),
+            "size": 1 if name.endswith("/count") else wanted[name].stat_size,
+        }
+        for name in present
+    ]
+    catalog.engine.table(
+        source.relation("stats"),
+        "stats/carried_v3",
+        {"columns": columns, "absent": [name for name in wanted if name not in present]},
+        src_dataset=source.name,
+        files=[formats.escaped_glob(f) for f in files],
+    )
+
+
+def _depth(kind: pa.DataType) -> int:
+    depth = 0
+    while pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        depth, kind = depth + 1, kind.value_type
+    return depth
+
+
+def _stats_file(source: Source) -> Path:
+    return source.root / "meta" / "episodes_stats.jsonl"
+
+
+def _v21_rows(source: Source, wanted: dict[str, Feature]) -> pa.Table:
+    episodes: list[int] = []
+    columns: dict[str, list[list[float] | None]] = {name: [] for name in wanted}
+    for episode, stats in _v21_lines(_stats_file(source)):
+        episodes.append(episode)
+        for name, values in columns.items():
+            values.append(_sized(stats, name, wanted[name]))
+    arrays = [pa.array(values, pa.list_(pa.float64())) for values in columns.values()]
+    return pa.table(
+        [pa.array([source.name] * len(episodes), pa.string()), pa.array(episodes, pa.int64()), *arrays],
+        names=["src_dataset", "src_episode", *columns],
+    )
+
+
+def _v21_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+                yield int(row["episode_index"]), dict(row["stats"])
+            except (ValueError, KeyError, TypeError) as error:
+                raise SourceBroken(f"line {number} is no episode's statistics: {error!r}. ({path})") from error
+
+
+def _sized(stats: dict[str, Any], name: str, feature: Feature) -> list[float] | None:
+    key, _, stat = name.rpartition("/")
+    said = stats.get(key)
+    if not isinstance(said, dict) or stat not in said:
+        return None
+    flat = flattened(said[stat])
+    size = 1 if stat == "count" else feature.stat_size
+    return flat if len(flat) == size else None
+
+
+def flattened(value: Any) -> list[float]:
+    """The numbers in a nested list, in order."""
+    if isinstance(value, list):
+        return [x for inner in value for x in flattened(inner)]
+    return [float(value)] if isinstance(value, int | float) else []

@@ -1,0 +1,143 @@
+"""One DuckDB connection that runs the statements of `sql/` by name. The only importer of duckdb."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from lecompose.errors import ComposeError, OutputUnwritable, QueryError, RequestError, SourceBroken
+from lecompose.templates import render
+
+Context = Mapping[str, object]
+
+
+class Engine:
+    """A private in-memory database.
+
+    Every call names a template of `sql/`; `context` shapes it (names, blocks), keyword values are
+    bound. Results are read to the end before a call returns, but for `stream`, which has a cursor
+    of its own. Safe to share between threads for `stream` and `run`.
+    """
+
+    def __init__(self, *, scratch: Path, threads: int | None = None, memory: str | None = None) -> None:
+        self.memory = memory
+        config: dict[str, Any] = {"temp_directory": str(scratch), "autoinstall_known_extensions": "false"}
+        if threads is not None:
+            config["threads"] = threads
+        if memory is not None:
+            config["memory_limit"] = memory
+        with _translated("engine settings", wrong=RequestError):
+            self._con = duckdb.connect(":memory:", config=config)
+        # COPY marks columns REQUIRED where statistics show no NULL: two files of one dataset could differ.
+        self._con.execute("set disabled_optimizers = 'statistics_propagation'")
+
+    def close(self) -> None:
+        self._con.close()
+
+    @property
+    def threads(self) -> int:
+        """Threads that DuckDB, and every stage beside it, may use."""
+        return int(self._setting("threads"))
+
+    @property
+    def memory_bytes(self) -> int:
+        """The memory that DuckDB may use."""
+        number, unit = str(self._setting("memory_limit")).split()
+        return int(float(number) * 1024 ** ("bytes", "KiB", "MiB", "GiB", "TiB").index(unit))
+
+    def _setting(self, name: str) -> Any:
+        # fetchall, not fetchone: a half-read result blocks the connection.
+        return self._con.execute("select current_setting($name)", {"name": name}).fetchall()[0][0]
+
+    def load(self, relation: str, rows: pa.Table) -> None:
+        """Copy an Arrow table into the database as `relation`."""
+        with _translated(relation):
+            self._con.from_arrow(rows).create(relation)
+
+    def table(
+        self, relation: str, template: str, context: Context | None = None, /, **values: object
+    ) -> None:
+        """Materialise what a template gives as the table `relation`."""
+        with _translated(template):
+            self._relation(self._con, template, context, values).create(relation)
+
+    def view(self, relation: str, template: str, context: Context | None = None, /, **values: object) -> None:
+        """Name what a template gives `relation`, to be computed at each read."""
+        with _translated(template):
+            self._relation(self._con, template, context, values).create_view(relation)
+
+    def arrow(self, template: str, context: Context | None = None, /, **values: object) -> pa.Table:
+        """All rows as an Arrow table."""
+        with _translated(template):
+            return self._relation(self._con, template, context, values).to_arrow_table()
+
+    def rows(
+        self, template: str, context: Context | None = None, /, **values: object
+    ) -> list[dict[str, Any]]:
+        """All rows as dicts."""
+        return self.arrow(template, context, **values).to_pylist()
+
+    def run(self, template: str, context: Context | None = None, /, **values: object) -> None:
+        """Execute a statement that gives no rows (COPY)."""
+        with _translated(template), self._con.cursor() as cursor:
+            cursor.execute(render(template, **(context or {})), values).fetchall()
+
+    @contextmanager
+    def stream(
+        self, template: str, context: Context | None = None, /, *, batch_rows: int, **values: object
+    ) -> Iterator[pa.RecordBatchReader]:
+        """Record batches of at most `batch_rows`, in row order, read lazily on a cursor of their own."""
+        with _translated(template), self._con.cursor() as cursor:
+            yield self._relation(cursor, template, context, values).to_arrow_reader(batch_rows)
+
+    def copy_batches(self, batches: pa.RecordBatchReader, template: str, /, **values: object) -> None:
+        """COPY a stream of record batches, in order; the template reads them as `batches`."""
+        with _translated(template), self._con.cursor() as cursor:
+            cursor.register("batches", batches)
+            cursor.execute(render(template), values).fetchall()
+
+    @staticmethod
+    def _relation(
+        con: duckdb.DuckDBPyConnection, template: str, context: Context | None, values: dict[str, object]
+    ) -> duckdb.DuckDBPyRelation:
+        return con.sql(render(template, **(context or {})), params=values)
+
+
+@contextmanager
+def _translated(doing: str, *, wrong: type[ComposeError] = QueryError) -> Iterator[None]:
+    """Turn every DuckDB error into one of ours, keeping it as the cause."""
+    try:
+        yield
+    except duckdb.InterruptException as error:
+        raise KeyboardInterrupt from error
+    except duckdb.OutOfMemoryException as error:
+        raise RequestError(f"{doing}: DuckDB ran out of memory. Try: a larger --memory. {error}") from error
+    except duckdb.IOException as error:
+        raise _io_error(doing, error) from error
+    except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.HTTPException) as error:
+        raise SourceBroken(f"{doing}: {error}") from error
+    except duckdb.Error as error:
+        raise wrong(f"{doing}: {error}") from error
+
+
+def _io_error(doing: str, error: duckdb.Error) -> ComposeError:
+    text = str(error)
+    for sign in (
+        "No space left",
+        "Permission denied",
+        "Read-only file system",
+        "Could not write",
+        "Cannot open",
+    ):
+        if sign in text:
+            return OutputUnwritable(f"{doing}: {text}")
+    return SourceBroken(f"{doing}: {text}")
+
+
+def cores() -> int:
+    """Processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)

@@ -1,0 +1,237 @@
+"""Facts of the LeRobot dataset formats v2.0, v2.1 and v3.0: paths, columns, types, limits.
+
+Source: LeRobot 0.3.3 (v2.x) and 0.6.1 (v3.0), read off what they write and what they refuse to read.
+"""
+
+import json
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from lecompose.errors import SourceBroken
+
+V20, V21, V30 = "v2.0", "v2.1", "v3.0"
+VERSIONS = (V20, V21, V30)
+
+# The five features every dataset has, last and in this order.
+DEFAULT_FEATURES: dict[str, dict[str, Any]] = {
+    "timestamp": {"dtype": "float32", "shape": [1], "names": None},
+    "frame_index": {"dtype": "int64", "shape": [1], "names": None},
+    "episode_index": {"dtype": "int64", "shape": [1], "names": None},
+    "index": {"dtype": "int64", "shape": [1], "names": None},
+    "task_index": {"dtype": "int64", "shape": [1], "names": None},
+}
+# What a composition numbers anew; every other column is carried as it is.
+BOOKKEEPING = ("index", "episode_index", "task_index")
+
+STATS = ("min", "max", "mean", "std", "count", "q01", "q10", "q50", "q90", "q99")
+QUANTILES = {"q01": 0.01, "q10": 0.10, "q50": 0.50, "q90": 0.90, "q99": 0.99}
+
+# v3.0 readers find files by these patterns whatever info.json says, so they are the only ones written.
+DATA_PATH = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
+VIDEO_PATH = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
+EPISODES_PATH = "meta/episodes/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
+V2_DATA_PATH = "data/chunk-{episode_chunk:03d}/episode_{episode_index:06d}.parquet"
+V2_VIDEO_PATH = "videos/chunk-{episode_chunk:03d}/{video_key}/episode_{episode_index:06d}.mp4"
+
+# Readers sort files by their path as a string: chunk-1000 would come before chunk-101.
+MAX_INDEX = 1000
+# LeRobot refuses a video frame whose time is further than this from the one asked for.
+TOLERANCE_S = 1e-4
+
+_VISUAL = ("video", "image")
+_ARROW = {
+    "bool": pa.bool_(),
+    "int8": pa.int8(),
+    "int16": pa.int16(),
+    "int32": pa.int32(),
+    "int64": pa.int64(),
+    "uint8": pa.uint8(),
+    "uint16": pa.uint16(),
+    "uint32": pa.uint32(),
+    "uint64": pa.uint64(),
+    "float16": pa.float16(),
+    "float32": pa.float32(),
+    "float64": pa.float64(),
+    "string": pa.string(),
+}
+_IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When a new file and a new folder start.
+
+    Units: MiB (2**20 bytes), files a chunk, seconds. The seconds are ours: past 1,024 s into a
+    file LeRobot's float32 frame times are coarser than its own tolerance.
+    """
+
+    data_mb: float = 100
+    video_mb: float = 200
+    chunk_files: int = 1000
+    video_s: float = 1000
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One entry of `info.json`'s features.
+
+    Shape: as declared; `(1,)` is a scalar column, `(n,)` a vector, 2 to 5 dimensions an array.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    spec: Mapping[str, Any]
+
+    @property
+    def is_video(self) -> bool:
+        return self.dtype == "video"
+
+    @property
+    def is_visual(self) -> bool:
+        return self.dtype in _VISUAL
+
+    @property
+    def has_stats(self) -> bool:
+        return self.dtype not in ("string", "language")
+
+    @property
+    def is_numeric(self) -> bool:
+        return self.dtype in _ARROW and self.dtype != "string"
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """The feature's `info`, or `video_info` as v2.0 spelled it; empty where absent."""
+        return dict(self.spec.get("info") or self.spec.get("video_info") or {})
+
+    @property
+    def is_depth(self) -> bool:
+        info = self.info
+        return bool(info.get("is_depth_map") or info.get("video.is_depth_map"))
+
+    @property
+    def stat_shape(self) -> tuple[int, ...]:
+        """Shape of its min, max, mean, std and quantiles.
+
+        Source: LeRobot reduces all axes but the last; visual features per channel as (C, 1, 1).
+        """
+        if self.is_visual:
+            return (1 if self.is_depth else 3, 1, 1)
+        return (self.shape[-1] if self.shape else 1,)
+
+    @property
+    def stat_size(self) -> int:
+        """Numbers in one of its statistics."""
+        return self.stat_shape[0]
+
+
+def feature(name: str, spec: Mapping[str, Any]) -> Feature:
+    """The feature declared by one entry of `info.json`.
+
+    Errors: SourceBroken for an entry without dtype and shape, or a name that cannot be a folder.
+    """
+    dtype, shape = spec.get("dtype"), spec.get("shape")
+    if not isinstance(dtype, str) or not isinstance(shape, list | tuple):
+        raise SourceBroken(f'feature "{name}": needs a dtype and a shape, has {json.dumps(dict(spec))[:200]}')
+    if "/" in name or "\0" in name or name in ("", ".", ".."):
+        raise SourceBroken(f'feature "{name}": a feature name may not contain "/"')
+    return Feature(name, dtype, tuple(int(n) for n in shape), dict(spec))
+
+
+def arrow_field(feature: Feature) -> pa.Field | None:
+    """The parquet column that stores a feature, as LeRobot's writer declares it.
+
+    None for a dtype whose column type the dataset's own files decide (language).
+    """
+    if feature.dtype == "image":
+        return pa.field(feature.name, _IMAGE)
+    scalar = _ARROW.get(feature.dtype)
+    if scalar is None:
+        return None
+    if feature.shape in ((), (1,)):
+        return pa.field(feature.name, scalar)
+    if len(feature.shape) == 1:
+        return pa.field(feature.name, pa.list_(pa.field("element", scalar), feature.shape[0]))
+    return _array_field(feature, scalar)
+
+
+def _array_field(feature: Feature, scalar: pa.DataType) -> pa.Field:
+    # The extension is named in the field's metadata: `datasets` need not be installed to write it.
+    storage = scalar
+    for _ in feature.shape:
+        storage = pa.list_(pa.field("element", storage))
+    kind = f"datasets.features.features.Array{len(feature.shape)}DExtensionType"
+    return pa.field(
+        feature.name,
+        storage,
+        metadata={
+            "ARROW:extension:name": kind,
+            "ARROW:extension:metadata": json.dumps([list(feature.shape), feature.dtype]),
+        },
+    )
+
+
+def hf_feature(feature: Feature) -> dict[str, Any] | None:
+    """How `datasets` declares the column in the `huggingface` schema metadata; None for language."""
+    if feature.dtype == "image":
+        return {"_type": "Image"}
+    if feature.dtype not in _ARROW:
+        return None
+    value = {"dtype": feature.dtype, "_type": "Value"}
+    if feature.shape in ((), (1,)):
+        return value
+    if len(feature.shape) == 1:
+        return {"feature": value, "length": feature.shape[0], "_type": "List"}
+    return {
+        "shape": list(feature.shape),
+        "dtype": feature.dtype,
+        "_type": f"Array{len(feature.shape)}D",
+    }
+
+
+# Path templates -------------------------------------------------------------------------------
+
+_FIELDS = ("video_key", "chunk_index", "file_index", "episode_chunk", "episode_index")
+
+
+def _parts(template: str) -> list[tuple[str, str | None, str]]:
+    """(literal, field name or None, format spec) for each piece of a path template.
+
+    Errors: SourceBroken for a template that leaves the dataset folder or names an unknown field.
+    """
+    try:
+        parts = [(lit, name, spec or "") for lit, name, spec, _ in string.Formatter().parse(template)]
+    except ValueError as error:
+        raise SourceBroken(f'path template "{template}" in info.json: {error}') from None
+    unknown = [name for _, name, _ in parts if name is not None and name not in _FIELDS]
+    if unknown:
+        raise SourceBroken(f'path template "{template}" in info.json: unknown field {{{unknown[0]}}}')
+    if template.startswith("/") or ".." in template.split("/") or "\\" in template:
+        raise SourceBroken(f'path template "{template}" in info.json leaves the dataset folder')
+    return parts
+
+
+def path_glob(template: str) -> str:
+    """A glob that matches every file a path template can name."""
+    return "".join(escaped_glob(lit) + ("" if name is None else "*") for lit, name, _ in _parts(template))
+
+
+def path_format(template: str, fields: tuple[str, ...]) -> str:
+    """A path template as a DuckDB `format` string whose arguments are `fields`, in that order."""
+    text = ""
+    for lit, name, spec in _parts(template):
+        text += lit.replace("{", "{{").replace("}", "}}")
+        if name is not None:
+            if name not in fields:
+                raise SourceBroken(f'path template "{template}" in info.json: {{{name}}} has no value here')
+            text += f"{{{fields.index(name)}:{spec}}}" if spec else f"{{{fields.index(name)}}}"
+    return text
+
+
+def escaped_glob(path: str) -> str:
+    """`path` with glob characters made literal; DuckDB reads every path as a glob."""
+    return "".join(f"[{c}]" if c in "*?[" else c for c in path)

@@ -1,0 +1,60 @@
+"""What every stage is given: the layout, where to write, whom to tell, what to count."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+from typing import Protocol
+
+from lecompose.engine import Engine
+from lecompose.layout import Layout
+from lecompose.target import Target
+
+
+class Progress(Protocol):
+    """Told how far a run is. Units: bytes."""
+
+    def stage(self, name: str, size_bytes: int) -> None:
+        """A stage starts that will move about so many bytes."""
+
+    def advance(self, size_bytes: int) -> None:
+        """So many bytes more are done."""
+
+
+class Silent:
+    """The progress that tells nobody."""
+
+    def stage(self, name: str, size_bytes: int) -> None: ...
+
+    def advance(self, size_bytes: int) -> None: ...
+
+
+@dataclass(frozen=True)
+class Run:
+    """One execution; `folders` maps each output to the staging folder that becomes its `destinations`."""
+
+    layout: Layout
+    folders: dict[str, Path]
+    destinations: dict[str, Path]
+    scratch: Path
+    progress: Progress
+    counted: Counter[str] = field(default_factory=Counter)
+    _lock: Lock = field(default_factory=Lock, repr=False)
+
+    @property
+    def engine(self) -> Engine:
+        return self.layout.engine
+
+    @property
+    def target(self) -> Target:
+        return self.layout.target
+
+    def count(self, what: str, n: int) -> None:
+        """Add to a counter; safe from any thread."""
+        with self._lock:
+            self.counted[what] += n
+
+    def advance(self, size_bytes: int) -> None:
+        """Report progress; safe from any thread."""
+        with self._lock:
+            self.progress.advance(size_bytes)

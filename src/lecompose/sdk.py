@@ -1,0 +1,120 @@
+"""The public face: one function an operation, with the argument names of the command line."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from lecompose import plan
+from lecompose.catalog import Catalog, open_catalog
+from lecompose.engine import Engine
+from lecompose.errors import RequestError, SourceBroken, listed
+from lecompose.execute import Report, execute, preview, refuse_taken, workspace
+from lecompose.formats import Limits
+from lecompose.layout import lay_out
+from lecompose.run import Progress, Silent
+from lecompose.stages.verify import Violation, requirements, violations
+from lecompose.summary import Summary, summarise
+from lecompose.target import agree
+
+ROW_GROUPS = ("episode", "packed")
+
+
+def merge(
+    sources: Sequence[str | Path],
+    *,
+    out: str | Path,
+    robot_type: str | None = None,
+    data_mb: float = Limits.data_mb,
+    video_mb: float = Limits.video_mb,
+    chunk_files: int = Limits.chunk_files,
+    row_groups: str = "episode",
+    overwrite: bool = False,
+    dry_run: bool = False,
+    threads: int | None = None,
+    memory: str | None = None,
+    progress: Progress | None = None,
+) -> Report:
+    """The report of merging `sources`, in the order given, into one v3.0 dataset at `out`.
+
+    Sources are folders, or repo ids under $HF_LEROBOT_HOME, of any format version. Every frame, state,
+    task and timestamp is the source's; videos are not decoded.
+
+    Units: `data_mb` and `video_mb` in MiB a file; `memory` as in "4GB".
+    Errors: FeatureMismatch with every difference between the sources; SourceError, MediaError with every
+    unusable file; OutputExists, OutputUnwritable; VerifyError. After any of them `out` is as it was.
+    """
+    _refuse_options(row_groups=row_groups, data_mb=data_mb, video_mb=video_mb, chunk_files=chunk_files)
+    destination = Path(out).expanduser().absolute()
+    refuse_taken(destination, overwrite=overwrite, roots=[])
+    with _scratch(destination, dry_run=dry_run) as scratch, _engine(scratch, threads, memory) as engine:
+        catalog = open_catalog(engine, sources)
+        refuse_taken(destination, overwrite=overwrite, roots=[s.root for s in catalog.sources])
+        limits = Limits(data_mb=data_mb, video_mb=video_mb, chunk_files=chunk_files)
+        target = agree(catalog, robot_type=robot_type, limits=limits, row_groups=row_groups)
+        _refuse_broken(catalog)
+        plan.merge(catalog, output=destination.name)
+        layout = lay_out(catalog, target, scratch=scratch)
+        destinations = {destination.name: destination}
+        if dry_run:
+            return preview(layout, destinations)
+        return execute(layout, destinations, staging=scratch, progress=progress or Silent())
+
+
+def info(source: str | Path, *, threads: int | None = None, memory: str | None = None) -> Summary:
+    """What is in a dataset: format, robot, episodes, tasks, features, cameras, sizes.
+
+    Errors: SourceError where it cannot be read.
+    """
+    with _opened(source, threads, memory) as catalog:
+        return summarise(catalog)
+
+
+def check(source: str | Path, *, threads: int | None = None, memory: str | None = None) -> list[Violation]:
+    """Every promise of its format that a dataset breaks; empty where it is sound.
+
+    Reads metadata, parquet and video tables; decodes nothing, changes nothing.
+    Errors: SourceError where there is too little to check.
+    """
+    with _opened(source, threads, memory) as catalog:
+        return violations(catalog)
+
+
+@contextmanager
+def _opened(source: str | Path, threads: int | None, memory: str | None) -> Iterator[Catalog]:
+    with TemporaryDirectory(prefix="lecompose-") as scratch, _engine(Path(scratch), threads, memory) as engine:
+        yield open_catalog(engine, [source])
+
+
+@contextmanager
+def _engine(scratch: Path, threads: int | None, memory: str | None) -> Iterator[Engine]:
+    engine = Engine(scratch=scratch, threads=threads, memory=memory)
+    try:
+        yield engine
+    finally:
+        engine.close()
+
+
+@contextmanager
+def _scratch(destination: Path, *, dry_run: bool) -> Iterator[Path]:
+    if dry_run:
+        with TemporaryDirectory(prefix="lecompose-") as folder:
+            yield Path(folder)
+    else:
+        with workspace(destination) as folder:
+            yield folder
+
+
+def _refuse_options(*, row_groups: str, **positive: float) -> None:
+    if row_groups not in ROW_GROUPS:
+        raise RequestError(f'row groups "{row_groups}": one of {", ".join(ROW_GROUPS)} is needed')
+    for name, value in positive.items():
+        if value <= 0:
+            raise RequestError(f"{name} is {value}; more than 0 is needed")
+
+
+def _refuse_broken(catalog: Catalog) -> None:
+    broken = requirements(catalog)
+    if broken:
+        lines = [f"{v.problem} ({v.file})" if v.file else v.problem for v in broken]
+        raise SourceBroken(listed("sources that do not keep what a composition needs:", lines))

@@ -1,0 +1,1 @@
+"""The stages of a run, strangers to each other; `lecompose.execute` puts them in order."""

@@ -1,0 +1,168 @@
+"""Writes meta/: info.json, tasks.parquet and the episodes files."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lecompose import formats
+from lecompose.errors import OutputUnwritable
+from lecompose.formats import STATS, Feature
+from lecompose.layout import MIB
+from lecompose.run import Run
+
+_BYTES_A_NUMBER = 8
+# Pointers, ranges and task strings of an episode's row, generously.
+_BYTES_A_ROW = 512
+
+
+def metadata(run: Run) -> None:
+    """Write meta/ of every output.
+
+    Errors: OutputUnwritable.
+    """
+    run.progress.stage("metadata", 0)
+    run.engine.table("episode_tasks", "layout/episode_tasks")
+    columns = list(_stat_columns(run))
+    _number_episode_files(run, columns)
+    for output, folder in run.folders.items():
+        try:
+            _write_tasks(run, output, folder)
+            _write_info(run, output, folder)
+        except OSError as error:
+            raise OutputUnwritable(f"cannot write metadata: {error}. ({folder})") from error
+    _write_episodes(run, columns)
+
+
+# meta/episodes ----------------------------------------------------------------------------------
+
+
+def _stat_columns(run: Run) -> Iterator[dict[str, Any]]:
+    """The statistics columns in feature order; `kind` 0 plain, 1 a count, 2 nested as (C, 1, 1)."""
+    have = {row["column_name"] for row in run.engine.rows("catalog/columns_of", {"relation": "episode_stats"})}
+    for feature in run.target.features:
+        for stat in STATS:
+            name = f"{feature.name}/{stat}"
+            if name in have:
+                kind = 1 if stat == "count" else 2 if feature.is_visual else 0
+                yield {"name": name, "column": f"stats/{name}", "kind": kind, "size": feature.stat_size}
+
+
+def _number_episode_files(run: Run, columns: list[dict[str, Any]]) -> None:
+    numbers = sum(c["size"] for c in columns)
+    limits = run.target.limits
+    run.engine.table("sized_episodes", "layout/sized_episodes", row_bytes=numbers * _BYTES_A_NUMBER + _BYTES_A_ROW)
+    run.engine.table(
+        "episode_file_numbers",
+        "layout/files",
+        {"sized": "sized_episodes"},
+        limit_bytes=int(limits.data_mb * MIB),
+        limit_frames=2**62,
+    )
+
+
+def _write_episodes(run: Run, columns: list[dict[str, Any]]) -> None:
+    cameras = run.target.cameras
+    context = {"cameras": [_camera_columns(n, c) for n, c in enumerate(cameras)], "stats": columns}
+    values: dict[str, object] = {}
+    if cameras:
+        values = {"fps": float(run.target.fps), "cameras": [c.name for c in cameras]}
+    for row in run.engine.rows("layout/episode_files", chunk_files=run.target.limits.chunk_files):
+        name = formats.EPISODES_PATH.format(chunk_index=row["chunk_index"], file_index=row["file_index"])
+        path = run.folders[row["out_dataset"]] / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        run.engine.run("write/episodes", context, path=str(path), **values, **row)
+        run.count("files_written", 1)
+
+
+def _camera_columns(number: int, camera: Feature) -> dict[str, str]:
+    names = ("chunk_index", "file_index", "from_timestamp", "to_timestamp")
+    return {"relation": f"camera_{number}"} | {name: f"videos/{camera.name}/{name}" for name in names}
+
+
+# meta/tasks.parquet -----------------------------------------------------------------------------
+
+
+def _write_tasks(run: Run, output: str, folder: Path) -> None:
+    tasks = run.engine.arrow("layout/output_tasks", out_dataset=output)
+    schema = pa.schema(
+        [("task_index", pa.int64()), ("task", pa.string())], metadata={"pandas": json.dumps(_pandas_index())}
+    )
+    folder.joinpath("meta").mkdir(parents=True, exist_ok=True)
+    pq.write_table(tasks.cast(schema), folder / "meta" / "tasks.parquet")
+
+
+def _pandas_index() -> dict[str, Any]:
+    """Schema metadata that makes `task` the index of the pandas frame: LeRobot finds tasks by it.
+
+    Source: the pandas metadata specification of Arrow; LeRobot 0.6.1 reads `tasks.iloc[i].name`.
+    """
+
+    def column(name: str | None, pandas_type: str, numpy_type: str, metadata: object = None) -> dict[str, object]:
+        return {
+            "name": name,
+            "field_name": name,
+            "pandas_type": pandas_type,
+            "numpy_type": numpy_type,
+            "metadata": metadata,
+        }
+
+    return {
+        "index_columns": ["task"],
+        "column_indexes": [column(None, "unicode", "object", {"encoding": "UTF-8"})],
+        "columns": [column("task_index", "int64", "int64"), column("task", "unicode", "object")],
+        "creator": {"library": "pyarrow", "version": pa.__version__},
+        "pandas_version": "2.2.3",
+    }
+
+
+# meta/info.json ---------------------------------------------------------------------------------
+
+
+def _write_info(run: Run, output: str, folder: Path) -> None:
+    totals = next(r for r in run.engine.rows("plan/totals") if r["out_dataset"] == output)
+    tasks = run.engine.arrow("layout/output_tasks", out_dataset=output).num_rows
+    target, limits = run.target, run.target.limits
+    info = {
+        "codebase_version": formats.V30,
+        "fps": _whole(float(target.fps)),
+        "features": {f.name: _spec(run, f) for f in target.features},
+        "total_episodes": totals["episodes"],
+        "total_frames": totals["frames"],
+        "total_tasks": tasks,
+        "chunks_size": limits.chunk_files,
+        "data_files_size_in_mb": _whole(limits.data_mb),
+        "video_files_size_in_mb": _whole(limits.video_mb),
+        "data_path": formats.DATA_PATH,
+        "video_path": formats.VIDEO_PATH if target.cameras else None,
+        "robot_type": target.robot_type,
+        "splits": {"train": f"0:{totals['episodes']}"},
+    }
+    text = json.dumps(info, indent=4, ensure_ascii=False)
+    folder.joinpath("meta", "info.json").write_text(text, encoding="utf-8")
+
+
+def _whole(value: float) -> float | int:
+    return int(value) if value == int(value) else value
+
+
+def _spec(run: Run, feature: Feature) -> dict[str, Any]:
+    """A feature's entry; codec and pixel format that no source declared are read off a video."""
+    spec = dict(feature.spec)
+    if not feature.is_video:
+        return spec
+    info = dict(spec["info"])
+    said = [v for s in run.layout.catalog.sources for f in s.cameras if f.name == feature.name for v in [f.info]]
+    if not any(i.get("video.codec") for i in said):
+        video = next(v for v in _videos_of(run, feature))
+        info["video.codec"], info["video.pix_fmt"] = video.codec, info["video.pix_fmt"] or video.pix_fmt
+    return {**spec, "info": info}
+
+
+def _videos_of(run: Run, camera: Feature) -> Iterator[Any]:
+    for row in run.engine.rows("layout/segments"):
+        if row["camera"] == camera.name:
+            yield run.layout.videos[row["video_file"]]

@@ -1,0 +1,34 @@
+"""Puts finished outputs in their places: one rename each, all or none."""
+
+import errno
+from pathlib import Path
+
+from lecompose.errors import OutputExists, OutputUnwritable
+from lecompose.run import Run
+
+
+def publish(run: Run) -> None:
+    """Rename every staging folder to its destination; a dataset that stood there leaves with the staging.
+
+    Errors: OutputExists where something appeared there meanwhile; OutputUnwritable. Either way every
+    destination is as it was.
+    """
+    run.progress.stage("publish", 0)
+    undo: list[tuple[Path, Path]] = []
+    try:
+        for output, folder in run.folders.items():
+            destination = run.destinations[output]
+            if destination.exists():
+                _rename(destination, folder.with_name(f"{folder.name}.replaced"), undo)
+            _rename(folder, destination, undo)
+    except OSError as error:
+        for now, before in reversed(undo):
+            now.rename(before)
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            raise OutputExists(f"something appeared at the destination during the run. ({destination})") from error
+        raise OutputUnwritable(f"cannot put the output in place: {error}. ({destination})") from error
+
+
+def _rename(source: Path, target: Path, undo: list[tuple[Path, Path]]) -> None:
+    source.rename(target)
+    undo.append((target, source))
