@@ -29,7 +29,7 @@ unnamed as (
     select src_dataset,
            file,
            format(
-               'readers would take it for data; only {}/chunk-NNN/file-NNN.parquet, both below 1000, may be here',
+               'readers would take it for data; only {}/chunk-NNN/file-NNN.parquet, below 1000, may be here',
                family
            ) as problem
     from numbers
@@ -45,7 +45,8 @@ gaps as (
            ) as problem
     from sequence
     where not coalesce(
-        (chunk = chunk_before and number = number_before + 1) or (chunk = chunk_before + 1 and number = 0),
+        (chunk = chunk_before and number = number_before + 1)
+            or (chunk = chunk_before + 1 and number = 0),
         chunk = 0 and number = 0
     )
 )

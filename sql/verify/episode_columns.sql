@@ -15,7 +15,9 @@ stale as (
     select distinct n.src_dataset,
            n.file,
            n.feature,
-           format('{}/{}/… columns of a feature that info.json does not declare', n.family, n.feature) as problem
+           format(
+               '{}/{}/… columns of a feature that info.json does not declare', n.family, n.feature
+           ) as problem
     from named n
     where not exists (
         from features f

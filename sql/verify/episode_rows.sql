@@ -1,4 +1,4 @@
--- verify/episode_rows: each listed episode's rows stand together in one file: as many as its length, frame 0 first
+-- verify/episode_rows: each listed episode has its length of rows, together in one file, frame 0 first
 -- reads:  datasets, declared, placement
 -- params:
 -- gives:  src_dataset VARCHAR, file VARCHAR, episode BIGINT, feature VARCHAR, problem VARCHAR

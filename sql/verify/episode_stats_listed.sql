@@ -18,7 +18,11 @@ select c.src_dataset,
        'meta/episodes_stats.jsonl' as file,
        c.src_episode as episode,
        null::varchar as feature,
-       if(c.is_absent, 'no statistics of this episode', 'statistics of an episode that is not listed') as problem
+       if(
+           c.is_absent,
+           'no statistics of this episode',
+           'statistics of an episode that is not listed'
+       ) as problem
 from compared c
 join datasets d using (src_dataset)
 where d.version = 'v2.1'

@@ -9,7 +9,7 @@ select p.src_dataset,
        case
            when p.off_grid_s is null then 'no timestamp'
            else format(
-               'up to {:.6f} s away from frame_index / {:g} fps; must be less than {:g} s',
+               'up to {:g} s away from frame_index / {:g} fps; must be less than {:g} s',
                p.off_grid_s,
                d.fps,
                $tolerance_s::double

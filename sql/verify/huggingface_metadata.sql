@@ -33,7 +33,9 @@ different as (
            s.schema_number,
            n.feature,
            format(
-               'schema metadata tells `datasets` {}, must tell {}', coalesce(c.huggingface, 'nothing'), n.huggingface
+               'schema metadata tells `datasets` {}, must tell {}',
+               coalesce(c.huggingface, 'nothing'),
+               n.huggingface
            ) as problem
     from schemas s
     join language l using (src_dataset)

@@ -24,7 +24,9 @@ select p.src_dataset,
        null::varchar as feature,
        case
            when p.index_from is distinct from p.position then format(
-               'index starts at {}, its rows stand at {}', coalesce(p.index_from::varchar, 'nothing'), p.position
+               'index starts at {}, its rows stand at {}',
+               coalesce(p.index_from::varchar, 'nothing'),
+               p.position
            )
            when p.index_in_order is distinct from true
                then format('index does not rise by one a frame from {}', p.position)

@@ -5,13 +5,29 @@
 with totals as (
     select d.src_dataset,
            d.version,
-           (select count(*) from declared e where e.src_dataset = d.src_dataset) as episodes,
-           (select coalesce(sum(e.length), 0) from declared e where e.src_dataset = d.src_dataset) as frames,
-           (select count(*) from tasks t where t.src_dataset = d.src_dataset) as tasks,
-           (select count(*) from features f where f.src_dataset = d.src_dataset and f.dtype = 'video') as cameras,
-           p.chunks_size
+           p.chunks_size,
+           coalesce(e.episodes, 0) as episodes,
+           coalesce(e.frames, 0) as frames,
+           coalesce(t.tasks, 0) as tasks,
+           coalesce(f.cameras, 0) as cameras
     from datasets d
     join path_facts p using (src_dataset)
+    left join (
+        select src_dataset, count(*) as episodes, sum(length)::bigint as frames
+        from declared
+        group by src_dataset
+    ) e using (src_dataset)
+    left join (
+        select src_dataset, count(*) as tasks
+        from tasks
+        group by src_dataset
+    ) t using (src_dataset)
+    left join (
+        select src_dataset, count(*) as cameras
+        from features
+        where dtype = 'video'
+        group by src_dataset
+    ) f using (src_dataset)
 ),
 needs as (
     select src_dataset, 'total_episodes' as field, episodes::varchar as needed from totals

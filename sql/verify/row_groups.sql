@@ -26,7 +26,7 @@ select h.src_dataset,
        null::varchar as feature,
        case
            when h.row_groups <> coalesce(w.episodes, 0)
-               then format('{} row groups, {} episodes', h.row_groups, coalesce(w.episodes, 0))
+               then format('{} row group(s) for {} episode(s)', h.row_groups, coalesce(w.episodes, 0))
            else format('the row group at row {} is no whole episode', h.odd_from)
        end as problem
 from held h

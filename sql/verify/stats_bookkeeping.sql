@@ -4,7 +4,9 @@
 -- params:
 -- gives:  src_dataset VARCHAR, file VARCHAR, episode BIGINT, feature VARCHAR, problem VARCHAR
 with positions as (
-    select src_dataset, src_episode, rows::double as rows, task_frames,
+    select src_dataset,
+           src_episode,
+           rows::double as rows,
            coalesce(
                sum(rows) over (
                    partition by src_dataset
@@ -32,7 +34,8 @@ parts as (
     union all
     select src_dataset, 'frame_index', 0, rows - 1, rows, rows * (rows - 1) / 2 from positions
     union all
-    select src_dataset, 'task_index', label.key, label.key, label.value, label.value::double * label.key from labels
+    select src_dataset, 'task_index', label.key, label.key, label.value, label.value::double * label.key
+    from labels
 ),
 truth as (
     select src_dataset,
@@ -53,7 +56,9 @@ select n.src_dataset,
        'meta/stats.json' as file,
        null::bigint as episode,
        n.feature,
-       format('{} is {}, the rows have {}', n.stat, s.numbers::varchar, n.needed) as problem
+       format(
+           '{} is {}, the rows have {}', n.stat, coalesce(s.numbers::varchar, 'no number'), n.needed
+       ) as problem
 from needed n
 join stats_facts s using (src_dataset, feature, stat)
 join datasets d using (src_dataset)

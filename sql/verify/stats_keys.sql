@@ -1,4 +1,4 @@
--- verify/stats_keys: v3.0, v2.0: stats.json has the statistics of every declared feature, in its shape, and no other
+-- verify/stats_keys: v3.0, v2.0: stats.json has each declared feature's statistics, in its shape, no other
 -- Statistics of pictures may be absent: nobody can make them without decoding. v2.0 keeps no count.
 -- reads:  datasets, feature_needs, stats_facts
 -- params:
@@ -19,7 +19,9 @@ absent as (
     where facts = 0
 ),
 undeclared as (
-    select distinct s.src_dataset, s.feature, 'statistics of a feature that info.json does not declare' as problem
+    select distinct s.src_dataset,
+           s.feature,
+           'statistics of a feature that info.json does not declare' as problem
     from stats_facts s
     join holders h using (src_dataset)
     where not exists (

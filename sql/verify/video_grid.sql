@@ -11,7 +11,7 @@ select v.src_dataset,
            v.fps <> 0 and abs(v.fps - d.fps) > 1e-6 * d.fps,
            format('{:.6g} fps, the dataset has {:.6g}', v.fps, d.fps),
            format(
-               'frames up to {:.6f} s away from k / {:g} fps; must be less than {:g} s',
+               'frames up to {:g} s away from k / {:g} fps; must be less than {:g} s',
                v.off_grid_s,
                d.fps,
                $tolerance_s::double

@@ -1,4 +1,4 @@
--- verify/video_order: v3.0: a camera's files and the clips in them follow the episodes, from chunk-000/file-000
+-- verify/video_order: v3.0: a camera's files, from 000/000, and the clips in them follow the episodes
 -- reads:  datasets, clips
 -- params:
 -- gives:  src_dataset VARCHAR, file VARCHAR, episode BIGINT, feature VARCHAR, problem VARCHAR
@@ -19,7 +19,9 @@ with neighbours as (
 judged as (
     select *,
            case
-               when not regexp_matches(replace(file, 'videos/' || camera || '/', ''), '^chunk-\d{3}/file-\d{3}\.mp4$')
+               when not regexp_matches(
+                   replace(file, 'videos/' || camera || '/', ''), '^chunk-\d{3}/file-\d{3}\.mp4$'
+               )
                    then 'must be named videos/CAMERA/chunk-NNN/file-NNN.mp4, both below 1000'
                when file_before is null and not ends_with(file, '/chunk-000/file-000.mp4')
                    then 'the first file must be chunk-000/file-000.mp4'

@@ -117,7 +117,9 @@ def _v21_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 row = json.loads(line)
                 yield int(row["episode_index"]), dict(row["stats"])
             except (ValueError, KeyError, TypeError) as error:
-                raise SourceBroken(f"line {number} is no episode's statistics: {error!r}. ({path})") from error
+                raise SourceBroken(
+                    f"line {number} is no episode's statistics: {error!r}. ({path})"
+                ) from error
 
 
 def _sized(stats: dict[str, Any], name: str, feature: Feature) -> list[float] | None:

@@ -122,11 +122,12 @@ def locate(path: Path | str) -> Path:
             return root.resolve()
     if tried[0].is_dir():
         raise SourceNotFound(
-            f"no LeRobot dataset: the folder has no meta/info.json. Try: the folder that holds meta/. ({path})"
+            f"no LeRobot dataset here: meta/info.json is missing. Try: the folder that holds meta/. ({path})"
         )
     what = "is a file, not a dataset folder" if tried[0].exists() else "not found"
     raise SourceNotFound(
-        f"source {what}: neither a folder, nor a repo id under {tried[1].parent}. Try: check the path. ({path})"
+        f"source {what}: neither a folder, nor a repo id under {lerobot_home()}. Try: check the path."
+        f" ({path})"
     )
 
 
@@ -180,7 +181,20 @@ def _read_source(position: int, label_root: str, root: Path) -> Source:
         raise SourceBroken(f"meta/info.json needs at least fps and features. ({root / 'meta/info.json'})")
     version = _version(info, root)
     features = tuple(formats.feature(name, spec) for name, spec in declared.items())
+    _refuse_ambiguous(features, root)
     return Source(label_root, position, root, version, info, features)
+
+
+def _refuse_ambiguous(features: tuple[Feature, ...], root: Path) -> None:
+    """Errors: SourceBroken for features that SQL, which ignores case, would take for one another."""
+    seen = {name: name for name in ("filename", "file_row_number")}
+    for feature in features:
+        other = seen.setdefault(feature.name.lower(), feature.name)
+        if other != feature.name or feature.name in ("filename", "file_row_number"):
+            raise SourceBroken(
+                f'feature "{feature.name}" cannot be told from "{other}" in SQL.'
+                f" Try: rename it in info.json and in the data files. ({root})"
+            )
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -210,7 +224,8 @@ def _version(info: Mapping[str, Any], root: Path) -> str:
     if not said and (meta / "episodes.jsonl").is_file():
         return formats.V21 if (meta / "episodes_stats.jsonl").is_file() else formats.V20
     raise UnsupportedVersion(
-        f"format version {said or 'unknown'}; lecompose reads v2.0, v2.1 and v3.0. ({root / 'meta/info.json'})"
+        f"format version {said or 'unknown'}; lecompose reads v2.0, v2.1 and v3.0."
+        f" ({root / 'meta/info.json'})"
     )
 
 

@@ -25,7 +25,7 @@ def data_schema(catalog: Catalog, columns: tuple[Feature, ...]) -> pa.Schema:
     stored = {source.name: _stored_schema(source, catalog) for source in catalog.sources}
     problems = [p for s in catalog.sources for p in _problems(s, stored[s.name])]
     problems += [
-        f'source "{row["src_dataset"]}": {row["file_name"]} has other columns or types than its first data file'
+        f'source "{row["src_dataset"]}": {row["file_name"]} has other columns than the first file'
         for row in catalog.engine.rows("catalog/odd_files", {"sources": _file_views(catalog)})
     ]
     if problems:
@@ -75,7 +75,8 @@ def _problems(source: Source, stored: pa.Schema) -> Iterator[str]:
         field = formats.arrow_field(held)
         if field is not None and not _lossless(stored.field(name).type, field.type):
             yield (
-                f'source "{source.name}": feature "{name}": info.json declares {held.dtype} {list(held.shape)},'
+                f'source "{source.name}": feature "{name}": info.json declares {held.dtype}'
+                f" {list(held.shape)},"
                 f" the data files hold {stored.field(name).type}"
             )
 
@@ -88,17 +89,17 @@ def _lossless(have: pa.DataType, want: pa.DataType) -> bool:
         fixed = [t.list_size for t in (have, want) if pa.types.is_fixed_size_list(t)]
         return len(set(fixed)) <= 1 and _lossless(have.value_type, want.value_type)
     if pa.types.is_struct(have) and pa.types.is_struct(want):
-        return {f.name for f in have} == {f.name for f in want}
+        return bool({f.name for f in have} == {f.name for f in want})
     if _is_list(have) or _is_list(want):
         return False
     if pa.types.is_large_string(have) or pa.types.is_string_view(have):
         have = pa.string()
-    return have == want or _widens(have, want)
+    return bool(have == want) or _widens(have, want)
 
 
 def _is_list(kind: pa.DataType) -> bool:
     types = pa.types
-    return types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)
+    return bool(types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind))
 
 
 def _widens(have: pa.DataType, want: pa.DataType) -> bool:
@@ -106,10 +107,10 @@ def _widens(have: pa.DataType, want: pa.DataType) -> bool:
     if types.is_null(have):
         return True
     if types.is_floating(have) and types.is_floating(want):
-        return have.bit_width <= want.bit_width
+        return bool(have.bit_width <= want.bit_width)
     for kind in (types.is_signed_integer, types.is_unsigned_integer):
         if kind(have) and kind(want):
-            return have.bit_width <= want.bit_width
+            return bool(have.bit_width <= want.bit_width)
     return False
 
 
@@ -177,7 +178,7 @@ def image_leaves(schema: pa.Schema) -> list[str]:
 
 
 def _is_bytes(kind: pa.DataType) -> bool:
-    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
 def leaves(schema: pa.Schema) -> Iterator[tuple[str, pa.DataType]]:

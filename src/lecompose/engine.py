@@ -79,7 +79,8 @@ class Engine:
         self, template: str, context: Context | None = None, /, **values: object
     ) -> list[dict[str, Any]]:
         """All rows as dicts."""
-        return self.arrow(template, context, **values).to_pylist()
+        rows: list[dict[str, Any]] = self.arrow(template, context, **values).to_pylist()
+        return rows
 
     def run(self, template: str, context: Context | None = None, /, **values: object) -> None:
         """Execute a statement that gives no rows (COPY)."""
@@ -108,8 +109,8 @@ class Engine:
 
 
 @contextmanager
-def _translated(doing: str, *, wrong: type[ComposeError] = QueryError) -> Iterator[None]:
-    """Turn every DuckDB error into one of ours, keeping it as the cause."""
+def _translated(doing: str, *, wrong: type[ComposeError] | None = None) -> Iterator[None]:
+    """Turn every DuckDB error into one of ours, keeping it as the cause; `wrong` if a setting is."""
     try:
         yield
     except duckdb.InterruptException as error:
@@ -119,9 +120,9 @@ def _translated(doing: str, *, wrong: type[ComposeError] = QueryError) -> Iterat
     except duckdb.IOException as error:
         raise _io_error(doing, error) from error
     except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.HTTPException) as error:
-        raise SourceBroken(f"{doing}: {error}") from error
+        raise (wrong or SourceBroken)(f"{doing}: {error}") from error
     except duckdb.Error as error:
-        raise wrong(f"{doing}: {error}") from error
+        raise (wrong or QueryError)(f"{doing}: {error}") from error
 
 
 def _io_error(doing: str, error: duckdb.Error) -> ComposeError:

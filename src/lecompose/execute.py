@@ -101,7 +101,8 @@ def workspace(destination: Path) -> Iterator[Path]:
             folder = Path(tempfile.mkdtemp(prefix=f".{destination.name}.lecompose-", dir=destination.parent))
         except OSError as error:
             raise OutputUnwritable(
-                f"cannot write beside the output: {error.strerror or error}. Try: another -o. ({destination.parent})"
+                f"cannot write beside the output: {error.strerror or error}. Try: another -o."
+                f" ({destination.parent})"
             ) from error
         yield folder
     finally:
@@ -121,13 +122,17 @@ def refuse_taken(destination: Path, *, overwrite: bool, roots: list[Path]) -> No
     real = destination.resolve()
     for root in roots:
         if real != root and (real in root.parents or root in real.parents):
-            raise OutputUnwritable(f"output and source lie inside each other ({root}). Try: another -o. ({real})")
+            raise OutputUnwritable(
+                f"output and source lie inside each other ({root}). Try: another -o. ({real})"
+            )
     if not destination.exists() and not destination.is_symlink():
         return
     if not overwrite:
         raise OutputExists(f"the output is already there. Try: --overwrite, or another -o. ({destination})")
     if not (destination / "meta" / "info.json").is_file():
-        raise OutputExists(f"--overwrite replaces only a dataset, and this is none. Try: another -o. ({destination})")
+        raise OutputExists(
+            f"--overwrite replaces only a dataset, and this is none. Try: another -o. ({destination})"
+        )
 
 
 def preview(layout: Layout, destinations: dict[str, Path]) -> Report:
@@ -144,13 +149,15 @@ def preview(layout: Layout, destinations: dict[str, Path]) -> Report:
     )
 
 
-def execute(layout: Layout, destinations: dict[str, Path], *, staging: Path, progress: Progress) -> Report:
+def execute(
+    layout: Layout, destinations: dict[str, Path], *, staging: Path, overwrite: bool, progress: Progress
+) -> Report:
     """The report of a layout carried out; on any error every destination is untouched.
 
     Errors: what the stages raise; VerifyError where the result broke a promise.
     """
     folders = {output: staging / f"output-{n}" for n, output in enumerate(destinations)}
-    run = Run(layout, folders, destinations, staging, progress)
+    run = Run(layout, folders, destinations, staging, progress, overwrite)
     seconds: dict[str, float] = {}
     for name, stage in STAGES:
         start = time.perf_counter()

@@ -81,8 +81,8 @@ def lay_out(catalog: Catalog, target: Target, *, scratch: Path) -> Layout:
     videos = _lay_out_clips(catalog, target, scratch)
     _refuse_too_many_files(engine, limits.chunk_files)
     outputs = tuple(row["out_dataset"] for row in engine.rows("plan/totals"))
-    notes = tuple(f"{path}: {w}" for path, video in videos.items() for w in video.warnings)
-    return Layout(catalog, target, outputs, videos, notes)
+    notes = tuple(f"{w}. ({path})" for path, video in videos.items() for w in video.warnings)
+    return Layout(catalog, target, outputs, videos, target.notes + notes)
 
 
 def _lay_out_clips(catalog: Catalog, target: Target, scratch: Path) -> dict[str, media.Video]:
@@ -108,7 +108,7 @@ def _looked_at(
     """Every wanted video file probed once, and the facts of every wanted clip in it."""
     by_file = [(path, list(clips)) for path, clips in groupby(wanted, key=lambda c: c["video_file"])]
     with ThreadPoolExecutor(threads) as pool:
-        results = list(pool.map(lambda item: _look_at(*item, target, scratch), by_file))
+        results = list(pool.map(lambda item: _look_at(item[0], item[1], target, scratch), by_file))
     errors = [r for r in results if isinstance(r, ComposeError)]
     if errors:
         family = MediaError if any(isinstance(e, MediaError) for e in errors) else SourceBroken

@@ -14,19 +14,19 @@ from lecompose.target import Target
 class Progress(Protocol):
     """Told how far a run is. Units: bytes."""
 
-    def stage(self, name: str, size_bytes: int) -> None:
-        """A stage starts that will move about so many bytes."""
+    def stage(self, name: str, size_bytes: int, episodes: int = 0) -> None:
+        """A stage starts that will move about so many bytes, of so many episodes."""
 
-    def advance(self, size_bytes: int) -> None:
-        """So many bytes more are done."""
+    def advance(self, size_bytes: int, episodes: int = 0) -> None:
+        """So many bytes and episodes more are done."""
 
 
 class Silent:
     """The progress that tells nobody."""
 
-    def stage(self, name: str, size_bytes: int) -> None: ...
+    def stage(self, name: str, size_bytes: int, episodes: int = 0) -> None: ...
 
-    def advance(self, size_bytes: int) -> None: ...
+    def advance(self, size_bytes: int, episodes: int = 0) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class Run:
     destinations: dict[str, Path]
     scratch: Path
     progress: Progress
+    overwrite: bool = False
     counted: Counter[str] = field(default_factory=Counter)
     _lock: Lock = field(default_factory=Lock, repr=False)
 
@@ -54,7 +55,7 @@ class Run:
         with self._lock:
             self.counted[what] += n
 
-    def advance(self, size_bytes: int) -> None:
+    def advance(self, size_bytes: int, episodes: int = 0) -> None:
         """Report progress; safe from any thread."""
         with self._lock:
-            self.progress.advance(size_bytes)
+            self.progress.advance(size_bytes, episodes)

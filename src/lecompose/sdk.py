@@ -58,7 +58,9 @@ def merge(
         destinations = {destination.name: destination}
         if dry_run:
             return preview(layout, destinations)
-        return execute(layout, destinations, staging=scratch, progress=progress or Silent())
+        return execute(
+            layout, destinations, staging=scratch, overwrite=overwrite, progress=progress or Silent()
+        )
 
 
 def info(source: str | Path, *, threads: int | None = None, memory: str | None = None) -> Summary:
@@ -82,7 +84,10 @@ def check(source: str | Path, *, threads: int | None = None, memory: str | None 
 
 @contextmanager
 def _opened(source: str | Path, threads: int | None, memory: str | None) -> Iterator[Catalog]:
-    with TemporaryDirectory(prefix="lecompose-") as scratch, _engine(Path(scratch), threads, memory) as engine:
+    with (
+        TemporaryDirectory(prefix="lecompose-") as scratch,
+        _engine(Path(scratch), threads, memory) as engine,
+    ):
         yield open_catalog(engine, [source])
 
 

@@ -6,7 +6,6 @@ no meaning is no difference: spellings of `names` and `info`, missing encoder se
 
 import difflib
 import json
-import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,11 +15,9 @@ from lecompose.catalog import Catalog, Source
 from lecompose.errors import FeatureMismatch, listed
 from lecompose.formats import Feature, Limits, feature
 
-log = logging.getLogger("lecompose")
-
 # How a camera's video was made. They describe, they do not bind: kept where all sources agree, else null.
 # Source: LeRobot 0.6.1 merges exactly these six so.
-_ENCODER_KEYS = ("video.g", "video.crf", "video.preset", "video.fast_decode", "video.extra_options")
+_ENCODER_KEYS = ("video.g", "video.crf", "video.preset", "video.fast_decode")
 _STREAM_KEYS = ("video.codec", "video.pix_fmt")
 
 
@@ -36,6 +33,7 @@ class Target:
     features: tuple[Feature, ...]
     limits: Limits
     row_groups: str
+    notes: tuple[str, ...] = ()
 
     @property
     def columns(self) -> tuple[Feature, ...]:
@@ -55,7 +53,7 @@ def agree(catalog: Catalog, *, robot_type: str | None, limits: Limits, row_group
     """
     sources = catalog.sources
     problems = [
-        *_same(sources, "fps", lambda s: str(s.fps), hint="one dataset has one rate. Try: two outputs"),
+        *_same(sources, "fps", lambda s: str(s.fps), hint="One dataset has one rate. Try: two outputs"),
         *_feature_problems(sources),
     ]
     if robot_type is None:
@@ -65,12 +63,14 @@ def agree(catalog: Catalog, *, robot_type: str | None, limits: Limits, row_group
         roots = ", ".join(f"{s.name}: {s.root}" for s in sources)
         raise FeatureMismatch(listed(f"the sources cannot become one dataset ({roots}):", problems))
     first = sources[0]
+    held = {f.name: [g for s in sources for g in s.features if g.name == f.name] for f in first.features}
     return Target(
         fps=first.fps,
         robot_type=robot_type or first.info.get("robot_type"),
-        features=tuple(_merged(f.name, sources) for f in first.features),
+        features=tuple(_merged(features, fps=first.fps) for features in held.values()),
         limits=limits,
         row_groups=row_groups,
+        notes=tuple(note for features in held.values() for note in _notes(features)),
     )
 
 
@@ -82,7 +82,7 @@ def _same(
         groups.setdefault(json.dumps(value(source)), []).append(source.name)
     if len(groups) > 1:
         found = "; ".join(f"{v} in {_few(names)}" for v, names in groups.items())
-        yield f"{what}: {found}; {hint}"
+        yield f"{what}: {found}. {hint}"
 
 
 def _few(names: list[str]) -> str:
@@ -119,6 +119,7 @@ def _differences(name: str, holders: list[tuple[Source, Feature]]) -> Iterator[s
         if len(groups) > 1:
             found = "; ".join(f"{v} in {_few(names)}" for v, names in groups.items())
             yield f'feature "{name}": {what} {found}'
+            return
 
 
 def plain_names(names: object) -> list[str] | None:
@@ -137,50 +138,57 @@ def plain_names(names: object) -> list[str] | None:
     return ["channels" if n == "channel" else n for n in flat] or None
 
 
-def _merged(name: str, sources: tuple[Source, ...]) -> Feature:
-    """One feature as the output declares it."""
-    held = [f for s in sources for f in s.features if f.name == name]
+def _merged(held: list[Feature], *, fps: Fraction) -> Feature:
+    """One feature, held by every source, as the output declares it."""
     first = held[0]
     named = next((f.spec["names"] for f in held if f.spec.get("names") is not None), None)
     spec: dict[str, Any] = {"dtype": first.dtype, "shape": list(first.shape) or [1], "names": named}
     if first.is_video:
-        spec["info"] = _video_info(name, held, fps=sources[0].fps)
+        spec["info"] = _video_info(held, fps=fps)
     elif first.info:
         spec["info"] = first.info
-    return feature(name, spec)
+    return feature(first.name, spec)
 
 
-def _video_info(name: str, held: list[Feature], *, fps: Fraction) -> dict[str, Any]:
+def _video_info(held: list[Feature], *, fps: Fraction) -> dict[str, Any]:
     """`info` of a camera, in LeRobot 0.6.1's keys and order; what sources disagree on becomes null."""
     infos = [f.info for f in held]
     height, width, channels = _picture(held[0])
     merged: dict[str, Any] = {"video.height": height, "video.width": width}
     for key in _STREAM_KEYS:
-        merged[key] = _agreed(name, key, [i[key] for i in infos if i.get(key) is not None])
+        merged[key] = _agreed([i[key] for i in infos if i.get(key) is not None])
     merged["video.fps"] = int(fps) if fps.denominator == 1 else float(fps)
     merged["video.channels"] = channels
     merged["has_audio"] = False
     if any(key in info for info in infos for key in _ENCODER_KEYS):
-        for key in _ENCODER_KEYS[:-1]:
-            merged[key] = _agreed(name, key, [i.get(key) for i in infos])
+        merged |= {key: _agreed([i.get(key) for i in infos]) for key in _ENCODER_KEYS}
         merged["video.video_backend"] = "pyav"
-        merged["video.extra_options"] = (
-            _agreed(name, _ENCODER_KEYS[-1], [i.get(_ENCODER_KEYS[-1]) for i in infos]) or {}
-        )
+        merged["video.extra_options"] = _agreed([i.get("video.extra_options") for i in infos]) or {}
     merged["is_depth_map"] = held[0].is_depth
-    known = {*merged, "video.is_depth_map"}
-    for key in (k for k in infos[0] if k not in known and not k.startswith("audio.")):
-        if all(i.get(key) == infos[0][key] for i in infos):
-            merged[key] = infos[0][key]
-    return merged
+    return merged | _other_info(infos, known={*merged, "video.is_depth_map"})
 
 
-def _agreed(name: str, key: str, said: list[Any]) -> Any:
-    if said and all(value == said[0] for value in said):
-        return said[0]
-    if any(value is not None for value in said):
-        log.warning('camera "%s": heterogeneous or incomplete %s %s; written as null', name, key, said[:4])
-    return None
+def _other_info(infos: list[dict[str, Any]], *, known: set[str]) -> dict[str, Any]:
+    """Keys beyond LeRobot's own that all sources agree on; audio is not carried."""
+    others = (k for k in infos[0] if k not in known and not k.startswith("audio."))
+    return {key: infos[0][key] for key in others if all(i.get(key) == infos[0][key] for i in infos)}
+
+
+def _agreed(said: list[Any]) -> Any:
+    return said[0] if said and all(value == said[0] for value in said) else None
+
+
+def _notes(held: list[Feature]) -> Iterator[str]:
+    if not held[0].is_video:
+        return
+    infos = [f.info for f in held]
+    keys = [*_STREAM_KEYS, *_ENCODER_KEYS, "video.extra_options"]
+    differing = [k for k in keys if any(i.get(k) != infos[0].get(k) for i in infos)]
+    if differing:
+        yield (
+            f'camera "{held[0].name}": the sources have heterogeneous or incomplete {", ".join(differing)};'
+            " what they disagree on is null in info.json"
+        )
 
 
 def _picture(camera: Feature) -> tuple[int, int, int]:

@@ -1,4 +1,4 @@
-"""Writes the data parquet files: frames move in source order, bookkeeping columns are filled from the plan."""
+"""Writes the data parquet files: frames move in order, bookkeeping columns are filled from the plan."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -45,7 +45,7 @@ def data(run: Run) -> None:
     schema = columns.data_schema(run.layout.catalog, run.target.columns)
     write = _writer(run.target.row_groups, schema)
     files = list(_files(run))
-    run.progress.stage("data", sum(f.size_bytes for f in files))
+    run.progress.stage("data", sum(f.size_bytes for f in files), sum(len(f.episodes) for f in files))
     tasks = _task_maps(run)
     with ThreadPoolExecutor(max(1, min(run.engine.threads, len(files)))) as pool:
         for done in [pool.submit(_write_file, run, file, schema, tasks, write) for file in files]:
@@ -102,7 +102,7 @@ def _episode_tables(
                 table = rows.take(episode["length"])
                 left -= episode["length"]
                 yield _finished(table, episode, schema, tasks)
-                run.advance(episode["size_bytes"])
+                run.advance(episode["size_bytes"], 1)
 
 
 def _query(read: dict[str, Any], schema: pa.Schema) -> tuple[str, dict[str, object]]:

@@ -42,7 +42,9 @@ def metadata(run: Run) -> None:
 
 def _stat_columns(run: Run) -> Iterator[dict[str, Any]]:
     """The statistics columns in feature order; `kind` 0 plain, 1 a count, 2 nested as (C, 1, 1)."""
-    have = {row["column_name"] for row in run.engine.rows("catalog/columns_of", {"relation": "episode_stats"})}
+    have = {
+        row["column_name"] for row in run.engine.rows("catalog/columns_of", {"relation": "episode_stats"})
+    }
     for feature in run.target.features:
         for stat in STATS:
             name = f"{feature.name}/{stat}"
@@ -54,7 +56,9 @@ def _stat_columns(run: Run) -> Iterator[dict[str, Any]]:
 def _number_episode_files(run: Run, columns: list[dict[str, Any]]) -> None:
     numbers = sum(c["size"] for c in columns)
     limits = run.target.limits
-    run.engine.table("sized_episodes", "layout/sized_episodes", row_bytes=numbers * _BYTES_A_NUMBER + _BYTES_A_ROW)
+    run.engine.table(
+        "sized_episodes", "layout/sized_episodes", row_bytes=numbers * _BYTES_A_NUMBER + _BYTES_A_ROW
+    )
     run.engine.table(
         "episode_file_numbers",
         "layout/files",
@@ -101,7 +105,9 @@ def _pandas_index() -> dict[str, Any]:
     Source: the pandas metadata specification of Arrow; LeRobot 0.6.1 reads `tasks.iloc[i].name`.
     """
 
-    def column(name: str | None, pandas_type: str, numpy_type: str, metadata: object = None) -> dict[str, object]:
+    def column(
+        name: str | None, pandas_type: str, numpy_type: str, metadata: object = None
+    ) -> dict[str, object]:
         return {
             "name": name,
             "field_name": name,
@@ -155,7 +161,9 @@ def _spec(run: Run, feature: Feature) -> dict[str, Any]:
     if not feature.is_video:
         return spec
     info = dict(spec["info"])
-    said = [v for s in run.layout.catalog.sources for f in s.cameras if f.name == feature.name for v in [f.info]]
+    said = [
+        v for s in run.layout.catalog.sources for f in s.cameras if f.name == feature.name for v in [f.info]
+    ]
     if not any(i.get("video.codec") for i in said):
         video = next(v for v in _videos_of(run, feature))
         info["video.codec"], info["video.pix_fmt"] = video.codec, info["video.pix_fmt"] or video.pix_fmt

@@ -1,0 +1,73 @@
+# `make` lists the targets. Nothing needs to be installed before: each target makes the environment it
+# uses, and an unchanged pyproject.toml means that it is reused at once.
+
+PYTHON ?= $(shell .ci/find-python 3.11)
+ORACLE_PYTHON ?= $(shell .ci/find-python 3.12 only)
+
+VENV   := .venv
+BIN    := $(VENV)/bin
+ORACLE := .venv-oracle
+
+# `pip install -e` fetches the build backend into its own environment; nothing else is assumed.
+PIP := -m pip --disable-pip-version-check install --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check fix docs bench oracle clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.installed ## record toy datasets, compose them and show the result
+	@$(BIN)/python examples/demo.py
+
+test: $(VENV)/.developing ## run the tests
+	@$(BIN)/python -m pytest
+
+check: $(VENV)/.developing ## what CI runs: format, lint, types, imports, docs, tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python docs/generate.py --check
+	$(BIN)/python -m pytest
+
+fix: $(VENV)/.developing ## format, and mend what ruff can mend by itself
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+docs: $(VENV)/.developing ## write docs/cli.md from --help
+	$(BIN)/python docs/generate.py
+
+bench: $(VENV)/.installed ## measure, and write the results as JSON
+	$(BIN)/python benchmarks/bench_merge.py
+
+oracle: $(ORACLE)/.ready ## LeRobot itself opens our output (Python 3.12, about 6 GB)
+	@$(ORACLE)/bin/python tests/oracle/env.py -m pytest -o addopts= -W ignore -ra -m oracle tests/oracle
+
+clean: ## remove environments, caches and builds
+	rm -rf $(VENV) $(ORACLE) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# Stamps inside the environment: removing the folder forgets them too. An environment left half made by
+# an interrupted run has no stamp, and `venv --clear` starts it over.
+$(VENV)/.made:
+	@test -n "$(PYTHON)"
+	@echo "making $(VENV) with $(PYTHON)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@touch $@
+
+$(VENV)/.installed: pyproject.toml | $(VENV)/.made
+	@echo "installing lecompose into $(VENV)"
+	@$(BIN)/python $(PIP) --editable .
+	@touch $@
+
+$(VENV)/.developing: pyproject.toml | $(VENV)/.made
+	@echo "installing lecompose and its development tools into $(VENV)"
+	@$(BIN)/python $(PIP) --editable '.[dev]'
+	@touch $@ $(VENV)/.installed
+
+$(ORACLE)/.ready: pyproject.toml
+	@test -n "$(ORACLE_PYTHON)"
+	@echo "making $(ORACLE) with $(ORACLE_PYTHON): LeRobot and PyTorch, a few minutes"
+	@$(ORACLE_PYTHON) -m venv --clear $(ORACLE)
+	@$(ORACLE)/bin/python $(PIP) --editable . 'lerobot[dataset]==0.6.1' pytest hypothesis
+	@touch $@

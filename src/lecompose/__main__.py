@@ -1,0 +1,5 @@
+"""`python -m lecompose`."""
+
+from lecompose.cli import main
+
+main()

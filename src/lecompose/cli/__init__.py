@@ -1,0 +1,52 @@
+"""The command line: parse, call the SDK, print, exit code. One module a command."""
+
+import sys
+from typing import Any
+
+import click
+
+from lecompose import __version__
+from lecompose.cli.check import check
+from lecompose.cli.info import info
+from lecompose.cli.merge import merge
+from lecompose.errors import ComposeError
+
+_INTERRUPTED = 130
+
+
+class _Commands(click.Group):
+    """Turns our errors into one message on stderr and their exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ComposeError as error:
+            click.echo(f"error: {printable(str(error))}", err=True)
+            sys.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("interrupted; the output is as it was before.", err=True)
+            sys.exit(_INTERRUPTED)
+
+
+def printable(text: str) -> str:
+    """`text` without control characters: names in a dataset must not drive the terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+@click.group(
+    cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.version_option(__version__, prog_name="lecompose")
+def main() -> None:
+    """Compose LeRobot datasets: merge them, look into them, check them.
+
+    A dataset is a folder of format v2.0, v2.1 or v3.0, or a repo id under $HF_LEROBOT_HOME. Outputs are
+    v3.0. Videos are never decoded, sources never changed, and an output appears whole or not at all.
+
+    Exit codes: 0 done, 2 impossible request, 3 unusable source, 4 unusable video, 5 unwritable output,
+    6 our own result failed its check.
+    """
+
+
+for command in (merge, info, check):
+    main.add_command(command)

@@ -1,0 +1,22 @@
+"""`lecompose info`."""
+
+import click
+
+from lecompose.cli import options
+
+
+@click.command()
+@options.source
+@options.engine
+@options.as_json
+def info(source: str, threads: int | None, memory: str | None, as_json: bool) -> None:
+    """Show what is in a dataset: format, robot, episodes, tasks, features, cameras, sizes.
+
+    \b
+    Example:
+      lecompose info day/
+    """
+    from lecompose import sdk
+    from lecompose.cli import show
+
+    show.summary(sdk.info(source, threads=threads, memory=memory), as_json=as_json)

@@ -1,0 +1,151 @@
+"""Results on stdout: tables for people, JSON for programs."""
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from lecompose.execute import Report
+from lecompose.stages.verify import Violation
+from lecompose.summary import Summary
+
+_PLAN_ROWS = 20
+
+
+def report(done: Report, *, as_json: bool, quiet: bool) -> None:
+    """Print what a run did, or would do."""
+    if as_json:
+        return _json(done.as_dict())
+    console = _console()
+    if done.dry_run:
+        _plan(console, done)
+    if not quiet:
+        for note in done.notes:
+            click.echo(f"note: {_clean(note)}", err=True)
+    verb = "would write" if done.dry_run else "wrote"
+    for output in done.outputs:
+        console.print(f"{verb} {_text(str(output))}")
+    console.print(
+        f"  {done.episodes} episodes, {done.frames} frames, {len(done.files)} data and video files\n"
+        f"  video: {size(done.bytes_copied)} copied, {size(done.bytes_remuxed)} remuxed,"
+        f" {done.frames_decoded} frames decoded; data: {size(done.bytes_encoded)} written"
+    )
+    if done.seconds:
+        stages = ", ".join(f"{name} {seconds:.2f}" for name, seconds in done.seconds.items())
+        console.print(f"  {sum(done.seconds.values()):.2f} s: {stages}")
+    return None
+
+
+def _plan(console: Console, done: Report) -> None:
+    assert done.plan is not None
+    table = Table("output", "episode", "from", "source episode", title="plan")
+    for row in done.plan.slice(0, _PLAN_ROWS).to_pylist():
+        table.add_row(
+            _text(row["out_dataset"]),
+            str(row["out_episode"]),
+            _text(row["src_dataset"]),
+            str(row["src_episode"]),
+        )
+    console.print(table)
+    if done.plan.num_rows > _PLAN_ROWS:
+        console.print(f"… and {done.plan.num_rows - _PLAN_ROWS} more episodes; all of them with --json")
+    files = Table("file", "episodes", "from source", title="files")
+    for file in done.files:
+        files.add_row(_text(f"{file.output}/{file.path}"), str(file.episodes), size(file.size_bytes))
+    console.print(files)
+
+
+def summary(found: Summary, *, as_json: bool) -> None:
+    """Print what is in a dataset."""
+    if as_json:
+        return _json(found.as_dict())
+    console = _console()
+    facts = Table.grid(padding=(0, 2))
+    for name, value in (
+        ("dataset", str(found.root)),
+        ("format", found.version),
+        ("robot", found.robot_type or "-"),
+        ("fps", f"{found.fps:g}"),
+        ("episodes", f"{found.episodes}"),
+        ("frames", f"{found.frames} ({found.seconds / 3600:.2f} hours)"),
+        ("data", f"{size(found.data.size_bytes)} in {found.data.files} files"),
+        ("video", f"{size(found.video.size_bytes)} in {found.video.files} files"),
+        ("meta", f"{size(found.meta.size_bytes)} in {found.meta.files} files"),
+    ):
+        facts.add_row(name, _text(value))
+    console.print(facts)
+    tasks = Table("task", "episodes", "frames")
+    for task in found.tasks:
+        tasks.add_row(_text(task.task), str(task.episodes), str(task.frames))
+    console.print(tasks)
+    features = Table("feature", "dtype", "shape")
+    for feature in found.features:
+        features.add_row(_text(feature.name), feature.dtype, "×".join(map(str, feature.shape)))
+    console.print(features)
+    if found.cameras:
+        cameras = Table("camera", "codec", "pixels", "size", "fps", "files", "bytes")
+        for c in found.cameras:
+            cameras.add_row(
+                _text(c.key),
+                c.codec or "-",
+                c.pix_fmt or "-",
+                f"{c.width}×{c.height}" if c.width else "-",
+                f"{c.fps:g}" if c.fps else "-",
+                str(c.files),
+                size(c.size_bytes),
+            )
+        console.print(cameras)
+    return None
+
+
+def violations(source: str, found: list[Violation], *, as_json: bool) -> None:
+    """Print the promises that a dataset breaks."""
+    if as_json:
+        return _json({"source": str(source), "violations": [asdict(v) for v in found]})
+    console = _console()
+    if not found:
+        console.print(f"sound: {_text(str(source))} keeps every promise of its format")
+        return None
+    for violation in found:
+        place = [
+            violation.file,
+            None if violation.episode is None else f"episode {violation.episode}",
+            violation.feature,
+        ]
+        where = ", ".join(_text(p) for p in place if p)
+        console.print(
+            f"[bold]{violation.promise}[/bold]: {_text(violation.problem)}" + (f" ({where})" if where else "")
+        )
+    console.print(f"{len(found)} violation{'s' if len(found) != 1 else ''}")
+    return None
+
+
+def size(count: int) -> str:
+    """Bytes as people read them, in powers of 1000."""
+    value = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} TB"
+
+
+def _console() -> Console:
+    return Console(highlight=False, soft_wrap=True)
+
+
+def _clean(text: str) -> str:
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def _text(text: str) -> str:
+    """Text from a dataset, made harmless to the terminal and to rich's markup."""
+    return escape(_clean(text))
+
+
+def _json(value: dict[str, Any]) -> None:
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))

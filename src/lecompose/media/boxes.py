@@ -1,0 +1,133 @@
+"""ISO base media boxes: walk them in bytes, find them in a file, build them.
+
+Source: ISO/IEC 14496-12 §4.2 (object structure) and §4.3 (full boxes).
+"""
+
+import os
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+Bytes: TypeAlias = bytes | memoryview
+
+MOVIE_BOXES = frozenset(
+    (
+        b"ftyp",
+        b"moov",
+        b"mdat",
+        b"free",
+        b"skip",
+        b"wide",
+        b"uuid",
+        b"styp",
+        b"sidx",
+        b"pnot",
+        b"moof",
+        b"prfl",
+    )
+)
+
+
+class BoxError(ValueError):
+    """The bytes are no well-formed box; the message names the box, not the file."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """Where one top-level box lies in its file. Units: bytes from the start of the file."""
+
+    kind: bytes
+    start: int
+    body: int
+    end: int
+
+
+def header(head: Bytes, start: int, end: int) -> Span:
+    """The span of the box at `start`, of which `head` holds the first 16 bytes (or all there are).
+
+    Errors: BoxError for a size that cannot hold its own header. A box may claim to pass `end`.
+    """
+    if len(head) < 8:
+        raise BoxError(f"{len(head)} stray bytes at {start} where a box should stand")
+    size, kind = struct.unpack_from(">I4s", head)
+    body = start + 8
+    if size == 1:
+        if len(head) < 16:
+            raise BoxError(f"box {name(kind)} at {start} is cut in its header")
+        (size,) = struct.unpack_from(">Q", head, 8)
+        body = start + 16
+    if size == 0:
+        return Span(kind, start, body, end)
+    if start + size < body:
+        raise BoxError(f"box {name(kind)} at {start} claims {size} bytes")
+    return Span(kind, start, body, start + size)
+
+
+def name(kind: bytes) -> str:
+    """A box type that can be printed."""
+    return kind.decode("ascii") if kind.isascii() and kind.decode("ascii").isprintable() else kind.hex()
+
+
+def top_level(fd: int, size_bytes: int) -> Iterator[Span]:
+    """The boxes of a file in order, reading their headers only.
+
+    Errors: BoxError as `header`. The last box may claim to end beyond `size_bytes`: then it is cut.
+    """
+    at = 0
+    while at < size_bytes:
+        span = header(os.pread(fd, 16, at), at, size_bytes)
+        yield span
+        at = span.end
+
+
+def children(body: Bytes, start: int = 0) -> Iterator[tuple[bytes, memoryview]]:
+    """Type and body of each box in `body`, from byte `start` on.
+
+    Errors: BoxError when a box does not fit. Fewer than 8 trailing bytes are QuickTime's terminator.
+    """
+    view = memoryview(body)
+    end = len(view)
+    while end - start >= 8:
+        size, kind = struct.unpack_from(">I4s", view, start)
+        head = 8
+        if size < 8:
+            span = header(view[start : start + 16], start, end)
+            size, head = span.end - start, span.body - start
+        if size > end - start:
+            raise BoxError(f"box {name(kind)} claims {size} bytes, {end - start} left")
+        yield kind, view[start + head : start + size]
+        start += size
+
+
+def find(body: Bytes, *path: bytes) -> memoryview | None:
+    """The body of the first box at the end of `path` (types from the outside in), or None."""
+    view: memoryview | None = memoryview(body)
+    for kind in path:
+        view = (
+            next((inner for found, inner in children(view) if found == kind), None)
+            if view is not None
+            else None
+        )
+    return view
+
+
+def need(body: Bytes, *path: bytes) -> memoryview:
+    """As `find`. Errors: BoxError when it is not there."""
+    found = find(body, *path)
+    if found is None:
+        raise BoxError(f"box {'/'.join(name(kind) for kind in path)} is missing")
+    return found
+
+
+def box(kind: bytes, *parts: Bytes) -> bytes:
+    """One box around the concatenated `parts`. Errors: BoxError past 4 GiB (only mdat is ever that large)."""
+    size = 8 + sum(len(part) for part in parts)
+    if size >= 1 << 32:
+        raise BoxError(f"box {name(kind)} would need {size} bytes")
+    return b"".join((struct.pack(">I4s", size, kind), *parts))
+
+
+def full(kind: bytes, version: int, flags: int, *parts: Bytes) -> bytes:
+    """One full box: version and flags before the `parts`."""
+    return box(kind, struct.pack(">I", version << 24 | flags), *parts)

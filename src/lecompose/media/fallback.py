@@ -1,0 +1,164 @@
+"""What the sample tables cannot do: open any container, remux it. The only importer of av, and lazily."""
+
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lecompose.errors import OutputUnwritable, SourceBroken
+from lecompose.media.faults import broken
+from lecompose.media.tables import Ints
+from lecompose.media.timeline import Timeline, timeline
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.packet import Packet
+    from av.video.stream import VideoStream
+
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EFBIG, errno.EIO)
+
+
+@dataclass(frozen=True)
+class Remuxed:
+    """A packet copy of a video as a plain mp4 at `path`; `times` are those of the original's packets."""
+
+    path: Path
+    times: Timeline
+    has_audio: bool
+    warnings: tuple[str, ...]
+
+
+def describe(path: Path) -> dict[str, object]:
+    """What `info.json` says of a video: codec, pix_fmt, width, height, fps, has_audio. Decodes no frame.
+
+    Errors: MediaError when FFmpeg cannot open it or finds no video; SourceBroken when it is missing.
+    """
+    with _opened(path) as (container, stream):
+        rate = stream.average_rate or stream.guessed_rate or Fraction(0)
+        return {
+            "codec": stream.codec_context.codec.canonical_name,
+            "pix_fmt": stream.codec_context.pix_fmt,
+            "width": stream.codec_context.width,
+            "height": stream.codec_context.height,
+            "fps": int(rate) if rate.denominator == 1 else float(rate),
+            "has_audio": bool(container.streams.audio),
+        }
+
+
+def remux(path: Path, scratch: Path, reason: str) -> Remuxed:
+    """The video packets of `path`, copied unchanged into a new mp4 in `scratch`.
+
+    Errors: MediaError naming `reason` when FFmpeg cannot; OutputUnwritable when `scratch` refuses.
+    """
+    with _opened(path, f"{reason}: ") as (container, stream):
+        ticks, step = _display_ticks(container, stream)
+        scale = _time_base(stream).denominator
+        warnings = tuple(_remarks(container))
+        has_audio = bool(container.streams.audio)
+    if len(ticks) == 0:
+        raise broken(f"{reason}: no frames", path)
+    out = _fresh(scratch)
+    try:
+        with _opened(path, f"{reason}: ") as (container, stream):
+            _copy_packets(container, stream, ticks, out)
+    except BaseException:
+        out.unlink(missing_ok=True)
+        raise
+    shown = np.sort(ticks)
+    return Remuxed(out, timeline(shown, scale, Fraction(int(shown[0]), scale), step), has_audio, warnings)
+
+
+@contextmanager
+def _opened(path: Path, context: str = "") -> Iterator[tuple["InputContainer", "VideoStream"]]:
+    """A container and its first video stream, with every error of FFmpeg translated."""
+    import av
+
+    try:
+        with av.open(str(path.absolute())) as container:
+            if not container.streams.video:
+                raise broken(f"{context}no video track", path)
+            yield container, container.streams.video[0]
+    except FileNotFoundError as error:
+        raise SourceBroken(f"a video file is missing ({path})") from error
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        # PyAV says ValueError where a codec has no place in mp4.
+        reason = getattr(error, "strerror", None) or error
+        raise broken(f"{context}FFmpeg refuses it: {reason}", path) from error
+
+
+def _remarks(container: "InputContainer") -> Iterator[str]:
+    if container.streams.audio:
+        yield "audio track: not copied"
+    if (videos := len(container.streams.video)) > 1:
+        yield f"{videos} video tracks: only the first is used"
+
+
+def _time_base(stream: "VideoStream") -> Fraction:
+    return stream.time_base or Fraction(1, 90_000)
+
+
+def _packets(container: "InputContainer", stream: "VideoStream") -> Iterator["Packet[VideoStream]"]:
+    """The packets that hold a frame. Errors: MediaError when an edit list hides some of several parts."""
+    for packet in container.demux(stream):
+        if packet.is_discard:
+            path = Path(container.name)
+            raise broken("an edit list of several parts hides frames: re-encode it first", path)
+        if packet.size:
+            yield packet
+
+
+def _display_ticks(container: "InputContainer", stream: "VideoStream") -> tuple[Ints, int]:
+    """When each packet is shown, in decode order, and the first packet's duration. Units: 1/denominator s."""
+    numerator = _time_base(stream).numerator
+    times: list[int] = []
+    step = 0
+    for packet in _packets(container, stream):
+        # AVI has no display times: there packets stand in decode order, one after the other.
+        known = packet.pts if packet.pts is not None else packet.dts
+        times.append(known if known is not None else len(times))
+        step = step or packet.duration or 0
+    return np.array(times, np.int64) * numerator, step * numerator
+
+
+def _copy_packets(container: "InputContainer", stream: "VideoStream", ticks: Ints, out: Path) -> None:
+    """Writes the packets with the ranks of `ticks` as times, for those always suit a muxer."""
+    import av
+
+    ranks = np.empty(len(ticks), np.int64)
+    ranks[np.argsort(ticks, kind="stable")] = np.arange(len(ticks))
+    depth = max(0, int((np.arange(len(ticks)) - ranks).max()))
+    unit = Fraction(1, 30)
+    with _writing(out), av.open(str(out.absolute()), "w", format="mp4") as target:
+        copied = target.add_stream_from_template(stream, opaque=True)
+        copied.time_base = unit
+        for number, packet in enumerate(_packets(container, stream)):
+            packet.stream, packet.time_base = copied, unit
+            packet.pts, packet.dts, packet.duration = int(ranks[number]), number - depth, 1
+            target.mux(packet)
+
+
+@contextmanager
+def _writing(out: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _DISK_ERRORS:
+            raise OutputUnwritable(f"cannot write a remuxed video: {error.strerror} ({out})") from error
+        raise
+
+
+def _fresh(scratch: Path) -> Path:
+    """A new empty file, unique among threads and processes."""
+    try:
+        fd, name = tempfile.mkstemp(suffix=".mp4", dir=scratch)
+    except OSError as error:
+        raise OutputUnwritable(f"cannot write a remuxed video: {error.strerror} ({scratch})") from error
+    os.close(fd)
+    return Path(name)
