@@ -13,7 +13,7 @@ and two that say what meta/ declares and what the data files really hold, for th
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -429,9 +429,3 @@ def _feature_rows(sources: tuple[Source, ...]) -> pa.Table:
             "info": pa.array([json.dumps(f.info) for _, _, f in rows], pa.string()),
         }
     )
-
-
-def video_files(catalog: Catalog) -> Iterator[tuple[str, str]]:
-    """(camera, path) of every distinct video file that a clip names, in order."""
-    for row in catalog.engine.rows("catalog/video_files"):
-        yield row["camera"], row["video_file"]

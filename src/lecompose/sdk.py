@@ -68,7 +68,7 @@ def info(source: str | Path, *, threads: int | None = None, memory: str | None =
 
     Errors: SourceError where it cannot be read.
     """
-    with _opened(source, threads, memory) as catalog:
+    with _opened(source, threads, memory) as (catalog, _):
         return summarise(catalog)
 
 
@@ -78,17 +78,14 @@ def check(source: str | Path, *, threads: int | None = None, memory: str | None 
     Reads metadata, parquet and video tables; decodes nothing, changes nothing.
     Errors: SourceError where there is too little to check.
     """
-    with _opened(source, threads, memory) as catalog:
-        return violations(catalog)
+    with _opened(source, threads, memory) as (catalog, scratch):
+        return violations(catalog, scratch=scratch)
 
 
 @contextmanager
-def _opened(source: str | Path, threads: int | None, memory: str | None) -> Iterator[Catalog]:
-    with (
-        TemporaryDirectory(prefix="lecompose-") as scratch,
-        _engine(Path(scratch), threads, memory) as engine,
-    ):
-        yield open_catalog(engine, [source])
+def _opened(source: str | Path, threads: int | None, memory: str | None) -> Iterator[tuple[Catalog, Path]]:
+    with TemporaryDirectory(prefix="lecompose-") as folder, _engine(Path(folder), threads, memory) as engine:
+        yield open_catalog(engine, [source]), Path(folder)
 
 
 @contextmanager
@@ -121,5 +118,5 @@ def _refuse_options(*, row_groups: str, **positive: float) -> None:
 def _refuse_broken(catalog: Catalog) -> None:
     broken = requirements(catalog)
     if broken:
-        lines = [f"{v.problem} ({v.file})" if v.file else v.problem for v in broken]
+        lines = [f'source "{v.src_dataset}": {v}' for v in broken]
         raise SourceBroken(listed("sources that do not keep what a composition needs:", lines))

@@ -113,11 +113,18 @@ def _rebuilt(fourcc: bytes, body: memoryview, inner: list[tuple[bytes, bytes]]) 
 
 
 def _signature(fixed: tuple[bytes, ...], inner: list[tuple[bytes, bytes]]) -> bytes:
-    kept = sorted((kind, _essence(kind, content)) for kind, content in inner if kind not in _UNSIGNED)
+    kept = sorted((kind, _essence(kind, content)) for kind, content in inner if _counts(kind, content))
     whole = hashlib.blake2b(digest_size=16)
     for part in (*fixed, *(part for pair in kept for part in pair)):
         whole.update(struct.pack(">I", len(part)) + part)
     return whole.digest()
+
+
+def _counts(kind: bytes, content: bytes) -> bool:
+    """Whether a box says anything about how samples decode and are shown."""
+    if kind == b"pasp" and len(content) == 8:
+        return content[:4] != content[4:]  # square pixels are what its absence means
+    return kind not in _UNSIGNED
 
 
 def _essence(kind: bytes, content: bytes) -> bytes:

@@ -1,0 +1,109 @@
+"""Datasets for every test, recorded by the toy recorder in `examples/`: there are no binaries in git.
+
+Read-only ones are made once a worker and shared; that nobody wrote into them is checked at the end.
+What a test changes comes from `make_dataset`, which hands out a copy.
+"""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+from recorder import record
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+Record = Callable[..., Path]
+
+# The same examples at every run, and no clock: a slow machine is not a broken plan.
+settings.register_profile("lecompose", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("lecompose")
+
+
+@pytest.fixture(scope="session")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Record]:
+    """A function with the arguments of `record`; what it gives is shared: read it, never write into it."""
+    folder = tmp_path_factory.mktemp("recorded")
+    shared: dict[str, Path] = {}
+
+    def give(**settings: Any) -> Path:
+        key = repr(sorted(settings.items()))  # a function's repr holds its address: it equals only itself
+        if key not in shared:
+            shared[key] = record(folder / f"{len(shared):03d}", **settings)
+            digests[shared[key]] = digest(shared[key])
+        return shared[key]
+
+    digests: dict[Path, str] = {}
+    yield give
+    touched = [root.name for root, before in digests.items() if digest(root) != before]
+    assert not touched, f"a test wrote into shared datasets {touched}: it needs `make_dataset`"
+
+
+@pytest.fixture(scope="session")
+def dataset_v20(recorded: Record) -> Path:
+    """3 episodes x 10 frames x 2 cameras in format v2.0. Read only."""
+    return recorded(version="v2.0")
+
+
+@pytest.fixture(scope="session")
+def dataset_v21(recorded: Record) -> Path:
+    """3 episodes x 10 frames x 2 cameras in format v2.1. Read only."""
+    return recorded(version="v2.1")
+
+
+@pytest.fixture(scope="session")
+def dataset_v30(recorded: Record) -> Path:
+    """3 episodes x 10 frames x 2 cameras in format v3.0. Read only."""
+    return recorded(version="v3.0")
+
+
+@pytest.fixture(scope="session")
+def dataset_v30_many_files(recorded: Record) -> Path:
+    """8 uneven episodes; data, each camera and meta/episodes change files where it suits them. Read only."""
+    return recorded(
+        version="v3.0",
+        frames=(7, 10, 3, 12, 1, 9, 4, 6),
+        tasks=("pick the cup", "place the cup", "wave"),
+        codec="h264",
+        seed=3,
+        frames_per_data_file=20,
+        frames_per_video_file={"front": 15, "wrist": 25},
+        episodes_per_meta_file=3,
+    )
+
+
+@pytest.fixture
+def make_dataset(recorded: Record, tmp_path: Path) -> Record:
+    """A function with the arguments of `record`, and `name`; each call gives a dataset of the test's own."""
+    count = 0
+
+    def make(name: str | None = None, **settings: Any) -> Path:
+        nonlocal count
+        count += 1
+        target = tmp_path / (name or f"dataset_{count}")
+        return shutil.copytree(recorded(**settings), target)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def real() -> Path:
+    """The folder of real recordings: $LECOMPOSE_REAL, or `shared/real` beside the checkout."""
+    named = os.environ.get("LECOMPOSE_REAL")
+    folder = Path(named) if named else CHECKOUT.parent / "shared" / "real"
+    if not folder.is_dir():
+        pytest.skip(f"no real recordings at {folder}: set LECOMPOSE_REAL to a folder of LeRobot datasets")
+    return folder
+
+
+def digest(root: Path) -> str:
+    """Of every file's name and content under `root`."""
+    state = hashlib.sha256()
+    for path in sorted(p for p in root.rglob("*") if p.is_file()):
+        state.update(path.relative_to(root).as_posix().encode())
+        state.update(hashlib.sha256(path.read_bytes()).digest())
+    return state.hexdigest()

@@ -1,0 +1,56 @@
+"""What is written about the commands is true of the commands."""
+
+import re
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+cli = pytest.importorskip("lecompose.cli", reason="there is no command line yet")
+sys.path.insert(0, str(CHECKOUT / "docs"))
+
+import click  # noqa: E402
+import generate  # noqa: E402
+
+COMMANDS = {
+    context.command_path: context.command for context in generate.contexts(cli.main, None, "lecompose")
+}
+
+
+def examples(page: str) -> Iterator[list[str]]:
+    """The lecompose commands in the fenced blocks of a page, continued lines joined."""
+    for block in re.findall(r"```[\w-]*\n(.*?)```", page, re.DOTALL):
+        for line in block.replace("\\\n", " ").splitlines():
+            words = shlex.split(line.strip().removeprefix("$ "), comments=True)
+            if words[:1] == ["lecompose"]:
+                yield words
+
+
+README = list(examples((CHECKOUT / "README.md").read_text(encoding="utf-8")))
+
+
+def test_cli_reference_is_fresh() -> None:
+    assert generate.main(["--check"]) == 0, "make docs"
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+def test_every_command_and_option_has_help(path: str) -> None:
+    command = COMMANDS[path]
+    assert command.help, f"{path} has no help"
+    options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
+    assert [option.name for option in options if not option.help] == []
+
+
+def test_readme_shows_commands() -> None:
+    assert README, "the README has no example of a command"
+
+
+@pytest.mark.parametrize("words", README, ids=" ".join)
+def test_readme_command_parses(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for command in COMMANDS.values():
+        if not isinstance(command, click.Group):
+            monkeypatch.setattr(command, "callback", lambda **_: None)  # read the line, run nothing
+    cli.main.main(args=words[1:], prog_name=words[0], standalone_mode=False)

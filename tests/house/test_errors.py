@@ -1,0 +1,74 @@
+"""The error tree: what callers catch, scripts read as exit codes, and users are told."""
+
+import inspect
+import re
+
+import pytest
+
+import lecompose
+from lecompose import errors
+
+TREE = {
+    "ComposeError": ("Exception", 1),
+    "RequestError": ("ComposeError", 2),
+    "UnknownEpisode": ("RequestError", 2),
+    "FeatureMismatch": ("RequestError", 2),
+    "EmptyOutput": ("RequestError", 2),
+    "QueryError": ("RequestError", 2),
+    "SourceError": ("ComposeError", 3),
+    "SourceNotFound": ("SourceError", 3),
+    "SourceBroken": ("SourceError", 3),
+    "UnsupportedVersion": ("SourceError", 3),
+    "MediaError": ("ComposeError", 4),
+    "OutputError": ("ComposeError", 5),
+    "OutputExists": ("OutputError", 5),
+    "OutputUnwritable": ("OutputError", 5),
+    "VerifyError": ("ComposeError", 6),
+}
+ALSO = {"SourceNotFound": FileNotFoundError, "OutputExists": FileExistsError}
+
+
+def defined() -> dict[str, type[errors.ComposeError]]:
+    classes = inspect.getmembers(errors, inspect.isclass)
+    return {name: kind for name, kind in classes if issubclass(kind, errors.ComposeError)}
+
+
+def test_tree_and_exit_codes() -> None:
+    assert {name: (kind.__bases__[0].__name__, kind.exit_code) for name, kind in defined().items()} == TREE
+
+
+@pytest.mark.parametrize(("name", "builtin"), ALSO.items())
+def test_is_caught_as_the_builtin_too(name: str, builtin: type[OSError]) -> None:
+    assert issubclass(getattr(errors, name), builtin)
+    # OSError unpacks two arguments as errno and text; ours is one message.
+    assert str(getattr(errors, name)("it is there. (/data/a)")) == "it is there. (/data/a)"
+
+
+@pytest.mark.parametrize("name", TREE)
+def test_is_public_and_documented(name: str) -> None:
+    assert name in lecompose.__all__
+    assert getattr(lecompose, name) is getattr(errors, name)
+    own = getattr(errors, name).__doc__
+    assert own, f"{name} has no docstring"
+    assert own.splitlines()[0].endswith("."), f"{name}: the first line is a sentence"
+
+
+def test_the_tree_drawn_on_top_is_the_tree() -> None:
+    drawn: dict[str, tuple[str, int]] = {}
+    above: list[tuple[int, str, int]] = [(-1, "Exception", 1)]
+    for line in (errors.__doc__ or "").splitlines():
+        found = re.match(r"^( *(?:[│├└]\s*─* *)*)([A-Z]\w+(?:Error|\w))(?:\s+(?:exit|(\d)))?\b", line)
+        if not found or found[2] not in defined():
+            continue
+        depth, name = len(found[1]), found[2]
+        while above[-1][0] >= depth:
+            above.pop()
+        code = int(found[3]) if found[3] else above[-1][2]
+        drawn[name] = (above[-1][1], code)
+        above.append((depth, name, code))
+    assert drawn == TREE
+
+
+def test_all_problems_are_listed_and_the_rest_counted() -> None:
+    text = errors.listed("three cameras do not fit:", ["front", "wrist", "top"], limit=2)
+    assert text.splitlines() == ["three cameras do not fit:", "  - front", "  - wrist", "  … and 1 more"]
