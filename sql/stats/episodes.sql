@@ -53,19 +53,21 @@ select n.out_dataset,
        c.{{ f.name | ident }} as {{ f.name | ident }},
 {% endfor %}
 {% for f in computed %}
-       {% if f.carry %}coalesce(c.{{ f.min | ident }}, {% endif %}{{ f.relation | ident }}.min{% if f.carry %}){% endif %} as {{ f.min | ident }},
-       {% if f.carry %}coalesce(c.{{ f.max | ident }}, {% endif %}{{ f.relation | ident }}.max{% if f.carry %}){% endif %} as {{ f.max | ident }},
-       {% if f.carry %}coalesce(c.{{ f.mean | ident }}, {% endif %}{{ f.relation | ident }}.mean{% if f.carry %}){% endif %} as {{ f.mean | ident }},
-       {% if f.carry %}coalesce(c.{{ f.std | ident }}, {% endif %}{{ f.relation | ident }}.std{% if f.carry %}){% endif %} as {{ f.std | ident }},
-{% for q in f.quantiles %}
-       {% if f.carry %}coalesce(c.{{ q | ident }}, {% endif %}list_transform({{ f.relation | ident }}.quantiles, lambda x: x[{{ loop.index }}]){% if f.carry %}){% endif %} as {{ q | ident }},
+{% for s in f.stats %}
+{% if f.carry and f.compute %}
+       coalesce(c.{{ s.name | ident }}, {{ f.relation | ident }}.{{ s.stat | ident }}) as {{ s.name | ident }},
+{% elif f.carry %}
+       c.{{ s.name | ident }},
+{% else %}
+       {{ f.relation | ident }}.{{ s.stat | ident }} as {{ s.name | ident }},
+{% endif %}
 {% endfor %}
        [n.length::double] as {{ f.count | ident }},
 {% endfor %}
 from numbered n
 join of_index i using (out_dataset, out_episode)
 join carried_stats c using (src_dataset, src_episode)
-{% for f in computed %}
+{% for f in computed if f.compute %}
 left join {{ f.relation | ident }} using (out_dataset, out_episode)
 {% endfor %}
 order by n.out_dataset, n.out_episode

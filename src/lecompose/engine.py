@@ -1,6 +1,5 @@
 """One DuckDB connection that runs the statements of `sql/` by name. The only importer of duckdb."""
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ Context = Mapping[str, object]
 class Engine:
     """A private in-memory database.
 
+    `threads` and `memory_bytes` are what DuckDB, and every stage beside it, may use.
     Every call names a template of `sql/`; `context` shapes it (names, blocks), keyword values are
     bound. Results are read to the end before a call returns, but for `stream`, which has a cursor
     of its own. Safe to share between threads for `stream` and `run`.
@@ -34,20 +34,12 @@ class Engine:
             self._con = duckdb.connect(":memory:", config=config)
         # COPY marks columns REQUIRED where statistics show no NULL: two files of one dataset could differ.
         self._con.execute("set disabled_optimizers = 'statistics_propagation'")
+        # Read once: the connection serves one thread at a time.
+        self.threads = int(self._setting("threads"))
+        self.memory_bytes = _bytes(str(self._setting("memory_limit")))
 
     def close(self) -> None:
         self._con.close()
-
-    @property
-    def threads(self) -> int:
-        """Threads that DuckDB, and every stage beside it, may use."""
-        return int(self._setting("threads"))
-
-    @property
-    def memory_bytes(self) -> int:
-        """The memory that DuckDB may use."""
-        number, unit = str(self._setting("memory_limit")).split()
-        return int(float(number) * 1024 ** ("bytes", "KiB", "MiB", "GiB", "TiB").index(unit))
 
     def _setting(self, name: str) -> Any:
         # fetchall, not fetchone: a half-read result blocks the connection.
@@ -139,6 +131,7 @@ def _io_error(doing: str, error: duckdb.Error) -> ComposeError:
     return SourceBroken(f"{doing}: {text}")
 
 
-def cores() -> int:
-    """Processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+def _bytes(text: str) -> int:
+    """A size as DuckDB prints it."""
+    number, unit = text.split()
+    return int(float(number) * 1024 ** ("bytes", "KiB", "MiB", "GiB", "TiB").index(unit))

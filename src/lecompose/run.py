@@ -1,11 +1,13 @@
 """What every stage is given: the layout, where to write, whom to tell, what to count."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
-from typing import Protocol
+from typing import Any, Protocol
 
+from lecompose import formats
 from lecompose.engine import Engine
 from lecompose.layout import Layout
 from lecompose.target import Target
@@ -49,6 +51,11 @@ class Run:
     @property
     def target(self) -> Target:
         return self.layout.target
+
+    def data_file(self, output: str, row: Mapping[str, Any]) -> Path:
+        """The staging path of the data file that a row of the layout lies in."""
+        name = formats.DATA_PATH.format(chunk_index=row["chunk_index"], file_index=row["file_index"])
+        return self.folders[output] / name
 
     def count(self, what: str, n: int) -> None:
         """Add to a counter; safe from any thread."""

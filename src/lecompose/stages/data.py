@@ -36,6 +36,11 @@ class _File:
     def size_bytes(self) -> int:
         return sum(int(e["size_bytes"]) for e in self.episodes)
 
+    @property
+    def batch_rows(self) -> int:
+        """How many rows are held at a time."""
+        return max(1, min(_MAX_BATCH_ROWS, _BATCH_BYTES * self.rows // max(1, self.size_bytes)))
+
 
 def data(run: Run) -> None:
     """Write every data file of every output, one job a file.
@@ -56,9 +61,7 @@ def _files(run: Run) -> Iterator[_File]:
     key = ("out_dataset", "file_number")
     reads = dict(jobs(run.engine.rows("layout/all_reads"), *key))
     for at, episodes in jobs(run.engine.rows("layout/all_episodes"), *key):
-        first = episodes[0]
-        name = formats.DATA_PATH.format(chunk_index=first["chunk_index"], file_index=first["file_index"])
-        yield _File(run.folders[at[0]] / name, reads[at], episodes)
+        yield _File(run.data_file(at[0], episodes[0]), reads[at], episodes)
 
 
 def _task_maps(run: Run) -> dict[tuple[str, str], np.ndarray]:
@@ -72,7 +75,7 @@ def _task_maps(run: Run) -> dict[tuple[str, str], np.ndarray]:
     return maps
 
 
-_Write = Callable[[Run, Path, Iterator[pa.Table]], None]
+_Write = Callable[[Run, _File, Iterator[pa.Table]], None]
 
 
 def _write_file(
@@ -80,7 +83,7 @@ def _write_file(
 ) -> None:
     file.path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        write(run, file.path, _episode_tables(run, file, schema, tasks))
+        write(run, file, _episode_tables(run, file, schema, tasks))
     except OSError as error:
         raise OutputUnwritable(f"cannot write data: {error}. ({file.path})") from error
     run.count("files_written", 1)
@@ -91,10 +94,9 @@ def _episode_tables(
     run: Run, file: _File, schema: pa.Schema, tasks: dict[tuple[str, str], np.ndarray]
 ) -> Iterator[pa.Table]:
     """Each episode of a file as one table in the output's schema, in order."""
-    batch_rows = max(1, min(_MAX_BATCH_ROWS, _BATCH_BYTES * file.rows // max(1, file.size_bytes)))
     episodes = iter(file.episodes)
     for read in file.reads:
-        with run.engine.stream(*_query(read, schema), batch_rows=batch_rows, **_values(read)) as reader:
+        with run.engine.stream(*_query(read, schema), batch_rows=file.batch_rows, **_values(read)) as reader:
             rows = _Rows(reader)
             left = read["rows"]
             while left:
@@ -179,10 +181,10 @@ def _column(table: pa.Table, field: pa.Field) -> pa.Array:
 
 def _writer(row_groups: str, schema: pa.Schema) -> _Write:
     if row_groups == "episode":
-        return lambda run, path, tables: _write_episode_groups(path, tables, schema)
+        return lambda run, file, tables: _write_episode_groups(file.path, tables, schema)
     if any(kind == pa.float16() for _, kind in columns.leaves(schema)):
         raise RequestError("--row-groups packed cannot store float16. Try: --row-groups episode")
-    return lambda run, path, tables: _write_packed(run, path, tables, schema)
+    return lambda run, file, tables: _write_packed(run, file, tables, schema)
 
 
 def _write_episode_groups(path: Path, tables: Iterator[pa.Table], schema: pa.Schema) -> None:
@@ -198,14 +200,15 @@ def _write_episode_groups(path: Path, tables: Iterator[pa.Table], schema: pa.Sch
             writer.write_table(table, row_group_size=max(1, table.num_rows))
 
 
-def _write_packed(run: Run, path: Path, tables: Iterator[pa.Table], schema: pa.Schema) -> None:
+def _write_packed(run: Run, file: _File, tables: Iterator[pa.Table], schema: pa.Schema) -> None:
     """Large row groups by DuckDB's COPY, the exact schema reattached as file metadata."""
     plain = columns.plain(schema)
     batches = (batch for table in tables for batch in _plain_batches(table, plain))
     run.engine.copy_batches(
         pa.RecordBatchReader.from_batches(plain, batches),
         "write/packed",
-        path=str(path),
+        path=str(file.path),
+        row_group_rows=file.batch_rows,
         huggingface=(schema.metadata or {})[b"huggingface"].decode(),
         arrow_schema=columns.arrow_schema_value(schema).decode(),
     )

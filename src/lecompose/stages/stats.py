@@ -5,33 +5,48 @@ Over an output: computed from all its frames, quantiles included; cameras from t
 """
 
 import json
+import math
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
-from lecompose import carried, formats
+from lecompose import carried
 from lecompose.errors import OutputUnwritable
 from lecompose.formats import QUANTILES, STATS, Feature
+from lecompose.layout import jobs
 from lecompose.run import Run
+from lecompose.summaries import Summary, sortable, summarise, summarise_runs
 
-_SUMMARY = pa.schema(
-    [("out_dataset", pa.string()), ("out_episode", pa.int64())]
-    + [(stat, pa.list_(pa.float64())) for stat in ("min", "max", "mean", "std")]
-    + [("quantiles", pa.list_(pa.list_(pa.float64())))]
-)
-# Exact quantiles hold the numbers they are of: this many bytes of memory each, measured with room to spare.
-_BYTES_A_NUMBER = 32
+_COMPUTED = ("min", "max", "mean", "std", *QUANTILES)
+# Statistics may fill this share of the memory limit; a number takes at most so many bytes there.
+_SHARE = 2
+_WIDEST = 8
 
 
 @dataclass(frozen=True)
-class _Computed:
-    """A feature whose per-episode statistics are at least partly computed; `carry`: and partly carried."""
+class _DataFile:
+    """One data file of an output, its footer parsed once, and the lengths of its episodes."""
+
+    output: str
+    path: Path
+    footer: pq.FileMetaData
+    episodes: list[int]
+    lengths: list[int]
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A feature's statistics: over each output, and over each episode where those were asked for."""
 
     feature: Feature
-    relation: str
-    carry: bool
+    over_outputs: dict[str, Summary]
+    by_episode: pa.Table | None
 
 
 def stats(run: Run) -> None:
@@ -39,81 +54,142 @@ def stats(run: Run) -> None:
 
     Errors: SourceBroken for unreadable statistics; OutputUnwritable.
     """
-    features = run.target.features
-    run.progress.stage("stats", sum(path.stat().st_size for o in run.folders for path in _data_files(run, o)))
-    carried.register(run.layout.catalog, features)
-    computed = _compute_missing(run)
-    context = {
-        "carried": [{"name": name} for f in features if f.is_visual for name in _carried_names(run, f)],
-        "computed": [_names(c) for c in computed],
-    }
-    run.engine.table("episode_stats", "stats/episodes", context)
+    carried.register(run.layout.catalog, run.target.features)
+    numeric = [f for f in run.target.columns if f.is_numeric]
+    incomplete = _incomplete(run, numeric)
+    files = list(_data_files(run))
+    run.progress.stage("stats", len(numeric) * sum(f.path.stat().st_size for f in files))
+    with ThreadPoolExecutor(run.engine.threads) as pool:
+        found = list(pool.map(lambda f: _compute(run, files, f, by_episode=f.name in incomplete), numeric))
+    _register_episode_stats(run, found)
     for output, folder in run.folders.items():
-        _write_json(folder / "meta" / "stats.json", _of_output(run, output))
+        _write_json(folder / "meta" / "stats.json", _of_output(run, output, found))
 
 
-def _data_files(run: Run, output: str) -> list[Path]:
-    return sorted((run.folders[output] / "data").glob("*/*.parquet"))
+def _incomplete(run: Run, numeric: list[Feature]) -> set[str]:
+    """The features of which some planned episode lacks a statistic, and task_index: it is numbered anew."""
+    wanted = {"features": [[f"{f.name}/{s}" for s in _COMPUTED] for f in numeric]}
+    rows = run.engine.rows("stats/missing", wanted)
+    lacking = {f.name for f, row in zip(numeric, rows, strict=True) if row["episodes"]}
+    return (lacking | {"task_index"}) - {"index", "episode_index"}
+
+
+def _data_files(run: Run) -> Iterator[_DataFile]:
+    for (output, _), rows in jobs(run.engine.rows("layout/all_episodes"), "out_dataset", "file_number"):
+        path = run.data_file(output, rows[0])
+        lengths = [row["length"] for row in rows]
+        yield _DataFile(output, path, pq.read_metadata(path), [row["out_episode"] for row in rows], lengths)
+
+
+# Computing --------------------------------------------------------------------------------------
+
+
+def _compute(run: Run, files: list[_DataFile], feature: Feature, *, by_episode: bool) -> _Found:
+    """A feature's statistics over every output, and over every episode if asked for."""
+    outputs: dict[str, Summary] = {}
+    tables: list[pa.Table] = []
+    for (output,), group in jobs([{"output": f.output, "file": f} for f in files], "output"):
+        mine: list[_DataFile] = [row["file"] for row in group]
+        passes = []
+        for columns in _passes(run, mine, feature):
+            want_episodes = by_episode and columns.start == 0
+            passes.append(_one_pass(run, mine, feature, columns, tables if want_episodes else None))
+        outputs[output] = Summary({s: np.concatenate([p.stats[s] for p in passes]) for s in _COMPUTED})
+    return _Found(feature, outputs, pa.concat_tables(tables) if tables else None)
+
+
+def _passes(run: Run, files: list[_DataFile], feature: Feature) -> list[slice]:
+    """The dimensions to summarise at a time, so that their numbers stay within memory."""
+    room = run.engine.memory_bytes // (_SHARE * run.engine.threads)
+    step = max(1, room // (_rows(files, feature) * _WIDEST))
+    return [slice(start, start + step) for start in range(0, feature.stat_size, step)]
+
+
+def _one_pass(
+    run: Run, files: list[_DataFile], feature: Feature, columns: slice, by_episode: list[pa.Table] | None
+) -> Summary:
+    """Some dimensions' statistics over all files; tables of all dimensions by episode where wanted."""
+    gathered: np.ndarray | None = None
+    at = 0
+    for file in files:
+        numbers = sortable(_numbers(file, feature))
+        if by_episode is not None:
+            by_episode.append(_episode_rows(file, numbers, feature))
+        part = numbers[:, columns].T
+        if gathered is None:
+            gathered = np.empty((len(part), _rows(files, feature)), dtype=part.dtype)
+        gathered[:, at : at + part.shape[1]] = part
+        at += part.shape[1]
+        if columns.start == 0:
+            run.advance(file.path.stat().st_size)
+    assert gathered is not None
+    return summarise(gathered)
+
+
+def _rows(files: list[_DataFile], feature: Feature) -> int:
+    return sum(sum(f.lengths) for f in files) * _rows_a_frame(feature)
+
+
+def _numbers(file: _DataFile, feature: Feature) -> np.ndarray:
+    """A feature's numbers in one file. Shape: (frames × leading axes, last axis)."""
+    with pq.ParquetFile(file.path, metadata=file.footer) as parquet:
+        column = parquet.read(columns=[feature.name], use_threads=False)[feature.name].combine_chunks()
+    if isinstance(column.type, pa.BaseExtensionType):
+        column = column.storage
+    while pa.types.is_list(column.type) or pa.types.is_fixed_size_list(column.type):
+        column = column.flatten()
+    return np.asarray(column.to_numpy(zero_copy_only=False)).reshape(-1, feature.stat_size)
+
+
+def _rows_a_frame(feature: Feature) -> int:
+    return math.prod(feature.shape[:-1]) if feature.shape else 1
+
+
+def _episode_rows(file: _DataFile, numbers: np.ndarray, feature: Feature) -> pa.Table:
+    repeat = _rows_a_frame(feature)
+    summary = summarise_runs(numbers, [length * repeat for length in file.lengths])
+    columns = {stat: _lists(summary.stats[stat]) for stat in _COMPUTED}
+    count = len(file.episodes)
+    return pa.table(
+        {
+            "out_dataset": pa.array([file.output] * count, pa.string()),
+            "out_episode": pa.array(file.episodes, pa.int64()),
+            **columns,
+        }
+    )
+
+
+def _lists(values: np.ndarray) -> pa.Array:
+    offsets = np.arange(0, values.size + 1, values.shape[1], dtype=np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(values.ravel()))
 
 
 # Per episode ------------------------------------------------------------------------------------
 
 
-def _compute_missing(run: Run) -> list[_Computed]:
-    """Every numeric feature's source of statistics; what any episode lacks is computed for all."""
-    numeric = [f for f in run.target.columns if f.is_numeric and f.name not in ("index", "episode_index")]
-    # task_index is numbered anew in a way that no carried statistic can follow.
-    always = [f.name == "task_index" for f in numeric]
-    lacking = run.engine.rows(
-        "stats/missing", {"features": [[f"{f.name}/{s}" for s in STATS if s != "count"] for f in numeric]}
-    )
-    result = []
-    for n, (feature, anew) in enumerate(zip(numeric, always, strict=True)):
-        relation = f"computed_{n}"
-        needed = anew or lacking[n]["episodes"] > 0
-        rows = _summaries(run, feature) if needed else _SUMMARY.empty_table()
-        run.engine.load(relation, rows)
-        result.append(_Computed(feature, relation, carry=not anew))
-    return result
+def _register_episode_stats(run: Run, found: list[_Found]) -> None:
+    computed = []
+    for n, one in enumerate(found):
+        if one.feature.name in ("index", "episode_index"):
+            continue
+        if one.by_episode is not None:
+            run.engine.load(f"computed_{n}", one.by_episode)
+        computed.append(_names(one, f"computed_{n}"))
+    cameras = [f for f in run.target.features if f.is_visual]
+    kept = [{"name": name} for f in cameras for name in _carried_names(run, f)]
+    run.engine.table("episode_stats", "stats/episodes", {"carried": kept, "computed": computed})
 
 
-def _summaries(run: Run, feature: Feature) -> pa.Table:
-    parts = []
-    for output in run.folders:
-        for row in _summarised(run, output, feature, by_episode=True):
-            parts.append({"out_dataset": output, **row})
-    return pa.Table.from_pylist(parts, schema=_SUMMARY)
-
-
-def _summarised(run: Run, output: str, feature: Feature, *, by_episode: bool) -> list[dict[str, Any]]:
-    """Exact statistics over frames, in as many passes over the dimensions as memory asks for."""
-    width = feature.stat_size
-    frames = sum(row["frames"] for row in run.engine.rows("plan/totals") if row["out_dataset"] == output)
-    numbers = max(1, frames * _numbers(feature) // width)
-    dims = max(1, min(width, run.engine.memory_bytes // (_BYTES_A_NUMBER * numbers)))
-    context = {"by_episode": by_episode, "column": feature.name, "depth": _depth(feature)}
-    files = [formats.escaped_glob(str(path)) for path in _data_files(run, output)]
-    merged: list[dict[str, Any]] = []
-    for start in range(0, width, dims):
-        span = {"width": width, "from_place": start, "to_place": start + dims}
-        rows = run.engine.rows("stats/summarise", context, files=files, **span)
-        merged = [_joined(a, b) for a, b in zip(merged, rows, strict=True)] if merged else rows
-    return merged
-
-
-def _joined(left: dict[str, Any], right: dict[str, Any]) -> dict[str, Any]:
-    return {key: value if key == "out_episode" else value + right[key] for key, value in left.items()}
-
-
-def _depth(feature: Feature) -> int:
-    return 0 if feature.shape in ((), (1,)) else len(feature.shape)
-
-
-def _numbers(feature: Feature) -> int:
-    total = 1
-    for n in feature.shape:
-        total *= n
-    return total
+def _names(found: _Found, relation: str) -> dict[str, Any]:
+    """How stats/episodes is to get one feature's statistics: carried, computed, or either."""
+    name = found.feature.name
+    return {
+        "relation": relation,
+        "carry": name != "task_index",
+        "compute": found.by_episode is not None,
+        "stats": [{"stat": stat, "name": f"{name}/{stat}"} for stat in _COMPUTED],
+        "count": f"{name}/count",
+    }
 
 
 def _carried_names(run: Run, camera: Feature) -> list[str]:
@@ -128,35 +204,21 @@ def _carried_names(run: Run, camera: Feature) -> list[str]:
     ]
 
 
-def _names(computed: _Computed) -> dict[str, Any]:
-    name = computed.feature.name
-    plain = {stat: f"{name}/{stat}" for stat in ("min", "max", "mean", "std", "count")}
-    quantiles = [f"{name}/{q}" for q in QUANTILES]
-    return {"relation": computed.relation, "carry": computed.carry, "quantiles": quantiles, **plain}
-
-
 # Over an output ---------------------------------------------------------------------------------
 
 
-def _of_output(run: Run, output: str) -> dict[str, Any]:
+def _of_output(run: Run, output: str, found: list[_Found]) -> dict[str, Any]:
     """stats.json of one output, features in their order."""
     frames = next(r["frames"] for r in run.engine.rows("plan/totals") if r["out_dataset"] == output)
-    result = {}
-    for feature in run.target.features:
-        if feature.is_visual:
-            found = _of_camera(run, output, feature)
-        elif feature.is_numeric:
-            found = _flat(_summarised(run, output, feature, by_episode=False)[0]) | {"count": [frames]}
-        else:
-            continue
-        if found:
-            result[feature.name] = {s: found[s] for s in STATS if s in found}
-    return result
-
-
-def _flat(summary: dict[str, Any]) -> dict[str, list[float]]:
-    quantiles = {name: [q[n] for q in summary["quantiles"]] for n, name in enumerate(QUANTILES)}
-    return {s: summary[s] for s in ("min", "max", "mean", "std")} | quantiles
+    computed = {
+        one.feature.name: {stat: values.tolist() for stat, values in one.over_outputs[output].stats.items()}
+        | {"count": [frames]}
+        for one in found
+    }
+    visual = {f.name: _of_camera(run, output, f) for f in run.target.features if f.is_visual}
+    every = computed | {name: stats for name, stats in visual.items() if stats}
+    names = [f.name for f in run.target.features if f.name in every]
+    return {name: {s: every[name][s] for s in STATS if s in every[name]} for name in names}
 
 
 def _of_camera(run: Run, output: str, camera: Feature) -> dict[str, Any]:
