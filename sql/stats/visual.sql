@@ -1,20 +1,18 @@
 -- stats/visual: a camera's statistics over an output, from those of its episodes, weighted by their frames
 -- Pictures are not decoded. Minimum and maximum are exact over what the episodes' statistics saw; mean and
 -- std are pooled; a quantile is the frame-weighted mean of the episodes' quantiles, as LeRobot 0.6.1 combines
--- them. Weights are frames, never `count`: some recorders count pixels there. An episode of a v2.0 source
--- has no statistics of its own; its whole source's stand in.
--- reads:  layout, episode_stats, whole_stats
+-- them. Weights are frames, never `count`: some recorders count pixels there.
+-- reads:  layout, episode_stats
 -- params: $out_dataset
 -- gives:  *
 with known as (
     select l.length as weight,
 {% for stat in stats %}
-           {% if stat in carried %}coalesce(s.{{ stats[stat] | ident }}, w.{{ stats[stat] | ident }}){% else %}w.{{ stats[stat] | ident }}{% endif %} as {{ stat | ident }}{% if not loop.last %},{% endif %}
+           s.{{ stats[stat] | ident }} as {{ stat | ident }}{% if not loop.last %},{% endif %}
 
 {% endfor %}
     from layout l
     join episode_stats s using (out_dataset, out_episode)
-    join whole_stats w using (src_dataset)
     where l.out_dataset = $out_dataset
 ),
 channels as (
@@ -23,7 +21,7 @@ channels as (
 {% for stat in stats if stat != "count" %}
            unnest({{ stat | ident }}) as {{ stat | ident }},
 {% endfor %}
-           coalesce("count"[1], weight) as "count"
+           {% if "count" in stats %}"count"[1]{% else %}weight{% endif %} as "count"
     from known
     where "min" is not null
 ),

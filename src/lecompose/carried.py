@@ -1,7 +1,5 @@
 """The per-episode statistics that sources carry → the relation `carried_stats`.
 
-`whole_stats` has the same columns, one row a source, for what v2.0 says of its cameras.
-
 One row an episode, one flat DOUBLE[] column per feature and statistic, named `feature/stat`; null where a
 source has none, or has one of another size than the feature's (per-pixel statistics, say).
 """
@@ -32,33 +30,33 @@ def register(catalog: Catalog, features: tuple[Feature, ...]) -> None:
         elif source.version == formats.V21 and _stats_file(source).is_file():
             catalog.engine.load(source.relation("stats"), _v21_rows(source, wanted))
         else:
-            catalog.engine.table(
-                source.relation("stats"),
-                "stats/carried_none",
-                {"declared": source.relation("declared"), "absent": list(wanted)},
-                src_dataset=source.name,
-            )
+            _register_whole(catalog, source, wanted)
     relations = [s.relation("stats") for s in catalog.sources]
     catalog.engine.table("carried_stats", "catalog/union", {"relations": relations})
-    catalog.engine.load("whole_stats", _whole_rows(catalog, [f for f in features if f.is_visual]))
 
 
-def _whole_rows(catalog: Catalog, cameras: list[Feature]) -> pa.Table:
-    """What v2.0 sources say of their cameras: over the whole dataset only, never per episode."""
-    said = [
-        read_json(s.root / "meta" / "stats.json")
-        if s.version == formats.V20 and (s.root / "meta" / "stats.json").is_file()
-        else {}
-        for s in catalog.sources
-    ]
-    columns = {
-        f"{camera.name}/{stat}": pa.array(
-            [_sized(stats, f"{camera.name}/{stat}", camera) for stats in said], pa.list_(pa.float64())
-        )
-        for camera in cameras
-        for stat in STATS
-    }
-    return pa.table({"src_dataset": pa.array([s.name for s in catalog.sources], pa.string()), **columns})
+def _register_whole(catalog: Catalog, source: Source, wanted: dict[str, Feature]) -> None:
+    """v2.0 says of its cameras what holds over the whole dataset, and nothing per episode."""
+    path = source.root / "meta" / "stats.json"
+    said = read_json(path) if path.is_file() else {}
+    found = {name: _sized(said, name, f) for name, f in wanted.items() if f.is_visual}
+    present = {name: values for name, values in found.items() if values is not None}
+    counts = [f"{camera}/count" for camera in dict.fromkeys(name.rpartition("/")[0] for name in present)]
+    present = {name: values for name, values in present.items() if name not in counts}
+    columns = {name: pa.array([values], pa.list_(pa.float64())) for name, values in present.items()}
+    catalog.engine.load(source.relation("whole"), pa.table({"src_dataset": [source.name], **columns}))
+    catalog.engine.table(
+        source.relation("stats"),
+        "stats/carried_whole",
+        {
+            "declared": source.relation("declared"),
+            "whole": source.relation("whole"),
+            "present": list(present),
+            "counts": counts,
+            "absent": [name for name in wanted if name not in present and name not in counts],
+        },
+        src_dataset=source.name,
+    )
 
 
 def _register_v3(catalog: Catalog, source: Source, wanted: dict[str, Feature]) -> None:

@@ -13,7 +13,8 @@ and two that say what meta/ declares and what the data files really hold, for th
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -26,6 +27,7 @@ from lecompose import formats
 from lecompose.engine import Engine
 from lecompose.errors import (
     ComposeError,
+    QueryError,
     RequestError,
     SourceBroken,
     SourceNotFound,
@@ -175,12 +177,17 @@ def _all(items: Sequence[T], do: Callable[[T], R]) -> list[R]:
 
 
 def _read_source(position: int, label_root: str, root: Path) -> Source:
-    info = read_json(root / "meta" / "info.json")
+    path = root / "meta" / "info.json"
+    info = read_json(path)
     declared = info.get("features")
     if not isinstance(declared, dict) or "fps" not in info:
-        raise SourceBroken(f"meta/info.json needs at least fps and features. ({root / 'meta/info.json'})")
+        raise SourceBroken(f"meta/info.json needs at least fps and features. ({path})")
+    fps = info["fps"]
+    if isinstance(fps, bool) or not isinstance(fps, int | float) or not 0 < fps < float("inf"):
+        raise SourceBroken(f"fps in info.json is {json.dumps(fps)}; a number above 0 is needed. ({path})")
     version = _version(info, root)
-    features = tuple(formats.feature(name, spec) for name, spec in declared.items())
+    with _located(path):
+        features = tuple(formats.feature(name, spec) for name, spec in declared.items())
     _refuse_ambiguous(features, root)
     return Source(label_root, position, root, version, info, features)
 
@@ -229,18 +236,39 @@ def _version(info: Mapping[str, Any], root: Path) -> str:
     )
 
 
+@contextmanager
+def _located(path: Path) -> Iterator[None]:
+    """Name the file that says what was found wrong."""
+    try:
+        yield
+    except SourceBroken as error:
+        raise SourceBroken(f"{error}. ({path})") from error
+
+
+@contextmanager
+def _read_from(path: Path) -> Iterator[None]:
+    """Name the file or folder that SQL could not read as what it should be."""
+    try:
+        yield
+    except (SourceBroken, QueryError) as error:
+        told = str(error.__cause__ or error).partition("\n")[0].rstrip(" .")
+        reason = told.partition(" Error: ")[2] or told
+        raise SourceBroken(f"{path.name} cannot be read: {reason}. ({path})") from error
+
+
 def _register(engine: Engine, source: Source) -> None:
     """Make this source's own share of every relation."""
     files = data_files(source)
     engine.load(source.relation("data_files"), _data_file_rows(source, files))
-    engine.view(
-        source.relation("frames"),
-        "catalog/frames_of_source",
-        src_dataset=source.name,
-        files=[formats.escaped_glob(str(f.path)) for f in files],
-    )
-    context = {"frames": source.relation("frames")}
-    engine.table(source.relation("placement"), "catalog/placement", context, fps=float(source.fps))
+    with _read_from(source.root / "data"):
+        engine.view(
+            source.relation("frames"),
+            "catalog/frames_of_source",
+            src_dataset=source.name,
+            files=[formats.escaped_glob(str(f.path)) for f in files],
+        )
+        context = {"frames": source.relation("frames")}
+        engine.table(source.relation("placement"), "catalog/placement", context, fps=float(source.fps))
     if source.is_v3:
         _register_v3(engine, source)
     else:
@@ -254,18 +282,18 @@ def _register_v2(engine: Engine, source: Source) -> None:
         ("tasks", "catalog/tasks_v2", "tasks.jsonl"),
     ):
         file = _existing(meta / name)
-        engine.table(
-            source.relation(relation), template, src_dataset=source.name, file=formats.escaped_glob(str(file))
-        )
+        glob = formats.escaped_glob(str(file))
+        with _read_from(file):
+            engine.table(source.relation(relation), template, src_dataset=source.name, file=glob)
     for n, camera in enumerate(source.cameras):
-        template = str(source.info.get("video_path") or formats.V2_VIDEO_PATH)
+        fields = ("video_key", "episode_chunk", "episode_index")
         engine.table(
             source.relation(f"clips_{n}"),
             "catalog/clips_v2",
             {"declared": source.relation("declared")},
             src_dataset=source.name,
             root=str(source.root),
-            template=formats.path_format(template, ("video_key", "episode_chunk", "episode_index")),
+            template=_video_format(source, formats.V2_VIDEO_PATH, fields),
             chunk_size=int(source.info.get("chunks_size") or 1000),
             camera=camera.name,
         )
@@ -275,28 +303,39 @@ def _register_v3(engine: Engine, source: Source) -> None:
     meta = source.root / "meta"
     episodes = [formats.escaped_glob(str(f)) for f in _episode_files(source)]
     tasks = _existing(meta / "tasks.parquet")
-    engine.table(source.relation("declared"), "catalog/episodes_v3", src_dataset=source.name, files=episodes)
-    engine.table(
-        source.relation("tasks"),
-        "catalog/tasks_v3",
-        {"task_column": _task_column(tasks)},
-        src_dataset=source.name,
-        file=formats.escaped_glob(str(tasks)),
-    )
-    for n, camera in enumerate(source.cameras):
-        template = str(source.info.get("video_path") or formats.VIDEO_PATH)
-        pointers = ("chunk_index", "file_index", "from_timestamp", "to_timestamp")
+    with _read_from(meta / "episodes"):
         engine.table(
-            source.relation(f"clips_{n}"),
-            "catalog/clips_v3",
-            {name: f"videos/{camera.name}/{name}" for name in pointers},
-            src_dataset=source.name,
-            files=episodes,
-            root=str(source.root),
-            template=formats.path_format(template, ("video_key", "chunk_index", "file_index")),
-            fps=float(source.fps),
-            camera=camera.name,
+            source.relation("declared"), "catalog/episodes_v3", src_dataset=source.name, files=episodes
         )
+    task_column = _task_column(tasks)
+    with _read_from(tasks):
+        engine.table(
+            source.relation("tasks"),
+            "catalog/tasks_v3",
+            {"task_column": task_column},
+            src_dataset=source.name,
+            file=formats.escaped_glob(str(tasks)),
+        )
+    for n, camera in enumerate(source.cameras):
+        pointers = ("chunk_index", "file_index", "from_timestamp", "to_timestamp")
+        template = _video_format(source, formats.VIDEO_PATH, ("video_key", "chunk_index", "file_index"))
+        with _read_from(meta / "episodes"):
+            engine.table(
+                source.relation(f"clips_{n}"),
+                "catalog/clips_v3",
+                {name: f"videos/{camera.name}/{name}" for name in pointers},
+                src_dataset=source.name,
+                files=episodes,
+                root=str(source.root),
+                template=template,
+                fps=float(source.fps),
+                camera=camera.name,
+            )
+
+
+def _video_format(source: Source, default: str, fields: tuple[str, ...]) -> str:
+    with _located(source.root / "meta" / "info.json"):
+        return formats.path_format(str(source.info.get("video_path") or default), fields)
 
 
 def _task_column(path: Path) -> str:
@@ -328,7 +367,8 @@ def data_files(source: Source) -> list[DataFile]:
     Errors: SourceBroken naming every file that is no whole parquet file.
     """
     default = formats.DATA_PATH if source.is_v3 else formats.V2_DATA_PATH
-    pattern = formats.path_glob(str(source.info.get("data_path") or default))
+    with _located(source.root / "meta" / "info.json"):
+        pattern = formats.path_glob(str(source.info.get("data_path") or default))
     paths = sorted(source.root.glob(pattern))
     if not paths:
         raise SourceBroken(f"no data file matches {pattern}. ({source.root})")

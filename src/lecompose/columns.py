@@ -24,10 +24,7 @@ def data_schema(catalog: Catalog, columns: tuple[Feature, ...]) -> pa.Schema:
     """
     stored = {source.name: _stored_schema(source, catalog) for source in catalog.sources}
     problems = [p for s in catalog.sources for p in _problems(s, stored[s.name])]
-    problems += [
-        f'source "{row["src_dataset"]}": {row["file_name"]} has other columns than the first file'
-        for row in catalog.engine.rows("catalog/odd_files", {"sources": _file_views(catalog)})
-    ]
+    problems += _odd_files(catalog)
     if problems:
         raise SourceBroken(listed("data files that do not hold what info.json declares:", problems))
     first = stored[catalog.sources[0].name]
@@ -35,6 +32,16 @@ def data_schema(catalog: Catalog, columns: tuple[Feature, ...]) -> pa.Schema:
     return pa.schema(
         fields, metadata={"huggingface": json.dumps({"info": {"features": _hf(columns, first)}})}
     )
+
+
+def _odd_files(catalog: Catalog) -> Iterator[str]:
+    for row in catalog.engine.rows("catalog/odd_files", {"sources": _file_views(catalog)}):
+        parts = (("has", row["more"]), ("lacks", row["less"]))
+        found = ", ".join(f"{verb} {'; '.join(leaves)}" for verb, leaves in parts if leaves)
+        yield (
+            f'source "{row["src_dataset"]}": columns or types differ from the first data file:'
+            f" {found or 'their number'}. ({row['file_name']})"
+        )
 
 
 def _file_views(catalog: Catalog) -> list[str]:
@@ -148,6 +155,12 @@ def restored(array: pa.Array, kind: pa.DataType) -> pa.Array:
 def plain(schema: pa.Schema) -> pa.Schema:
     """`schema` in the types that DuckDB's parquet writer stores: fixed-size lists as lists."""
     return pa.schema([pa.field(f.name, _plain(f.type)) for f in schema])
+
+
+def in_plain(table: pa.Table, plain: pa.Schema) -> pa.Table:
+    """`table` in the types of its `plain` schema; its columns are single chunks."""
+    arrays = [restored(table[f.name].chunk(0), f.type) for f in plain]
+    return pa.Table.from_arrays(arrays, schema=plain)
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:

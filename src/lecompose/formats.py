@@ -129,17 +129,24 @@ class Feature:
         return self.stat_shape[0]
 
 
-def feature(name: str, spec: Mapping[str, Any]) -> Feature:
+def feature(name: str, spec: object) -> Feature:
     """The feature declared by one entry of `info.json`.
 
     Errors: SourceBroken for an entry without dtype and shape, or a name that cannot be a folder.
     """
-    dtype, shape = spec.get("dtype"), spec.get("shape")
-    if not isinstance(dtype, str) or not isinstance(shape, list | tuple):
-        raise SourceBroken(f'feature "{name}": needs a dtype and a shape, has {json.dumps(dict(spec))[:200]}')
+    said: Mapping[str, Any] = spec if isinstance(spec, Mapping) else {}
+    dtype, shape = said.get("dtype"), said.get("shape")
+    if not isinstance(dtype, str) or not isinstance(shape, list | tuple) or not all(map(_is_size, shape)):
+        raise SourceBroken(f'feature "{name}": needs a dtype and a shape, has {json.dumps(spec)[:200]}')
+    if dtype not in _ARROW and dtype not in (*_VISUAL, "language"):
+        raise SourceBroken(f'feature "{name}": dtype "{dtype}" is none that LeRobot knows')
     if "/" in name or "\0" in name or name in ("", ".", ".."):
         raise SourceBroken(f'feature "{name}": a feature name may not contain "/"')
-    return Feature(name, dtype, tuple(int(n) for n in shape), dict(spec))
+    return Feature(name, dtype, tuple(int(n) for n in shape), dict(said))
+
+
+def _is_size(n: object) -> bool:
+    return isinstance(n, int) and not isinstance(n, bool) and n > 0
 
 
 def arrow_field(feature: Feature) -> pa.Field | None:

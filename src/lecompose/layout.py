@@ -15,7 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from lecompose import media
+from lecompose import columns, media
 from lecompose.catalog import Catalog
 from lecompose.engine import Engine
 from lecompose.errors import ComposeError, MediaError, RequestError, SourceBroken, listed
@@ -50,6 +50,7 @@ class Layout:
 
     catalog: Catalog
     target: Target
+    schema: pa.Schema
     outputs: tuple[str, ...]
     videos: dict[str, media.Video]
     notes: tuple[str, ...]
@@ -59,13 +60,15 @@ class Layout:
         return self.catalog.engine
 
 
-def lay_out(catalog: Catalog, target: Target, *, scratch: Path) -> Layout:
+def lay_out(catalog: Catalog, target: Target, *, scratch: Path, notes: tuple[str, ...] = ()) -> Layout:
     """The layout of the relation `plan`. Video files are probed, nothing is decoded or written.
 
-    Errors: SourceBroken, MediaError for videos that are missing, unreadable or too short, all together;
+    Errors: SourceBroken for data files that do not hold what is declared; SourceBroken, MediaError for
+    videos that are missing, unreadable or too short, all together;
     RequestError where the limits would need more files than readers can order.
     """
     engine, limits = catalog.engine, target.limits
+    schema = columns.data_schema(catalog, target.columns)
     engine.table("out_tasks", "layout/tasks")
     engine.table("task_map", "layout/task_map")
     engine.table("sized_data", "layout/sized_data")
@@ -81,8 +84,8 @@ def lay_out(catalog: Catalog, target: Target, *, scratch: Path) -> Layout:
     videos = _lay_out_clips(catalog, target, scratch)
     _refuse_too_many_files(engine, limits.chunk_files)
     outputs = tuple(row["out_dataset"] for row in engine.rows("plan/totals"))
-    notes = tuple(f"{w}. ({path})" for path, video in videos.items() for w in video.warnings)
-    return Layout(catalog, target, outputs, videos, target.notes + notes)
+    warnings = tuple(f"{w}. ({path})" for path, video in videos.items() for w in video.warnings)
+    return Layout(catalog, target, schema, outputs, videos, (*notes, *target.notes, *warnings))
 
 
 def _lay_out_clips(catalog: Catalog, target: Target, scratch: Path) -> dict[str, media.Video]:

@@ -13,7 +13,7 @@ from lecompose.execute import Report, execute, preview, refuse_taken, workspace
 from lecompose.formats import Limits
 from lecompose.layout import lay_out
 from lecompose.run import Progress, Silent
-from lecompose.stages.verify import Violation, requirements, violations
+from lecompose.stages.verify import Violation, remarks, requirements, violations
 from lecompose.summary import Summary, summarise
 from lecompose.target import agree
 
@@ -54,7 +54,7 @@ def merge(
         target = agree(catalog, robot_type=robot_type, limits=limits, row_groups=row_groups)
         _refuse_broken(catalog)
         plan.merge(catalog, output=destination.name)
-        layout = lay_out(catalog, target, scratch=scratch)
+        layout = lay_out(catalog, target, scratch=scratch, notes=_unlisted(catalog))
         destinations = {destination.name: destination}
         if dry_run:
             return preview(layout, destinations)
@@ -111,8 +111,13 @@ def _refuse_options(*, row_groups: str, **positive: float) -> None:
     if row_groups not in ROW_GROUPS:
         raise RequestError(f'row groups "{row_groups}": one of {", ".join(ROW_GROUPS)} is needed')
     for name, value in positive.items():
-        if value <= 0:
-            raise RequestError(f"{name} is {value}; more than 0 is needed")
+        if not 0 < value < float("inf"):
+            raise RequestError(f"{name} is {value}; a number above 0 is needed")
+
+
+def _unlisted(catalog: Catalog) -> tuple[str, ...]:
+    """A note for each stretch of data that no episode list names, and that therefore stays behind."""
+    return tuple(f'source "{v.src_dataset}": left out: {v}' for v in remarks(catalog))
 
 
 def _refuse_broken(catalog: Catalog) -> None:

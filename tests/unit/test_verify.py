@@ -180,6 +180,10 @@ BREAKS: list[tuple[Callable[[Path], None], tuple[str, ...]]] = [
     (declare_int32, ("default_features", "columns", "huggingface_metadata")),
     (on(TASKS, lambda table: table.take([1, 0, 2])), ("tasks_dense",)),
     (on(TASKS, without_metadata), ("tasks_indexed",)),
+    (
+        on(META[2], lambda table: table.take([0, 1, 1])),
+        ("episodes_unique", "info_totals", "episodes_dense", "episode_spans", "video_order"),
+    ),
     (on(META[0], lambda table: table.take([1, 0, 2])), ("episodes_dense", "episode_spans")),
     (on(META[2], moved_on("dataset_to_index", 1, episode=7)), ("episode_spans",)),
     (on(DATA[0], first_two_swapped(1)), ("episode_rows",)),

@@ -24,8 +24,8 @@ from lecompose.run import Run
 from lecompose.summaries import Summary, sortable, summarise, summarise_runs
 
 _COMPUTED = ("min", "max", "mean", "std", *QUANTILES)
-# Statistics may fill this share of the memory limit; a number takes at most so many bytes there.
-_SHARE = 2
+# Numbers gathered at a time, of at most 8 bytes each; never more than half of the memory limit either.
+_ROOM_BYTES = 512 * 2**20
 _WIDEST = 8
 
 
@@ -100,7 +100,7 @@ def _compute(run: Run, files: list[_DataFile], feature: Feature, *, by_episode: 
 
 def _passes(run: Run, files: list[_DataFile], feature: Feature) -> list[slice]:
     """The dimensions to summarise at a time, so that their numbers stay within memory."""
-    room = run.engine.memory_bytes // (_SHARE * run.engine.threads)
+    room = min(_ROOM_BYTES, run.engine.memory_bytes // 2) // run.engine.threads
     step = max(1, room // (_rows(files, feature) * _WIDEST))
     return [slice(start, start + step) for start in range(0, feature.stat_size, step)]
 
@@ -222,15 +222,15 @@ def _of_output(run: Run, output: str, found: list[_Found]) -> dict[str, Any]:
 
 
 def _of_camera(run: Run, output: str, camera: Feature) -> dict[str, Any]:
-    """A camera's statistics from those of its episodes; of v2.0 sources, from the whole source's."""
+    """A camera's statistics, from those of its episodes; empty where they have none."""
     kept = {name.rpartition("/")[2]: name for name in _carried_names(run, camera)}
-    stats = {stat: f"{camera.name}/{stat}" for stat in STATS if stat in kept or stat not in QUANTILES}
-    context = {"stats": stats, "carried": list(kept)}
-    row = run.engine.rows("stats/visual", context, out_dataset=output)[0]
+    if not {"min", "max", "mean", "std"} <= kept.keys():
+        return {}
+    row = run.engine.rows("stats/visual", {"stats": kept}, out_dataset=output)[0]
     if row["min"] is None:
         return {}
-    count = {"count": [int(row["count"][0])]}
-    return {stat: [[[x]] for x in row[stat]] for stat in stats if stat != "count"} | count
+    count = {"count": [int(row["count"][0])]} if "count" in kept else {}
+    return {stat: [[[x]] for x in row[stat]] for stat in kept if stat != "count"} | count
 
 
 def _write_json(path: Path, value: dict[str, Any]) -> None:

@@ -21,6 +21,7 @@ PROMISES = (
     "default_features",
     "tasks_dense",
     "tasks_indexed",
+    "episodes_unique",
     "episodes_dense",
     "episode_spans",
     "episode_rows",
@@ -46,7 +47,7 @@ PROMISES = (
     "episode_stats_listed",
 )
 # What a source must keep so that its episodes can be told apart and copied whole.
-REQUIREMENTS = ("episode_rows", "frame_times", "task_indices")
+REQUIREMENTS = ("episodes_unique", "episode_rows", "frame_times", "task_indices")
 
 _VALUES: dict[str, dict[str, object]] = {
     "path_templates": {"data_path": formats.DATA_PATH, "video_path": formats.VIDEO_PATH},
@@ -124,6 +125,11 @@ def violations(
 def requirements(catalog: Catalog) -> list[Violation]:
     """What keeps the episodes of open sources from being composed faithfully; videos aside."""
     return _broken(catalog, REQUIREMENTS)
+
+
+def remarks(catalog: Catalog) -> list[Violation]:
+    """What a source holds that no composition can carry: rows of episodes that its list lacks."""
+    return _broken(catalog, ("episodes_listed",))
 
 
 def _broken(catalog: Catalog, promises: Iterable[str]) -> list[Violation]:

@@ -1,0 +1,344 @@
+"""The command line: what it prints where, what it leaves on disk, what names it can bear."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+from conftest import CHECKOUT, digest
+from independent import assert_merged
+
+import lecompose
+from lecompose import errors, execute
+from lecompose.cli import main
+
+Record = Callable[..., Path]
+SMALL: dict[str, Any] = {"codec": "h264", "cameras": ("front",), "tasks": ("pick", "place")}
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [*map(str, arguments)])
+
+
+def process(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """The command as a process of its own: logging and file descriptors are what users get."""
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT / "src")}
+    command = [sys.executable, "-m", "lecompose", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+
+
+def commands() -> Iterator[tuple[list[str], click.Command]]:
+    yield [], main
+    for name, command in main.commands.items():
+        yield [name], command
+
+
+# Printing -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("names", "command"), list(commands()), ids=lambda value: str(value)[:20])
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_help(option: str, names: list[str], command: click.Command) -> None:
+    result = run(*names, option)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.startswith("Usage: ")
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.opts[-1] in result.stdout
+            assert parameter.help, f"{parameter.opts}: needs a help text"
+    if names:
+        assert f"lecompose {names[0]} " in result.stdout.partition("Example:")[2]
+
+
+def test_version() -> None:
+    assert run("--version").stdout == f"lecompose, version {lecompose.__version__}\n"
+
+
+def test_help_needs_no_engine() -> None:
+    """`lecompose --help` and a wrong option answer at once: DuckDB, pyarrow and FFmpeg are not loaded."""
+    code = (
+        "import sys; from lecompose.cli import main\n"
+        "try: main(['merge', '--help'])\n"
+        "except SystemExit: pass\n"
+        "print(sorted({'duckdb', 'pyarrow', 'av', 'numpy'} & set(sys.modules)), file=sys.stderr)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT / "src")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True
+    )
+    assert done.stderr.strip() == "[]"
+
+
+def test_results_on_stdout_notes_on_stderr(recorded: Record, tmp_path: Path) -> None:
+    """Two encoder settings make a note; quiet or for a program there is none."""
+    sources = [recorded(**SMALL), recorded(crf=20, seed=1, **SMALL)]
+    done = process("merge", *sources, "-o", tmp_path / "loud")
+    assert done.returncode == 0
+    assert f"wrote {tmp_path / 'loud'}" in done.stdout
+    assert "6 episodes, 60 frames" in done.stdout
+    assert "video.crf" in done.stderr
+    assert "\x1b" not in done.stdout + done.stderr, "no terminal, no colours and no bars"
+    done = process("merge", *sources, "-o", tmp_path / "quiet", "--quiet")
+    assert (done.returncode, done.stderr) == (0, "")
+    done = process("merge", *sources, "-o", tmp_path / "json", "--json", "--quiet")
+    assert done.stderr == ""
+    assert json.loads(done.stdout)["episodes"] == 6
+
+
+def test_errors_on_stderr_without_a_traceback(tmp_path: Path) -> None:
+    done = process("merge", tmp_path / "no", "-o", tmp_path / "out")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.startswith("error: source not found")
+    assert done.stderr.count("\n") == 1
+
+
+def test_json_of_every_command(recorded: Record, tmp_path: Path) -> None:
+    source = recorded(**SMALL)
+    report = json.loads(run("merge", source, source, "-o", tmp_path / "out", "--json").stdout)
+    assert report["outputs"] == [str(tmp_path / "out")]
+    assert (report["episodes"], report["frames"], report["frames_decoded"]) == (6, 60, 0)
+    assert report["dry_run"] is False
+    assert report["plan"] is None
+    summary = json.loads(run("info", tmp_path / "out", "--json").stdout)
+    assert (summary["version"], summary["episodes"], summary["frames"]) == ("v3.0", 6, 60)
+    checked = run("check", tmp_path / "out", "--json")
+    assert checked.exit_code == 0
+    assert json.loads(checked.stdout)["violations"] == []
+
+
+def test_check_lists_what_is_wrong(make_dataset: Record) -> None:
+    root = make_dataset(cameras=())
+    info = json.loads((root / "meta/info.json").read_text())
+    (root / "meta/info.json").write_text(json.dumps(info | {"total_frames": 31}))
+    result = run("check", root)
+    assert result.exit_code == 3
+    assert "total_frames" in result.stdout
+    assert json.loads(run("check", root, "--json").stdout)["violations"][0]["promise"] == "info_totals"
+
+
+def test_names_in_a_dataset_do_not_drive_the_terminal(make_dataset: Record, tmp_path: Path) -> None:
+    root = make_dataset(
+        cameras=(), tasks=("\x1b[31mred\x07 [bold]x[/bold]",), name="odd\x1b]0;title\x07 [red]"
+    )
+    for result in (
+        run("info", root),
+        run("merge", root, "-o", tmp_path / "out"),
+        run("merge", root, "-o", tmp_path / "out"),
+        run("merge", root, root / "no\x1b", "-o", tmp_path / "new", "--dry-run"),
+    ):
+        assert "\x1b" not in result.output
+        assert "\x07" not in result.output
+    assert "[bold]x[/bold]" in run("info", root).stdout
+
+
+# Dry run --------------------------------------------------------------------------------------------
+
+
+def test_dry_run_shows_the_plan_and_writes_nothing(
+    dataset_v30_many_files: Path, recorded: Record, tmp_path: Path
+) -> None:
+    sources = [dataset_v30_many_files, recorded(version="v2.1", codec="h264", frames=(6, 2, 11), seed=5)]
+    limits = ("--data-mb", "0.005", "--video-mb", "0.005", "--chunk-files", "2")
+    result = run("merge", *sources, "-o", tmp_path / "deep" / "out", "--dry-run", *limits)
+    assert result.exit_code == 0, result.output
+    assert list(tmp_path.iterdir()) == []
+    assert f"would write {tmp_path / 'deep' / 'out'}" in result.stdout
+    assert "data/chunk-000/file-000.parquet" in result.stdout
+    told = json.loads(run("merge", *sources, "-o", tmp_path / "out", "--dry-run", "--json", *limits).stdout)
+    assert list(tmp_path.iterdir()) == []
+    assert [(row["out_episode"], row["src_episode"]) for row in told["plan"]] == [
+        *((n, n) for n in range(8)),
+        *((8 + n, n) for n in range(3)),
+    ]
+    assert told["dry_run"] is True
+    done = json.loads(run("merge", *sources, "-o", tmp_path / "out", "--json", *limits).stdout)
+    assert done["files"] == told["files"]
+    assert {file["path"] for file in done["files"]} == {
+        path.relative_to(tmp_path / "out").as_posix()
+        for path in (tmp_path / "out").rglob("*")
+        if path.is_file() and "meta" not in path.parts
+    }
+    assert (told["episodes"], told["frames"]) == (done["episodes"], done["frames"])
+    assert told["bytes_copied"] + told["bytes_remuxed"] > 0
+
+
+def test_dry_run_finds_what_a_run_would_find(make_dataset: Record, tmp_path: Path) -> None:
+    root = make_dataset(**SMALL, version="v2.1")
+    next(root.glob("videos/*/*/*.mp4")).write_bytes(b"")
+    result = run("merge", root, "-o", tmp_path / "out", "--dry-run")
+    assert result.exit_code == errors.MediaError.exit_code
+    assert not (tmp_path / "out").exists()
+
+
+# All or nothing -------------------------------------------------------------------------------------
+
+
+@contextmanager
+def failing_at(stage: str, error: BaseException, seen: list[Path]) -> Iterator[None]:
+    """While inside, `stage` first does its work and then raises `error`."""
+
+    def wrapped(run: Any, do: Callable[[Any], None]) -> None:
+        seen.extend(run.folders.values())
+        if stage != "publish":
+            do(run)
+        raise error
+
+    stages = tuple(
+        (name, (lambda run, do=do: wrapped(run, do)) if name == stage else do) for name, do in execute.STAGES
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(execute, "STAGES", stages)
+        yield
+
+
+@pytest.mark.parametrize(
+    ("stage", "kind"),
+    [*((name, "error") for name, _ in execute.STAGES), ("data", "interrupt"), ("publish", "interrupt")],
+)
+def test_a_run_that_dies_changes_nothing(
+    stage: str, kind: str, recorded: Record, make_dataset: Record, tmp_path: Path
+) -> None:
+    """Whatever the stage: the old output stands, sources are as they were, the staging folder is gone."""
+    source, old = recorded(**SMALL), make_dataset(name="old", cameras=(), seed=4)
+    before, seen = digest(tmp_path), []
+    error = errors.OutputUnwritable("disk full. (/x)") if kind == "error" else KeyboardInterrupt()
+    with failing_at(stage, error, seen):
+        result = run("merge", source, source, "-o", old, "--overwrite")
+    assert result.exit_code == (5 if kind == "error" else 130)
+    assert result.stdout == ""
+    assert len(result.stderr.splitlines()) == 1
+    assert len(seen) == 1
+    assert not seen[0].exists()
+    assert digest(tmp_path) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["old"]
+
+
+def test_overwrite_replaces_at_publish(recorded: Record, make_dataset: Record, tmp_path: Path) -> None:
+    old, source = make_dataset(name="old", cameras=(), seed=4), recorded(**SMALL)
+    before = digest(old)
+    seen: list[str] = []
+    stages = tuple((name, lambda run, name=name, do=do: (seen.append(name + digest(old)), do(run))[1])
+                   for name, do in execute.STAGES)  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(execute, "STAGES", stages)
+        assert run("merge", source, "-o", old, "--overwrite").exit_code == 0
+    assert [name.removesuffix(before) for name in seen] == [name for name, _ in execute.STAGES]
+    assert_merged(old, [source])
+    assert [path.name for path in tmp_path.iterdir()] == ["old"]
+
+
+def test_a_result_that_fails_its_check_is_not_published(
+    recorded: Record, make_dataset: Record, tmp_path: Path
+) -> None:
+    """A stage that writes something wrong is caught by verify: exit code 6, nothing published."""
+    old, source = make_dataset(name="old", cameras=(), seed=4), recorded(**SMALL)
+    before = digest(old)
+
+    def spoilt(run: Any, do: Callable[[Any], None]) -> None:
+        do(run)
+        (path,) = (folder / "meta/info.json" for folder in run.folders.values())
+        path.write_text(path.read_text().replace('"total_frames": 30', '"total_frames": 29'))
+
+    stages = tuple(
+        (name, (lambda run, do=do: spoilt(run, do)) if name == "metadata" else do)
+        for name, do in execute.STAGES
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(execute, "STAGES", stages)
+        result = run("merge", source, "-o", old, "--overwrite")
+    assert result.exit_code == 6, result.output
+    assert "total_frames" in result.stderr
+    assert digest(old) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["old"]
+
+
+# Names ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "run=3",
+        "a[1]b",
+        "star*",
+        "what? [!a]",
+        'it\'s "quoted", {0} and $x %s; --',
+        ".größer 抓取 🤖 \\n",
+    ],
+)
+def test_folders_of_any_name(name: str, recorded: Record, make_dataset: Record, tmp_path: Path) -> None:
+    """A decoy beside it matches where the name is read as a glob."""
+    source = make_dataset(name=f"{name}/in {name}", version="v2.1", **SMALL)
+    decoy = recorded(version="v2.1", frames=2, **SMALL)
+    for other in ("a1b", "starx", "whatx b"):
+        (tmp_path / other).mkdir()
+        (tmp_path / other / f"in {name}").symlink_to(decoy)
+    out = tmp_path / name / f"out {name}"
+    result = run("merge", source, source, "-o", out)
+    assert result.exit_code == 0, result.output
+    assert_merged(out, [source, source])
+    again = run("merge", out, "-o", tmp_path / name / "again")
+    assert again.exit_code == 0, again.output
+    assert run("info", out).exit_code == 0
+
+
+def test_features_of_any_name(recorded: Record, tmp_path: Path) -> None:
+    odd = (
+        "a \"b\" 'c'",
+        "x.y.z",
+        "star*?[1]",
+        "ünï 抓",
+        "run=3",
+        "{0} {x}",
+        "$x %s",
+        "select; --",
+        "with\nline",
+    )
+    extra = {name: ("float32", (2,), lambda e, f: (e, f)) for name in odd}
+    cameras = tuple(f"images.{name}" for name in odd[:7])
+    sources = [
+        recorded(version=version, codec="h264", cameras=cameras, extra_features=extra, frames=(3, 4), seed=n)
+        for n, version in enumerate(["v2.1", "v3.0"])
+    ]
+    result = run("merge", *sources, "-o", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert_merged(tmp_path / "out", sources)
+
+
+def test_repo_id_under_the_home_of_lerobot(
+    recorded: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = recorded(**SMALL)
+    (tmp_path / "home" / "me").mkdir(parents=True)
+    (tmp_path / "home" / "me" / "cups").symlink_to(source)
+    monkeypatch.setenv("HF_LEROBOT_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    assert run("merge", "me/cups", source, "-o", "out").exit_code == 0
+    assert_merged(tmp_path / "out", [source, source])
+    result = run("merge", "me/plates", "-o", "other")
+    assert result.exit_code == 3
+    assert str(tmp_path / "home") in result.stderr
+
+
+def test_output_relative_to_here_and_in_new_folders(
+    recorded: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run("merge", recorded(**SMALL), "-o", "new/deeper/../out").exit_code == 0
+    assert (tmp_path / "new/out/meta/info.json").is_file()
+
+
+@pytest.mark.parametrize("options", [[], ["-o", "out"]], ids=["no output", "no source"])
+def test_missing_arguments(options: list[str], dataset_v30: Path) -> None:
+    arguments = [dataset_v30] if not options else []
+    result = run("merge", *arguments, *options)
+    assert result.exit_code == 2
+    assert re.search(r"Missing (option|argument)", result.stderr)

@@ -1,0 +1,82 @@
+"""The one door to DuckDB: what goes wrong behind it comes out as one of our errors, with its cause."""
+
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from lecompose import engine as door
+from lecompose.engine import Engine
+from lecompose.errors import ComposeError, OutputUnwritable, QueryError, RequestError, SourceBroken
+
+ERRORS = sorted(
+    {kind for _, kind in inspect.getmembers(duckdb, inspect.isclass) if issubclass(kind, duckdb.Error)},
+    key=lambda kind: kind.__name__,
+)
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    engine = Engine(scratch=tmp_path, threads=2)
+    yield engine
+    engine.close()
+
+
+@pytest.mark.parametrize("kind", ERRORS, ids=lambda kind: kind.__name__)
+def test_every_error_of_duckdb_is_translated(kind: type[duckdb.Error]) -> None:
+    with pytest.raises((ComposeError, KeyboardInterrupt)) as raised, door._translated("layout/files"):
+        raise kind("it broke")
+    assert isinstance(raised.value.__cause__, kind)
+    if kind is not duckdb.InterruptException:
+        assert "layout/files" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "family"),
+    [
+        ("No space left on device", OutputUnwritable),
+        ("Permission denied", OutputUnwritable),
+        ("Read-only file system", OutputUnwritable),
+        ("No files found that match the pattern", SourceBroken),
+    ],
+)
+def test_the_file_system_tells_whose_fault_it_is(text: str, family: type[ComposeError]) -> None:
+    with pytest.raises(family), door._translated("x"):
+        raise duckdb.IOException(f"IO Error: {text}")
+
+
+@pytest.mark.parametrize("options", [{"memory": "lots"}, {"memory": "5 parsecs"}])
+def test_settings_that_duckdb_refuses(options: dict[str, str], tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="engine settings"):
+        Engine(scratch=tmp_path, **options)
+
+
+def test_settings_in_force(tmp_path: Path) -> None:
+    engine = Engine(scratch=tmp_path, threads=3, memory="300MiB")
+    assert engine.threads == 3
+    assert engine.memory_bytes == 300 * 2**20
+    engine.close()
+
+
+def test_streams_do_not_block_each_other_and_keep_their_order(engine: Engine, tmp_path: Path) -> None:
+    """Half-read streams, statements between them, and two at once."""
+    rows = pa.table({"out_dataset": ["o"] * 5000, "task_index": range(5000), "task": ["t"] * 5000})
+    engine.load("out_tasks", rows)
+    values = {"batch_rows": 2048, "out_dataset": "o"}
+    with (
+        engine.stream("layout/output_tasks", **values) as one,
+        engine.stream("layout/output_tasks", **values) as two,
+    ):
+        first = next(one)
+        assert engine.rows("catalog/relations") == [{"relation": "out_tasks"}]
+        assert first.num_rows <= 2048
+        assert pa.Table.from_batches([first, *one])["task_index"].to_pylist() == list(range(5000))
+        assert two.read_all()["task_index"].to_pylist() == list(range(5000))
+
+
+def test_a_statement_that_cannot_be_bound(engine: Engine) -> None:
+    with pytest.raises(QueryError, match="layout/output_tasks"):
+        engine.rows("layout/output_tasks", out_dataset="o")
