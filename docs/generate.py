@@ -26,9 +26,8 @@ def reference() -> str:
 
 def contexts(command: click.Command, parent: click.Context | None, name: str) -> Iterator[click.Context]:
     """A context for `command` and for each command below it, in the order that `--help` lists them."""
-    context = click.Context(
-        command, info_name=name, parent=parent, terminal_width=WIDTH, max_content_width=WIDTH
-    )
+    settings = {**command.context_settings, "terminal_width": WIDTH, "max_content_width": WIDTH}
+    context = click.Context(command, info_name=name, parent=parent, **settings)
     yield context
     if isinstance(command, click.Group):
         for child_name in command.list_commands(context):

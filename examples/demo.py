@@ -30,9 +30,7 @@ def main(folder: Path) -> int:
         done = subprocess.run([sys.executable, "-m", "lecompose", *command], check=False)
         if done.returncode:
             return done.returncode
-    print(
-        f"\nThe merged dataset lies in {both}. LeRobot opens it with LeRobotDataset('me/both', root='{both}')."
-    )
+    print(f"\nThe merged dataset lies in {both}. In LeRobot: LeRobotDataset('me/both', root='{both}')")
     return 0
 
 

@@ -77,7 +77,7 @@ class Robot:
         length, start = self.lengths[episode], self.starts[episode]
         frames = np.arange(length)
         columns: dict[str, Column] = {
-            name: scene.values(name, episode, length, seed=self.seed, dim=dim)
+            name: _stacked([*scene.values(name, episode, length, seed=self.seed, dim=dim)], "float32", (dim,))
             for name, dim in self.dims.items()
         }
         for name, (dtype, shape, give) in self.extra.items():

@@ -6,7 +6,7 @@ types as their storage, float16 as float32. The declared features say what they 
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -24,7 +24,7 @@ def data_schema(catalog: Catalog, columns: tuple[Feature, ...]) -> pa.Schema:
     """
     stored = {source.name: _stored_schema(source, catalog) for source in catalog.sources}
     problems = [p for s in catalog.sources for p in _problems(s, stored[s.name])]
-    problems += _odd_files(catalog)
+    problems += _odd_files(catalog, stored)
     if problems:
         raise SourceBroken(listed("data files that do not hold what info.json declares:", problems))
     first = stored[catalog.sources[0].name]
@@ -34,14 +34,18 @@ def data_schema(catalog: Catalog, columns: tuple[Feature, ...]) -> pa.Schema:
     )
 
 
-def _odd_files(catalog: Catalog) -> Iterator[str]:
+def _odd_files(catalog: Catalog, first: Mapping[str, pa.Schema]) -> Iterator[str]:
     for row in catalog.engine.rows("catalog/odd_files", {"sources": _file_views(catalog)}):
-        parts = (("has", row["more"]), ("lacks", row["less"]))
-        found = ", ".join(f"{verb} {'; '.join(leaves)}" for verb, leaves in parts if leaves)
-        yield (
-            f'source "{row["src_dataset"]}": columns or types differ from the first data file:'
-            f" {found or 'their number'}. ({row['file_name']})"
-        )
+        name, path = row["src_dataset"], row["file_name"]
+        found = ", ".join(_differences(_schema_of(path), first[name]))
+        yield f'source "{name}": columns or types differ from the first data file: {found}. ({path})'
+
+
+def _differences(have: pa.Schema, want: pa.Schema) -> Iterator[str]:
+    for name in dict.fromkeys([*want.names, *have.names]):
+        types = [str(s.field(name).type) if name in s.names else "not there" for s in (have, want)]
+        if types[0] != types[1]:
+            yield f'"{name}" is {types[0]}, not {types[1]}' if name in want.names else f'"{name}" is more'
 
 
 def _file_views(catalog: Catalog) -> list[str]:
@@ -60,11 +64,14 @@ def _file_views(catalog: Catalog) -> list[str]:
 
 
 def _stored_schema(source: Source, catalog: Catalog) -> pa.Schema:
-    first = catalog.engine.rows("catalog/data_file_list", src_dataset=source.name)[0]["data_file"]
+    return _schema_of(catalog.engine.rows("catalog/data_file_list", src_dataset=source.name)[0]["data_file"])
+
+
+def _schema_of(path: str) -> pa.Schema:
     try:
-        return pq.read_schema(first)
+        return pq.read_schema(path)
     except (pa.ArrowException, OSError) as error:
-        raise SourceBroken(f"parquet file cannot be read: {error}. ({first})") from error
+        raise SourceBroken(f"parquet file cannot be read: {error}. ({path})") from error
 
 
 def _problems(source: Source, stored: pa.Schema) -> Iterator[str]:

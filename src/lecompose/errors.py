@@ -20,7 +20,11 @@ A message says what is wrong, where, what was found against what is needed, the 
 path last. All problems of one kind are raised together: see `listed`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class ComposeError(Exception):
@@ -102,3 +106,20 @@ def listed(headline: str, problems: Iterable[str], *, limit: int = 20) -> str:
     if len(lines) > limit:
         shown.append(f"  … and {len(lines) - limit} more")
     return "\n".join([headline, *shown])
+
+
+def collected(items: Sequence[T], do: Callable[[T], R], *, what: str) -> list[R]:
+    """`do` of each item. Errors: those of all items together, in the family of the first."""
+    results: list[R] = []
+    errors: list[ComposeError] = []
+    for item in items:
+        try:
+            results.append(do(item))
+        except ComposeError as error:
+            errors.append(error)
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        same = [e for e in errors if isinstance(e, type(errors[0]))]
+        raise type(errors[0])(listed(f"{len(same)} {what} cannot be read:", map(str, same))) from errors[0]
+    return results

@@ -25,6 +25,7 @@ X265 = {"preset": "ultrafast"}
 RECIPES: dict[str, tuple[str, dict[str, str]]] = {
     "av1": ("libsvtav1", {"g": "2", "crf": "40", "preset": "12", "svtav1-params": "lp=1"}),
     "h264": ("libx264", {**X264, "g": "2", "bf": "0"}),
+    "h264-late": ("libx264", {**X264, "g": "2"}),  # B-frames allowed and never used, as LeRobot encodes
     "h264-b": ("libx264", {**X264, "g": "12", "bf": "3", "x264-params": "b-adapt=0:scenecut=0"}),
     "h264-open": ("libx264", {**X264, "g": "8", "bf": "2", "x264-params": "open-gop=1:b-adapt=0:scenecut=0"}),
     "h264-crf40": ("libx264", {**X264, "g": "2", "bf": "0", "crf": "40", "qp": "40"}),

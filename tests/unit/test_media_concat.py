@@ -69,7 +69,7 @@ def test_a_cut_starts_a_file(recipe: str, tmp_path: Path) -> None:
 
 
 POOL = [(recipe, frames, seed) for recipe in CLOSED for frames, seed in ((25, 0), (18, 3))]
-POOL += [(recipe, 25, 0) for recipe in (*OPEN, "h264-crf40", "h264-inband", "h264-crf40-inband")]
+POOL += [(recipe, 25, 0) for recipe in (*OPEN, "h264-late", "h264-crf40", "h264-inband", "h264-crf40-inband")]
 
 
 @st.composite
@@ -336,7 +336,7 @@ def test_files_beyond_four_gigabytes(tmp_path: Path) -> None:
     sizes = np.full(50_000, 100_001)
     ranks = np.arange(50_000)
     track = probe(clip("av1")).track
-    start = head(Movie(entry, track.matrix, track.display, RATE, sizes, ranks, ranks[::2]))
+    start = head(Movie(entry, track.matrix, track.display, RATE, sizes, ranks, ranks[::2], 0))
     out = tmp_path / "large.mp4"
     out.write_bytes(start)
     os.truncate(out, len(start) + int(sizes.sum()))
@@ -365,3 +365,14 @@ def test_threads_and_processes_may_share_a_video(tmp_path: Path) -> None:
 
 def test_every_recipe_is_used() -> None:
     assert {recipe for recipe, _, _ in POOL} == set(RECIPES)
+
+
+def test_the_delay_that_an_encoder_declares_stays(tmp_path: Path) -> None:
+    """x264 starts decoding a frame early even where it reorders nothing; who appends relies on it."""
+    source = probe(clip("h264-late"))
+    assert source.track.delay == 1
+    assert source.track.rank is None
+    out = tmp_path / "out.mp4"
+    concat([whole(source), whole(source)], out, fps=RATE)
+    assert probe(out).track.delay == 1
+    assert grid(probe(out), RATE) == 0

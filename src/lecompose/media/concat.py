@@ -13,7 +13,7 @@ import numpy as np
 from lecompose.errors import MediaError, OutputUnwritable
 from lecompose.media.cut import Cut, Piece, cut, entry_number, piece, starts_of, taken
 from lecompose.media.faults import broken
-from lecompose.media.moov import Movie, head, time_scale
+from lecompose.media.moov import Movie, depth, head, time_scale
 from lecompose.media.tables import Ints
 from lecompose.media.timeline import deviation_s
 from lecompose.media.track import Track
@@ -151,14 +151,18 @@ def _movie(parts: list[_Part], fps: Fraction) -> Movie:
         ranks.append(part.video.track.ranks()[part.samples] - part.made.rank + at)
         keys.append(_keys(part) + at)
         at += len(part.samples)
+    order = np.concatenate(ranks)
+    # A delay that the encoder declared stays, needed or not: players and muxers that append rely on it.
+    delay = max(depth(order), *(part.video.track.delay for part in parts))
     return Movie(
         entry=track.entries[entry_number(first.video, first.made)],
         matrix=track.matrix,
         display=track.display,
         fps=fps,
         sizes=np.concatenate(sizes),
-        ranks=np.concatenate(ranks),
+        ranks=order,
         keys=np.concatenate(keys),
+        delay=delay,
     )
 
 

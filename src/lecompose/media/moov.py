@@ -22,7 +22,8 @@ _TRACK_ID = 1
 class Movie:
     """All that the boxes say: samples in decode order, frame k shown at k / fps.
 
-    `ranks` are the samples' places in display order, `keys` the numbers of the key frames.
+    `ranks` are the samples' places in display order, `keys` the numbers of the key frames, `delay` the
+    frames that display runs behind decoding: at least what the ranks need.
     """
 
     entry: Entry
@@ -32,6 +33,7 @@ class Movie:
     sizes: Ints
     ranks: Ints
     keys: Ints
+    delay: int
 
 
 def time_scale(fps: Fraction) -> tuple[int, int]:
@@ -80,7 +82,7 @@ def _moov(movie: Movie, media_at: int, *, wide: bool) -> bytes:
     trak = box(
         b"trak",
         _tkhd(movie, length),
-        box(b"edts", _elst(length, depth(movie.ranks) * tick)),
+        box(b"edts", _elst(length, movie.delay * tick)),
         box(
             b"mdia",
             _mdhd(scale, length),
@@ -133,7 +135,7 @@ def _stbl(movie: Movie, tick: int, media_at: int, *, wide: bool) -> bytes:
         full(b"stsd", 0, 0, struct.pack(">I", 1), movie.entry.box),
         full(b"stts", 0, 0, struct.pack(">III", 1, count, tick)),
         b"" if len(movie.keys) == count else full(b"stss", 0, 0, _table(movie.keys + 1)),
-        _ctts(movie.ranks, tick),
+        _ctts(movie, tick),
         *_chunks(movie, media_at, wide=wide),
         full(b"stsz", 0, 0, bytes(4), _table(movie.sizes)),
     )
@@ -144,8 +146,8 @@ def _table(*columns: Ints) -> bytes:
     return struct.pack(">I", len(columns[0])) + np.stack(columns, axis=1).astype(">u4").tobytes()
 
 
-def _ctts(ranks: Ints, tick: int) -> bytes:
-    late = (ranks - np.arange(len(ranks)) + depth(ranks)) * tick
+def _ctts(movie: Movie, tick: int) -> bytes:
+    late = (movie.ranks - np.arange(len(movie.ranks)) + movie.delay) * tick
     if not late.any():
         return b""
     starts = np.concatenate((np.zeros(1, np.int64), np.flatnonzero(np.diff(late)) + 1))

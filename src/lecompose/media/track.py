@@ -24,6 +24,9 @@ from lecompose.media.timeline import Timeline, timeline
 
 Small: TypeAlias = np.ndarray[Any, Any]
 
+# No codec reorders further; a later first frame is a gap, not a delay.
+_MAX_DELAY = 16
+
 IDENTITY = struct.pack(">9I", 1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
 
 
@@ -32,8 +35,9 @@ class Track:
     """Samples of one video track in decode order, in the file at `path` that holds their bytes.
 
     `rank` is each sample's place in display order (None: the same as decode order). Frame k of the video
-    is the sample of rank `hidden` + k: an edit list may hide samples before and after. Compact on purpose:
-    a large collection keeps every track in memory.
+    is the sample of rank `hidden` + k: an edit list may hide samples before and after. `delay` is how many
+    frames the encoder says display runs behind decoding, reordered or not. Compact on purpose: a large
+    collection keeps every track in memory.
     """
 
     path: Path
@@ -47,6 +51,7 @@ class Track:
     entries: tuple[Entry, ...]
     entry_numbers: Small | None
     hidden: int
+    delay: int
     times: Timeline
     scale: int
     matrix: bytes
@@ -120,6 +125,7 @@ def track(trak: memoryview, *, movie_scale: int, path: Path, size_bytes: int, mo
         entries=entries,
         entry_numbers=_entry_numbers(found, len(entries)),
         hidden=hidden,
+        delay=_delay(found, shown, hidden),
         times=shown,
         scale=scale,
         matrix=matrix,
@@ -196,6 +202,13 @@ def _shown(found: Samples, seen: Window, scale: int) -> tuple[Timeline, int, Sma
         raise BoxError("the edit list hides every frame")
     start_s = seen.delay_s + Fraction(int(ordered[first]) - (seen.from_tick or 0), scale)
     return timeline(ordered[first:last], scale, start_s, found.step), first, rank
+
+
+def _delay(found: Samples, shown: Timeline, hidden: int) -> int:
+    """Frames between the start of decoding and the first frame shown; 0 where an edit hides frames."""
+    first = int(found.pts.min()) if found.pts is not None else 0
+    declared = first // shown.step if shown.step > 0 and not hidden else 0
+    return declared if declared <= _MAX_DELAY else 0
 
 
 def _display_order(found: Samples) -> tuple[Ints, Small | None]:

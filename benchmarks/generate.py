@@ -1,0 +1,400 @@
+"""Makes the datasets that the benchmarks merge: any size, fixed seeds, sound to `lecompose check`.
+
+    python benchmarks/generate.py OUT --version v3.0 --episodes 250 --frames 300 --seed 0
+    python benchmarks/generate.py OUT --version v2.1 --episodes 60 --frames 40 --clips 4
+
+The toy recorder shows how a dataset is laid out; this one is built for speed. Vectors are random walks.
+Videos, where asked for, are a few real encodes that the episodes take in turn.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "examples"))
+from recorder import camera, stats, tables
+from recorder.robot import DEFAULTS
+
+FPS = 30
+VECTORS = {"observation.state": 14, "action": 14}
+CAMERAS = ("observation.images.front", "observation.images.wrist")
+PICTURE = (320, 240)
+MIB = 2**20
+DATA_MIB, VIDEO_MIB, CHUNK_FILES = 100, 200, 1000
+EPISODES_AT_ONCE = 10  # LeRobot writes its buffer of episode rows when it holds ten
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One encoded video and the statistics of its pictures."""
+
+    mp4: bytes
+    frames: int
+    stats: stats.Stats
+
+
+@dataclass(frozen=True)
+class Recording:
+    """All that decides one dataset, apart from its format version."""
+
+    seed: int
+    episodes: int
+    frames: int
+    clips: int = 0
+
+    @property
+    def cameras(self) -> tuple[str, ...]:
+        return CAMERAS if self.clips else ()
+
+    @cached_property
+    def tasks(self) -> list[str]:
+        """Three tasks, two of them shared with the source of the next seed; used from the first on."""
+        return [f"put block {self.seed + n} into the box" for n in range(min(3, self.episodes))]
+
+    @cached_property
+    def lengths(self) -> list[int]:
+        """Frames of each episode: about `frames`, or those of its clip."""
+        if self.clips:
+            return [self.clip(CAMERAS[0], e).frames for e in range(self.episodes)]
+        spread = self.frames // 5
+        drawn = np.random.default_rng(self.seed).integers(-spread, spread + 1, self.episodes)
+        return [max(1, self.frames + int(n)) for n in drawn]
+
+    @cached_property
+    def starts(self) -> list[int]:
+        """The `index` of each episode's first frame, and the number of all frames."""
+        return [0, *np.cumsum(self.lengths).tolist()]
+
+    @cached_property
+    def _encoded(self) -> dict[str, list[Clip]]:
+        lengths = [self.frames + n for n in range(self.clips)]
+        return {key: [encode(n, length) for length in lengths] for n, key in enumerate(CAMERAS)}
+
+    def clip(self, key: str, episode: int) -> Clip:
+        """The video of one episode."""
+        return self._encoded[key][episode % self.clips]
+
+    def columns(self, episode: int) -> dict[str, np.ndarray]:
+        """Every data column of one episode. Shape: (length,) or (length, dimension)."""
+        rng = np.random.default_rng([self.seed, episode])
+        length = self.lengths[episode]
+        frame = np.arange(length, dtype=np.int64)
+        steps = rng.standard_normal((length, VECTORS["observation.state"]), dtype=np.float32)
+        state = np.cumsum(steps * np.float32(0.02), axis=0, dtype=np.float32)
+        return {
+            "observation.state": state,
+            "action": state + np.float32(0.01) * rng.standard_normal(state.shape, dtype=np.float32),
+            "timestamp": (frame / FPS).astype(np.float32),
+            "frame_index": frame,
+            "episode_index": np.full(length, episode, dtype=np.int64),
+            "index": frame + self.starts[episode],
+            "task_index": np.full(length, episode % len(self.tasks), dtype=np.int64),
+        }
+
+    def stats(self, episode: int, columns: dict[str, np.ndarray]) -> dict[str, stats.Stats]:
+        """Statistics of every feature of one episode."""
+        found = describe(columns)
+        return found | {key: self.clip(key, episode).stats for key in self.cameras}
+
+    def features(self) -> dict[str, Row]:
+        """`features` as info.json holds them."""
+        result: dict[str, Row] = {
+            name: {"dtype": "float32", "shape": [n], "names": [f"joint_{i}" for i in range(n)]}
+            for name, n in VECTORS.items()
+        }
+        width, height = PICTURE
+        for key in self.cameras:
+            result[key] = {
+                "dtype": "video",
+                "shape": [height, width, 3],
+                "names": ["height", "width", "channels"],
+                "info": _video_info(width, height),
+            }
+        return result | {n: {"dtype": d, "shape": [1], "names": None} for n, d in DEFAULTS.items()}
+
+
+def describe(columns: dict[str, np.ndarray]) -> dict[str, stats.Stats]:
+    """Statistics of all columns of an episode, taken over one matrix: exact, quantiles included."""
+    parts = [column.reshape(len(column), -1) for column in columns.values()]
+    rows = np.concatenate([part.astype(np.float64) for part in parts], axis=1)
+    rows.sort(axis=0)
+    whole = {"min": rows[0], "max": rows[-1], "mean": rows.mean(axis=0), "std": rows.std(axis=0)}
+    for name, share in stats.QUANTILES.items():
+        place = share * (len(rows) - 1)
+        low, part = int(place), place - int(place)
+        high = min(low + 1, len(rows) - 1)
+        whole[name] = rows[low] + (rows[high] - rows[low]) * part
+    edges = np.cumsum([0, *(part.shape[1] for part in parts)])
+    return {
+        name: {stat: numbers[edges[n] : edges[n + 1]] for stat, numbers in whole.items()}
+        | {"count": np.array([len(rows)])}
+        for n, name in enumerate(columns)
+    }
+
+
+# Video ----------------------------------------------------------------------------------------
+
+
+def encode(number: int, length: int) -> Clip:
+    """A clip of a drifting texture, AV1 as LeRobot records it: about as many bytes a frame as a robot's."""
+    frames = list(_pictures(number, length))
+    mp4 = camera.encode(frames, codec="libsvtav1", size=PICTURE, fps=FPS, gop=2, crf=30)
+    return Clip(mp4, length, stats.describe_pictures(iter(frames), length, quantiles=True))
+
+
+def _pictures(number: int, length: int) -> Iterator[np.ndarray]:
+    width, height = PICTURE
+    rng = np.random.default_rng([number, length])
+    texture = rng.integers(0, 256, (height // 8, width // 8, 3), dtype=np.uint8)
+    image = texture.repeat(8, axis=0).repeat(8, axis=1)
+    for frame in range(length):
+        grain = rng.integers(0, 7, image.shape, dtype=np.uint8)
+        yield np.roll(image, (frame, 2 * frame), axis=(0, 1)) // 2 + grain
+
+
+def _video_info(width: int, height: int) -> Row:
+    return {
+        "video.height": height,
+        "video.width": width,
+        "video.codec": "av1",
+        "video.pix_fmt": "yuv420p",
+        "video.fps": FPS,
+        "video.channels": 3,
+        "has_audio": False,
+        "is_depth_map": False,
+    }
+
+
+# v3.0 -----------------------------------------------------------------------------------------
+
+
+def write_v3(root: Path, recording: Recording) -> None:
+    """The recording in format v3.0: many episodes a file, one row group an episode."""
+    rows = [_row(recording, episode) for episode in range(recording.episodes)]
+    numbers = []
+    for row, found in zip(rows, _write_data_v3(root, recording, rows), strict=True):
+        row |= _flat(found)
+        numbers.append(found)
+    for key in recording.cameras:
+        _write_videos_v3(root, recording, rows, key)
+    _write_episodes_v3(root, rows)
+    _write_tasks_v3(root, recording.tasks)
+    pooled = {name: stats.as_lists(part) for name, part in stats.pool_all(numbers).items()}
+    tables.write_json(root / "meta/stats.json", pooled)
+    info = {"total_tasks": len(recording.tasks), "data_files_size_in_mb": DATA_MIB}
+    info |= {
+        "video_files_size_in_mb": VIDEO_MIB,
+        "data_path": "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet",
+        "video_path": "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4",
+    }
+    _write_info(root, recording, "v3.0", info)
+
+
+def _row(recording: Recording, episode: int) -> Row:
+    return {
+        "episode_index": episode,
+        "tasks": [recording.tasks[episode % len(recording.tasks)]],
+        "length": recording.lengths[episode],
+        "dataset_from_index": recording.starts[episode],
+        "dataset_to_index": recording.starts[episode + 1],
+        "meta/episodes/chunk_index": 0,
+        "meta/episodes/file_index": 0,
+    }
+
+
+def _write_data_v3(root: Path, recording: Recording, rows: list[Row]) -> Iterator[dict[str, stats.Stats]]:
+    """Each episode's statistics, once its rows are written and its place is noted in `rows`."""
+    schema = tables.data_schema(recording.features(), list_name="List")
+    file = DataFile(root, schema, 0)
+    for row in rows:
+        columns = recording.columns(row["episode_index"])
+        if file.is_full(row["length"]):
+            file.close()
+            file = DataFile(root, schema, file.number + 1)
+        file.add(table_of(columns, schema))
+        row["data/chunk_index"], row["data/file_index"] = divmod(file.number, CHUNK_FILES)
+        yield recording.stats(row["episode_index"], columns)
+    file.close()
+
+
+class DataFile:
+    """A data file being written; full by LeRobot's own rule."""
+
+    def __init__(self, root: Path, schema: pa.Schema, number: int) -> None:
+        chunk, file = divmod(number, CHUNK_FILES)
+        path = root / f"data/chunk-{chunk:03d}/file-{file:03d}.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.number, self.frames = number, 0
+        self._file: BinaryIO = path.open("wb")
+        self._writer = pq.ParquetWriter(self._file, schema, compression="snappy", use_dictionary=True)
+
+    def is_full(self, frames: int) -> bool:
+        """Whether so many more frames, of average size, would reach the limit."""
+        size = self._file.tell()
+        return self.frames > 0 and size + size / self.frames * frames >= DATA_MIB * MIB
+
+    def add(self, table: pa.Table) -> None:
+        self._writer.write_table(table)
+        self.frames += table.num_rows
+
+    def close(self) -> None:
+        self._writer.close()
+        self._file.close()
+
+
+def table_of(columns: dict[str, np.ndarray], schema: pa.Schema) -> pa.Table:
+    """One episode in the types of the data files."""
+    arrays = []
+    for field in schema:
+        values = pa.array(columns[field.name].ravel())
+        fixed = pa.types.is_fixed_size_list(field.type)
+        arrays.append(pa.FixedSizeListArray.from_arrays(values, type=field.type) if fixed else values)
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _write_videos_v3(root: Path, recording: Recording, rows: list[Row], key: str) -> None:
+    for number, members in enumerate(_by_size(recording, rows, key)):
+        chunk, file = divmod(number, CHUNK_FILES)
+        before = 0
+        for row in members:
+            row[f"videos/{key}/chunk_index"], row[f"videos/{key}/file_index"] = chunk, file
+            row[f"videos/{key}/from_timestamp"] = before / FPS
+            before += row["length"]
+            row[f"videos/{key}/to_timestamp"] = before / FPS
+        clips = [recording.clip(key, row["episode_index"]).mp4 for row in members]
+        camera.join(clips, root / f"videos/{key}/chunk-{chunk:03d}/file-{file:03d}.mp4")
+
+
+def _by_size(recording: Recording, rows: list[Row], key: str) -> Iterator[list[Row]]:
+    members: list[Row] = []
+    size = 0
+    for row in rows:
+        more = len(recording.clip(key, row["episode_index"]).mp4)
+        if members and size + more >= VIDEO_MIB * MIB:
+            yield members
+            members, size = [], 0
+        members.append(row)
+        size += more
+    yield members
+
+
+def _flat(parts: dict[str, stats.Stats]) -> Row:
+    return {
+        f"stats/{feature}/{stat}": (values if stat == "count" else values.astype(np.float64)).tolist()
+        for feature, part in parts.items()
+        for stat, values in part.items()
+    }
+
+
+def _write_episodes_v3(root: Path, rows: list[Row]) -> None:
+    table = pa.Table.from_pylist(rows)
+    groups = (table.slice(first, EPISODES_AT_ONCE) for first in range(0, len(table), EPISODES_AT_ONCE))
+    tables.write_parquet(root / "meta/episodes/chunk-000/file-000.parquet", groups, table.schema)
+
+
+def _write_tasks_v3(root: Path, tasks: Sequence[str]) -> None:
+    """tasks.parquet with `task` as the index of the pandas frame: LeRobot finds tasks by it."""
+    table = pa.table({"task_index": pa.array(range(len(tasks)), pa.int64()), "task": list(tasks)})
+    types = {"task_index": ("int64", "int64"), "task": ("unicode", "object")}
+    columns = [
+        {"name": name, "field_name": name, "pandas_type": kind, "numpy_type": stored, "metadata": None}
+        for name, (kind, stored) in types.items()
+    ]
+    index = {"name": None, "field_name": None, "pandas_type": "unicode", "numpy_type": "object"}
+    pandas = {
+        "index_columns": ["task"],
+        "column_indexes": [index | {"metadata": {"encoding": "UTF-8"}}],
+        "columns": columns,
+        "creator": {"library": "pyarrow", "version": pa.__version__},
+        "pandas_version": "2.3.3",
+    }
+    schema = table.schema.with_metadata({"pandas": json.dumps(pandas)})
+    tables.write_parquet(root / "meta/tasks.parquet", [table.cast(schema)], schema)
+
+
+# v2.1 -----------------------------------------------------------------------------------------
+
+
+def write_v21(root: Path, recording: Recording) -> None:
+    """The recording in format v2.1: one parquet file, and one mp4 a camera, for each episode."""
+    schema = tables.data_schema(recording.features(), list_name="Sequence")
+    episodes = range(recording.episodes)
+    tables.write_json_lines(root / "meta/episodes_stats.jsonl", _episodes_v21(root, recording, schema))
+    rows = (_row(recording, episode) for episode in episodes)
+    kept = ("episode_index", "tasks", "length")
+    tables.write_json_lines(root / "meta/episodes.jsonl", [{k: row[k] for k in kept} for row in rows])
+    tasks = [{"task_index": n, "task": task} for n, task in enumerate(recording.tasks)]
+    tables.write_json_lines(root / "meta/tasks.jsonl", tasks)
+    info = {
+        "total_tasks": len(tasks),
+        "total_videos": recording.episodes * len(recording.cameras),
+        "total_chunks": -(-recording.episodes // CHUNK_FILES),
+        "data_path": "data/chunk-{episode_chunk:03d}/episode_{episode_index:06d}.parquet",
+        "video_path": "videos/chunk-{episode_chunk:03d}/{video_key}/episode_{episode_index:06d}.mp4",
+    }
+    _write_info(root, recording, "v2.1", info)
+
+
+def _episodes_v21(root: Path, recording: Recording, schema: pa.Schema) -> Iterable[Row]:
+    rows = []
+    for episode in range(recording.episodes):
+        chunk = f"chunk-{episode // CHUNK_FILES:03d}"
+        columns = recording.columns(episode)
+        path = root / f"data/{chunk}/episode_{episode:06d}.parquet"
+        tables.write_parquet(path, [table_of(columns, schema)], schema)
+        for key in recording.cameras:
+            video = root / f"videos/{chunk}/{key}/episode_{episode:06d}.mp4"
+            video.parent.mkdir(parents=True, exist_ok=True)
+            video.write_bytes(recording.clip(key, episode).mp4)
+        found = recording.stats(episode, columns)
+        known = {n: {s: v for s, v in part.items() if s not in stats.QUANTILES} for n, part in found.items()}
+        rows.append(
+            {"episode_index": episode, "stats": {n: stats.as_lists(part) for n, part in known.items()}}
+        )
+    return rows
+
+
+def _write_info(root: Path, recording: Recording, version: str, more: Row) -> None:
+    info = {
+        "codebase_version": version,
+        "robot_type": "bench_arm",
+        "fps": FPS,
+        "features": recording.features(),
+        "total_episodes": recording.episodes,
+        "total_frames": recording.starts[-1],
+        "chunks_size": CHUNK_FILES,
+        "splits": {"train": f"0:{recording.episodes}"},
+        **more,
+    }
+    if not recording.cameras:
+        info["video_path"] = None
+    tables.write_json(root / "meta/info.json", info)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--version", choices=("v3.0", "v2.1"), default="v3.0")
+    parser.add_argument("--episodes", type=int, default=250)
+    parser.add_argument("--frames", type=int, default=300, help="about so many an episode")
+    parser.add_argument("--clips", type=int, default=0, help="distinct videos a camera; 0: no cameras")
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    recording = Recording(args.seed, args.episodes, args.frames, args.clips)
+    write = write_v3 if args.version == "v3.0" else write_v21
+    write(args.out, recording)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""The files of a dataset, told whole or broken before anything reads them."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lecompose import formats
+from lecompose.catalog.source import Source, located
+from lecompose.errors import QueryError, SourceBroken, collected
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """One data parquet file of a source; `size_bytes` is without its footer."""
+
+    path: Path
+    size_bytes: int
+
+
+def task_column_of(path: Path) -> str:
+    """The column with the task strings: `task`, or whatever stands beside task_index."""
+    try:
+        columns = [name for name in pq.read_schema(path).names if name != "task_index"]
+    except (pa.ArrowException, OSError) as error:
+        raise SourceBroken(f"parquet file cannot be read: {error}. ({path})") from error
+    if not columns:
+        raise SourceBroken(f"tasks.parquet has no column with the task strings. ({path})")
+    return "task" if "task" in columns else columns[0]
+
+
+def existing(path: Path) -> Path:
+    if not path.is_file():
+        raise SourceBroken(f"{path.name} is missing. ({path})")
+    return path
+
+
+def episode_files(source: Source) -> list[Path]:
+    files = sorted((source.root / "meta" / "episodes").glob("*/*.parquet"))
+    if not files:
+        raise SourceBroken(f"no file under meta/episodes. ({source.root / 'meta/episodes'})")
+    collected(files, _payload_bytes, what="files")
+    return files
+
+
+def data_files(source: Source) -> list[DataFile]:
+    """The data parquet files of a source, by its own path template.
+
+    Errors: SourceBroken naming every file that is no whole parquet file.
+    """
+    default = formats.DATA_PATH if source.is_v3 else formats.V2_DATA_PATH
+    with located(source.root / "meta" / "info.json"):
+        pattern = formats.path_glob(str(source.info.get("data_path") or default))
+    paths = sorted(source.root.glob(pattern))
+    if not paths:
+        raise SourceBroken(f"no data file matches {pattern}. ({source.root})")
+    sizes = collected(paths, _payload_bytes, what="data files")
+    return [DataFile(path, size) for path, size in zip(paths, sizes, strict=True)]
+
+
+_MAGIC = b"PAR1"
+
+
+def _payload_bytes(path: Path) -> int:
+    """Size of a parquet file without its footer.
+
+    Errors: SourceBroken for what is no whole parquet file, told from its first and last bytes.
+    """
+    with path.open("rb") as file:
+        head = file.read(64)
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 8))
+        tail = file.read(8)
+    if head.startswith(b"version https://git-lfs"):
+        raise SourceBroken(f"a Git LFS pointer, not the data. Try: git lfs pull. ({path})")
+    if size < 12 or not head.startswith(_MAGIC):
+        raise SourceBroken(f"not a parquet file ({size} bytes). Try: fetch or record it again. ({path})")
+    if tail[4:] != _MAGIC:
+        raise SourceBroken(
+            f"truncated parquet file: {size} bytes and no footer (a recording or download that was cut"
+            f" short?). Try: fetch it again, or leave the dataset's last episodes out. ({path})"
+        )
+    return max(1, size - int.from_bytes(tail[:4], "little") - 12)
+
+
+@contextmanager
+def read_from(path: Path) -> Iterator[None]:
+    """Name the file or folder that SQL could not read as what it should be."""
+    try:
+        yield
+    except (SourceBroken, QueryError) as error:
+        told = str(error.__cause__ or error).partition("\n")[0].rstrip(" .")
+        reason = told.partition(" Error: ")[2] or told
+        raise SourceBroken(f"{path.name} cannot be read: {reason}. ({path})") from error

@@ -1,0 +1,156 @@
+"""Sources → relations: each source its own share, then all of them together."""
+
+import json
+
+import pyarrow as pa
+
+from lecompose import formats
+from lecompose.catalog.files import (
+    DataFile,
+    data_files,
+    episode_files,
+    existing,
+    read_from,
+    task_column_of,
+)
+from lecompose.catalog.source import Source, located
+from lecompose.engine import Engine
+
+
+def register(engine: Engine, source: Source) -> None:
+    """Make this source's own share of every relation."""
+    files = data_files(source)
+    engine.load(source.relation("data_files"), _data_file_rows(source, files))
+    with read_from(source.root / "data"):
+        engine.view(
+            source.relation("frames"),
+            "catalog/frames_of_source",
+            src_dataset=source.name,
+            files=[formats.escaped_glob(str(f.path)) for f in files],
+        )
+        context = {"frames": source.relation("frames")}
+        engine.table(source.relation("placement"), "catalog/placement", context, fps=float(source.fps))
+    if source.is_v3:
+        _register_v3(engine, source)
+    else:
+        _register_v2(engine, source)
+
+
+def _register_v2(engine: Engine, source: Source) -> None:
+    meta = source.root / "meta"
+    for relation, template, name in (
+        ("declared", "catalog/episodes_v2", "episodes.jsonl"),
+        ("tasks", "catalog/tasks_v2", "tasks.jsonl"),
+    ):
+        file = existing(meta / name)
+        glob = formats.escaped_glob(str(file))
+        with read_from(file):
+            engine.table(source.relation(relation), template, src_dataset=source.name, file=glob)
+    for n, camera in enumerate(source.cameras):
+        fields = ("video_key", "episode_chunk", "episode_index")
+        engine.table(
+            source.relation(f"clips_{n}"),
+            "catalog/clips_v2",
+            {"declared": source.relation("declared")},
+            src_dataset=source.name,
+            root=str(source.root),
+            template=_video_format(source, formats.V2_VIDEO_PATH, fields),
+            chunk_size=int(source.info.get("chunks_size") or 1000),
+            camera=camera.name,
+        )
+
+
+def _register_v3(engine: Engine, source: Source) -> None:
+    meta = source.root / "meta"
+    episodes = [formats.escaped_glob(str(f)) for f in episode_files(source)]
+    tasks = existing(meta / "tasks.parquet")
+    with read_from(meta / "episodes"):
+        engine.table(
+            source.relation("declared"), "catalog/episodes_v3", src_dataset=source.name, files=episodes
+        )
+    task_column = task_column_of(tasks)
+    with read_from(tasks):
+        engine.table(
+            source.relation("tasks"),
+            "catalog/tasks_v3",
+            {"task_column": task_column},
+            src_dataset=source.name,
+            file=formats.escaped_glob(str(tasks)),
+        )
+    for n, camera in enumerate(source.cameras):
+        pointers = ("chunk_index", "file_index", "from_timestamp", "to_timestamp")
+        template = _video_format(source, formats.VIDEO_PATH, ("video_key", "chunk_index", "file_index"))
+        with read_from(meta / "episodes"):
+            engine.table(
+                source.relation(f"clips_{n}"),
+                "catalog/clips_v3",
+                {name: f"videos/{camera.name}/{name}" for name in pointers},
+                src_dataset=source.name,
+                files=episodes,
+                root=str(source.root),
+                template=template,
+                fps=float(source.fps),
+                camera=camera.name,
+            )
+
+
+def _video_format(source: Source, default: str, fields: tuple[str, ...]) -> str:
+    with located(source.root / "meta" / "info.json"):
+        return formats.path_format(str(source.info.get("video_path") or default), fields)
+
+
+def _data_file_rows(source: Source, files: list[DataFile]) -> pa.Table:
+    return pa.table(
+        {
+            "src_dataset": pa.array([source.name] * len(files), pa.string()),
+            "data_file": pa.array([str(f.path) for f in files], pa.string()),
+            "size_bytes": pa.array([f.size_bytes for f in files], pa.int64()),
+        }
+    )
+
+
+# All sources together ---------------------------------------------------------------------------
+
+
+def register_together(engine: Engine, sources: tuple[Source, ...]) -> None:
+    engine.load("datasets", _dataset_rows(sources))
+    engine.load("features", _feature_rows(sources))
+    for relation in ("data_files", "declared", "placement", "tasks"):
+        parts = [s.relation(relation) for s in sources]
+        engine.table(relation, "catalog/union", {"relations": parts})
+    frames = [s.relation("frames") for s in sources]
+    engine.view("frames", "catalog/union", {"relations": frames})
+    clips = [s.relation(f"clips_{n}") for s in sources for n in range(len(s.cameras))]
+    if clips:
+        engine.table("clips", "catalog/union", {"relations": clips})
+    else:
+        engine.table("clips", "catalog/no_clips")
+    engine.table("episodes", "catalog/episodes")
+
+
+def _dataset_rows(sources: tuple[Source, ...]) -> pa.Table:
+    return pa.table(
+        {
+            "src_dataset": pa.array([s.name for s in sources], pa.string()),
+            "src_position": pa.array([s.position for s in sources], pa.int64()),
+            "root": pa.array([str(s.root) for s in sources], pa.string()),
+            "version": pa.array([s.version for s in sources], pa.string()),
+            "fps": pa.array([float(s.fps) for s in sources], pa.float64()),
+            "robot_type": pa.array([s.info.get("robot_type") for s in sources], pa.string()),
+        }
+    )
+
+
+def _feature_rows(sources: tuple[Source, ...]) -> pa.Table:
+    rows = [(s.name, n, f) for s in sources for n, f in enumerate(s.features)]
+    return pa.table(
+        {
+            "src_dataset": pa.array([name for name, _, _ in rows], pa.string()),
+            "position": pa.array([n for _, n, _ in rows], pa.int64()),
+            "feature": pa.array([f.name for _, _, f in rows], pa.string()),
+            "dtype": pa.array([f.dtype for _, _, f in rows], pa.string()),
+            "shape": pa.array([list(f.shape) for _, _, f in rows], pa.list_(pa.int64())),
+            "names": pa.array([json.dumps(f.spec.get("names")) for _, _, f in rows], pa.string()),
+            "info": pa.array([json.dumps(f.info) for _, _, f in rows], pa.string()),
+        }
+    )

@@ -1,0 +1,160 @@
+"""One input dataset: where it is, what its info.json says."""
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from lecompose import formats
+from lecompose.errors import SourceBroken, SourceNotFound, UnsupportedVersion
+from lecompose.formats import Feature
+
+
+@dataclass(frozen=True)
+class Source:
+    """One input dataset; `name` is its `src_dataset`."""
+
+    name: str
+    position: int
+    root: Path
+    version: str
+    info: Mapping[str, Any]
+    features: tuple[Feature, ...]
+
+    @property
+    def is_v3(self) -> bool:
+        return self.version == formats.V30
+
+    @property
+    def fps(self) -> Fraction:
+        return Fraction(str(self.info["fps"])).limit_denominator(100_000)
+
+    @property
+    def cameras(self) -> tuple[Feature, ...]:
+        """The features whose pictures are in mp4 files."""
+        return tuple(f for f in self.features if f.is_video)
+
+    @property
+    def columns(self) -> tuple[Feature, ...]:
+        """The features that are columns of the data files."""
+        return tuple(f for f in self.features if not f.is_video)
+
+    def relation(self, name: str) -> str:
+        """The name of this source's own share of a relation."""
+        return f"source_{self.position}_{name}"
+
+
+def locate(path: Path | str) -> Path:
+    """The folder of a dataset named by path, or by repo id under $HF_LEROBOT_HOME.
+
+    Errors: SourceNotFound where neither is a folder with meta/info.json.
+    """
+    tried = [Path(path).expanduser(), lerobot_home() / path]
+    for root in tried:
+        if (root / "meta" / "info.json").is_file():
+            return root.resolve()
+    if tried[0].is_dir():
+        raise SourceNotFound(
+            f"no LeRobot dataset here: meta/info.json is missing. Try: the folder that holds meta/. ({path})"
+        )
+    what = "is a file, not a dataset folder" if tried[0].exists() else "not found"
+    raise SourceNotFound(
+        f"source {what}: neither a folder, nor a repo id under {lerobot_home()}. Try: check the path."
+        f" ({path})"
+    )
+
+
+def lerobot_home() -> Path:
+    """Where LeRobot keeps its local datasets."""
+    home = os.environ.get("HF_LEROBOT_HOME")
+    if home:
+        return Path(home).expanduser()
+    cache = os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")) / "huggingface"
+    return Path(cache).expanduser() / "lerobot"
+
+
+def unique_names(names: Iterable[str]) -> list[str]:
+    """`names` with -2, -3, … behind those that repeat, so that each source can be told."""
+    taken: set[str] = set()
+    result = []
+    for name in names:
+        label, n = name, 1
+        while label in taken:
+            n += 1
+            label = f"{name}-{n}"
+        taken.add(label)
+        result.append(label)
+    return result
+
+
+def read_source(position: int, label_root: str, root: Path) -> Source:
+    path = root / "meta" / "info.json"
+    info = read_json(path)
+    declared = info.get("features")
+    if not isinstance(declared, dict) or "fps" not in info:
+        raise SourceBroken(f"meta/info.json needs at least fps and features. ({path})")
+    fps = info["fps"]
+    if isinstance(fps, bool) or not isinstance(fps, int | float) or not 0 < fps < float("inf"):
+        raise SourceBroken(f"fps in info.json is {json.dumps(fps)}; a number above 0 is needed. ({path})")
+    version = _version(info, root)
+    with located(path):
+        features = tuple(formats.feature(name, spec) for name, spec in declared.items())
+    _refuse_ambiguous(features, root)
+    return Source(label_root, position, root, version, info, features)
+
+
+def _refuse_ambiguous(features: tuple[Feature, ...], root: Path) -> None:
+    """Errors: SourceBroken for features that SQL, which ignores case, would take for one another."""
+    seen = {name: name for name in ("filename", "file_row_number")}
+    for feature in features:
+        other = seen.setdefault(feature.name.lower(), feature.name)
+        if other != feature.name or feature.name in ("filename", "file_row_number"):
+            raise SourceBroken(
+                f'feature "{feature.name}" cannot be told from "{other}" in SQL.'
+                f" Try: rename it in info.json and in the data files. ({root})"
+            )
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in a file.
+
+    Errors: SourceBroken where the file is missing or holds anything else.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SourceBroken(f"{path.name} is missing. ({path})") from None
+    except (ValueError, OSError) as error:
+        raise SourceBroken(f"{path.name} cannot be read: {error}. ({path})") from error
+    if not isinstance(value, dict):
+        raise SourceBroken(f"{path.name} must hold a JSON object. ({path})")
+    return value
+
+
+def _version(info: Mapping[str, Any], root: Path) -> str:
+    """The format version, by what info.json says and, where it says something else, what is on disk."""
+    said = str(info.get("codebase_version", ""))
+    if said in formats.VERSIONS:
+        return said
+    meta = root / "meta"
+    if said.startswith("v3.") or (not said and (meta / "episodes").is_dir()):
+        return formats.V30
+    if not said and (meta / "episodes.jsonl").is_file():
+        return formats.V21 if (meta / "episodes_stats.jsonl").is_file() else formats.V20
+    raise UnsupportedVersion(
+        f"format version {said or 'unknown'}; lecompose reads v2.0, v2.1 and v3.0."
+        f" ({root / 'meta/info.json'})"
+    )
+
+
+@contextmanager
+def located(path: Path) -> Iterator[None]:
+    """Name the file that says what was found wrong."""
+    try:
+        yield
+    except SourceBroken as error:
+        raise SourceBroken(f"{error}. ({path})") from error
