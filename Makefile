@@ -38,7 +38,7 @@ fix: $(VENV)/.developing ## format, and mend what ruff can mend by itself
 docs: $(VENV)/.developing ## write docs/cli.md from --help
 	$(BIN)/python docs/generate.py
 
-bench: $(VENV)/.installed ## measure, and write the results as JSON
+bench: $(VENV)/.benching ## measure, and write the results as JSON
 	$(BIN)/python benchmarks/bench_merge.py
 
 oracle: $(ORACLE)/.ready ## LeRobot itself opens our output (Python 3.12, about 6 GB)
@@ -63,6 +63,11 @@ $(VENV)/.installed: pyproject.toml | $(VENV)/.made
 $(VENV)/.developing: pyproject.toml | $(VENV)/.made
 	@echo "installing lecompose and its development tools into $(VENV)"
 	@$(BIN)/python $(PIP) --editable '.[dev]'
+	@touch $@ $(VENV)/.installed
+
+$(VENV)/.benching: pyproject.toml | $(VENV)/.made
+	@echo "installing lecompose and its rivals into $(VENV)"
+	@$(BIN)/python $(PIP) --editable '.[bench]'
 	@touch $@ $(VENV)/.installed
 
 $(ORACLE)/.ready: pyproject.toml
