@@ -21,7 +21,7 @@ from lecompose.errors import OutputUnwritable
 from lecompose.formats import QUANTILES, STATS, Feature
 from lecompose.layout import jobs
 from lecompose.run import Run
-from lecompose.summaries import Summary, sortable, summarise, summarise_runs
+from lecompose.statistics import Statistics, sortable, summarise, summarise_runs
 
 _COMPUTED = ("min", "max", "mean", "std", *QUANTILES)
 # Numbers gathered at a time, of at most 8 bytes each; never more than half of the memory limit either.
@@ -45,7 +45,7 @@ class _Found:
     """A feature's statistics: over each output, and over each episode where those were asked for."""
 
     feature: Feature
-    over_outputs: dict[str, Summary]
+    over_outputs: dict[str, Statistics]
     by_episode: pa.Table | None
 
 
@@ -86,7 +86,7 @@ def _data_files(run: Run) -> Iterator[_DataFile]:
 
 def _compute(run: Run, files: list[_DataFile], feature: Feature, *, by_episode: bool) -> _Found:
     """A feature's statistics over every output, and over every episode if asked for."""
-    outputs: dict[str, Summary] = {}
+    outputs: dict[str, Statistics] = {}
     tables: list[pa.Table] = []
     for (output,), group in jobs([{"output": f.output, "file": f} for f in files], "output"):
         mine: list[_DataFile] = [row["file"] for row in group]
@@ -94,7 +94,7 @@ def _compute(run: Run, files: list[_DataFile], feature: Feature, *, by_episode: 
         for columns in _passes(run, mine, feature):
             want_episodes = by_episode and columns.start == 0
             passes.append(_one_pass(run, mine, feature, columns, tables if want_episodes else None))
-        outputs[output] = Summary({s: np.concatenate([p.stats[s] for p in passes]) for s in _COMPUTED})
+        outputs[output] = {s: np.concatenate([p[s] for p in passes]) for s in _COMPUTED}
     return _Found(feature, outputs, pa.concat_tables(tables) if tables else None)
 
 
@@ -107,7 +107,7 @@ def _passes(run: Run, files: list[_DataFile], feature: Feature) -> list[slice]:
 
 def _one_pass(
     run: Run, files: list[_DataFile], feature: Feature, columns: slice, by_episode: list[pa.Table] | None
-) -> Summary:
+) -> Statistics:
     """Some dimensions' statistics over all files; tables of all dimensions by episode where wanted."""
     gathered: np.ndarray | None = None
     at = 0
@@ -147,8 +147,8 @@ def _rows_a_frame(feature: Feature) -> int:
 
 def _episode_rows(file: _DataFile, numbers: np.ndarray, feature: Feature) -> pa.Table:
     repeat = _rows_a_frame(feature)
-    summary = summarise_runs(numbers, [length * repeat for length in file.lengths])
-    columns = {stat: _lists(summary.stats[stat]) for stat in _COMPUTED}
+    found = summarise_runs(numbers, [length * repeat for length in file.lengths])
+    columns = {stat: _lists(found[stat]) for stat in _COMPUTED}
     count = len(file.episodes)
     return pa.table(
         {
@@ -211,7 +211,7 @@ def _of_output(run: Run, output: str, found: list[_Found]) -> dict[str, Any]:
     """stats.json of one output, features in their order."""
     frames = next(r["frames"] for r in run.engine.rows("plan/totals") if r["out_dataset"] == output)
     computed = {
-        one.feature.name: {stat: values.tolist() for stat, values in one.over_outputs[output].stats.items()}
+        one.feature.name: {stat: values.tolist() for stat, values in one.over_outputs[output].items()}
         | {"count": [frames]}
         for one in found
     }

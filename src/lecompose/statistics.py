@@ -5,7 +5,6 @@ far from zero keep theirs. Quantiles are those of `numpy.quantile(method="linear
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -16,35 +15,30 @@ from lecompose.formats import QUANTILES
 
 Numbers = NDArray[Any]
 Floats = NDArray[np.float64]
+# Statistics by name. Shape: (dimensions,) each; of runs, (runs, dimensions).
+Statistics = dict[str, Floats]
 
 _BLOCK = 1 << 20
 
 
-@dataclass(frozen=True)
-class Summary:
-    """Statistics by name. Shape: (dimensions,) each; of runs, (runs, dimensions)."""
-
-    stats: dict[str, Floats]
-
-
-def summarise(dimensions: Numbers) -> Summary:
+def summarise(dimensions: Numbers) -> Statistics:
     """The statistics of each row of `dimensions`, which is sorted in place.
 
     Shape: (dimensions, n), n at least 1, of a dtype that `sortable` gives. A NaN makes all statistics of its
     dimension NaN.
     """
     rows = [_of_dimension(numbers) for numbers in dimensions]
-    return Summary({stat: np.array([row[stat] for row in rows], dtype=np.float64) for stat in rows[0]})
+    return {stat: np.array([row[stat] for row in rows], dtype=np.float64) for stat in rows[0]}
 
 
-def summarise_runs(rows: Numbers, lengths: Sequence[int]) -> Summary:
+def summarise_runs(rows: Numbers, lengths: Sequence[int]) -> Statistics:
     """The statistics of each column over each run of so many rows, one run behind the other.
 
     Shape: (sum of lengths, dimensions), of a dtype that `sortable` gives → (runs, dimensions) each.
     """
     starts = np.cumsum([0, *lengths])
     runs = [_of_rows(rows[a:b]) for a, b in pairwise(starts)]
-    return Summary({stat: np.stack([run[stat] for run in runs]) for stat in runs[0]})
+    return {stat: np.stack([run[stat] for run in runs]) for stat in runs[0]}
 
 
 def sortable(numbers: Numbers) -> Numbers:

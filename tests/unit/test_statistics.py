@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from lecompose.formats import QUANTILES
-from lecompose.summaries import Summary, sortable, summarise, summarise_runs
+from lecompose.statistics import Statistics, sortable, summarise, summarise_runs
 
 floats = st.floats(-1e6, 1e6, width=32)
 rows = arrays(np.float32, st.tuples(st.integers(1, 40), st.integers(1, 3)), elements=floats)
@@ -20,12 +20,12 @@ def expected(numbers: np.ndarray) -> dict[str, np.ndarray]:
     return plain | dict(zip(QUANTILES, quantiles, strict=True))
 
 
-def assert_equal(found: Summary, truth: dict[str, np.ndarray]) -> None:
-    assert found.stats.keys() == truth.keys()
+def assert_equal(found: Statistics, truth: dict[str, np.ndarray]) -> None:
+    assert found.keys() == truth.keys()
     for stat, values in truth.items():
         exact = stat not in ("mean", "std")
         tolerance = {"rtol": 0, "atol": 0} if exact else {"rtol": 1e-12, "atol": 1e-9}
-        np.testing.assert_allclose(found.stats[stat], values, **tolerance, err_msg=stat)
+        np.testing.assert_allclose(found[stat], values, **tolerance, err_msg=stat)
 
 
 @given(rows)
@@ -40,7 +40,7 @@ def test_over_runs(numbers: np.ndarray, data: st.DataObject) -> None:
     runs = [numbers[:cut], numbers[cut:]]
     found = summarise_runs(numbers, lengths)
     for n, run in enumerate(r for r in runs if len(r)):
-        assert_equal(Summary({s: v[n] for s, v in found.stats.items()}), expected(run))
+        assert_equal({s: v[n] for s, v in found.items()}, expected(run))
 
 
 @pytest.mark.parametrize(
@@ -55,17 +55,17 @@ def test_every_dtype(dtype: type) -> None:
 def test_values_far_from_zero_keep_their_deviation(centre: float, spread: float) -> None:
     numbers = (centre + spread * np.sin(np.arange(100_000))).astype(np.float32)
     found = summarise(numbers[None, :].copy())
-    np.testing.assert_allclose(found.stats["std"], numbers.astype(np.float64).std(), rtol=1e-9)
+    np.testing.assert_allclose(found["std"], numbers.astype(np.float64).std(), rtol=1e-9)
 
 
 def test_a_nan_makes_its_dimension_nan_and_no_other() -> None:
     numbers = np.array([[1.0, 2.0], [np.nan, 3.0], [0.0, 4.0]], dtype=np.float32)
-    for found in (summarise(np.ascontiguousarray(numbers.T)).stats, summarise_runs(numbers, [3]).stats):
+    for found in (summarise(np.ascontiguousarray(numbers.T)), summarise_runs(numbers, [3])):
         for values in found.values():
             assert np.isnan(values.ravel()[0])
             assert np.isfinite(values.ravel()[1])
 
 
 def test_infinities_stay() -> None:
-    found = summarise(np.array([[-np.inf, 0.0, 1.0, np.inf]], dtype=np.float64)).stats
+    found = summarise(np.array([[-np.inf, 0.0, 1.0, np.inf]], dtype=np.float64))
     assert (found["min"][0], found["max"][0], found["q50"][0]) == (-np.inf, np.inf, 0.5)
