@@ -1,6 +1,6 @@
 -- catalog/placement: where each episode's rows really are, read off the data files themselves
 -- A file's claim about itself is never taken from meta/: published datasets have data/file_index wrong.
--- An episode's frames are in order exactly when data_row - frame_index is one constant.
+-- An episode's frames are in order, from 0, exactly when data_row - frame_index is its first row throughout.
 -- reads:  frames
 -- params: $fps
 -- gives:  src_dataset VARCHAR, src_episode BIGINT, data_file VARCHAR, last_data_file VARCHAR, row_from BIGINT, row_to BIGINT, rows BIGINT, in_order BOOLEAN, index_from BIGINT, index_in_order BOOLEAN, off_grid_s DOUBLE, task_frames MAP(BIGINT, UBIGINT)

@@ -19,7 +19,7 @@ quantiles_of_index as (
            ) as moved,
            list_transform([0.01, 0.10, 0.50, 0.90, 0.99], lambda q: n.from_index + q * n.span) as exact
     from numbered n
-    join carried_stats c using (src_dataset, src_episode)
+    left join carried_stats c using (src_dataset, src_episode)
 ),
 of_index as (
     select out_dataset,
@@ -66,7 +66,7 @@ select n.out_dataset,
 {% endfor %}
 from numbered n
 join of_index i using (out_dataset, out_episode)
-join carried_stats c using (src_dataset, src_episode)
+left join carried_stats c using (src_dataset, src_episode)
 {% for f in computed if f.compute %}
 left join {{ f.relation | ident }} using (out_dataset, out_episode)
 {% endfor %}

@@ -3,7 +3,7 @@
 -- params:
 -- gives:  feature_number BIGINT, episodes BIGINT
 with needed as (
-    select c.* from plan p join carried_stats c using (src_dataset, src_episode)
+    select c.* from plan p left join carried_stats c using (src_dataset, src_episode)
 )
 {% for feature in features %}
 select {{ loop.index0 }}::bigint as feature_number,

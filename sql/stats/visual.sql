@@ -21,9 +21,9 @@ channels as (
 {% for stat in stats if stat != "count" %}
            unnest({{ stat | ident }}) as {{ stat | ident }},
 {% endfor %}
-           {% if "count" in stats %}"count"[1]{% else %}weight{% endif %} as "count"
+           {% if "count" in stats %}coalesce("count"[1], weight){% else %}weight{% endif %} as "count"
     from known
-    where "min" is not null
+    where "min" is not null and "max" is not null and "mean" is not null and "std" is not null
 ),
 centres as (
     select *,

@@ -93,12 +93,9 @@ def _stats_file(source: Source) -> Path:
 
 
 def _v21_rows(source: Source, wanted: dict[str, Feature]) -> pa.Table:
-    episodes: list[int] = []
-    columns: dict[str, list[list[float] | None]] = {name: [] for name in wanted}
-    for episode, stats in _v21_lines(_stats_file(source)):
-        episodes.append(episode)
-        for name, values in columns.items():
-            values.append(_sized(stats, name, wanted[name]))
+    lines = dict(_v21_lines(_stats_file(source)))  # of two lines of one episode, the later one
+    episodes = list(lines)
+    columns = {name: [_sized(stats, name, f) for stats in lines.values()] for name, f in wanted.items()}
     arrays = [pa.array(values, pa.list_(pa.float64())) for values in columns.values()]
     return pa.table(
         [pa.array([source.name] * len(episodes), pa.string()), pa.array(episodes, pa.int64()), *arrays],

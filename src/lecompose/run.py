@@ -1,16 +1,20 @@
 """What every stage is given: the layout, where to write, whom to tell, what to count."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Lock
-from typing import Any, Protocol
+from threading import Event, Lock
+from typing import Any, Protocol, TypeVar
 
 from lecompose import formats
 from lecompose.engine import Engine
 from lecompose.layout import Layout
 from lecompose.target import Target
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class Progress(Protocol):
@@ -43,6 +47,7 @@ class Run:
     overwrite: bool = False
     counted: Counter[str] = field(default_factory=Counter)
     _lock: Lock = field(default_factory=Lock, repr=False)
+    _stopped: Event = field(default_factory=Event, repr=False)
 
     @property
     def engine(self) -> Engine:
@@ -63,6 +68,31 @@ class Run:
             self.counted[what] += n
 
     def advance(self, size_bytes: int, episodes: int = 0) -> None:
-        """Report progress; safe from any thread."""
+        """Report progress; safe from any thread. Errors: Stopped where another job has failed."""
+        if self._stopped.is_set():
+            raise Stopped
         with self._lock:
             self.progress.advance(size_bytes, episodes)
+
+    def each(self, items: Sequence[T], do: Callable[[T], R]) -> list[R]:
+        """`do` of every item, on threads, in the order of the items.
+
+        Errors: the first that any job raises. Jobs not yet begun never are; those under way stop at their
+        next `advance`, so that an error or Ctrl-C does not wait for gigabytes.
+        """
+        with ThreadPoolExecutor(max(1, min(self.engine.threads, len(items)))) as pool:
+            jobs = [pool.submit(do, item) for item in items]
+            try:
+                wait(jobs, return_when=FIRST_EXCEPTION)
+                failed = [error for job in jobs if job.done() and (error := job.exception())]
+                for error in failed:
+                    raise error
+                return [job.result() for job in jobs]
+            except BaseException:
+                self._stopped.set()
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+
+class Stopped(Exception):
+    """A job was told to stop because another one failed; never seen outside of `Run.each`."""

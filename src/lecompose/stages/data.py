@@ -1,7 +1,6 @@
 """Writes the data parquet files: frames move in order, bookkeeping columns are filled from the plan."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -71,9 +70,7 @@ def data(run: Run) -> None:
     files = list(_files(run))
     run.progress.stage("data", sum(f.size_bytes for f in files), sum(len(f.episodes) for f in files))
     tasks = _task_maps(run)
-    with ThreadPoolExecutor(max(1, min(run.engine.threads, len(files)))) as pool:
-        for done in [pool.submit(_write_file, run, file, tasks, write) for file in files]:
-            done.result()
+    run.each(files, lambda file: _write_file(run, file, tasks, write))
 
 
 def _files(run: Run) -> Iterator[_File]:

@@ -7,7 +7,6 @@ Over an output: computed from all its frames, quantiles included; cameras from t
 import json
 import math
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,8 +58,7 @@ def stats(run: Run) -> None:
     incomplete = _incomplete(run, numeric)
     files = list(_data_files(run))
     run.progress.stage("stats", len(numeric) * sum(f.path.stat().st_size for f in files))
-    with ThreadPoolExecutor(run.engine.threads) as pool:
-        found = list(pool.map(lambda f: _compute(run, files, f, by_episode=f.name in incomplete), numeric))
+    found = run.each(numeric, lambda f: _compute(run, files, f, by_episode=f.name in incomplete))
     _register_episode_stats(run, found)
     for output, folder in run.folders.items():
         _write_json(folder / "meta" / "stats.json", _of_output(run, output, found))

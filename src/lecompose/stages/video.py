@@ -1,7 +1,6 @@
 """Writes the mp4 files: sample tables rebuilt, media bytes moved by the kernel, nothing decoded."""
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,9 +30,7 @@ def video(run: Run) -> None:
     """
     files = list(_files(run))
     run.progress.stage("video", sum(f.size_bytes for f in files))
-    with ThreadPoolExecutor(max(1, min(run.engine.threads, len(files)))) as pool:
-        for done in [pool.submit(_write_file, run, file) for file in files]:
-            done.result()
+    run.each(files, lambda file: _write_file(run, file))
 
 
 def _files(run: Run) -> Iterator[_File]:

@@ -1,0 +1,52 @@
+"""Jobs on threads: all of them, in order, or the first error and no more work than need be."""
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lecompose.catalog import Catalog
+from lecompose.engine import Engine
+from lecompose.layout import Layout
+from lecompose.run import Run, Silent
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Run]:
+    engine = Engine(scratch=tmp_path, threads=2)
+    layout = Layout(Catalog(engine, ()), None, None, (), {}, ())  # type: ignore[arg-type]
+    yield Run(layout, {}, {}, tmp_path, Silent())
+    engine.close()
+
+
+def test_results_come_in_the_order_of_the_items(run: Run) -> None:
+    def slow_first(n: int) -> int:
+        time.sleep(0.02 if n == 0 else 0)
+        return n * n
+
+    assert run.each([0, 1, 2, 3], slow_first) == [0, 1, 4, 9]
+
+
+def test_nothing_to_do(run: Run) -> None:
+    assert run.each([], str) == []
+
+
+def test_an_error_ends_the_jobs_under_way_and_begins_no_other(run: Run) -> None:
+    begun: list[int] = []
+    both = threading.Barrier(2, timeout=10)
+
+    def work(n: int) -> None:
+        begun.append(n)
+        if n == 1:
+            both.wait()
+            raise ValueError("no")
+        both.wait()
+        while True:  # until it is told to stop
+            run.advance(1)
+            time.sleep(0.001)
+
+    with pytest.raises(ValueError, match="no"):
+        run.each(range(100), work)
+    assert sorted(begun) == [0, 1]
