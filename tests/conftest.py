@@ -5,6 +5,7 @@ What a test changes comes from `make_dataset`, which hands out a copy.
 """
 
 import hashlib
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -96,8 +97,15 @@ def real() -> Path:
     """The folder of real recordings: $LECOMPOSE_REAL, or `shared/real` beside the checkout."""
     named = os.environ.get("LECOMPOSE_REAL")
     folder = Path(named) if named else CHECKOUT.parent / "shared" / "real"
-    if not folder.is_dir():
-        pytest.skip(f"no real recordings at {folder}: set LECOMPOSE_REAL to a folder of LeRobot datasets")
+    for name, episodes in (("g1_pick_a", 5), ("g1_pick_b", 4)):
+        info = folder / name / "meta/info.json"
+        if not info.is_file():
+            pytest.skip(f"no real recordings at {folder}: set LECOMPOSE_REAL to a folder of LeRobot datasets")
+        said = json.loads(info.read_text())
+        if (said["codebase_version"], said["total_episodes"]) != ("v2.1", episodes):
+            pytest.skip(
+                f"{folder / name} is not the recording that these tests know: v2.1, {episodes} episodes"
+            )
     return folder
 
 

@@ -57,6 +57,10 @@ __all__ = [
 ]
 
 
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
 def __getattr__(name: str) -> Any:
     # DuckDB and pyarrow load at the first use, so that `lecompose --help` need not wait for them.
     if name not in __all__:

@@ -1,5 +1,6 @@
 """One DuckDB connection that runs the statements of `sql/` by name. The only importer of duckdb."""
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,7 +30,7 @@ class Engine:
         if threads is not None:
             config["threads"] = threads
         if memory is not None:
-            config["memory_limit"] = memory
+            config["memory_limit"] = _checked(memory)
         with _translated("engine settings", wrong=RequestError):
             self._con = duckdb.connect(":memory:", config=config)
         # COPY marks columns REQUIRED where statistics show no NULL: two files of one dataset could differ.
@@ -129,6 +130,19 @@ def _io_error(doing: str, error: duckdb.Error) -> ComposeError:
         if sign in text:
             return OutputUnwritable(f"{doing}: {text}")
     return SourceBroken(f"{doing}: {text}")
+
+
+_UNITS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
+_LEAST_MEMORY = 64 * 10**6
+
+
+def _checked(memory: str) -> str:
+    """Errors: RequestError for what is no size, or too little to open a dataset with."""
+    size = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B\s*", memory, re.IGNORECASE)
+    base = 1024 if size and size[3] else 1000
+    if not size or float(size[1]) * base ** _UNITS[size[2].upper()] < _LEAST_MEMORY:
+        raise RequestError(f'memory "{memory}": a size of at least 64MB is needed, such as 4GB')
+    return memory
 
 
 def _bytes(text: str) -> int:

@@ -5,7 +5,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,7 @@ STAGES: tuple[tuple[str, Callable[[Run], None]], ...] = (
 
 @dataclass(frozen=True)
 class OutputFile:
-    """One file of an output. Units: bytes of source rows or pictures that go into it."""
+    """One file of an output. Units: its bytes on disk; before a run, those of the source rows or pictures."""
 
     output: str
     path: str
@@ -89,7 +89,7 @@ class Report:
 
 @contextmanager
 def workspace(destination: Path) -> Iterator[Path]:
-    """A hidden folder beside a destination, on its file system, gone afterwards whatever happens.
+    """A hidden folder beside a destination, on its file system; gone afterwards unless the process is killed.
 
     Errors: OutputUnwritable where it cannot be made.
     """
@@ -116,12 +116,23 @@ def workspace(destination: Path) -> Iterator[Path]:
 def refuse_taken(destination: Path, *, overwrite: bool, roots: list[Path]) -> None:
     """Nothing, where a run may publish at `destination`.
 
-    Errors: OutputExists for anything there, unless `overwrite` and it is a dataset; OutputUnwritable
-    where the destination and a source lie inside each other.
+    Errors: OutputExists for anything there, unless `overwrite` and it is a dataset, and never one of the
+    sources; OutputUnwritable where the destination and a source lie inside each other, or it cannot be seen.
     """
+    try:
+        _refuse_taken(destination, overwrite=overwrite, roots=roots)
+    except PermissionError as error:
+        raise OutputUnwritable(f"no permission to look there. Try: another -o. ({destination})") from error
+
+
+def _refuse_taken(destination: Path, *, overwrite: bool, roots: list[Path]) -> None:
     real = destination.resolve()
     for root in roots:
-        if real != root and (real in root.parents or root in real.parents):
+        if real == root:
+            raise OutputExists(
+                f"the output is one of the sources, which are never changed. Try: another -o. ({real})"
+            )
+        if real in root.parents or root in real.parents:
             raise OutputUnwritable(
                 f"output and source lie inside each other ({root}). Try: another -o. ({real})"
             )
@@ -145,20 +156,28 @@ def preview(layout: Layout, destinations: dict[str, Path]) -> Report:
         files=files,
         counted={"bytes_remuxed": videos, "bytes_encoded": sum(f.size_bytes for f in files) - videos},
         seconds={},
+        notes=(),
         plan=layout.engine.arrow("plan/all"),
     )
 
 
 def execute(
-    layout: Layout, destinations: dict[str, Path], *, staging: Path, overwrite: bool, progress: Progress
+    layout: Layout,
+    destinations: dict[str, Path],
+    *,
+    staging: Path,
+    overwrite: bool,
+    progress: Progress,
+    planned_s: float,
 ) -> Report:
     """The report of a layout carried out; on any error every destination is untouched.
 
+    Units: `planned_s` is the wall time, in seconds, that opening and planning took.
     Errors: what the stages raise; VerifyError where the result broke a promise.
     """
     folders = {output: staging / f"output-{n}" for n, output in enumerate(destinations)}
     run = Run(layout, folders, destinations, staging, progress, overwrite)
-    seconds: dict[str, float] = {}
+    seconds = {"plan": planned_s}
     for name, stage in STAGES:
         start = time.perf_counter()
         stage(run)
@@ -166,9 +185,10 @@ def execute(
     return _report(
         layout,
         destinations,
-        files=tuple(_output_files(layout)),
+        files=tuple(_written(file, destinations) for file in _output_files(layout)),
         counted=dict(run.counted),
         seconds=seconds,
+        notes=tuple(run.notes),
         plan=None,
     )
 
@@ -180,6 +200,7 @@ def _report(
     files: tuple[OutputFile, ...],
     counted: dict[str, int],
     seconds: dict[str, float],
+    notes: tuple[str, ...],
     plan: pa.Table | None,
 ) -> Report:
     totals = layout.engine.rows("plan/totals")
@@ -193,10 +214,14 @@ def _report(
         bytes_encoded=counted.get("bytes_encoded", 0),
         frames_decoded=counted.get("frames_decoded", 0),
         seconds=seconds,
-        notes=layout.notes,
+        notes=layout.notes + notes,
         dry_run=plan is not None,
         plan=plan,
     )
+
+
+def _written(file: OutputFile, destinations: dict[str, Path]) -> OutputFile:
+    return replace(file, size_bytes=(destinations[file.output] / file.path).stat().st_size)
 
 
 def _output_files(layout: Layout) -> Iterator[OutputFile]:

@@ -46,6 +46,7 @@ class Run:
     progress: Progress
     overwrite: bool = False
     counted: Counter[str] = field(default_factory=Counter)
+    notes: list[str] = field(default_factory=list)
     _lock: Lock = field(default_factory=Lock, repr=False)
     _stopped: Event = field(default_factory=Event, repr=False)
 

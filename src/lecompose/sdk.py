@@ -1,5 +1,7 @@
 """The public face: one function an operation, with the argument names of the command line."""
 
+import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +23,7 @@ ROW_GROUPS = ("episode", "packed")
 
 
 def merge(
-    sources: Sequence[str | Path],
+    sources: str | Path | Sequence[str | Path],
     *,
     out: str | Path,
     robot_type: str | None = None,
@@ -44,6 +46,11 @@ def merge(
     Errors: FeatureMismatch with every difference between the sources; SourceError, MediaError with every
     unusable file; OutputExists, OutputUnwritable; VerifyError. After any of them `out` is as it was.
     """
+    start = time.perf_counter()
+    if isinstance(sources, str | Path):
+        sources = [sources]
+    if not str(out):
+        raise RequestError("the output has no name. Try: -o FOLDER")
     _refuse_options(row_groups=row_groups, data_mb=data_mb, video_mb=video_mb, chunk_files=chunk_files)
     destination = Path(out).expanduser().absolute()
     refuse_taken(destination, overwrite=overwrite, roots=[])
@@ -54,12 +61,17 @@ def merge(
         target = agree(catalog, robot_type=robot_type, limits=limits, row_groups=row_groups)
         _refuse_broken(catalog)
         plan.merge(catalog, output=destination.name)
-        layout = lay_out(catalog, target, scratch=scratch, notes=_unlisted(catalog))
+        layout = lay_out(catalog, target, scratch=scratch, notes=(*_repeated(catalog), *_unlisted(catalog)))
         destinations = {destination.name: destination}
         if dry_run:
             return preview(layout, destinations)
         return execute(
-            layout, destinations, staging=scratch, overwrite=overwrite, progress=progress or Silent()
+            layout,
+            destinations,
+            staging=scratch,
+            overwrite=overwrite,
+            progress=progress or Silent(),
+            planned_s=time.perf_counter() - start,
         )
 
 
@@ -113,6 +125,13 @@ def _refuse_options(*, row_groups: str, **positive: float) -> None:
     for name, value in positive.items():
         if not 0 < value < float("inf"):
             raise RequestError(f"{name} is {value}; a number above 0 is needed")
+
+
+def _repeated(catalog: Catalog) -> Iterator[str]:
+    """A note for each source that is given more than once: it may be meant, or a slip of the shell."""
+    for root, times in Counter(s.root for s in catalog.sources).items():
+        if times > 1:
+            yield f"this source is given {times} times, and so are its episodes in the output. ({root})"
 
 
 def _unlisted(catalog: Catalog) -> tuple[str, ...]:

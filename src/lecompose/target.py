@@ -16,7 +16,7 @@ from lecompose.errors import FeatureMismatch, listed
 from lecompose.formats import Feature, Limits, feature
 
 # How a camera's video was made. They describe, they do not bind: kept where all sources agree, else null.
-# Source: LeRobot 0.6.1 merges exactly these six so.
+# Source: LeRobot 0.6.1 merges these so, `video.extra_options` and `video.video_backend` too.
 _ENCODER_KEYS = ("video.g", "video.crf", "video.preset", "video.fast_decode")
 _STREAM_KEYS = ("video.codec", "video.pix_fmt")
 
@@ -60,7 +60,7 @@ def agree(catalog: Catalog, *, robot_type: str | None, limits: Limits, row_group
         hint = "Try: --robot-type with the name the output should carry"
         problems += _same(sources, "robot_type", lambda s: s.info.get("robot_type"), hint=hint)
     if problems:
-        roots = ", ".join(f"{s.name}: {s.root}" for s in sources)
+        roots = _few([f"{s.name}: {s.root}" for s in sources])
         raise FeatureMismatch(listed(f"the sources cannot become one dataset ({roots}):", problems))
     first = sources[0]
     held = {f.name: [g for s in sources for g in s.features if g.name == f.name] for f in first.features}
@@ -186,8 +186,8 @@ def _notes(held: list[Feature]) -> Iterator[str]:
     differing = [k for k in keys if any(i.get(k) != infos[0].get(k) for i in infos)]
     if differing:
         yield (
-            f'camera "{held[0].name}": the sources have heterogeneous or incomplete {", ".join(differing)};'
-            " what they disagree on is null in info.json"
+            f'camera "{held[0].name}": encoded in different ways, or not said how, in the sources;'
+            f" info.json says null where they do not agree: {', '.join(differing)}"
         )
 
 

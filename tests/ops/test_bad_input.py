@@ -507,14 +507,18 @@ def test_output_and_source_lie_inside_each_other(
     assert not any(path.is_dir() and "lecompose" in path.name for path in tmp_path.rglob("*"))
 
 
-def test_overwriting_a_source_by_the_result(
-    make_dataset: Record, lecompose_merge: Callable[..., Outcome], tmp_path: Path
+@pytest.mark.parametrize("options", [[], ["--overwrite"], ["--overwrite", "--dry-run"]])
+def test_no_source_is_ever_replaced(
+    options: list[str], make_dataset: Record, lecompose_merge: Callable[..., Outcome], tmp_path: Path
 ) -> None:
-    """Read in full before anything is put in place, a source may be replaced by what it becomes."""
+    """--overwrite is for results: whoever names a source by mistake keeps the recording."""
     source = make_dataset(name="data", **SETTINGS)
-    outcome = lecompose_merge(source, source, "-o", source, "--overwrite")
-    assert outcome.code == 0, outcome.stderr
-    assert json.loads((source / "meta/info.json").read_text())["total_episodes"] == 6
+    (tmp_path / "link").symlink_to(source)
+    before = digest(source)
+    for out in (source, tmp_path / "link", source / ".." / "data"):
+        outcome = lecompose_merge(source, source, "-o", out, *options)
+        assert_refused(outcome, errors.OutputExists, ("Try: ",))
+    assert digest(source) == before
     assert left_behind(tmp_path) == []
 
 

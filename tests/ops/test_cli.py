@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -160,7 +161,9 @@ def test_dry_run_shows_the_plan_and_writes_nothing(
     ]
     assert told["dry_run"] is True
     done = json.loads(run("merge", *sources, "-o", tmp_path / "out", "--json", *limits).stdout)
-    assert done["files"] == told["files"]
+    for planned, written in zip(told["files"], done["files"], strict=True):
+        assert planned | {"size_bytes": 0} == written | {"size_bytes": 0}
+        assert written["size_bytes"] == (tmp_path / "out" / written["path"]).stat().st_size
     assert {file["path"] for file in done["files"]} == {
         path.relative_to(tmp_path / "out").as_posix()
         for path in (tmp_path / "out").rglob("*")
@@ -342,3 +345,57 @@ def test_missing_arguments(options: list[str], dataset_v30: Path) -> None:
     result = run("merge", *arguments, *options)
     assert result.exit_code == 2
     assert re.search(r"Missing (option|argument)", result.stderr)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_leaves_nothing_behind(number: int, code: int, recorded: Record, tmp_path: Path) -> None:
+    """Sent while the data stage runs, which a dataset this small would leave too soon: it sends it itself."""
+    source = recorded(cameras=())
+    script = (
+        "import os, sys; from lecompose import execute; from lecompose.cli import main\n"
+        "def stage(run):\n"
+        "    assert os.listdir(run.scratch.parent) != []\n"
+        f"    os.kill(os.getpid(), {int(number)})\n"
+        "    import time; time.sleep(20)\n"
+        "execute.STAGES = (('data', stage),)\n"
+        f"main(['merge', {str(source)!r}, '-o', {str(tmp_path / 'out')!r}])"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT / "src")}
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+        timeout=15,
+    )
+    assert (done.returncode, done.stdout) == (code, "")
+    assert done.stderr.startswith("interrupted; the output is as it was before.")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_quiet_prints_nothing(recorded: Record, tmp_path: Path) -> None:
+    result = run("merge", recorded(cameras=()), "-o", tmp_path / "out", "--quiet")
+    assert (result.exit_code, result.output) == (0, "")
+
+
+def test_a_source_given_twice_is_told(recorded: Record, tmp_path: Path) -> None:
+    source = recorded(cameras=())
+    result = run("merge", source, source, "-o", tmp_path / "out")
+    assert (
+        f"note: this source is given 2 times, and so are its episodes in the output. ({source})"
+        in result.stderr
+    )
+
+
+def test_one_source_need_not_be_a_list(recorded: Record, tmp_path: Path) -> None:
+    assert lecompose.merge(str(recorded(cameras=())), out=tmp_path / "out").episodes == 3
+
+
+def test_episodes_without_picture_statistics_are_told(
+    recorded: Record, make_dataset: Record, tmp_path: Path
+) -> None:
+    bare = make_dataset(version="v2.1", cameras=("front",), codec="h264")
+    (bare / "meta/episodes_stats.jsonl").unlink()
+    report = lecompose.merge([bare, recorded(cameras=("front",), codec="h264")], out=tmp_path / "out")
+    assert [note for note in report.notes if "3 episodes have no picture statistics" in note] != []

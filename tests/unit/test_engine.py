@@ -48,10 +48,10 @@ def test_the_file_system_tells_whose_fault_it_is(text: str, family: type[Compose
         raise duckdb.IOException(f"IO Error: {text}")
 
 
-@pytest.mark.parametrize("options", [{"memory": "lots"}, {"memory": "5 parsecs"}])
-def test_settings_that_duckdb_refuses(options: dict[str, str], tmp_path: Path) -> None:
-    with pytest.raises(RequestError, match="engine settings"):
-        Engine(scratch=tmp_path, **options)
+@pytest.mark.parametrize("memory", ["lots", "5 parsecs", "-1GB", "", "1MB", "80%"])
+def test_memory_that_is_no_size_or_too_little(memory: str, tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="64MB is needed, such as 4GB"):
+        Engine(scratch=tmp_path, memory=memory)
 
 
 def test_settings_in_force(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from unit.test_media_clips import decoded, packets
 from lecompose.media import Segment, concat, describe, grid, piece, pieces, probe
 
 HOME = Path(os.environ.get("LECOMPOSE_REAL") or Path(__file__).parents[3] / "shared" / "real")
-FILES = sorted(HOME.glob("g1_pick_*/videos/**/*.mp4"))
+FILES = sorted(HOME.glob("g1_pick_*/videos/chunk-000/*/episode_*.mp4"))
 RATE = Fraction(30)
 
 pytestmark = pytest.mark.skipif(not FILES, reason=f"no recordings under {HOME} (set LECOMPOSE_REAL)")

@@ -70,11 +70,14 @@ def _payload_bytes(path: Path) -> int:
 
     Errors: SourceBroken for what is no whole parquet file, told from its first and last bytes.
     """
-    with path.open("rb") as file:
-        head = file.read(64)
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - 8))
-        tail = file.read(8)
+    try:
+        with path.open("rb") as file:
+            head = file.read(64)
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - 8))
+            tail = file.read(8)
+    except OSError as error:
+        raise SourceBroken(f"parquet file cannot be read: {error.strerror or error}. ({path})") from error
     if head.startswith(b"version https://git-lfs"):
         raise SourceBroken(f"a Git LFS pointer, not the data. Try: git lfs pull. ({path})")
     if size < 12 or not head.startswith(_MAGIC):
@@ -82,7 +85,7 @@ def _payload_bytes(path: Path) -> int:
     if tail[4:] != _MAGIC:
         raise SourceBroken(
             f"truncated parquet file: {size} bytes and no footer (a recording or download that was cut"
-            f" short?). Try: fetch it again, or leave the dataset's last episodes out. ({path})"
+            f" short?). Try: fetch or record it again. ({path})"
         )
     return max(1, size - int.from_bytes(tail[:4], "little") - 12)
 

@@ -53,6 +53,8 @@ def locate(path: Path | str) -> Path:
 
     Errors: SourceNotFound where neither is a folder with meta/info.json.
     """
+    if not str(path):
+        raise SourceNotFound("a source has no name. Try: the folder of a dataset")
     tried = [Path(path).expanduser(), lerobot_home() / path]
     for root in tried:
         if (root / "meta" / "info.json").is_file():

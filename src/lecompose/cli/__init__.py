@@ -9,9 +9,10 @@ from lecompose import __version__
 from lecompose.cli.check import check
 from lecompose.cli.info import info
 from lecompose.cli.merge import merge
+from lecompose.cli.terminal import Terminated, printable, stoppable
 from lecompose.errors import ComposeError
 
-_INTERRUPTED = 130
+_INTERRUPTED, _TERMINATED = 130, 143
 
 
 class _Commands(click.Group):
@@ -19,18 +20,14 @@ class _Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with stoppable():
+                return super().invoke(ctx)
         except ComposeError as error:
-            click.echo(f"error: {printable(str(error))}", err=True)
+            click.echo(f"error: {printable(str(error), lines=True)}", err=True)
             sys.exit(error.exit_code)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:
             click.echo("interrupted; the output is as it was before.", err=True)
-            sys.exit(_INTERRUPTED)
-
-
-def printable(text: str) -> str:
-    """`text` without control characters: names in a dataset must not drive the terminal."""
-    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
+            sys.exit(_TERMINATED if isinstance(error, Terminated) else _INTERRUPTED)
 
 
 @click.group(

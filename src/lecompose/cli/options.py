@@ -32,7 +32,7 @@ output = _together(
         "--overwrite", is_flag=True, help="Replace a dataset that is there, once the new one is done."
     ),
     click.option("--dry-run", is_flag=True, help="Show the plan and the files; write nothing."),
-    click.option("-q", "--quiet", is_flag=True, help="No progress bars, no notes."),
+    click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors."),
 )
 
 layout = _together(

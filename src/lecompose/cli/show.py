@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from lecompose.cli.terminal import printable
 from lecompose.execute import Report
 from lecompose.stages.verify import Violation
 from lecompose.summary import Summary
@@ -20,19 +21,20 @@ def report(done: Report, *, as_json: bool, quiet: bool) -> None:
     """Print what a run did, or would do."""
     if as_json:
         return _json(done.as_dict())
+    if quiet:
+        return None
     console = _console()
     if done.dry_run:
         _plan(console, done)
-    if not quiet:
-        for note in done.notes:
-            click.echo(f"note: {_clean(note)}", err=True)
-    verb = "would write" if done.dry_run else "wrote"
+    for note in done.notes:
+        click.echo(f"note: {printable(note)}", err=True)
+    verb, data = ("would write", "in the sources") if done.dry_run else ("wrote", "written")
     for output in done.outputs:
         console.print(f"{verb} {_text(str(output))}")
     console.print(
-        f"  {done.episodes} episodes, {done.frames} frames, {len(done.files)} data and video files\n"
+        f"  {done.episodes:,} episodes, {done.frames:,} frames, {len(done.files):,} data and video files\n"
         f"  video: {size(done.bytes_copied)} copied, {size(done.bytes_remuxed)} remuxed,"
-        f" {done.frames_decoded} frames decoded; data: {size(done.bytes_encoded)} written"
+        f" {done.frames_decoded} frames decoded; data: {size(done.bytes_encoded)} {data}"
     )
     if done.seconds:
         stages = ", ".join(f"{name} {seconds:.2f}" for name, seconds in done.seconds.items())
@@ -42,7 +44,7 @@ def report(done: Report, *, as_json: bool, quiet: bool) -> None:
 
 def _plan(console: Console, done: Report) -> None:
     assert done.plan is not None
-    table = Table("output", "episode", "from", "source episode", title="plan")
+    table = _table("output", "episode", "from", "source episode", title="plan")
     for row in done.plan.slice(0, _PLAN_ROWS).to_pylist():
         table.add_row(
             _text(row["out_dataset"]),
@@ -53,7 +55,7 @@ def _plan(console: Console, done: Report) -> None:
     console.print(table)
     if done.plan.num_rows > _PLAN_ROWS:
         console.print(f"… and {done.plan.num_rows - _PLAN_ROWS} more episodes; all of them with --json")
-    files = Table("file", "episodes", "from source", title="files")
+    files = _table("file", "episodes", "from source", title="files")
     for file in done.files:
         files.add_row(_text(f"{file.output}/{file.path}"), str(file.episodes), size(file.size_bytes))
     console.print(files)
@@ -70,24 +72,24 @@ def summary(found: Summary, *, as_json: bool) -> None:
         ("format", found.version),
         ("robot", found.robot_type or "-"),
         ("fps", f"{found.fps:g}"),
-        ("episodes", f"{found.episodes}"),
-        ("frames", f"{found.frames} ({found.seconds / 3600:.2f} hours)"),
-        ("data", f"{size(found.data.size_bytes)} in {found.data.files} files"),
-        ("video", f"{size(found.video.size_bytes)} in {found.video.files} files"),
-        ("meta", f"{size(found.meta.size_bytes)} in {found.meta.files} files"),
+        ("episodes", f"{found.episodes:,}"),
+        ("frames", f"{found.frames:,} ({duration(found.seconds)})"),
+        ("data", f"{size(found.data.size_bytes)} in {_files(found.data.files)}"),
+        ("video", f"{size(found.video.size_bytes)} in {_files(found.video.files)}"),
+        ("meta", f"{size(found.meta.size_bytes)} in {_files(found.meta.files)}"),
     ):
         facts.add_row(name, _text(value))
     console.print(facts)
-    tasks = Table("task", "episodes", "frames")
+    tasks = _table("task", "episodes", "frames")
     for task in found.tasks:
         tasks.add_row(_text(task.task), str(task.episodes), str(task.frames))
     console.print(tasks)
-    features = Table("feature", "dtype", "shape")
+    features = _table("feature", "dtype", "shape")
     for feature in found.features:
         features.add_row(_text(feature.name), feature.dtype, "×".join(map(str, feature.shape)))
     console.print(features)
     if found.cameras:
-        cameras = Table("camera", "codec", "pixels", "size", "fps", "files", "bytes")
+        cameras = _table("camera", "codec", "pixels", "size", "fps", "files", "bytes")
         for c in found.cameras:
             cameras.add_row(
                 _text(c.key),
@@ -124,6 +126,11 @@ def violations(source: str, found: list[Violation], *, as_json: bool) -> None:
     return None
 
 
+def duration(seconds: float) -> str:
+    """A time as people read it."""
+    return f"{seconds / 3600:.2f} hours" if seconds >= 360 else f"{seconds:.1f} seconds"
+
+
 def size(count: int) -> str:
     """Bytes as people read them, in powers of 1000."""
     value = float(count)
@@ -134,17 +141,25 @@ def size(count: int) -> str:
     return f"{value:.1f} TB"
 
 
+def _files(count: int) -> str:
+    return f"{count:,} file{'s' if count != 1 else ''}"
+
+
+def _table(*names: str, title: str | None = None) -> Table:
+    """A table that breaks long names over lines rather than cut them."""
+    table = Table(title=title)
+    for name in names:
+        table.add_column(name, overflow="fold")
+    return table
+
+
 def _console() -> Console:
     return Console(highlight=False, soft_wrap=True)
 
 
-def _clean(text: str) -> str:
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
-
-
 def _text(text: str) -> str:
     """Text from a dataset, made harmless to the terminal and to rich's markup."""
-    return escape(_clean(text))
+    return escape(printable(text))
 
 
 def _json(value: dict[str, Any]) -> None:

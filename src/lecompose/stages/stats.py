@@ -224,11 +224,21 @@ def _of_camera(run: Run, output: str, camera: Feature) -> dict[str, Any]:
     kept = {name.rpartition("/")[2]: name for name in _carried_names(run, camera)}
     if not {"min", "max", "mean", "std"} <= kept.keys():
         return {}
+    _note_unknown(run, camera)
     row = run.engine.rows("stats/visual", {"stats": kept}, out_dataset=output)[0]
     if row["min"] is None:
         return {}
     count = {"count": [int(row["count"][0])]} if "count" in kept else {}
     return {stat: [[[x]] for x in row[stat]] for stat in kept if stat != "count"} | count
+
+
+def _note_unknown(run: Run, camera: Feature) -> None:
+    lacking = run.engine.rows("stats/missing", {"features": [[f"{camera.name}/mean"]]})[0]["episodes"]
+    note = (
+        f'camera "{camera.name}": {lacking} episodes have no picture statistics; stats.json is of the others'
+    )
+    if lacking and note not in run.notes:
+        run.notes.append(note)
 
 
 def _write_json(path: Path, value: dict[str, Any]) -> None:
