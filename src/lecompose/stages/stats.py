@@ -23,9 +23,9 @@ from lecompose.run import Run
 from lecompose.statistics import Statistics, sortable, summarise, summarise_runs
 
 _COMPUTED = ("min", "max", "mean", "std", *QUANTILES)
-# Numbers gathered at a time, of at most 8 bytes each; never more than half of the memory limit either.
-_ROOM_BYTES = 512 * 2**20
-_WIDEST = 8
+_FOLLOWING = ("index", "episode_index", "frame_index")
+# Numbers gathered at a time; never more than half of the memory limit either.
+_ROOM_BYTES = 2**30
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,16 @@ class _DataFile:
     footer: pq.FileMetaData
     episodes: list[int]
     lengths: list[int]
+    from_index: int
+
+    def numbering(self) -> dict[str, np.ndarray]:
+        """The columns that follow from the layout, and need not be read back. Shape: (frames,) each."""
+        frames, ends = sum(self.lengths), np.cumsum(self.lengths)
+        return {
+            "index": np.arange(self.from_index, self.from_index + frames),
+            "episode_index": np.repeat(self.episodes, self.lengths),
+            "frame_index": np.arange(frames) - np.repeat(ends - self.lengths, self.lengths),
+        }
 
 
 @dataclass(frozen=True)
@@ -76,7 +86,8 @@ def _data_files(run: Run) -> Iterator[_DataFile]:
     for (output, _), rows in jobs(run.engine.rows("layout/all_episodes"), "out_dataset", "file_number"):
         path = run.data_file(output, rows[0])
         lengths = [row["length"] for row in rows]
-        yield _DataFile(output, path, pq.read_metadata(path), [row["out_episode"] for row in rows], lengths)
+        episodes = [row["out_episode"] for row in rows]
+        yield _DataFile(output, path, pq.read_metadata(path), episodes, lengths, rows[0]["from_index"])
 
 
 # Computing --------------------------------------------------------------------------------------
@@ -99,7 +110,7 @@ def _compute(run: Run, files: list[_DataFile], feature: Feature, *, by_episode: 
 def _passes(run: Run, files: list[_DataFile], feature: Feature) -> list[slice]:
     """The dimensions to summarise at a time, so that their numbers stay within memory."""
     room = min(_ROOM_BYTES, run.engine.memory_bytes // 2) // run.engine.threads
-    step = max(1, room // (_rows(files, feature) * _WIDEST))
+    step = max(1, room // (_rows(files, feature) * sortable(np.empty(0, feature.dtype)).itemsize))
     return [slice(start, start + step) for start in range(0, feature.stat_size, step)]
 
 
@@ -130,6 +141,8 @@ def _rows(files: list[_DataFile], feature: Feature) -> int:
 
 def _numbers(file: _DataFile, feature: Feature) -> np.ndarray:
     """A feature's numbers in one file. Shape: (frames × leading axes, last axis)."""
+    if feature.name in _FOLLOWING:
+        return file.numbering()[feature.name][:, None]
     with pq.ParquetFile(file.path, metadata=file.footer) as parquet:
         column = parquet.read(columns=[feature.name], use_threads=False)[feature.name].combine_chunks()
     if isinstance(column.type, pa.BaseExtensionType):
