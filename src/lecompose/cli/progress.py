@@ -5,16 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TransferSpeedColumn,
-)
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from lecompose.cli.terminal import size
 from lecompose.run import Silent
 
 
@@ -24,24 +17,26 @@ class _Bars:
     def __init__(self, bars: Progress) -> None:
         self._bars = bars
         self._now: TaskID | None = None
-        self._episodes = self._of = 0
+        self._done = self._of = self._episodes = self._of_episodes = 0
 
     def stage(self, name: str, size_bytes: int, episodes: int = 0) -> None:
         self._finish()
-        self._episodes, self._of = 0, episodes
-        self._now = self._bars.add_task(f"{name:<8}", total=size_bytes or None, episodes="")
+        self._done, self._of, self._episodes, self._of_episodes = 0, size_bytes, 0, episodes
+        self._now = self._bars.add_task(f"{name:<8}", total=size_bytes or None, amount="")
 
     def advance(self, size_bytes: int, episodes: int = 0) -> None:
         if self._now is None:
             return
+        self._done += size_bytes
         self._episodes += episodes
-        shown = f"{self._episodes}/{self._of} episodes" if self._of else ""
-        self._bars.update(self._now, advance=size_bytes, episodes=shown)
+        amount = f"{size(min(self._done, self._of))} of {size(self._of)}"
+        if self._of_episodes:
+            amount += f", {self._episodes:,} of {self._of_episodes:,} episodes"
+        self._bars.update(self._now, completed=self._done, amount=amount)
 
     def _finish(self) -> None:
         if self._now is not None:
-            task = self._bars.tasks[-1]
-            self._bars.update(self._now, total=task.total or 1, completed=task.total or 1)
+            self._bars.update(self._now, total=max(1, self._of), completed=max(1, self._of))
 
 
 @contextmanager
@@ -52,10 +47,8 @@ def shown(*, quiet: bool) -> Iterator[_Bars | Silent]:
         return
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TextColumn("{task.fields[episodes]}"),
+        BarColumn(bar_width=30),
+        TextColumn("{task.fields[amount]}"),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from lecompose.cli.terminal import printable
+from lecompose.cli.terminal import duration, printable, size
 from lecompose.execute import Report
 from lecompose.stages.verify import Violation
 from lecompose.summary import Summary
@@ -124,21 +124,6 @@ def violations(source: str, found: list[Violation], *, as_json: bool) -> None:
         )
     console.print(f"{len(found)} violation{'s' if len(found) != 1 else ''}")
     return None
-
-
-def duration(seconds: float) -> str:
-    """A time as people read it."""
-    return f"{seconds / 3600:.2f} hours" if seconds >= 360 else f"{seconds:.1f} seconds"
-
-
-def size(count: int) -> str:
-    """Bytes as people read them, in powers of 1000."""
-    value = float(count)
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 1000:
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:.1f} TB"
 
 
 def _files(count: int) -> str:

@@ -1,4 +1,4 @@
-"""What the terminal and its user may send and be sent."""
+"""Text as a terminal may be sent it, and the signals that its user may send."""
 
 import signal
 from collections.abc import Iterator
@@ -11,6 +11,21 @@ def printable(text: str, *, lines: bool = False) -> str:
     return "".join(
         c if c.isprintable() or (lines and c == "\n") else "\N{REPLACEMENT CHARACTER}" for c in text
     )
+
+
+def duration(seconds: float) -> str:
+    """A time as people read it."""
+    return f"{seconds / 3600:.2f} hours" if seconds >= 360 else f"{seconds:.1f} seconds"
+
+
+def size(count: int) -> str:
+    """Bytes as people read them, in powers of 1000."""
+    value = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} TB"
 
 
 class Terminated(KeyboardInterrupt):
