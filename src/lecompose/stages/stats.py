@@ -30,11 +30,10 @@ _ROOM_BYTES = 2**30
 
 @dataclass(frozen=True)
 class _DataFile:
-    """One data file of an output, its footer parsed once, and the lengths of its episodes."""
+    """One data file of an output, and the episodes in it."""
 
     output: str
     path: Path
-    footer: pq.FileMetaData
     episodes: list[int]
     lengths: list[int]
     from_index: int
@@ -87,7 +86,7 @@ def _data_files(run: Run) -> Iterator[_DataFile]:
         path = run.data_file(output, rows[0])
         lengths = [row["length"] for row in rows]
         episodes = [row["out_episode"] for row in rows]
-        yield _DataFile(output, path, pq.read_metadata(path), episodes, lengths, rows[0]["from_index"])
+        yield _DataFile(output, path, episodes, lengths, rows[0]["from_index"])
 
 
 # Computing --------------------------------------------------------------------------------------
@@ -143,7 +142,7 @@ def _numbers(file: _DataFile, feature: Feature) -> np.ndarray:
     """A feature's numbers in one file. Shape: (frames × leading axes, last axis)."""
     if feature.name in _FOLLOWING:
         return file.numbering()[feature.name][:, None]
-    with pq.ParquetFile(file.path, metadata=file.footer) as parquet:
+    with pq.ParquetFile(file.path) as parquet:
         column = parquet.read(columns=[feature.name], use_threads=False)[feature.name].combine_chunks()
     if isinstance(column.type, pa.BaseExtensionType):
         column = column.storage
