@@ -77,7 +77,7 @@ class Engine:
 
     def run(self, template: str, context: Context | None = None, /, **values: object) -> None:
         """Execute a statement that gives no rows (COPY)."""
-        with _translated(template), self._con.cursor() as cursor:
+        with _translated(template, writing=True), self._con.cursor() as cursor:
             cursor.execute(render(template, **(context or {})), values).fetchall()
 
     @contextmanager
@@ -88,11 +88,30 @@ class Engine:
         with _translated(template), self._con.cursor() as cursor:
             yield self._relation(cursor, template, context, values).to_arrow_reader(batch_rows)
 
-    def copy_batches(self, batches: pa.RecordBatchReader, template: str, /, **values: object) -> None:
-        """COPY a stream of record batches, in order; the template reads them as `batches`."""
-        with _translated(template), self._con.cursor() as cursor:
-            cursor.register("batches", batches)
-            cursor.execute(render(template), values).fetchall()
+    def copy_batches(
+        self, schema: pa.Schema, batches: Iterator[pa.RecordBatch], template: str, /, **values: object
+    ) -> None:
+        """COPY record batches of `schema`, in order; the template reads them as `batches`.
+
+        Errors: what `batches` raises, as it raised it.
+        """
+        failed: list[Exception] = []
+
+        def guarded() -> Iterator[pa.RecordBatch]:
+            try:
+                yield from batches
+            except Exception as error:  # DuckDB would pass on no more than its text
+                failed.append(error)
+                raise
+
+        try:
+            with _translated(template, writing=True), self._con.cursor() as cursor:
+                cursor.register("batches", pa.RecordBatchReader.from_batches(schema, guarded()))
+                cursor.execute(render(template), values).fetchall()
+        except ComposeError:
+            if failed:
+                raise failed[0] from None
+            raise
 
     @staticmethod
     def _relation(
@@ -102,7 +121,9 @@ class Engine:
 
 
 @contextmanager
-def _translated(doing: str, *, wrong: type[ComposeError] | None = None) -> Iterator[None]:
+def _translated(
+    doing: str, *, wrong: type[ComposeError] | None = None, writing: bool = False
+) -> Iterator[None]:
     """Turn every DuckDB error into one of ours, keeping it as the cause; `wrong` if a setting is."""
     try:
         yield
@@ -111,25 +132,17 @@ def _translated(doing: str, *, wrong: type[ComposeError] | None = None) -> Itera
     except duckdb.OutOfMemoryException as error:
         raise RequestError(f"{doing}: DuckDB ran out of memory. Try: a larger --memory. {error}") from error
     except duckdb.IOException as error:
-        raise _io_error(doing, error) from error
+        raise _io_error(doing, error, writing=writing) from error
     except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.HTTPException) as error:
         raise (wrong or SourceBroken)(f"{doing}: {error}") from error
     except duckdb.Error as error:
         raise (wrong or QueryError)(f"{doing}: {error}") from error
 
 
-def _io_error(doing: str, error: duckdb.Error) -> ComposeError:
-    text = str(error)
-    for sign in (
-        "No space left",
-        "Permission denied",
-        "Read-only file system",
-        "Could not write",
-        "Cannot open",
-    ):
-        if sign in text:
-            return OutputUnwritable(f"{doing}: {text}")
-    return SourceBroken(f"{doing}: {text}")
+def _io_error(doing: str, error: duckdb.Error, *, writing: bool) -> ComposeError:
+    # A full disk is the output's even while sources are read: then it is the scratch folder that overflows.
+    ours = writing or "No space left" in str(error)
+    return (OutputUnwritable if ours else SourceBroken)(f"{doing}: {error}")
 
 
 _UNITS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}

@@ -109,7 +109,7 @@ def listed(headline: str, problems: Iterable[str], *, limit: int = 20) -> str:
 
 
 def collected(items: Sequence[T], do: Callable[[T], R], *, what: str) -> list[R]:
-    """`do` of each item. Errors: those of all items together, in the family of the first."""
+    """`do` of each item. Errors: those of all items together, in the nearest family they share."""
     results: list[R] = []
     errors: list[ComposeError] = []
     for item in items:
@@ -120,6 +120,6 @@ def collected(items: Sequence[T], do: Callable[[T], R], *, what: str) -> list[R]
     if len(errors) == 1:
         raise errors[0]
     if errors:
-        same = [e for e in errors if isinstance(e, type(errors[0]))]
-        raise type(errors[0])(listed(f"{len(same)} {what} cannot be read:", map(str, same))) from errors[0]
+        shared = next(kind for kind in type(errors[0]).__mro__ if all(isinstance(e, kind) for e in errors))
+        raise shared(listed(f"{len(errors)} {what} cannot be read:", map(str, errors))) from errors[0]
     return results

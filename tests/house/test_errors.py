@@ -72,3 +72,19 @@ def test_the_tree_drawn_on_top_is_the_tree() -> None:
 def test_all_problems_are_listed_and_the_rest_counted() -> None:
     text = errors.listed("three cameras do not fit:", ["front", "wrist", "top"], limit=2)
     assert text.splitlines() == ["three cameras do not fit:", "  - front", "  - wrist", "  … and 1 more"]
+
+
+def test_problems_of_several_items_come_together_in_the_family_they_share() -> None:
+    problems = {"a": errors.SourceNotFound("no a"), "b": None, "c": errors.SourceBroken("bad c")}
+
+    def look(name: str) -> str:
+        if problems[name]:
+            raise problems[name]
+        return name
+
+    assert errors.collected(["b", "b"], look, what="sources") == ["b", "b"]
+    with pytest.raises(errors.SourceNotFound, match=r"^no a$"):
+        errors.collected(["a", "b"], look, what="sources")
+    with pytest.raises(errors.SourceError, match=r"2 sources cannot be read:\n  - no a\n  - bad c") as raised:
+        errors.collected(list("abc"), look, what="sources")
+    assert type(raised.value) is errors.SourceError

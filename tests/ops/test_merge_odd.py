@@ -45,3 +45,15 @@ def test_statistics_of_too_few_or_too_many_episodes(
         np.testing.assert_allclose(row["stats/action/mean"], action.mean(0), rtol=1e-6, atol=1e-7)
         assert row["stats/action/count"] == [len(action)]
         assert row["stats/action/q50"] is not None
+
+
+@pytest.mark.parametrize("row_groups", ["episode", "packed"])
+def test_damaged_pages_are_told_alike(row_groups: str, make_dataset: Record, tmp_path: Path) -> None:
+    root = make_dataset(version="v2.1", cameras=())
+    path = sorted(root.glob("data/*/*.parquet"))[-1]
+    content = bytearray(path.read_bytes())
+    content[40:400] = bytes(byte ^ 0x5A for byte in content[40:400])
+    path.write_bytes(content)
+    with pytest.raises(lecompose.SourceBroken, match=r"^data cannot be read, damaged pages"):
+        lecompose.merge(root, out=tmp_path / "out", row_groups=row_groups)
+    assert not (tmp_path / "out").exists()

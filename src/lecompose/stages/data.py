@@ -212,7 +212,8 @@ def _write_packed(run: Run, file: _File, tables: Iterator[pa.Table], schema: pa.
     plain = columns.plain(schema)
     batches = (batch for table in tables for batch in columns.in_plain(table, plain).to_batches())
     run.engine.copy_batches(
-        pa.RecordBatchReader.from_batches(plain, batches),
+        plain,
+        batches,
         "write/packed",
         path=str(file.path),
         row_group_rows=file.batch_rows,
