@@ -30,13 +30,8 @@ class Catalog:
     engine: Engine
     sources: tuple[Source, ...]
 
-    def source(self, name: str) -> Source:
-        return next(s for s in self.sources if s.name == name)
 
-
-def open_catalog(
-    engine: Engine, paths: Sequence[Path | str], *, names: Sequence[str] | None = None
-) -> Catalog:
+def open_catalog(engine: Engine, paths: Sequence[Path | str]) -> Catalog:
     """The catalog of the dataset folders (or repo ids under $HF_LEROBOT_HOME) in `paths`.
 
     Only metadata and the data files' bookkeeping columns are read.
@@ -45,7 +40,7 @@ def open_catalog(
     if not paths:
         raise RequestError("no source was named. Try: lecompose merge A B -o OUT")
     roots = collected(paths, locate, what="sources")
-    labels = list(names) if names is not None else unique_names([root.name for root in roots])
+    labels = unique_names([root.name for root in roots])
     sources = tuple(
         collected(
             list(enumerate(zip(labels, roots, strict=True))),

@@ -20,10 +20,6 @@ class Timeline:
     step: int
     ticks: Ints | None
 
-    def since_first(self) -> Ints:
-        """Ticks of each frame after the first frame. Shape: (frames,)."""
-        return np.arange(self.frames) * self.step if self.ticks is None else self.ticks
-
 
 def timeline(shown: Ints, scale: int, start_s: Fraction, step: int) -> Timeline:
     """The timeline of frames shown at the sorted ticks `shown`."""
