@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
@@ -55,5 +56,19 @@ def test_damaged_pages_are_told_alike(row_groups: str, make_dataset: Record, tmp
     content[40:400] = bytes(byte ^ 0x5A for byte in content[40:400])
     path.write_bytes(content)
     with pytest.raises(lecompose.SourceBroken, match=r"^data cannot be read, damaged pages"):
+        lecompose.merge(root, out=tmp_path / "out", row_groups=row_groups)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("row_groups", ["episode", "packed"])
+def test_a_vector_of_another_length_is_told(row_groups: str, make_dataset: Record, tmp_path: Path) -> None:
+    root = make_dataset(cameras=())
+    (path,) = (root / "data").glob("*/*.parquet")
+    held = pq.read_table(path)
+    vectors = held["action"].to_pylist()
+    vectors[4] = vectors[4][:-1]
+    place = held.schema.get_field_index("action")
+    pq.write_table(held.set_column(place, "action", pa.array(vectors, pa.list_(pa.float32()))), path)
+    with pytest.raises(lecompose.SourceBroken, match=r'^feature "action" is not as declared: vectors of 6'):
         lecompose.merge(root, out=tmp_path / "out", row_groups=row_groups)
     assert not (tmp_path / "out").exists()

@@ -35,6 +35,12 @@ class _File:
         """The row behind each episode's last one. Shape: (episodes,)."""
         return np.cumsum([e["length"] for e in self.episodes])
 
+    @cached_property
+    def begins(self) -> np.ndarray:
+        """Each episode's first row. Shape: (episodes,)."""
+        begins: np.ndarray = self.ends - [e["length"] for e in self.episodes]
+        return begins
+
     @property
     def rows(self) -> int:
         return int(self.ends[-1])
@@ -52,12 +58,11 @@ class _File:
         """The bookkeeping columns of some of the file's rows, task_index aside."""
         rows = np.arange(start, stop, dtype=np.int64)
         which = np.searchsorted(self.ends, rows, side="right")
-        begins = self.ends - [e["length"] for e in self.episodes]
         first = self.episodes[0]
         return {
             "index": rows + first["from_index"],
             "episode_index": which + first["out_episode"],
-            "frame_index": rows - begins[which],
+            "frame_index": rows - self.begins[which],
         }
 
 
@@ -118,7 +123,7 @@ def _finished(run: Run, file: _File, tasks: TaskMaps) -> Iterator[pa.Table]:
             numbering = file.numbering(at, stop)
             _refuse_disorder(file, batch, numbering, at)
             numbering["task_index"] = task_map[batch["task_index"].to_numpy()]
-            arrays = [_array(batch, numbering, field) for field in schema]
+            arrays = [_array(batch, numbering, field, read) for field in schema]
             yield pa.Table.from_arrays(arrays, schema=schema)
             done = np.searchsorted(file.ends, [at, stop], side="right")
             run.advance(file.size_bytes * batch.num_rows // file.rows, int(done[1] - done[0]))
@@ -164,10 +169,15 @@ def _refuse_disorder(file: _File, batch: pa.RecordBatch, numbering: dict[str, np
         )
 
 
-def _array(batch: pa.RecordBatch, numbering: dict[str, np.ndarray], field: pa.Field) -> pa.Array:
+def _array(
+    batch: pa.RecordBatch, numbering: dict[str, np.ndarray], field: pa.Field, read: dict[str, Any]
+) -> pa.Array:
     if field.name in formats.BOOKKEEPING:
         return pa.array(numbering[field.name])
-    return columns.restored(batch[field.name], field.type)
+    try:
+        return columns.restored(batch[field.name], field.type)
+    except pa.ArrowException as error:
+        raise SourceBroken(f'feature "{field.name}" is not as declared: {error}. ({_place(read)})') from error
 
 
 # Two layouts of the same rows -------------------------------------------------------------------

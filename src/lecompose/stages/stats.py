@@ -23,7 +23,8 @@ from lecompose.run import Run
 from lecompose.statistics import Statistics, sortable, summarise, summarise_runs
 
 _COMPUTED = ("min", "max", "mean", "std", *QUANTILES)
-_FOLLOWING = ("index", "episode_index", "frame_index")
+# These follow from the layout; sql/stats/episodes.sql has the formulas.
+_FROM_LAYOUT = ("index", "episode_index")
 # Numbers gathered at a time; never more than half of the memory limit either.
 _ROOM_BYTES = 2**30
 
@@ -36,16 +37,6 @@ class _DataFile:
     path: Path
     episodes: list[int]
     lengths: list[int]
-    from_index: int
-
-    def numbering(self) -> dict[str, np.ndarray]:
-        """The columns that follow from the layout, and need not be read back. Shape: (frames,) each."""
-        frames, ends = sum(self.lengths), np.cumsum(self.lengths)
-        return {
-            "index": np.arange(self.from_index, self.from_index + frames),
-            "episode_index": np.repeat(self.episodes, self.lengths),
-            "frame_index": np.arange(frames) - np.repeat(ends - self.lengths, self.lengths),
-        }
 
 
 @dataclass(frozen=True)
@@ -78,7 +69,7 @@ def _incomplete(run: Run, numeric: list[Feature]) -> set[str]:
     wanted = {"features": [[f"{f.name}/{s}" for s in _COMPUTED] for f in numeric]}
     rows = run.engine.rows("stats/missing", wanted)
     lacking = {f.name for f, row in zip(numeric, rows, strict=True) if row["episodes"]}
-    return (lacking | {"task_index"}) - {"index", "episode_index"}
+    return (lacking | {"task_index"}) - set(_FROM_LAYOUT)
 
 
 def _data_files(run: Run) -> Iterator[_DataFile]:
@@ -86,7 +77,7 @@ def _data_files(run: Run) -> Iterator[_DataFile]:
         path = run.data_file(output, rows[0])
         lengths = [row["length"] for row in rows]
         episodes = [row["out_episode"] for row in rows]
-        yield _DataFile(output, path, episodes, lengths, rows[0]["from_index"])
+        yield _DataFile(output, path, episodes, lengths)
 
 
 # Computing --------------------------------------------------------------------------------------
@@ -140,8 +131,6 @@ def _rows(files: list[_DataFile], feature: Feature) -> int:
 
 def _numbers(file: _DataFile, feature: Feature) -> np.ndarray:
     """A feature's numbers in one file. Shape: (frames × leading axes, last axis)."""
-    if feature.name in _FOLLOWING:
-        return file.numbering()[feature.name][:, None]
     with pq.ParquetFile(file.path) as parquet:
         column = parquet.read(columns=[feature.name], use_threads=False)[feature.name].combine_chunks()
     if isinstance(column.type, pa.BaseExtensionType):
@@ -180,7 +169,7 @@ def _lists(values: np.ndarray) -> pa.Array:
 def _register_episode_stats(run: Run, found: list[_Found]) -> None:
     computed = []
     for n, one in enumerate(found):
-        if one.feature.name in ("index", "episode_index"):
+        if one.feature.name in _FROM_LAYOUT:
             continue
         if one.by_episode is not None:
             run.engine.load(f"computed_{n}", one.by_episode)
