@@ -1,36 +1,41 @@
 -- layout/clip_order: each output's clips in order, and how each may follow the one before it
--- A clip that goes on where the last one ended needs no cut. Any other needs a closed GOP and the same
--- splice key to be appended; without them it opens a new file, and is never re-encoded.
--- reads:  plan, pieces
+-- A copied clip that goes on where the last one ended needs no cut, and stays in its file where one of the two
+-- leans on the other: both are of one `item`. Any other clip needs a closed GOP and the same splice key to
+-- be appended; without them it opens a new file.
+-- reads:  clip_cuts, encodings
 -- params:
--- gives:  out_dataset VARCHAR, family VARCHAR, out_episode BIGINT, src_dataset VARCHAR, src_episode BIGINT, camera VARCHAR, video_file VARCHAR, from_frame BIGINT, to_frame BIGINT, frames BIGINT, lead BIGINT, tail BIGINT, size_bytes BIGINT, continues BOOLEAN, must_break BOOLEAN
-with ordered as (
-    select p.out_dataset,
-           p.out_episode,
-           c.*,
-           coalesce(
-               lag(c.video_file) over prior = c.video_file and lag(c.to_frame) over prior = c.from_frame,
-               false
-           ) as continues,
-           coalesce(lag(c.splice_key) over prior = c.splice_key, false) as same_key
-    from plan p
-    join pieces c using (src_dataset, src_episode)
-    window prior as (partition by p.out_dataset, c.camera order by p.out_episode)
+-- gives:  out_dataset VARCHAR, camera VARCHAR, out_episode BIGINT, src_dataset VARCHAR, src_episode BIGINT, video_file VARCHAR, from_frame BIGINT, to_frame BIGINT, frames BIGINT, size_bytes BIGINT, encoded BOOLEAN, continues BOOLEAN, must_break BOOLEAN, item BIGINT
+with keyed as (
+    select c.*,
+           c.starts_late or c.ends_early as encoded,
+           case when c.starts_late or c.ends_early then e.splice_key else c.splice_key end as file_key
+    from clip_cuts c
+    left join encodings e using (video_file)
+),
+neighbours as (
+    select *,
+           continues and not encoded and not lag(encoded) over prior as copied_on,
+           coalesce(lag(file_key) over prior = file_key, false) and (closed or encoded) as fits,
+           lead > 0 or lag(tail) over prior > 0 as leans
+    from keyed
+    window prior as (partition by out_dataset, camera order by out_episode)
 )
 select out_dataset,
-       camera as family,
+       camera,
        out_episode,
        src_dataset,
        src_episode,
-       camera,
        video_file,
        from_frame,
        to_frame,
        to_frame - from_frame as frames,
-       lead,
-       tail,
        greatest(size_bytes, 1) as size_bytes,
-       continues,
-       not continues and not (same_key and closed) as must_break
-from ordered
+       encoded,
+       copied_on as continues,
+       not copied_on and not fits as must_break,
+       (sum((not (copied_on and leans))::bigint) over (
+           partition by out_dataset, camera order by out_episode
+           rows between unbounded preceding and current row
+       ) - 1)::bigint as item
+from neighbours
 order by out_dataset, camera, out_episode

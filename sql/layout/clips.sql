@@ -1,27 +1,20 @@
 -- layout/clips: where each clip's frames land: file, segment (a run of source frames cut as one), first frame
 -- reads:  clip_order, clip_files
 -- params: $chunk_files
--- gives:  out_dataset VARCHAR, camera VARCHAR, out_episode BIGINT, file_number BIGINT, chunk_index BIGINT, file_index BIGINT, segment BIGINT, src_dataset VARCHAR, src_episode BIGINT, video_file VARCHAR, src_from_frame BIGINT, src_to_frame BIGINT, size_bytes BIGINT, from_frame BIGINT, to_frame BIGINT
+-- gives:  out_dataset VARCHAR, camera VARCHAR, out_episode BIGINT, file_number BIGINT, chunk_index BIGINT, file_index BIGINT, segment BIGINT, src_dataset VARCHAR, src_episode BIGINT, video_file VARCHAR, src_from_frame BIGINT, src_to_frame BIGINT, size_bytes BIGINT, from_frame BIGINT, to_frame BIGINT, encoded BOOLEAN
 with placed as (
     select o.*,
            f.file_number,
-           (not o.continues or f.file_number is distinct from lag(f.file_number) over camera_order) as opens
+           not o.continues or f.file_number is distinct from lag(f.file_number) over camera_order as opens
     from clip_order o
-    join clip_files f using (out_dataset, family, out_episode)
+    join clip_files f on f.out_dataset = o.out_dataset and f.family = o.camera and f.out_episode = o.item
     window camera_order as (partition by o.out_dataset, o.camera order by o.out_episode)
-),
-closed as (
-    select *,
-           coalesce(lead(opens) over camera_order, true) as closes
-    from placed
-    window camera_order as (partition by out_dataset, camera order by out_episode)
 ),
 counted as (
     select *,
            sum(opens::bigint) over upto_here - 1 as segment,
-           sum(frames + case when opens then lead else 0 end + case when closes then tail else 0 end)
-               over upto_here as frames_upto
-    from closed
+           sum(frames) over upto_here as frames_upto
+    from placed
     window upto_here as (
         partition by out_dataset, camera, file_number order by out_episode
         rows between unbounded preceding and current row
@@ -40,7 +33,8 @@ select out_dataset,
        from_frame as src_from_frame,
        to_frame as src_to_frame,
        size_bytes,
-       (frames_upto - frames - case when closes then tail else 0 end)::bigint as from_frame,
-       (frames_upto - case when closes then tail else 0 end)::bigint as to_frame
+       (frames_upto - frames)::bigint as from_frame,
+       frames_upto::bigint as to_frame,
+       encoded
 from counted
 order by out_dataset, camera, out_episode

@@ -1,14 +1,14 @@
 """Plan + target → where every row and every packet lands, before a byte is written.
 
 layout       one row an output episode: its range of the global index, data file, source rows
-clip_layout  one row an output episode and camera: video file, segment, exact first frame
+clip_layout  one row an output episode and camera: video file, segment, exact first frame, encoded or copied
 reads        how the rows of each data file are fetched, in order
 out_tasks    the tasks of each output;  task_map  a source's task number → the output's
 """
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -44,9 +44,40 @@ _PIECES = pa.schema(
 )
 
 
+_VIDEO_FRAMES = pa.schema([("video_file", pa.string()), ("frames", pa.int64())])
+_ENCODINGS = pa.schema([("video_file", pa.string()), ("splice_key", pa.string())])
+
+
+@dataclass(frozen=True)
+class Reencoded:
+    """One clip whose packets cannot be copied without frames of others; `reason` says why.
+
+    `psnr_db` is how near the encoded luma came to the source's, infinite where nothing was lost; None
+    before the run.
+    """
+
+    output: str
+    episode: int
+    camera: str
+    src_dataset: str
+    src_episode: int
+    frames: int
+    reason: str
+    psnr_db: float | None = None
+
+    @property
+    def clip(self) -> str:
+        """The clip as messages name it."""
+        return _clip(self.camera, self.src_dataset, self.src_episode)
+
+
 @dataclass(frozen=True)
 class Layout:
-    """A run decided to the byte; the relations named above hold it."""
+    """A run decided to the byte; the relations named above hold it.
+
+    `encodings` says of each file in `videos` that holds a `reencoded` clip how that is done.
+    `unreferenced_frames` counts frames in `videos` that no episode of their source refers to.
+    """
 
     catalog: Catalog
     target: Target
@@ -54,17 +85,28 @@ class Layout:
     outputs: tuple[str, ...]
     videos: dict[str, media.Video]
     notes: tuple[str, ...]
+    encodings: dict[str, media.Encoding] = field(default_factory=dict)
+    reencoded: tuple[Reencoded, ...] = ()
+    unreferenced_frames: int = 0
 
     @property
     def engine(self) -> Engine:
         return self.catalog.engine
 
 
-def lay_out(catalog: Catalog, target: Target, *, scratch: Path, notes: tuple[str, ...] = ()) -> Layout:
+def lay_out(
+    catalog: Catalog,
+    target: Target,
+    *,
+    scratch: Path,
+    notes: tuple[str, ...] = (),
+    reencode: bool = True,
+) -> Layout:
     """The layout of the relation `plan`. Video files are probed, nothing is decoded or written.
 
     Errors: SourceBroken for data files that do not hold what is declared; SourceBroken, MediaError for
-    videos that are missing, unreadable or too short, all together;
+    videos that are missing, unreadable or too short, all together; MediaError for clips that would have
+    to be encoded again and cannot, or must not because `reencode` is off;
     RequestError where the limits would need more files than readers can order.
     """
     engine, limits = catalog.engine, target.limits
@@ -81,28 +123,115 @@ def lay_out(catalog: Catalog, target: Target, *, scratch: Path, notes: tuple[str
     )
     engine.table("layout", "layout/episodes", chunk_files=limits.chunk_files)
     engine.table("reads", "layout/reads")
-    videos = _lay_out_clips(catalog, target, scratch)
+    videos = _cut_clips(catalog, target, scratch)
+    uncut = engine.rows("layout/reencoded")
+    reencoded = tuple(_reencoded(row) for row in uncut)
+    if not reencode:
+        _refuse_reencoding(reencoded)
+    encodings = _encodings(catalog, videos, uncut)
+    _place_clips(engine, target, encodings)
     _refuse_too_many_files(engine, limits.chunk_files)
     outputs = tuple(row["out_dataset"] for row in engine.rows("plan/totals"))
     warnings = tuple(f"{w}. ({path})" for path, video in videos.items() for w in video.warnings)
-    return Layout(catalog, target, schema, outputs, videos, (*notes, *target.notes, *warnings))
+    return Layout(
+        catalog,
+        target,
+        schema,
+        outputs,
+        videos,
+        notes=(*notes, *target.notes, *warnings),
+        encodings=encodings,
+        reencoded=reencoded,
+        unreferenced_frames=_unreferenced(engine, videos),
+    )
 
 
-def _lay_out_clips(catalog: Catalog, target: Target, scratch: Path) -> dict[str, media.Video]:
-    engine, limits = catalog.engine, target.limits
+def _cut_clips(catalog: Catalog, target: Target, scratch: Path) -> dict[str, media.Video]:
+    """The video files that the plan needs; which of their clips can be copied is then in `clip_cuts`."""
+    engine = catalog.engine
     wanted = engine.rows("layout/clips_wanted")
     videos, pieces = _looked_at(wanted, target, scratch, threads=engine.threads)
     engine.load("pieces", pa.Table.from_pylist(pieces, schema=_PIECES))
+    engine.table("clip_cuts", "layout/clip_cuts")
+    return videos
+
+
+def _place_clips(engine: Engine, target: Target, encodings: dict[str, media.Encoding]) -> None:
+    limits = target.limits
+    keys = [{"video_file": path, "splice_key": how.splice_key} for path, how in encodings.items()]
+    engine.load("encodings", pa.Table.from_pylist(keys, schema=_ENCODINGS))
     engine.table("clip_order", "layout/clip_order")
+    engine.table("clip_items", "layout/clip_items")
     engine.table(
         "clip_files",
         "layout/files",
-        {"sized": "clip_order"},
+        {"sized": "clip_items"},
         limit_bytes=int(limits.video_mb * MIB),
         limit_frames=int(limits.video_s * target.fps),
     )
     engine.table("clip_layout", "layout/clips", chunk_files=limits.chunk_files)
-    return videos
+
+
+def _reencoded(row: dict[str, Any]) -> Reencoded:
+    before, behind = row["frames_before"], row["frames_behind"]
+    reasons = []
+    if before:
+        reasons.append(f"starts {_frames(before)} behind a keyframe")
+    if behind:
+        reasons.append(f"its last frames need {_frames(behind)} behind it")
+    return Reencoded(
+        output=row["out_dataset"],
+        episode=row["out_episode"],
+        camera=row["camera"],
+        src_dataset=row["src_dataset"],
+        src_episode=row["src_episode"],
+        frames=row["to_frame"] - row["from_frame"],
+        reason=", and ".join(reasons),
+    )
+
+
+def _frames(count: int) -> str:
+    return "1 frame" if count == 1 else f"{count} frames"
+
+
+def _refuse_reencoding(reencoded: tuple[Reencoded, ...]) -> None:
+    if reencoded:
+        headline = "clips that cannot be copied without frames of other episodes. Try: without --no-reencode"
+        raise MediaError(listed(headline, dict.fromkeys(f"{r.clip}: {r.reason}" for r in reencoded)))
+
+
+def _clip(camera: str, source: str, episode: int) -> str:
+    return f'camera "{camera}", source "{source}", episode {episode}'
+
+
+def _encodings(
+    catalog: Catalog, videos: dict[str, media.Video], uncut: list[dict[str, Any]]
+) -> dict[str, media.Encoding]:
+    """How each file that holds one of the clips is encoded again. Errors: MediaError, all together."""
+    features = {(s.name, f.name): f for s in catalog.sources for f in s.cameras}
+    found: dict[str, media.Encoding] = {}
+    problems: dict[str, str] = {}
+    for row in uncut:
+        path, camera = row["video_file"], features[row["src_dataset"], row["camera"]]
+        if path in found or path in problems:
+            continue
+        try:
+            found[path] = media.encoding(videos[path], camera.info, lossless=camera.is_depth)
+        except MediaError as error:
+            problems[path] = f"{_clip(row['camera'], row['src_dataset'], row['src_episode'])}: {error}"
+    if problems:
+        headline = (
+            "clips that cannot be copied without frames of other episodes, nor encoded again. Try:"
+            " leave these episodes out, keep their neighbours too, or encode the videos another way first"
+        )
+        raise MediaError(listed(headline, problems.values()))
+    return found
+
+
+def _unreferenced(engine: Engine, videos: dict[str, media.Video]) -> int:
+    rows = [{"video_file": path, "frames": video.frames} for path, video in videos.items()]
+    engine.load("video_frames", pa.Table.from_pylist(rows, schema=_VIDEO_FRAMES))
+    return int(engine.rows("layout/unreferenced")[0]["frames"])
 
 
 def _looked_at(
@@ -131,7 +260,7 @@ def _look_at(
         pieces = media.pieces(video, spans)
     except ComposeError as error:
         first = clips[0]
-        where = f'camera "{first["camera"]}", source "{first["src_dataset"]}", episode {first["src_episode"]}'
+        where = _clip(first["camera"], first["src_dataset"], first["src_episode"])
         return type(error)(f"{where}: {error}")
     facts = ("lead", "tail", "size_bytes", "splice_key", "closed")
     return video, [

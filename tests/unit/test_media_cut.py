@@ -16,7 +16,7 @@ from lecompose.errors import MediaError
 from lecompose.media import Segment, concat, piece, pieces, probe
 from lecompose.media.boxes import BoxError
 from lecompose.media.gops import starts_by_heads
-from lecompose.media.nal import SYNTAX, configured, digest, set_key
+from lecompose.media.nal import SYNTAX, Head, _parse, configured, digest, set_key
 from lecompose.media.timeline import deviation_s, rate, timeline
 
 RATE = Fraction(FPS)
@@ -113,6 +113,51 @@ def test_ranges_outside_the_video(bad: tuple[int, int]) -> None:
 def key(path: Path, low: int = 0, high: int | None = None) -> str:
     video = probe(path)
     return piece(video, low, high or video.frames).splice_key
+
+
+def refreshed(path: Path) -> Path:
+    """H.264 with gradual intra refresh: only the first of its "key frames" is one."""
+    picture = np.random.default_rng(3).integers(0, 255, (72, 64), np.uint8)
+    options = {"preset": "veryfast", "x264-params": "intra-refresh=1:keyint=10:bframes=0", "threads": "1"}
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=FPS, options=options)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for number in range(40):
+            frame = av.VideoFrame.from_ndarray(np.roll(picture, number, axis=1), format="yuv420p")
+            frame.pts = number
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    return path
+
+
+def test_a_key_frame_that_only_becomes_right_later_is_none(tmp_path: Path) -> None:
+    path = refreshed(tmp_path / "in.mp4")
+    marked = [number for number, (_, _, is_key) in enumerate(packets(path)) if is_key]
+    assert len(marked) > 2
+
+    found = pieces(probe(path), [(low, 40) for low in marked])
+
+    assert [part.lead for part in found] == marked
+    want = [planes for planes, _ in decoded(path)]
+    written = concat([Segment(probe(path), marked[2], 40)], tmp_path / "out.mp4", fps=RATE)
+    assert [planes for planes, _ in decoded(tmp_path / "out.mp4")][written.starts[0] :] == want[marked[2] :]
+
+
+def test_recovery_points_are_read_among_other_messages() -> None:
+    """Behind a long message, and across a byte that only prevents a start code."""
+    other = b"\x05" + b"\xff\x10" + bytes(range(1, 256)) + bytes(range(1, 17))
+    at_once, later = b"\x06\x01\xc4", b"\x06\x01\x24"
+    slice_ = b"\x41\x80"
+    for messages, entry in (
+        (other + at_once, True),
+        (other + later, False),
+        (b"\x01\x04\0\0\3\1\2" + at_once, True),
+        (other, False),
+        (b"", False),
+    ):
+        units = [b"\x06" + messages + b"\x80", slice_]
+        sample = b"".join(struct.pack(">I", len(unit)) + unit for unit in units)
+        assert _parse(sample, 4, SYNTAX["h264"], whole=True) == Head((), closed=False, entry=entry)
 
 
 def test_splice_keys_tell_encodings_apart() -> None:

@@ -1,21 +1,28 @@
 """Video files: probe them, tell where they can be cut, and copy runs of frames into new files.
 
-Works on the tables of mp4 files; nothing is decoded, and FFmpeg (through av) is loaded only for files that
-the tables cannot describe. Knows files and frames, no datasets.
+Works on the tables of mp4 files and decodes nothing, but for what `encode` is asked to encode again;
+FFmpeg (through av) is loaded only for that, and for files that the tables cannot describe. Knows files
+and frames, no datasets.
 """
 
 from lecompose.media.concat import Segment, Written, concat
 from lecompose.media.cut import Piece, piece, pieces
+from lecompose.media.encode import Encoded, encode
+from lecompose.media.encoding import Encoding, encoding
 from lecompose.media.fallback import describe
 from lecompose.media.video import Video, grid, probe
 
 __all__ = [
+    "Encoded",
+    "Encoding",
     "Piece",
     "Segment",
     "Video",
     "Written",
     "concat",
     "describe",
+    "encode",
+    "encoding",
     "grid",
     "piece",
     "pieces",

@@ -1,4 +1,4 @@
-"""What the sample tables cannot do: open any container, remux it. The only importer of av, and lazily."""
+"""What the sample tables cannot do: open any container, remux it. Imports av, lazily."""
 
 import errno
 import os
@@ -35,12 +35,26 @@ class Remuxed:
     warnings: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Look:
+    """How decoded pictures are to be read: pixel format, size, FFmpeg's numbers for colours, pixel shape."""
+
+    pix_fmt: str
+    width: int
+    height: int
+    color_range: int
+    colorspace: int
+    color_primaries: int
+    color_trc: int
+    aspect: Fraction | None
+
+
 def describe(path: Path) -> dict[str, object]:
     """What `info.json` says of a video: codec, pix_fmt, width, height, fps, has_audio. Decodes no frame.
 
     Errors: MediaError when FFmpeg cannot open it or finds no video; SourceBroken when it is missing.
     """
-    with _opened(path) as (container, stream):
+    with opened(path) as (container, stream):
         rate = stream.average_rate or stream.guessed_rate or Fraction(0)
         return {
             "codec": stream.codec_context.codec.canonical_name,
@@ -57,16 +71,16 @@ def remux(path: Path, scratch: Path, reason: str) -> Remuxed:
 
     Errors: MediaError naming `reason` when FFmpeg cannot; OutputUnwritable when `scratch` refuses.
     """
-    with _opened(path, f"{reason}: ") as (container, stream):
+    with opened(path, f"{reason}: ") as (container, stream):
         ticks, step = _display_ticks(container, stream)
         scale = _time_base(stream).denominator
         warnings = tuple(_remarks(container))
         has_audio = bool(container.streams.audio)
     if len(ticks) == 0:
         raise broken(f"{reason}: no frames", path)
-    out = _fresh(scratch)
+    out = fresh(scratch)
     try:
-        with _opened(path, f"{reason}: ") as (container, stream):
+        with opened(path, f"{reason}: ") as (container, stream):
             _copy_packets(container, stream, ticks, out)
     except BaseException:
         out.unlink(missing_ok=True)
@@ -75,16 +89,62 @@ def remux(path: Path, scratch: Path, reason: str) -> Remuxed:
     return Remuxed(out, timeline(shown, scale, Fraction(int(shown[0]), scale), step), has_audio, warnings)
 
 
-@contextmanager
-def _opened(path: Path, context: str = "") -> Iterator[tuple["InputContainer", "VideoStream"]]:
-    """A container and its first video stream, with every error of FFmpeg translated."""
+def look(path: Path) -> Look:
+    """How the pictures of a video look. Decodes no more than FFmpeg needs to tell.
+
+    Errors: as `describe`; MediaError where FFmpeg cannot tell the pixel format.
+    """
+    with opened(path) as (_, stream):
+        context = stream.codec_context
+        if context.pix_fmt is None:
+            raise broken("FFmpeg cannot tell its pixel format", path)
+        return Look(
+            pix_fmt=context.pix_fmt,
+            width=context.width,
+            height=context.height,
+            color_range=int(context.color_range),
+            colorspace=int(context.colorspace),
+            color_primaries=int(context.color_primaries),
+            color_trc=int(context.color_trc),
+            aspect=context.sample_aspect_ratio,
+        )
+
+
+def pixel_formats(encoder: str) -> tuple[str, ...] | None:
+    """The pixel formats that an encoder of FFmpeg takes; None where this FFmpeg has no such encoder."""
     import av
 
     try:
-        with av.open(str(path.absolute())) as container:
-            if not container.streams.video:
-                raise broken(f"{context}no video track", path)
-            yield container, container.streams.video[0]
+        formats = av.Codec(encoder, "w").video_formats
+    except ValueError:  # PyAV's error for an unknown codec is one too
+        return None
+    return tuple(each.name for each in formats or ())
+
+
+@contextmanager
+def opened(
+    path: Path, context: str = "", *, known_as: Path | None = None
+) -> Iterator[tuple["InputContainer", "VideoStream"]]:
+    """A container and its first video stream, with every error of FFmpeg translated.
+
+    `known_as` is the file that the user knows, where `path` is but a copy.
+    """
+    import av
+
+    known_as = known_as or path
+    with translated(known_as, context), av.open(str(path.absolute())) as container:
+        if not container.streams.video:
+            raise broken(f"{context}no video track", known_as)
+        yield container, container.streams.video[0]
+
+
+@contextmanager
+def translated(path: Path, context: str = "") -> Iterator[None]:
+    """Errors: MediaError for what FFmpeg refuses of the video at `path`; SourceBroken when it is missing."""
+    import av
+
+    try:
+        yield
     except FileNotFoundError as error:
         raise SourceBroken(f"a video file is missing ({path})") from error
     except (av.error.FFmpegError, OSError, ValueError) as error:
@@ -135,7 +195,7 @@ def _copy_packets(container: "InputContainer", stream: "VideoStream", ticks: Int
     ranks[np.argsort(ticks, kind="stable")] = np.arange(len(ticks))
     depth = max(0, int((np.arange(len(ticks)) - ranks).max()))
     unit = Fraction(1, 30)
-    with _writing(out), av.open(str(out.absolute()), "w", format="mp4") as target:
+    with writing(out), av.open(str(out.absolute()), "w", format="mp4") as target:
         copied = target.add_stream_from_template(stream, opaque=True)
         copied.time_base = unit
         for number, packet in enumerate(_packets(container, stream)):
@@ -145,20 +205,25 @@ def _copy_packets(container: "InputContainer", stream: "VideoStream", ticks: Int
 
 
 @contextmanager
-def _writing(out: Path) -> Iterator[None]:
+def writing(out: Path) -> Iterator[None]:
+    """Errors: OutputUnwritable where the file system refuses the video at `out`."""
     try:
         yield
     except OSError as error:
         if error.errno in _DISK_ERRORS:
-            raise OutputUnwritable(f"cannot write a remuxed video: {error.strerror} ({out})") from error
+            raise OutputUnwritable(
+                f"cannot write a remuxed or encoded video: {error.strerror} ({out})"
+            ) from error
         raise
 
 
-def _fresh(scratch: Path) -> Path:
+def fresh(scratch: Path) -> Path:
     """A new empty file, unique among threads and processes."""
     try:
         fd, name = tempfile.mkstemp(suffix=".mp4", dir=scratch)
     except OSError as error:
-        raise OutputUnwritable(f"cannot write a remuxed video: {error.strerror} ({scratch})") from error
+        raise OutputUnwritable(
+            f"cannot write a remuxed or encoded video: {error.strerror} ({scratch})"
+        ) from error
     os.close(fd)
     return Path(name)

@@ -30,19 +30,21 @@ class Starts:
     """The key frames in decode order. Shape: (key frames,) each.
 
     `closed`: nothing after it refers to what stood before. `described`: its effective parameter sets
-    are those of the sample description. `in_band`: it brings all of them along.
+    are those of the sample description. `in_band`: it brings all of them along. `entry`: its picture
+    needs no other one, which being marked as a key frame does not prove.
     """
 
     samples: Ints
     closed: Flags
     described: Flags
     in_band: Flags
+    entry: Flags
     known: bool
     """False for codecs whose samples may hide state that is not understood here."""
 
     def usable(self) -> Flags:
         """Key frames that a decoder fresh from the sample description can start from."""
-        return self.described | self.in_band
+        return (self.described | self.in_band) & self.entry
 
 
 def starts_at_once(keys: Ints, codec: str, *, reordered: bool) -> Starts:
@@ -50,7 +52,7 @@ def starts_at_once(keys: Ints, codec: str, *, reordered: bool) -> Starts:
     closed = codec in _ALWAYS_CLOSED or (codec == "mpeg4" and not reordered)
     known = codec in _ALWAYS_CLOSED or codec == "mpeg4"
     yes = np.ones(len(keys), np.bool_)
-    return Starts(keys, yes & closed, yes, ~yes, known)
+    return Starts(keys, yes & closed, yes, ~yes, yes, known)
 
 
 def starts_by_heads(
@@ -60,7 +62,7 @@ def starts_by_heads(
 
     Shape: `places` (offset, size) and `entries` one per key frame. Errors: OSError as reading does.
     """
-    flags = np.zeros((3, len(keys)), np.bool_)
+    flags = np.zeros((4, len(keys)), np.bool_)
     known: dict[bytes, tuple[SetKey, bytes]] = {}
     state: _Sets = {}
     last: Entry | None = None
@@ -73,10 +75,11 @@ def starts_by_heads(
             found = head(fd, offset, size, entry.length_bytes, syntax)
             brought = _brought(found, syntax, known)
             state.update(brought)
-            flags[:, number] = found.closed, state == entry.sets, _complete(brought, state, syntax)
+            complete = _complete(brought, state, syntax)
+            flags[:, number] = found.closed, state == entry.sets, complete, found.entry
     finally:
         os.close(fd)
-    return Starts(keys, flags[0], flags[1], flags[2], known=True)
+    return Starts(keys, flags[0], flags[1], flags[2], flags[3], known=True)
 
 
 def _brought(found: Head, syntax: Syntax, known: dict[bytes, tuple[SetKey, bytes]]) -> _Sets:

@@ -15,6 +15,9 @@ from lecompose.media.boxes import BoxError
 SetKey = tuple[int, int]
 """A parameter set's NAL unit type and its own id: what a later set of the same key replaces."""
 
+_AVC_SEI = 6
+_RECOVERY_POINT = 6
+
 _HEAD_BYTES = 256
 _FAR_HEAD_BYTES = 1 << 16
 
@@ -28,6 +31,8 @@ class Syntax:
     first_slice: int
     last_slice: int
     closed: frozenset[int]
+    entries: frozenset[int]
+    """Slices of pictures that need no other: decoding may begin with them."""
 
     def kind(self, byte: int) -> int:
         """The NAL unit type in a unit's first byte."""
@@ -35,17 +40,21 @@ class Syntax:
 
 
 SYNTAX: Mapping[str, Syntax] = {
-    "h264": Syntax(1, frozenset((7, 8)), 1, 5, frozenset((5,))),
-    "hevc": Syntax(2, frozenset((32, 33, 34)), 0, 31, frozenset((19, 20))),
+    "h264": Syntax(1, frozenset((7, 8)), 1, 5, frozenset((5,)), frozenset((5,))),
+    "hevc": Syntax(2, frozenset((32, 33, 34)), 0, 31, frozenset((19, 20)), frozenset(range(16, 24))),
 }
 
 
 @dataclass(frozen=True)
 class Head:
-    """The start of one sample: the parameter sets it brings, and whether its first slice is an IDR."""
+    """The start of one sample: the parameter sets it brings, and whether its first slice is an IDR.
+
+    `entry`: a decoder that starts here shows this picture, and those shown later, as they should be.
+    """
 
     sets: tuple[bytes, ...]
     closed: bool
+    entry: bool
 
 
 def head(fd: int, offset: int, size: int, length_bytes: int, syntax: Syntax) -> Head:
@@ -55,20 +64,48 @@ def head(fd: int, offset: int, size: int, length_bytes: int, syntax: Syntax) -> 
         found = _parse(data, length_bytes, syntax, whole=limit >= size)
         if found is not None:
             return found
-    return Head((), closed=False)
+    return Head((), closed=False, entry=False)
 
 
 def _parse(data: bytes, length_bytes: int, syntax: Syntax, *, whole: bool) -> Head | None:
     """The head, or None when `data` ends before the first slice and more can be read."""
     sets: list[bytes] = []
+    recovers = False
     for kind, start, end in _units(data, length_bytes, syntax):
         if syntax.first_slice <= kind <= syntax.last_slice:
-            return Head(tuple(sets), kind in syntax.closed)
+            return Head(tuple(sets), kind in syntax.closed, kind in syntax.entries or recovers)
         if end > len(data):
             break
         if kind in syntax.sets:
             sets.append(data[start:end])
-    return Head(tuple(sets), closed=False) if whole else None
+        elif kind == _AVC_SEI and syntax.header_bytes == 1:
+            recovers = recovers or _recovers_at_once(data[start:end])
+    return Head(tuple(sets), closed=False, entry=False) if whole else None
+
+
+def _recovers_at_once(unit: bytes) -> bool:
+    """Whether an H.264 SEI unit says that decoding can begin here with the very first picture.
+
+    With gradual intra refresh, writers mark key frames from which the picture becomes right only later.
+    Source: ITU-T H.264 §7.3.2.3.1, §D.1.8 (recovery_frame_cnt).
+    """
+    data, at = unit.replace(b"\0\0\3", b"\0\0"), 1
+    # A last byte of 0x80 is the padding behind the last message.
+    while at + 2 < len(data):
+        kind, at = _summed(data, at)
+        size, at = _summed(data, at)
+        if kind == _RECOVERY_POINT:
+            return data[at : at + 1] >= b"\x80"  # recovery_frame_cnt 0 is a single bit 1
+        at += size
+    return False
+
+
+def _summed(data: bytes, at: int) -> tuple[int, int]:
+    """A number written as bytes of 255 and a last smaller one, and the place behind it."""
+    total = 0
+    while data[at : at + 1] == b"\xff":
+        total, at = total + 255, at + 1
+    return total + int.from_bytes(data[at : at + 1], "big"), at + 1
 
 
 def _units(data: bytes, length_bytes: int, syntax: Syntax) -> Iterator[tuple[int, int, int]]:

@@ -1,14 +1,22 @@
-"""Writes the mp4 files: sample tables rebuilt, media bytes moved by the kernel, nothing decoded."""
+"""Writes the mp4 files: sample tables rebuilt, media bytes moved by the kernel.
 
+Only clips that cannot be copied without frames of others are decoded and encoded again, each by itself,
+before any file is written.
+"""
+
+from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from lecompose import formats, media
 from lecompose.errors import MediaError
-from lecompose.layout import jobs
+from lecompose.layout import Reencoded, jobs
 from lecompose.run import Run
+
+_Span = tuple[str, int, int]
+"""Video file, first frame, one past the last: a clip may stand in several outputs."""
 
 
 @dataclass(frozen=True)
@@ -22,15 +30,29 @@ class _File:
     def size_bytes(self) -> int:
         return sum(int(s["size_bytes"]) for s in self.segments)
 
+    @property
+    def frames(self) -> int:
+        return sum(int(s["src_to_frame"] - s["src_from_frame"]) for s in self.segments)
+
+
+@dataclass(frozen=True)
+class _Clip:
+    """One clip to be encoded again, and where it is wanted."""
+
+    span: _Span
+    size_bytes: int
+    wanted: list[Reencoded]
+
 
 def video(run: Run) -> None:
     """Write every video file of every output, one job a file.
 
     Errors: MediaError where a source cannot be read or does not land where the layout says; OutputUnwritable.
     """
-    files = list(_files(run))
-    run.progress.stage("video", sum(f.size_bytes for f in files))
-    run.each(files, lambda file: _write_file(run, file))
+    files, clips = list(_files(run)), _clips(run)
+    run.progress.stage("video", sum(f.size_bytes for f in files) + sum(c.size_bytes for c in clips))
+    encoded = _encode(run, clips)
+    run.each(files, lambda file: _write_file(run, file, encoded))
 
 
 def _files(run: Run) -> Iterator[_File]:
@@ -43,19 +65,71 @@ def _files(run: Run) -> Iterator[_File]:
         yield _File(run.folders[output] / name, segments)
 
 
-def _write_file(run: Run, file: _File) -> None:
-    file.path.parent.mkdir(parents=True, exist_ok=True)
-    videos = run.layout.videos
-    cuts = [
-        media.Segment(videos[s["video_file"]], s["src_from_frame"], s["src_to_frame"]) for s in file.segments
-    ]
-    written = media.concat(cuts, file.path, fps=run.target.fps, on_bytes=run.advance)
-    planned = tuple(s["from_frame"] for s in file.segments)
-    if written.starts != planned:
-        raise MediaError(
-            f"frames landed at {written.starts[:5]}, the layout says {planned[:5]};"
-            f" did a source change during the run? ({file.path})"
+def _clips(run: Run) -> list[_Clip]:
+    """Every clip to be encoded, once."""
+    rows = run.engine.rows("layout/reencoded")
+    sizes: dict[_Span, int] = {}
+    wanted: dict[_Span, list[Reencoded]] = defaultdict(list)
+    for row, reencoded in zip(rows, run.layout.reencoded, strict=True):
+        span = (row["video_file"], row["from_frame"], row["to_frame"])
+        sizes[span] = row["size_bytes"]
+        wanted[span].append(reencoded)
+    return [_Clip(span, size, wanted[span]) for span, size in sizes.items()]
+
+
+def _encode(run: Run, clips: list[_Clip]) -> dict[_Span, media.Video]:
+    """The new video of each clip, as many at once as there are threads."""
+    threads = max(1, run.engine.threads // max(1, len(clips)))
+    made = run.each(clips, lambda clip: _encode_clip(run, clip, threads))
+    for clip, encoded in zip(clips, made, strict=True):
+        run.reencoded.extend(replace(wanted, psnr_db=encoded.psnr_db) for wanted in clip.wanted)
+    return {clip.span: encoded.video for clip, encoded in zip(clips, made, strict=True)}
+
+
+def _encode_clip(run: Run, clip: _Clip, threads: int) -> media.Encoded:
+    path, from_frame, to_frame = clip.span
+    try:
+        encoded = media.encode(
+            media.Segment(run.layout.videos[path], from_frame, to_frame),
+            run.layout.encodings[path],
+            scratch=run.scratch,
+            fps=run.target.fps,
+            threads=threads,
+            on_frame=lambda: run.advance(0),
         )
+    except MediaError as error:
+        raise MediaError(f"{clip.wanted[0].clip}: {error}") from error
+    run.count("frames_decoded", encoded.frames_decoded)
+    run.count("frames_encoded", to_frame - from_frame)
+    run.advance(clip.size_bytes)
+    return encoded
+
+
+def _write_file(run: Run, file: _File, encoded: dict[_Span, media.Video]) -> None:
+    file.path.parent.mkdir(parents=True, exist_ok=True)
+    cuts = [_segment(run, row, encoded) for row in file.segments]
+    written = media.concat(cuts, file.path, fps=run.target.fps, on_bytes=run.advance)
+    _refuse_elsewhere(file, written)
     run.count("files_written", 1)
-    run.count("bytes_copied", written.bytes_copied)
-    run.count("bytes_remuxed", written.bytes_remuxed)
+    if file.segments[0]["encoded"]:
+        run.count("bytes_encoded", written.bytes_copied + written.bytes_remuxed)
+    else:
+        run.count("bytes_copied", written.bytes_copied)
+        run.count("bytes_remuxed", written.bytes_remuxed)
+
+
+def _segment(run: Run, row: dict[str, Any], encoded: dict[_Span, media.Video]) -> media.Segment:
+    span = (row["video_file"], row["src_from_frame"], row["src_to_frame"])
+    if row["encoded"]:
+        return media.Segment(encoded[span], 0, encoded[span].frames)
+    return media.Segment(run.layout.videos[span[0]], *span[1:])
+
+
+def _refuse_elsewhere(file: _File, written: media.Written) -> None:
+    """Errors: MediaError where a frame is not where the layout has it, or is of no episode."""
+    planned = tuple(s["from_frame"] for s in file.segments)
+    if (written.starts, written.frames) != (planned, file.frames):
+        raise MediaError(
+            f"{written.frames} frames landed at {written.starts[:5]}, the layout says {file.frames} at"
+            f" {planned[:5]}; did a source change during the run? ({file.path})"
+        )

@@ -1,0 +1,51 @@
+-- layout/clip_cuts: each output's clips in order, how each goes on from the one before it, and which cannot be copied
+-- A run of clips that stand one behind the other in a source file is copied as one, so that inside of it a
+-- clip may lean on its neighbours. At its ends nobody brings what a clip leans on: there, clips that start
+-- behind a key frame and clips whose last frames need later ones are encoded again, up to the first that fits.
+-- reads:  plan, pieces
+-- params:
+-- gives:  out_dataset VARCHAR, out_episode BIGINT, src_dataset VARCHAR, src_episode BIGINT, camera VARCHAR, video_file VARCHAR, from_frame BIGINT, to_frame BIGINT, lead BIGINT, tail BIGINT, size_bytes BIGINT, splice_key VARCHAR, closed BOOLEAN, continues BOOLEAN, starts_late BOOLEAN, ends_early BOOLEAN
+with ordered as (
+    select p.out_dataset,
+           p.out_episode,
+           c.*,
+           coalesce(
+               lag(c.video_file) over prior = c.video_file and lag(c.to_frame) over prior = c.from_frame,
+               false
+           ) as continues
+    from plan p
+    join pieces c using (src_dataset, src_episode)
+    window prior as (partition by p.out_dataset, c.camera order by p.out_episode)
+),
+runs as (
+    select *,
+           sum((not continues)::bigint) over (
+               partition by out_dataset, camera order by out_episode
+               rows between unbounded preceding and current row
+           ) as run
+    from ordered
+)
+select out_dataset,
+       out_episode,
+       src_dataset,
+       src_episode,
+       camera,
+       video_file,
+       from_frame,
+       to_frame,
+       lead,
+       tail,
+       size_bytes,
+       splice_key,
+       closed,
+       continues,
+       bool_and(lead > 0) over (
+           partition by out_dataset, camera, run order by out_episode
+           rows between unbounded preceding and current row
+       ) as starts_late,
+       bool_and(tail > 0) over (
+           partition by out_dataset, camera, run order by out_episode
+           rows between current row and unbounded following
+       ) as ends_early
+from runs
+order by out_dataset, camera, out_episode
