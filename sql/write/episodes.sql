@@ -1,5 +1,5 @@
--- write/episodes: one meta/episodes file, in the columns and order of LeRobot's recorder
--- reads:  layout, episode_tasks, clip_layout, episode_stats
+-- write/episodes: one meta/episodes file, in the columns and order of LeRobot's recorder, then any of the user's
+-- reads:  layout, episode_tasks, clip_layout, episode_stats, custom
 -- params: $out_dataset, $first_episode, $last_episode, $chunk_index, $file_index, $fps, $cameras, $path
 -- gives:  nothing
 copy (
@@ -25,6 +25,9 @@ copy (
            list_transform(s.{{ s.name | ident }}, lambda x: [[x]]) as {{ s.column | ident }},
 {% endif %}
 {% endfor %}
+{% for c in custom %}
+           u.{{ c.column | ident }} as {{ c.name | ident }},
+{% endfor %}
            $chunk_index::bigint as "meta/episodes/chunk_index",
            $file_index::bigint as "meta/episodes/file_index"
     from layout l
@@ -36,6 +39,9 @@ copy (
      and {{ c.relation | ident }}.out_episode = l.out_episode
      and {{ c.relation | ident }}.camera = list_extract($cameras, {{ loop.index }})
 {% endfor %}
+    left join custom u
+      on u.src_dataset = l.src_dataset
+     and u.src_episode = l.src_episode
     where l.out_dataset = $out_dataset and l.out_episode between $first_episode and $last_episode
     order by l.out_episode
 ) to $path (format parquet, compression snappy)

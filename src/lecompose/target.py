@@ -6,25 +6,37 @@ no meaning is no difference: spellings of `names` and `info`, missing encoder se
 
 import difflib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
-from lecompose.catalog import Catalog, Source
-from lecompose.errors import FeatureMismatch, listed
+from lecompose.catalog import Catalog, CustomColumn, Source
+from lecompose.errors import FeatureMismatch, SourceBroken, listed
 from lecompose.formats import Feature, Limits, feature
 
 # How a camera's video was made. They describe, they do not bind: kept where all sources agree, else null.
 # Source: LeRobot 0.6.1 merges these so, `video.extra_options` and `video.video_backend` too.
 _ENCODER_KEYS = ("video.g", "video.crf", "video.preset", "video.fast_decode")
 _STREAM_KEYS = ("video.codec", "video.pix_fmt")
+# What info.json says of the files, and what a feature's entry says of the feature; the rest is the user's.
+# "fps" in a feature is a converter's copy of the dataset's own.
+_INFO_KEYS = (
+    *("codebase_version", "fps", "features", "robot_type", "splits", "chunks_size"),
+    *("total_episodes", "total_frames", "total_tasks", "total_videos", "total_chunks"),
+    *("data_files_size_in_mb", "video_files_size_in_mb", "data_path", "video_path"),
+)
+_FEATURE_KEYS = ("dtype", "shape", "names", "info", "video_info", "fps")
+# Other training stacks' own metadata; it names parts of the features, which stay as they are.
+_MODALITY = "meta/modality.json"
 
 
 @dataclass(frozen=True)
 class Target:
     """The dataset to be written, the same for each output of a run.
 
+    `info` are the keys of info.json that LeRobot does not know, `files` others' metadata by relative path.
     Units: fps in frames a second, exact.
     """
 
@@ -34,6 +46,8 @@ class Target:
     limits: Limits
     row_groups: str
     notes: tuple[str, ...] = ()
+    info: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
 
     @property
     def columns(self) -> tuple[Feature, ...]:
@@ -55,6 +69,7 @@ def agree(catalog: Catalog, *, robot_type: str | None, limits: Limits, row_group
     problems = [
         *_same(sources, "fps", lambda s: str(s.fps), hint="One dataset has one rate. Try: two outputs"),
         *_feature_problems(sources),
+        *_custom_problems(catalog.custom.columns),
     ]
     if robot_type is None:
         hint = "Try: --robot-type with the name the output should carry"
@@ -64,13 +79,22 @@ def agree(catalog: Catalog, *, robot_type: str | None, limits: Limits, row_group
         raise FeatureMismatch(listed(f"the sources cannot become one dataset ({roots}):", problems))
     first = sources[0]
     held = {f.name: [g for s in sources for g in s.features if g.name == f.name] for f in first.features}
+    info, info_notes = _user_keys([(s.name, s.info) for s in sources], _INFO_KEYS, "info.json")
+    files, file_notes = _other_files(sources)
     return Target(
         fps=first.fps,
         robot_type=robot_type or first.info.get("robot_type"),
-        features=tuple(_merged(features, fps=first.fps) for features in held.values()),
+        features=tuple(_merged(features, sources, fps=first.fps) for features in held.values()),
         limits=limits,
         row_groups=row_groups,
-        notes=tuple(note for features in held.values() for note in _notes(features)),
+        notes=(
+            *(note for features in held.values() for note in _notes(features, sources)),
+            *info_notes,
+            *file_notes,
+            *_custom_notes(catalog.custom.columns),
+        ),
+        info=info,
+        files=files,
     )
 
 
@@ -138,7 +162,7 @@ def plain_names(names: object) -> list[str] | None:
     return ["channels" if n == "channel" else n for n in flat] or None
 
 
-def _merged(held: list[Feature], *, fps: Fraction) -> Feature:
+def _merged(held: list[Feature], sources: Sequence[Source], *, fps: Fraction) -> Feature:
     """One feature, held by every source, as the output declares it."""
     first = held[0]
     named = next((f.spec["names"] for f in held if f.spec.get("names") is not None), None)
@@ -147,7 +171,13 @@ def _merged(held: list[Feature], *, fps: Fraction) -> Feature:
         spec["info"] = _video_info(held, fps=fps)
     elif first.info:
         spec["info"] = first.info
-    return feature(first.name, spec)
+    return feature(first.name, spec | _of_user(held, sources)[0])
+
+
+def _of_user(held: list[Feature], sources: Sequence[Source]) -> tuple[dict[str, Any], list[str]]:
+    """The keys of a feature that LeRobot does not know, and notes on those left out."""
+    said = [(s.name, f.spec) for s, f in zip(sources, held, strict=True)]
+    return _user_keys(said, _FEATURE_KEYS, f'feature "{held[0].name}"')
 
 
 def _video_info(held: list[Feature], *, fps: Fraction) -> dict[str, Any]:
@@ -178,7 +208,8 @@ def _agreed(said: list[Any]) -> Any:
     return said[0] if said and all(value == said[0] for value in said) else None
 
 
-def _notes(held: list[Feature]) -> Iterator[str]:
+def _notes(held: list[Feature], sources: Sequence[Source]) -> Iterator[str]:
+    yield from _of_user(held, sources)[1]
     if not held[0].is_video:
         return
     infos = [f.info for f in held]
@@ -198,3 +229,62 @@ def _picture(camera: Feature) -> tuple[int, int, int]:
         return size["height"], size["width"], size["channels"]
     height, width, channels = (*camera.shape, 3, 3, 3)[:3]
     return height, width, channels
+
+
+# What LeRobot does not know ---------------------------------------------------------------------
+
+
+def _user_keys(
+    said: list[tuple[str, Mapping[str, Any]]], known: tuple[str, ...], where: str
+) -> tuple[dict[str, Any], list[str]]:
+    """The keys beyond `known` on which all agree that have them, and a note on each of the others."""
+    kept: dict[str, Any] = {}
+    notes: list[str] = []
+    for key in dict.fromkeys(key for _, keys in said for key in keys if key not in known):
+        values = {name: keys[key] for name, keys in said if key in keys}
+        if len({json.dumps(value, sort_keys=True) for value in values.values()}) == 1:
+            kept[key] = next(iter(values.values()))
+        else:
+            notes.append(f'{where}: "{key}" is left out, as the sources differ on it: {_few(list(values))}')
+    return kept, notes
+
+
+def _other_files(sources: tuple[Source, ...]) -> tuple[dict[str, bytes], list[str]]:
+    """The files beside LeRobot's own that every source has alike, and a note where they differ."""
+    held = {s.name: _bytes_of(s.root / _MODALITY) for s in sources if (s.root / _MODALITY).is_file()}
+    if not held:
+        return {}, []
+    if len(held) == len(sources) and len(set(held.values())) == 1:
+        return {_MODALITY: next(iter(held.values()))}, []
+    how = "the sources differ on it" if len(held) == len(sources) else "not every source has it"
+    return {}, [f"{_MODALITY} is left out, as {how}: {_few(list(held))}"]
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise SourceBroken(f"{path.name} cannot be read: {error.strerror or error}. ({path})") from error
+
+
+def _custom_problems(columns: tuple[CustomColumn, ...]) -> Iterator[str]:
+    lower: dict[str, CustomColumn] = {}
+    for column in columns:
+        found = "; ".join(f'{kind} in "{name}"' for name, kind in column.types.items())
+        if not column.agree:
+            yield f'per-episode column "{column.name}": {found}'
+        twin = lower.setdefault(column.name.lower(), column)
+        if twin != column:
+            yield (
+                f'per-episode column "{column.name}" in {_few(list(column.types))} cannot be told from'
+                f' "{twin.name}" in {_few(list(twin.types))} in SQL'
+            )
+
+
+def _custom_notes(columns: tuple[CustomColumn, ...]) -> Iterator[str]:
+    for column in columns:
+        if column.as_json:
+            yield (
+                f'per-episode column "{column.name}": no single type holds its values in'
+                f" {_few(list(column.as_json))}; they are kept as JSON text"
+            )

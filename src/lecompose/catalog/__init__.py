@@ -1,11 +1,13 @@
 """A dataset folder → relations. The same ones whatever the format version:
 
-    datasets   one row a source: src_dataset, src_position, root, version, fps, robot_type
+    datasets   one row a source: src_dataset, src_position, path, root, version, fps, robot_type
     features   src_dataset, position, feature, dtype, shape, names, info
     tasks      src_dataset, src_task, task
     episodes   src_dataset, src_episode, length, seconds, task, tasks, from/to_index, data_file, rows
     frames     every data column, with src_dataset and src_episode in front
     clips      one row per episode and camera: video_file, from_frame, to_frame
+    custom     src_dataset, src_episode, and the per-episode columns that are none of LeRobot's
+    lineage    src_dataset, src_episode, step, from_dataset, from_path, from_episode, command, version
 
 and two that say what meta/ declares and what the data files really hold, for the checks to compare:
 `declared` and `placement`.
@@ -15,12 +17,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lecompose.catalog.custom import Custom, CustomColumn
+from lecompose.catalog.lineage import LINEAGE_PATH
 from lecompose.catalog.relations import register, register_together
-from lecompose.catalog.source import Source, locate, read_json, read_source, unique_names
+from lecompose.catalog.source import (
+    Source,
+    given_names,
+    locate,
+    read_json,
+    read_source,
+    unique_names,
+)
 from lecompose.engine import Engine
 from lecompose.errors import RequestError, collected
 
-__all__ = ["Catalog", "Source", "open_catalog", "read_json"]
+__all__ = ["LINEAGE_PATH", "Catalog", "Custom", "CustomColumn", "Source", "open_catalog", "read_json"]
 
 
 @dataclass(frozen=True)
@@ -29,25 +40,27 @@ class Catalog:
 
     engine: Engine
     sources: tuple[Source, ...]
+    custom: Custom
 
 
-def open_catalog(engine: Engine, paths: Sequence[Path | str]) -> Catalog:
+def open_catalog(
+    engine: Engine, paths: Sequence[Path | str], *, names: Sequence[str] | None = None
+) -> Catalog:
     """The catalog of the dataset folders (or repo ids under $HF_LEROBOT_HOME) in `paths`.
 
+    `names` become the sources' `src_dataset`; without them their folders' names do.
     Only metadata and the data files' bookkeeping columns are read.
-    Errors: SourceNotFound, UnsupportedVersion, SourceBroken; all of a kind together.
+    Errors: RequestError for names that do not tell the sources apart; SourceNotFound, UnsupportedVersion,
+    SourceBroken, all of a kind together.
     """
     if not paths:
         raise RequestError("no source was named. Try: lecompose merge A B -o OUT")
+    if names is not None:
+        names = given_names(names, sources=len(paths))
     roots = collected(paths, locate, what="sources")
-    labels = unique_names([root.name for root in roots])
-    sources = tuple(
-        collected(
-            list(enumerate(zip(labels, roots, strict=True))),
-            lambda at: read_source(at[0], *at[1]),
-            what="sources",
-        )
-    )
-    collected(sources, lambda source: register(engine, source), what="sources")
-    register_together(engine, sources)
-    return Catalog(engine, sources)
+    labels = names or unique_names(root.name for root in roots)
+    found = [(n, labels[n], str(path), roots[n]) for n, path in enumerate(paths)]
+    sources = tuple(collected(found, lambda source: read_source(*source), what="sources"))
+    shares = collected(sources, lambda source: register(engine, source), what="sources")
+    custom = register_together(engine, sources, shares)
+    return Catalog(engine, sources, custom)

@@ -91,11 +91,12 @@ def _payload_bytes(path: Path) -> int:
 
 
 @contextmanager
-def read_from(path: Path) -> Iterator[None]:
-    """Name the file or folder that SQL could not read as what it should be."""
+def read_from(path: Path, *, hint: str = "") -> Iterator[None]:
+    """Name the file or folder that could not be read as what it should be, with a hint what to do."""
     try:
         yield
     except (SourceBroken, QueryError) as error:
         told = str(error.__cause__ or error).partition("\n")[0].rstrip(" .")
         reason = told.partition(" Error: ")[2] or told
-        raise SourceBroken(f"{path.name} cannot be read: {reason}. ({path})") from error
+        told = ". ".join(part for part in (f"{path.name} cannot be read: {reason}", hint) if part)
+        raise SourceBroken(f"{told}. ({path})") from error

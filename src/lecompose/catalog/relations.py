@@ -1,10 +1,13 @@
 """Sources → relations: each source its own share, then all of them together."""
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pyarrow as pa
 
 from lecompose import formats
+from lecompose.catalog import custom, lineage
 from lecompose.catalog.files import (
     DataFile,
     data_files,
@@ -17,7 +20,15 @@ from lecompose.catalog.source import Source, located
 from lecompose.engine import Engine
 
 
-def register(engine: Engine, source: Source) -> None:
+@dataclass(frozen=True)
+class Share:
+    """What one source has of the relations that not every source has a part in."""
+
+    custom: custom.Share
+    lineage: str | None
+
+
+def register(engine: Engine, source: Source) -> Share:
     """Make this source's own share of every relation."""
     files = data_files(source)
     engine.load(source.relation("data_files"), _data_file_rows(source, files))
@@ -34,6 +45,7 @@ def register(engine: Engine, source: Source) -> None:
         _register_v3(engine, source)
     else:
         _register_v2(engine, source)
+    return Share(custom.custom_of(engine, source), lineage.lineage_of(engine, source))
 
 
 def _register_v2(engine: Engine, source: Source) -> None:
@@ -112,7 +124,8 @@ def _data_file_rows(source: Source, files: list[DataFile]) -> pa.Table:
 # All sources together ---------------------------------------------------------------------------
 
 
-def register_together(engine: Engine, sources: tuple[Source, ...]) -> None:
+def register_together(engine: Engine, sources: tuple[Source, ...], shares: Sequence[Share]) -> custom.Custom:
+    """Make the relations of all sources; what comes back tells of their custom columns."""
     engine.load("datasets", _dataset_rows(sources))
     engine.load("features", _feature_rows(sources))
     for relation in ("data_files", "declared", "placement", "tasks"):
@@ -126,6 +139,8 @@ def register_together(engine: Engine, sources: tuple[Source, ...]) -> None:
     else:
         engine.table("clips", "catalog/no_clips")
     engine.table("episodes", "catalog/episodes")
+    lineage.register_lineage(engine, [share.lineage for share in shares if share.lineage])
+    return custom.register_custom(engine, [share.custom for share in shares])
 
 
 def _dataset_rows(sources: tuple[Source, ...]) -> pa.Table:
@@ -133,6 +148,7 @@ def _dataset_rows(sources: tuple[Source, ...]) -> pa.Table:
         {
             "src_dataset": pa.array([s.name for s in sources], pa.string()),
             "src_position": pa.array([s.position for s in sources], pa.int64()),
+            "path": pa.array([s.given for s in sources], pa.string()),
             "root": pa.array([str(s.root) for s in sources], pa.string()),
             "version": pa.array([s.version for s in sources], pa.string()),
             "fps": pa.array([float(s.fps) for s in sources], pa.float64()),

@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -10,16 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from lecompose import formats
-from lecompose.errors import SourceBroken, SourceNotFound, UnsupportedVersion
+from lecompose.errors import RequestError, SourceBroken, SourceNotFound, UnsupportedVersion, listed
 from lecompose.formats import Feature
 
 
 @dataclass(frozen=True)
 class Source:
-    """One input dataset; `name` is its `src_dataset`."""
+    """One input dataset; `name` is its `src_dataset`, `given` the path as the user wrote it."""
 
     name: str
     position: int
+    given: str
     root: Path
     version: str
     info: Mapping[str, Any]
@@ -93,7 +95,22 @@ def unique_names(names: Iterable[str]) -> list[str]:
     return result
 
 
-def read_source(position: int, label_root: str, root: Path) -> Source:
+def given_names(names: Sequence[str], *, sources: int) -> list[str]:
+    """The names that the user gave the sources.
+
+    Errors: RequestError where they are not one for each source, empty, or used twice.
+    """
+    if len(names) != sources:
+        raise RequestError(f"{len(names)} names for {sources} sources. Try: one name for each source")
+    used = Counter(name for name in names if name)
+    problems = [f"source {n} has an empty name" for n, name in enumerate(names) if not name]
+    problems += [f'{count} sources are named "{name}"' for name, count in used.items() if count > 1]
+    if problems:
+        raise RequestError(listed("sources are told apart by their names; each needs its own:", problems))
+    return list(names)
+
+
+def read_source(position: int, name: str, given: str, root: Path) -> Source:
     path = root / "meta" / "info.json"
     info = read_json(path)
     declared = info.get("features")
@@ -106,7 +123,7 @@ def read_source(position: int, label_root: str, root: Path) -> Source:
     with located(path):
         features = tuple(formats.feature(name, spec) for name, spec in declared.items())
     _refuse_ambiguous(features, root)
-    return Source(label_root, position, root, version, info, features)
+    return Source(name, position, given, root, version, info, features)
 
 
 def _refuse_ambiguous(features: tuple[Feature, ...], root: Path) -> None:

@@ -1,4 +1,4 @@
-"""Writes meta/: info.json, tasks.parquet and the episodes files."""
+"""Writes meta/: info.json, tasks.parquet, the episodes files, their lineage, and what rides along."""
 
 import json
 from collections.abc import Iterator
@@ -9,10 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lecompose import formats
+from lecompose.catalog import LINEAGE_PATH
 from lecompose.errors import OutputUnwritable
 from lecompose.formats import STATS, Feature
 from lecompose.layout import MIB
 from lecompose.run import Run
+from lecompose.version import __version__
 
 _BYTES_A_NUMBER = 8
 # Pointers, ranges and task strings of an episode's row, generously.
@@ -32,9 +34,12 @@ def metadata(run: Run) -> None:
         try:
             _write_tasks(run, output, folder)
             _write_info(run, output, folder)
+            for name, content in run.target.files.items():
+                folder.joinpath(name).write_bytes(content)
         except OSError as error:
             raise OutputUnwritable(f"cannot write metadata: {error}. ({folder})") from error
     _write_episodes(run, columns)
+    _write_lineage(run)
 
 
 # meta/episodes ----------------------------------------------------------------------------------
@@ -55,10 +60,9 @@ def _stat_columns(run: Run) -> Iterator[dict[str, Any]]:
 
 def _number_episode_files(run: Run, columns: list[dict[str, Any]]) -> None:
     numbers = sum(c["size"] for c in columns)
+    row_bytes = numbers * _BYTES_A_NUMBER + _BYTES_A_ROW + run.layout.catalog.custom.row_bytes
     limits = run.target.limits
-    run.engine.table(
-        "sized_episodes", "layout/sized_episodes", row_bytes=numbers * _BYTES_A_NUMBER + _BYTES_A_ROW
-    )
+    run.engine.table("sized_episodes", "layout/sized_episodes", row_bytes=row_bytes)
     run.engine.table(
         "episode_file_numbers",
         "layout/files",
@@ -70,7 +74,11 @@ def _number_episode_files(run: Run, columns: list[dict[str, Any]]) -> None:
 
 def _write_episodes(run: Run, columns: list[dict[str, Any]]) -> None:
     cameras = run.target.cameras
-    context = {"cameras": [_camera_columns(n, c) for n, c in enumerate(cameras)], "stats": columns}
+    context = {
+        "cameras": [_camera_columns(n, c) for n, c in enumerate(cameras)],
+        "stats": columns,
+        "custom": [{"name": c.name, "column": c.column} for c in run.layout.catalog.custom.columns],
+    }
     values: dict[str, object] = {}
     if cameras:
         values = {"fps": float(run.target.fps), "cameras": [c.name for c in cameras]}
@@ -85,6 +93,20 @@ def _write_episodes(run: Run, columns: list[dict[str, Any]]) -> None:
 def _camera_columns(number: int, camera: Feature) -> dict[str, str]:
     names = ("chunk_index", "file_index", "from_timestamp", "to_timestamp")
     return {"relation": f"camera_{number}"} | {name: f"videos/{camera.name}/{name}" for name in names}
+
+
+# meta/lineage.parquet ---------------------------------------------------------------------------
+
+
+def _write_lineage(run: Run) -> None:
+    for output, folder in run.folders.items():
+        run.engine.run(
+            "write/lineage",
+            out_dataset=output,
+            command=run.command,
+            version=__version__,
+            path=str(folder / LINEAGE_PATH),
+        )
 
 
 # meta/tasks.parquet -----------------------------------------------------------------------------
@@ -146,6 +168,7 @@ def _write_info(run: Run, output: str, folder: Path) -> None:
         "video_path": formats.VIDEO_PATH if target.cameras else None,
         "robot_type": target.robot_type,
         "splits": {"train": f"0:{totals['episodes']}"},
+        **target.info,
     }
     text = json.dumps(info, indent=4, ensure_ascii=False)
     folder.joinpath("meta", "info.json").write_text(text, encoding="utf-8")
