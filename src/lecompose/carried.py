@@ -18,13 +18,16 @@ from lecompose.errors import SourceBroken
 from lecompose.formats import STATS, Feature
 
 
-def register(catalog: Catalog, features: tuple[Feature, ...]) -> None:
-    """Make the relation `carried_stats` for the episodes of all sources.
+def register(catalog: Catalog) -> None:
+    """Make the relation `carried_stats` for the episodes of all sources, each by its own features.
 
+    An earlier call's is kept: users' SQL may ask for it before the statistics stage does.
     Errors: SourceBroken where a statistics file cannot be read.
     """
-    wanted = {f"{f.name}/{stat}": f for f in features if f.has_stats for stat in STATS}
+    if any(row["relation"] == "carried_stats" for row in catalog.engine.rows("catalog/relations")):
+        return
     for source in catalog.sources:
+        wanted = {f"{f.name}/{stat}": f for f in source.features if f.has_stats for stat in STATS}
         if source.version == formats.V30:
             _register_v3(catalog, source, wanted)
         elif source.version == formats.V21 and _stats_file(source).is_file():
@@ -130,5 +133,7 @@ def _sized(stats: dict[str, Any], name: str, feature: Feature) -> list[float] | 
 def flattened(value: Any) -> list[float]:
     """The numbers in a nested list, in order."""
     if isinstance(value, list):
+        if all(isinstance(x, int | float) for x in value):  # the usual case, and there are many
+            return [float(x) for x in value]
         return [x for inner in value for x in flattened(inner)]
     return [float(value)] if isinstance(value, int | float) else []

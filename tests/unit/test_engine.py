@@ -8,8 +8,8 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from lecompose import engine as door
 from lecompose.engine import Engine
+from lecompose.engine.translation import translated
 from lecompose.errors import ComposeError, OutputUnwritable, QueryError, RequestError, SourceBroken
 
 ERRORS = sorted(
@@ -27,7 +27,7 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 
 @pytest.mark.parametrize("kind", ERRORS, ids=lambda kind: kind.__name__)
 def test_every_error_of_duckdb_is_translated(kind: type[duckdb.Error]) -> None:
-    with pytest.raises((ComposeError, KeyboardInterrupt)) as raised, door._translated("layout/files"):
+    with pytest.raises((ComposeError, KeyboardInterrupt)) as raised, translated("layout/files"):
         raise kind("it broke")
     assert isinstance(raised.value.__cause__, kind)
     if kind is not duckdb.InterruptException:
@@ -44,7 +44,7 @@ def test_every_error_of_duckdb_is_translated(kind: type[duckdb.Error]) -> None:
     ],
 )
 def test_whose_fault_a_failing_disk_is(text: str, writing: bool, family: type[ComposeError]) -> None:
-    with pytest.raises(family), door._translated("x", writing=writing):
+    with pytest.raises(family), translated("x", writing=writing):
         raise duckdb.IOException(f"IO Error: {text}")
 
 

@@ -1,4 +1,4 @@
-"""One DuckDB connection that runs the statements of `sql/` by name. The only importer of duckdb."""
+"""One DuckDB connection that runs the statements of `sql/` by name. No other package imports duckdb."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -9,7 +9,8 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from lecompose.errors import ComposeError, OutputUnwritable, QueryError, RequestError, SourceBroken
+from lecompose.engine.translation import translated
+from lecompose.errors import ComposeError, RequestError
 from lecompose.templates import render
 
 Context = Mapping[str, object]
@@ -18,7 +19,8 @@ Context = Mapping[str, object]
 class Engine:
     """A private in-memory database.
 
-    `threads` and `memory_bytes` are what DuckDB, and every stage beside it, may use.
+    `threads` and `memory_bytes` are what DuckDB, and every stage beside it, may use; it spills
+    into `scratch`.
     Every call names a template of `sql/`; `context` shapes it (names, blocks), keyword values are
     bound. Results are read to the end before a call returns, but for `stream`, which has a cursor
     of its own. Safe to share between threads for `stream` and `run`.
@@ -26,15 +28,18 @@ class Engine:
 
     def __init__(self, *, scratch: Path, threads: int | None = None, memory: str | None = None) -> None:
         self.memory = memory
+        self.scratch = scratch
         config: dict[str, Any] = {"temp_directory": str(scratch), "autoinstall_known_extensions": "false"}
         if threads is not None:
             config["threads"] = threads
         if memory is not None:
             config["memory_limit"] = _checked(memory)
-        with _translated("engine settings", wrong=RequestError):
+        with translated("engine settings", wrong=RequestError):
             self._con = duckdb.connect(":memory:", config=config)
         # COPY marks columns REQUIRED where statistics show no NULL: two files of one dataset could differ.
         self._con.execute("set disabled_optimizers = 'statistics_propagation'")
+        # Footers of a row group an episode are large, and would be parsed at each use of a view.
+        self._con.execute("set parquet_metadata_cache = true")
         # Read once: the connection serves one thread at a time.
         self.threads = int(self._setting("threads"))
         self.memory_bytes = _bytes(str(self._setting("memory_limit")))
@@ -48,24 +53,24 @@ class Engine:
 
     def load(self, relation: str, rows: pa.Table) -> None:
         """Copy an Arrow table into the database as `relation`."""
-        with _translated(relation):
+        with translated(relation):
             self._con.from_arrow(rows).create(relation)
 
     def table(
         self, relation: str, template: str, context: Context | None = None, /, **values: object
     ) -> None:
         """Materialise what a template gives as the table `relation`."""
-        with _translated(template):
+        with translated(template):
             self._relation(self._con, template, context, values).create(relation)
 
     def view(self, relation: str, template: str, context: Context | None = None, /, **values: object) -> None:
         """Name what a template gives `relation`, to be computed at each read."""
-        with _translated(template):
+        with translated(template):
             self._relation(self._con, template, context, values).create_view(relation)
 
     def arrow(self, template: str, context: Context | None = None, /, **values: object) -> pa.Table:
         """All rows as an Arrow table."""
-        with _translated(template):
+        with translated(template):
             return self._relation(self._con, template, context, values).to_arrow_table()
 
     def rows(
@@ -77,7 +82,7 @@ class Engine:
 
     def run(self, template: str, context: Context | None = None, /, **values: object) -> None:
         """Execute a statement that gives no rows (COPY)."""
-        with _translated(template, writing=True), self._con.cursor() as cursor:
+        with translated(template, writing=True), self._con.cursor() as cursor:
             cursor.execute(render(template, **(context or {})), values).fetchall()
 
     @contextmanager
@@ -85,7 +90,7 @@ class Engine:
         self, template: str, context: Context | None = None, /, *, batch_rows: int, **values: object
     ) -> Iterator[pa.RecordBatchReader]:
         """Record batches of at most `batch_rows`, in row order, read lazily on a cursor of their own."""
-        with _translated(template), self._con.cursor() as cursor:
+        with translated(template), self._con.cursor() as cursor:
             yield self._relation(cursor, template, context, values).to_arrow_reader(batch_rows)
 
     def copy_batches(
@@ -105,7 +110,7 @@ class Engine:
                 raise
 
         try:
-            with _translated(template, writing=True), self._con.cursor() as cursor:
+            with translated(template, writing=True), self._con.cursor() as cursor:
                 cursor.register("batches", pa.RecordBatchReader.from_batches(schema, guarded()))
                 cursor.execute(render(template), values).fetchall()
         except ComposeError:
@@ -118,31 +123,6 @@ class Engine:
         con: duckdb.DuckDBPyConnection, template: str, context: Context | None, values: dict[str, object]
     ) -> duckdb.DuckDBPyRelation:
         return con.sql(render(template, **(context or {})), params=values)
-
-
-@contextmanager
-def _translated(
-    doing: str, *, wrong: type[ComposeError] | None = None, writing: bool = False
-) -> Iterator[None]:
-    """Turn every DuckDB error into one of ours, keeping it as the cause; `wrong` if a setting is."""
-    try:
-        yield
-    except duckdb.InterruptException as error:
-        raise KeyboardInterrupt from error
-    except duckdb.OutOfMemoryException as error:
-        raise RequestError(f"{doing}: DuckDB ran out of memory. Try: a larger --memory. {error}") from error
-    except duckdb.IOException as error:
-        raise _io_error(doing, error, writing=writing) from error
-    except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.HTTPException) as error:
-        raise (wrong or SourceBroken)(f"{doing}: {error}") from error
-    except duckdb.Error as error:
-        raise (wrong or QueryError)(f"{doing}: {error}") from error
-
-
-def _io_error(doing: str, error: duckdb.Error, *, writing: bool) -> ComposeError:
-    # A full disk is the output's even while sources are read: then it is the scratch folder that overflows.
-    ours = writing or "No space left" in str(error)
-    return (OutputUnwritable if ours else SourceBroken)(f"{doing}: {error}")
 
 
 _UNITS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}

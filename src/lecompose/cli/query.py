@@ -1,0 +1,95 @@
+"""`lecompose query`."""
+
+import shutil
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, TextIO
+
+import click
+
+from lecompose.cli import options
+from lecompose.cli.terminal import printable
+from lecompose.errors import RequestError
+
+if TYPE_CHECKING:
+    from lecompose.datasets import Datasets
+
+_USAGE = 'Try: lecompose query DATASET "select * from episodes", or -f FILE with the SELECT'
+
+
+@click.command()
+@click.argument("arguments", metavar="[NAME=]DATASET... [SQL]", nargs=-1, required=True)
+@click.option(
+    "-f", "--file", type=click.File(encoding="utf-8"), help="Read the SELECT from a file; - is stdin."
+)
+@click.option(
+    "--format",
+    type=click.Choice(["table", "csv", "json", "parquet"]),
+    help="How rows are given.  [default: by the ending of -o, else a table that fits the terminal]",
+)
+@click.option("-o", "--out", metavar="FILE", help="Write the rows to a file.")
+@click.option("--overwrite", is_flag=True, help="Replace the file of -o.")
+@options.engine
+def query(
+    arguments: tuple[str, ...],
+    file: TextIO | None,
+    format: str | None,
+    out: str | None,
+    overwrite: bool,
+    threads: int | None,
+    memory: str | None,
+) -> None:
+    """Ask datasets anything that one SELECT can say; nothing is changed.
+
+    The relations are episodes (length, seconds, task, stats, custom columns …), frames (every feature
+    under its own name), tasks, clips, features, datasets and lineage; "describe episodes" lists the columns
+    of one. SQL is DuckDB's: vectors count from 1, names with a dot are quoted, as in
+    "observation.state"[1], and statistics are stats.action.max[1]. Files other than the datasets' cannot be
+    read.
+
+    \b
+    Examples:
+      lecompose query day/ "select task, count(*), sum(seconds)/60 as minutes from episodes group by all"
+      lecompose query day/ night/ -f report.sql -o report.parquet
+    """
+    from lecompose import sdk
+
+    sources, sql = _asked(arguments, None if file is None else file.read())
+    if out is not None and format == "table":
+        raise RequestError(f"a table is for the terminal. Try: --format csv. ({out})")
+    binary = out is None and format == "parquet"
+    if binary and sys.stdout.isatty():
+        raise RequestError("parquet is not for a terminal. Try: -o rows.parquet")
+    with sdk.open(sources, threads=threads, memory=memory) as datasets:
+        if out is not None:
+            rows = datasets.save(sql, out, format=format, overwrite=overwrite)
+            click.echo(f"wrote {printable(out)}: {rows:,} rows")
+        elif format is None or format == "table":
+            from lecompose.cli import table
+
+            table.show(datasets.stream(sql))
+        else:
+            _to_stdout(datasets, sql, format)
+
+
+def _asked(arguments: tuple[str, ...], sql: str | None) -> tuple[tuple[options.Source, ...], str]:
+    """The sources and the SQL. Errors: RequestError where one of them was forgotten."""
+    if sql is None:
+        *given, sql = arguments
+        if not sql.split()[1:] and (not given or Path(sql).expanduser().exists()):
+            raise RequestError(f"the SQL is missing. {_USAGE}")
+        if not given:
+            raise RequestError(f"no dataset was named. {_USAGE}")
+    else:
+        given = list(arguments)
+    return tuple(options.source_of(source) for source in given), sql
+
+
+def _to_stdout(datasets: "Datasets", sql: str, format: str) -> None:
+    """All rows, once they are all there: a query that fails half-way has printed nothing."""
+    with TemporaryDirectory(prefix="lecompose-") as folder:
+        file = Path(folder) / f"rows.{format}"
+        datasets.save(sql, file, format=format)
+        with file.open("rb") as rows:
+            shutil.copyfileobj(rows, sys.stdout.buffer)

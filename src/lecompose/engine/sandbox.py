@@ -1,0 +1,292 @@
+"""A database for users' SQL: it reads what was put there before `seal`, and can change nothing.
+
+DuckDB's own settings keep it from the file system, but for the files that hold the frames: those it has
+to open, and DuckDB knows no paths that may only be read. So a text is looked at before it is run, too. It
+must be one SELECT in which nothing writes, and of the functions that give tables only harmless ones may
+stand there: others run SQL from a string, or follow a pointer.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from lecompose.engine import Engine
+from lecompose.engine.translation import translated
+from lecompose.errors import QueryError, SourceBroken
+from lecompose.formats import escaped_glob
+from lecompose.templates import quoted
+
+# The table functions that a user's text may call; each only rearranges what it is given.
+TABLE_FUNCTIONS = frozenset(
+    {
+        *("generate_series", "range", "repeat", "repeat_row", "unnest"),
+        *("json_each", "json_tree", "histogram", "histogram_values", "query_table"),
+    }
+)
+_KEYS = ("src_dataset", "src_episode")
+
+
+@dataclass(frozen=True)
+class _Text:
+    """A user's text, and the statement around it in which DuckDB can say where it is wrong."""
+
+    text: str
+    before: str = ""
+    after: str = ""
+
+    @property
+    def opened(self) -> str:
+        """Without what follows: a text that ends too early is then told at its own end."""
+        return self.before + self.text
+
+    @property
+    def whole(self) -> str:
+        return self.opened + self.after
+
+    @property
+    def shift(self) -> int:
+        """The lines in front of the text."""
+        return self.before.count("\n")
+
+
+class Sandbox(Engine):
+    """An engine for statements that users write; everything they may see is put there before `seal`.
+
+    Errors: QueryError with DuckDB's own message, the place, and the names that exist; SourceBroken where
+    it is the data that cannot be read.
+    """
+
+    def __init__(self, *, scratch: Path, threads: int | None = None, memory: str | None = None) -> None:
+        super().__init__(scratch=scratch, threads=threads, memory=memory)
+        self._files: Sequence[str] = ()
+
+    def seal(self, files: Sequence[Path | str]) -> None:
+        """From here on no file is opened but `files` and what is in `scratch`, and no setting changed."""
+        self._files = [str(f) for f in files]
+        # A glob is checked as it is written and again as what it matches.
+        paths = list(dict.fromkeys([*self._files, *(escaped_glob(f) for f in self._files)]))
+        settings: dict[str, object] = {
+            "allowed_paths": paths,
+            "allowed_directories": [f"{self.scratch}/"],
+            "python_enable_replacements": False,
+            "autoload_known_extensions": False,
+            "enable_external_access": False,
+            "lock_configuration": True,
+        }
+        for name, value in settings.items():
+            with translated(name):
+                self._con.execute(f"set {name} = $value", {"value": value})
+
+    @contextmanager
+    def behind(self, schema: str) -> Iterator[None]:
+        """What is made meanwhile lies in a schema of its own, which `show tables` does not list."""
+        with translated(schema):
+            self._con.execute(f"create schema if not exists {quoted(schema)}")
+            self._con.execute("set schema = $schema", {"schema": schema})
+        yield
+        with translated(schema):
+            self._con.execute("set schema = 'main'")
+
+    # What users ask ---------------------------------------------------------------------------------
+
+    def ask(self, sql: str) -> pa.Table:
+        """All rows of one SELECT, in its order."""
+        with self._told(_Text(sql)):
+            return self.arrow("query/select", sql=sql)
+
+    @contextmanager
+    def asked(self, sql: str, *, batch_rows: int) -> Iterator[pa.RecordBatchReader]:
+        """The rows of one SELECT as record batches, read lazily, in its order."""
+        text = _Text(sql)
+        with ExitStack() as opened:
+            with self._told(text):
+                reader = opened.enter_context(self.stream("query/select", batch_rows=batch_rows, sql=sql))
+            yield pa.RecordBatchReader.from_batches(reader.schema, self._batches(reader, text))
+
+    def _batches(self, reader: pa.RecordBatchReader, text: _Text) -> Iterator[pa.RecordBatch]:
+        while True:
+            with self._told(text, checked=True), translated("query/select"):
+                try:
+                    batch = next(reader, None)
+                except (pa.ArrowException, OSError) as error:
+                    raise duckdb.Error(str(error)) from error
+            if batch is None:
+                return
+            yield batch
+
+    def save(self, sql: str, path: Path, *, format: str) -> int:
+        """How many rows one SELECT gave, now at `path`, which must be in `scratch`."""
+        with self._told(_Text(sql)):
+            return int(self.arrow("query/save", sql=sql, path=str(path), format=format).column(0)[0].as_py())
+
+    def each(self, relation: str, expression: str, *, kind: str | None = None) -> pa.Table:
+        """An expression's value for each row of a relation, cast to `kind` if given.
+
+        Shape: src_dataset, src_episode, value.
+        """
+        text = _Text(expression, before=f"from {relation} select src_dataset, src_episode,\n")
+        return self._valued(relation, text, kind=kind, group=False)
+
+    def grouped(self, relation: str, aggregate: str) -> pa.Table:
+        """The value of an aggregate over each episode's rows. Shape: as of `each`."""
+        before = f"from {relation} select src_dataset, src_episode,\n"
+        text = _Text(aggregate, before=before, after="\ngroup by src_dataset, src_episode")
+        return self._valued(relation, text, kind=None, group=True)
+
+    def _valued(self, relation: str, text: _Text, *, kind: str | None, group: bool) -> pa.Table:
+        with self._told(text), translated(relation):
+            value = duckdb.SQLExpression(text.text)
+            value = (value.cast(kind) if kind else value).alias("value")
+            columns = [*map(duckdb.ColumnExpression, _KEYS), value]
+            rows = self._con.table(relation)
+            found = rows.aggregate(columns, ", ".join(_KEYS)) if group else rows.project(*columns)
+            if len(found.columns) != len(columns):
+                raise QueryError(f"one value is needed, this gives {len(found.columns) - len(_KEYS)}")
+            return found.to_arrow_table()
+
+    def ordered(self, relation: str, terms: str, *, ties: str) -> pa.Table:
+        """src_dataset and src_episode of each row, in the order of a user's ORDER BY list, then of `ties`."""
+        before = f"from {relation} select src_dataset, src_episode order by\n"
+        text, plain = _Text(terms, before, f"\n, {ties}"), _Text("1", before, f"\n, {ties}")
+        with self._told(text):
+            if _but_for_order(self._tree(text.whole)) != _but_for_order(self._tree(plain.whole)):
+                raise QueryError("a list of terms to sort by is needed, as in: length desc, task")
+            return self.arrow("query/select", sql=text.whole)
+
+    def may_use(self, sql: str, relation: str, column: str) -> bool:
+        """Whether a text could give or use `column` of `relation`; never False where it does."""
+        tree = self._tree(sql)
+        nodes = [] if tree["error"] else list(_nodes(tree))
+        tables = [n for n in nodes if n.get("type") in ("BASE_TABLE", "TABLE_FUNCTION")]
+        names = {str(n.get("table_name")).lower() for n in tables}
+        rows = names | {str(n["alias"]).lower() for n in tables}
+        by_string = any(n["type"] == "TABLE_FUNCTION" for n in tables)
+        return (relation in names or by_string) and any(_uses(node, column, rows) for node in nodes)
+
+    # Before it is run -------------------------------------------------------------------------------
+
+    def _tree(self, sql: str) -> dict[str, Any]:
+        [row] = self.rows("query/syntax", sql=sql)
+        tree: dict[str, Any] = json.loads(row["tree"])
+        return tree
+
+    def _refuse(self, text: _Text) -> None:
+        """Errors: QueryError for what is not one SELECT, or could do more than read."""
+        tree = self._tree(text.opened)
+        if tree["error"] or len(tree["statements"]) != 1:
+            raise QueryError(self._located(text) or str(tree.get("error_message")))
+        for node in [*_nodes(tree), *_nodes(self._tree(text.whole))]:
+            kind = str(node.get("type"))
+            if kind.endswith("_QUERY_NODE"):
+                raise QueryError(f"{kind.partition('_')[0]} is not for a query: it can only read")
+            if kind == "TABLE_FUNCTION":
+                _refuse_function(node["function"])
+
+    # When it failed ---------------------------------------------------------------------------------
+
+    @contextmanager
+    def _told(self, text: _Text, *, checked: bool = False) -> Iterator[None]:
+        """Say where a text is wrong and what names there are, or that it is the data that is broken."""
+        try:
+            if not checked:
+                self._refuse(text)
+            yield
+        except (QueryError, SourceBroken) as error:
+            cause = error.__cause__
+            if isinstance(cause, duckdb.Error) and self._is_damage(cause):
+                raise SourceBroken(f"data cannot be read while it was queried: {cause}") from error
+            told = (
+                (self._located(text) or _unplaced(cause)) if isinstance(cause, duckdb.Error) else str(error)
+            )
+            raise QueryError("\n".join([told.rstrip(), *self._names(text)])) from error
+
+    def _is_damage(self, error: duckdb.Error) -> bool:
+        # A user's mistake has a kind in front ("Binder Error: …"); what a decoder throws has none.
+        told = str(error)
+        unnamed = told.startswith("IO Error") or not re.match(r"[A-Z][\w ]* Error: ", told)
+        return unnamed or any(file in told for file in self._files)
+
+    def _located(self, text: _Text) -> str | None:
+        """DuckDB's message with the place in the text; None where its parser and binder find no fault."""
+        try:
+            statements = self._con.extract_statements(text.opened)
+        except duckdb.Error as error:
+            return _moved(str(error), text.shift)
+        kinds = [str(s.type).rpartition(".")[2] for s in statements]
+        if kinds != ["SELECT"]:
+            return f"one SELECT is needed, found {', '.join(kinds) or 'nothing'}"
+        try:
+            # Binds and plans, executes nothing; the text has been looked at before.
+            self._con.sql("explain\n" + text.whole)
+        except duckdb.Error as error:
+            return _moved(str(error), text.shift + 1)
+        return None
+
+    def _names(self, text: _Text) -> Iterator[str]:
+        """What may stand in the text: the relations, and the columns of those that it names."""
+        relations = [row["relation"] for row in self.rows("query/relations")]
+        yield f"relations: {', '.join(relations)}"
+        for relation in relations:
+            if re.search(rf"\b{re.escape(relation)}\b", text.opened, re.IGNORECASE):
+                columns = self.rows("catalog/columns_of", {"relation": relation})
+                yield f"columns of {relation}: {', '.join(_as_typed(c['column_name']) for c in columns)}"
+
+
+def _refuse_function(function: dict[str, Any]) -> None:
+    name = str(function["function_name"])
+    if name.lower() not in TABLE_FUNCTIONS:
+        raise QueryError(
+            f"the table function {name}() is not for a query: it reads the named datasets and nothing else"
+        )
+
+
+def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    """Every node of a syntax tree."""
+    below = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ()
+    if isinstance(tree, dict):
+        yield tree
+    for part in below:
+        yield from _nodes(part)
+
+
+def _uses(node: dict[str, Any], column: str, rows: set[str]) -> bool:
+    """Whether a node names `column` or the whole row of a table, or stands for columns without a name."""
+    if node.get("class") == "COLUMN_REF":
+        names = [name.lower() for name in node["column_names"]]
+        return column in names or names[-1] in rows
+    unnamed = node.get("class") == "STAR" or node.get("type") == "TABLE_FUNCTION"
+    return unnamed or node.get("ref_type") == "NATURAL" or bool(node.get("column_name_alias"))
+
+
+def _but_for_order(tree: dict[str, Any]) -> Any:
+    """A syntax tree without the terms of its outermost ORDER BY."""
+    if not tree["error"]:
+        for modifier in tree["statements"][0]["node"]["modifiers"]:
+            modifier.pop("orders", None)
+    return tree
+
+
+def _moved(message: str, lines: int) -> str:
+    """DuckDB's message, its line number counted from the user's first line; no place if it is before that."""
+    found = re.search(r"\n\nLINE (\d+): ", message)
+    if not found:
+        return message
+    line = int(found[1]) - lines
+    return f"{message[: found.start(1)]}{line}{message[found.end(1) :]}" if line > 0 else _unplaced(message)
+
+
+def _unplaced(message: object) -> str:
+    """DuckDB's message without a place that is not in the user's text."""
+    return str(message).partition("\n\nLINE ")[0]
+
+
+def _as_typed(name: str) -> str:
+    """A name as a user has to write it."""
+    return name if re.fullmatch(r"[a-z_]\w*", name) else quoted(name)

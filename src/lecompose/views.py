@@ -1,0 +1,273 @@
+"""What users' SQL sees: datasets, features, tasks, episodes, frames, clips, lineage; in a sandbox of its own.
+
+with open_views(catalog) as views:
+    kept = views.where("length > 100 and task ilike '%cup%'")
+"""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory, mkdtemp
+from threading import Event
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lecompose import carried, results
+from lecompose.catalog import Catalog, Source
+from lecompose.engine.sandbox import Sandbox
+from lecompose.errors import QueryError
+from lecompose.formats import STATS, escaped_glob
+
+BATCH_ROWS = 65_536
+
+# Of each episode and each frame; a column of the data by one of these names is shown as "data.<name>",
+# a custom one as "custom.<name>".
+_FRONT = ("src_dataset", "src_episode", "task")
+_EPISODE = (
+    *_FRONT,
+    *("length", "seconds", "tasks", "fps", "robot_type", "from_index", "to_index", "data_file"),
+    *("video_files", "stats"),
+)
+_NOT_SHOWN = ("src_dataset", "src_episode", "data_file", "data_row")
+_SMALL = ("datasets", "features", "tasks", "clips", "lineage")
+
+
+@dataclass(frozen=True)
+class Views:
+    """The sandbox of one catalog, sealed. Every error of a user's text is a QueryError."""
+
+    catalog: Catalog
+    sandbox: Sandbox
+    # Reading statistics can take longer than all the rest: they are there once a text may use them.
+    has_stats: Event = field(default_factory=Event)
+
+    def where(self, predicate: str) -> pa.Table:
+        """The episodes for which `predicate` is true, as in the sources. Shape: src_dataset, src_episode."""
+        self._complete(f"from episodes select {predicate}")
+        with _hinted("Try: a window, as in length > avg(length) over (), or a predicate over frames"):
+            values = self._of_each_episode(self.sandbox.each("episodes", predicate))
+        return self._as_in_sources(_true(values))
+
+    def where_frames(self, predicate: str) -> pa.Table:
+        """The episodes over whose frames an aggregate `predicate` is true. Shape: as of `where`."""
+        self._complete(f"from frames select {predicate}")
+        with _hinted("Try: an aggregate over the episode's frames, as in max(abs(action[1])) < 2.5"):
+            values = self.sandbox.grouped("frames", predicate)
+        return self._as_in_sources(_true(values))
+
+    def strata(self, expression: str) -> pa.Table:
+        """The value of `expression` as text for each episode. Shape: src_dataset, src_episode, stratum."""
+        self._complete(f"from episodes select {expression}")
+        values = self._of_each_episode(self.sandbox.each("episodes", expression, kind="varchar"))
+        texts = pc.fill_null(values["value"].cast(pa.string()), "null")
+        return self._as_in_sources(values.drop_columns("value").append_column("stratum", texts))
+
+    def ordered(self, terms: str) -> pa.Table:
+        """All episodes in the order of the SQL terms, ties as in the sources. Shape: as of `where`."""
+        self._complete(f"from episodes select 1 order by {terms}")
+        ties = "(select d.rowid from datasets d where d.src_dataset = episodes.src_dataset), src_episode"
+        return self.sandbox.ordered("episodes", terms, ties=ties)
+
+    def select(self, sql: str) -> pa.Table:
+        """All rows of one SELECT, in its order."""
+        self._complete(sql)
+        return self.sandbox.ask(sql)
+
+    @contextmanager
+    def stream(self, sql: str, *, batch_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatchReader]:
+        """The rows of one SELECT as record batches, in its order, read lazily."""
+        self._complete(sql)
+        with self.sandbox.asked(sql, batch_rows=batch_rows) as reader:
+            yield reader
+
+    def save(self, sql: str, path: Path, *, format: str | None = None, overwrite: bool = False) -> int:
+        """How many rows one SELECT gave, which are now at `path` as CSV, JSON or parquet, in its order.
+
+        Errors: QueryError; OutputExists, OutputUnwritable; RequestError for a path in a source.
+        """
+        format = results.format_of(path, format)
+        roots = [source.root for source in self.catalog.sources]
+        results.refuse_place(path, overwrite=overwrite, roots=roots)
+        self._complete(sql)
+        with TemporaryDirectory(dir=self.sandbox.scratch) as folder:
+            written = Path(folder) / f"rows.{format}"
+            rows = self.sandbox.save(sql, written, format=format)
+            if format == "json":
+                lines = written.rename(written.with_suffix(".lines"))
+                results.strict_json(lines, written)
+            results.publish(written, path)
+        return rows
+
+    def _complete(self, sql: str) -> None:
+        """Put the statistics into `episodes` if a text may use them.
+
+        Errors: SourceBroken where they cannot be read.
+        """
+        if not self.has_stats.is_set() and self.sandbox.may_use(sql, "episodes", "stats"):
+            carried.register(self.catalog)
+            _show(self.sandbox, "episodes", "complete", _episodes(self.catalog, with_stats=True))
+            self.has_stats.set()
+
+    def _of_each_episode(self, values: pa.Table) -> pa.Table:
+        episodes = self.catalog.engine.arrow("views/episode_count")["episodes"][0].as_py()
+        if values.num_rows != episodes:
+            raise QueryError(
+                f"one value an episode is needed, found {values.num_rows} of {episodes} episodes"
+            )
+        return values
+
+    def _as_in_sources(self, rows: pa.Table) -> pa.Table:
+        names = pa.array([s.name for s in self.catalog.sources], pa.string())
+        place = pc.index_in(rows["src_dataset"], value_set=names)
+        order = [("place", "ascending"), ("src_episode", "ascending")]
+        return rows.append_column("place", place).sort_by(order).drop_columns("place")
+
+
+def _true(values: pa.Table) -> pa.Table:
+    kind = values["value"].type
+    if not pa.types.is_boolean(kind):
+        raise QueryError(f"a condition, true or false, is needed; this gives {kind}")
+    return values.filter(values["value"]).drop_columns("value")
+
+
+@contextmanager
+def _hinted(hint: str) -> Iterator[None]:
+    """Say what to do about columns and aggregates that do not go together."""
+    try:
+        yield
+    except QueryError as error:
+        if "must appear in the GROUP BY" in str(error):
+            raise QueryError(f"{error}\n{hint}") from error
+        raise
+
+
+@contextmanager
+def open_views(catalog: Catalog) -> Iterator[Views]:
+    """The views of everything that `catalog` holds.
+
+    Errors: SourceBroken where statistics cannot be read.
+    """
+    folder = Path(mkdtemp(prefix="sandbox-", dir=catalog.engine.scratch))
+    sandbox = Sandbox(scratch=folder, threads=catalog.engine.threads, memory=catalog.engine.memory)
+    try:
+        for name in _SMALL:
+            sandbox.load(name, catalog.engine.arrow(f"views/{name}"))
+        _show(sandbox, "episodes", "known", _episodes(catalog, with_stats=False))
+        sandbox.seal(_register_frames(catalog, sandbox))
+        yield Views(catalog, sandbox)
+    finally:
+        sandbox.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _show(sandbox: Sandbox, relation: str, schema: str, rows: pa.Table) -> None:
+    """Let users see `rows` as `relation`, in the place of what they saw before."""
+    with sandbox.behind(schema):
+        sandbox.load(relation, rows)
+    sandbox.view(relation, "views/shown", {"schema": schema, "relation": relation})
+
+
+def _episodes(catalog: Catalog, *, with_stats: bool) -> pa.Table:
+    """The relation `episodes`; without statistics its column `stats` is there, and null."""
+    custom = [
+        {"name": c.column, "shown": _shown(c.column, _EPISODE, "custom")} for c in catalog.custom.columns
+    ]
+    features = _with_stats(catalog)
+    context = {"custom": custom, "features": features if with_stats else []}
+    episodes = catalog.engine.arrow("views/episodes", context)
+    return episodes if with_stats else _with_nulls(episodes, features)
+
+
+def _with_nulls(episodes: pa.Table, features: list[dict[str, Any]]) -> pa.Table:
+    kinds = [
+        (f["name"], pa.struct([(s["stat"], pa.list_(pa.float64())) for s in f["stats"]])) for f in features
+    ]
+    return episodes.append_column("stats", pa.nulls(episodes.num_rows, pa.struct(kinds)))
+
+
+def _with_stats(catalog: Catalog) -> list[dict[str, Any]]:
+    """The features that have statistics; two that differ in case alone are one to SQL."""
+    names: dict[str, str] = {}
+    for source in catalog.sources:
+        for feature in source.features:
+            if feature.has_stats:
+                names.setdefault(feature.name.lower(), feature.name)
+    return [
+        {"name": name, "stats": [{"stat": stat, "column": f"{name}/{stat}"} for stat in STATS]}
+        for name in names.values()
+    ]
+
+
+def _shown(name: str, taken: Sequence[str], prefix: str) -> str:
+    return f"{prefix}.{name}" if name.lower() in taken else name
+
+
+# Frames -----------------------------------------------------------------------------------------
+
+
+def _register_frames(catalog: Catalog, sandbox: Sandbox) -> list[str]:
+    """Make the view `frames`, and give the files that it reads."""
+    columns = {s.name: _columns(catalog, s) for s in catalog.sources}
+    mixed = _mixed(columns)
+    files = {s.name: _files(catalog, s) for s in catalog.sources}
+    with sandbox.behind("sources"):
+        for source in catalog.sources:
+            sandbox.view(
+                source.relation("frames"),
+                "views/frames_of_source",
+                {"columns": [_column(name, mixed) for name in columns[source.name]]},
+                src_dataset=source.name,
+                tasks=_task_list(catalog, source),
+                files=[escaped_glob(file) for file in files[source.name]],
+            )
+        parts = [s.relation("frames") for s in catalog.sources]
+        sandbox.view("frames", "catalog/union", {"relations": parts})
+    sandbox.view("frames", "views/shown", {"schema": "sources", "relation": "frames"})
+    return [file for mine in files.values() for file in mine]
+
+
+def _files(catalog: Catalog, source: Source) -> list[str]:
+    rows = catalog.engine.rows("catalog/data_file_list", src_dataset=source.name)
+    return [row["data_file"] for row in rows]
+
+
+def _columns(catalog: Catalog, source: Source) -> dict[str, str]:
+    """The columns of a source's data files, and their types in SQL."""
+    rows = catalog.engine.rows("views/column_types", {"relation": source.relation("frames")})
+    return {r["column_name"]: r["column_type"] for r in rows[len(_NOT_SHOWN) :]}
+
+
+def _mixed(columns: dict[str, dict[str, str]]) -> set[str]:
+    """The columns, in lower case, that hold things in one source that do not go with those of another."""
+    kinds: dict[str, set[str]] = {}
+    for held in columns.values():
+        for name, kind in held.items():
+            kinds.setdefault(name.lower(), set()).add(_kind(kind))
+    return {name for name, found in kinds.items() if len(found) > 1}
+
+
+def _kind(sql_type: str) -> str:
+    """What a column holds, but for the width of its numbers."""
+    item = sql_type.replace("[]", "")
+    number = item.lstrip("U").rstrip("0123456789") in _NUMBERS
+    return "number" + sql_type[len(item) :] if number else sql_type
+
+
+_NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE", "INT")
+
+
+def _column(name: str, mixed: set[str]) -> dict[str, Any]:
+    return {"name": name, "shown": _shown(name, _FRONT, "data"), "as_text": name.lower() in mixed}
+
+
+def _task_list(catalog: Catalog, source: Source) -> list[str | None]:
+    """The texts of a source's tasks, each at the place of its number."""
+    rows = catalog.engine.rows("views/tasks_of", src_dataset=source.name)
+    texts: list[str | None] = [None] * max((r["src_task"] + 1 for r in rows), default=0)
+    for row in rows:
+        texts[row["src_task"]] = row["task"]
+    return texts
