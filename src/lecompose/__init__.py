@@ -1,7 +1,8 @@
-"""Compose LeRobot datasets: merge them, look into them, check them.
+"""Compose LeRobot datasets: merge, split, filter, sample and query them with SQL.
 
 import lecompose
 report = lecompose.merge(["morning", "evening"], out="day")
+table = lecompose.open("day").query("select task, count(*) from episodes group by all order by all")
 """
 
 from importlib import import_module
@@ -24,16 +25,18 @@ from lecompose.errors import (
     UnsupportedVersion,
     VerifyError,
 )
+from lecompose.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from lecompose.execute import Report
-    from lecompose.sdk import check, info, merge
+    from lecompose.datasets import Datasets
+    from lecompose.report import Report
+    from lecompose.sdk import check, compose, delete, filter, info, merge, open, query, sample, sort, split
     from lecompose.stages.verify import Violation
     from lecompose.summary import Summary
 
-__version__ = "0.1.0"
 __all__ = [
     "ComposeError",
+    "Datasets",
     "EmptyOutput",
     "FeatureMismatch",
     "MediaError",
@@ -52,8 +55,16 @@ __all__ = [
     "VerifyError",
     "Violation",
     "check",
+    "compose",
+    "delete",
+    "filter",
     "info",
     "merge",
+    "open",
+    "query",
+    "sample",
+    "sort",
+    "split",
 ]
 
 

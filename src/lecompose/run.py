@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 from lecompose import formats
 from lecompose.engine import Engine
-from lecompose.layout import Layout
+from lecompose.layout import Layout, Reencoded
 from lecompose.target import Target
 
 T = TypeVar("T")
@@ -37,16 +37,21 @@ class Silent:
 
 @dataclass(frozen=True)
 class Run:
-    """One execution; `folders` maps each output to the staging folder that becomes its `destinations`."""
+    """One execution: `folders` are where each output is made, `moves` the renames that put them in place.
+
+    `command` is the whole request as a shell would take it, for the outputs to remember.
+    """
 
     layout: Layout
     folders: dict[str, Path]
-    destinations: dict[str, Path]
+    moves: dict[Path, Path]
     scratch: Path
     progress: Progress
+    command: str
     overwrite: bool = False
     counted: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
+    reencoded: list[Reencoded] = field(default_factory=list)
     _lock: Lock = field(default_factory=Lock, repr=False)
     _stopped: Event = field(default_factory=Event, repr=False)
 

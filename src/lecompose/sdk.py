@@ -2,80 +2,213 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Unpack
+
+import pyarrow as pa
 
 from lecompose import plan
 from lecompose.catalog import Catalog, open_catalog
+from lecompose.datasets import Datasets
+from lecompose.destination import Destinations, refuse_taken, several, single, workspace
 from lecompose.engine import Engine
-from lecompose.errors import RequestError, SourceBroken, listed
-from lecompose.execute import Report, execute, preview, refuse_taken, workspace
-from lecompose.formats import Limits
+from lecompose.errors import SourceBroken, listed
+from lecompose.execute import execute
 from lecompose.layout import lay_out
-from lecompose.run import Progress, Silent
+from lecompose.plan.parts import Part, told_apart
+from lecompose.plan.selection import Episodes
+from lecompose.report import Report, preview
+from lecompose.request import Named, Options, PathLike, Settings, Sources, command, destination, named
 from lecompose.stages.verify import Violation, remarks, requirements, violations
 from lecompose.summary import Summary, summarise
 from lecompose.target import agree
+from lecompose.views import Views, open_views
 
-ROW_GROUPS = ("episode", "packed")
+_Fill = Callable[[Catalog], tuple[plan.Notes, Destinations]]
 
 
-def merge(
-    sources: str | Path | Sequence[str | Path],
-    *,
-    out: str | Path,
-    robot_type: str | None = None,
-    data_mb: float = Limits.data_mb,
-    video_mb: float = Limits.video_mb,
-    chunk_files: int = Limits.chunk_files,
-    row_groups: str = "episode",
-    overwrite: bool = False,
-    dry_run: bool = False,
-    threads: int | None = None,
-    memory: str | None = None,
-    progress: Progress | None = None,
-) -> Report:
+def merge(sources: Sources, *, out: PathLike, **options: Unpack[Options]) -> Report:
     """The report of merging `sources`, in the order given, into one v3.0 dataset at `out`.
 
-    Sources are folders, or repo ids under $HF_LEROBOT_HOME, of any format version. Every frame, state,
-    task and timestamp is the source's; videos are not decoded.
+    Sources are folders, or repo ids under $HF_LEROBOT_HOME, of any format version; a mapping gives them
+    names. Every frame, state, task and timestamp is the source's; videos are copied, not decoded.
 
-    Units: `data_mb` and `video_mb` in MiB a file; `memory` as in "4GB".
     Errors: FeatureMismatch with every difference between the sources; SourceError, MediaError with every
     unusable file; OutputExists, OutputUnwritable; VerifyError. After any of them `out` is as it was.
     """
-    start = time.perf_counter()
-    if isinstance(sources, str | Path):
-        sources = [sources]
-    if not str(out):
-        raise RequestError("the output has no name. Try: -o FOLDER")
-    _refuse_options(row_groups=row_groups, data_mb=data_mb, video_mb=video_mb, chunk_files=chunk_files)
-    destination = Path(out).expanduser().absolute()
-    refuse_taken(destination, overwrite=overwrite, roots=[])
-    with _scratch(destination, dry_run=dry_run) as scratch, _engine(scratch, threads, memory) as engine:
-        catalog = open_catalog(engine, sources)
-        refuse_taken(destination, overwrite=overwrite, roots=[s.root for s in catalog.sources])
-        limits = Limits(data_mb=data_mb, video_mb=video_mb, chunk_files=chunk_files)
-        target = agree(catalog, robot_type=robot_type, limits=limits, row_groups=row_groups)
-        _refuse_broken(catalog)
-        plan.merge(catalog, output=destination.name)
-        layout = lay_out(catalog, target, scratch=scratch, notes=(*_repeated(catalog), *_unlisted(catalog)))
-        destinations = {destination.name: destination}
-        if dry_run:
-            return preview(layout, destinations)
-        return execute(
-            layout,
-            destinations,
-            staging=scratch,
-            overwrite=overwrite,
-            progress=progress or Silent(),
-            planned_s=time.perf_counter() - start,
-        )
+    given, settings = named(sources), Settings(**options)
+    to = single(destination(out))
+
+    def fill(catalog: Catalog) -> tuple[plan.Notes, Destinations]:
+        return plan.merge(catalog, output=to.root.name), to
+
+    return _composed(given, to, fill, settings, command("merge", given, out, settings))
 
 
-def info(source: str | Path, *, threads: int | None = None, memory: str | None = None) -> Summary:
+def delete(source: PathLike, *, out: PathLike, episodes: Episodes, **options: Unpack[Options]) -> Report:
+    """The report of copying `source` to `out` without some episodes: "0,3:7" (3 to 6), or integers.
+
+    Errors: UnknownEpisode naming all that are not there; otherwise as `merge`.
+    """
+    given, settings = named(source), Settings(**options)
+    to = single(destination(out))
+    episodes = episodes if isinstance(episodes, str) else list(episodes)
+
+    def fill(catalog: Catalog) -> tuple[plan.Notes, Destinations]:
+        return plan.delete(catalog, output=to.root.name, episodes=episodes), to
+
+    text = command("delete", given, out, settings, [("--episodes", _listed(episodes))])
+    return _composed(given, to, fill, settings, text)
+
+
+def filter(
+    sources: Sources,
+    *,
+    out: PathLike,
+    where: str | None = None,
+    where_frames: str | None = None,
+    **options: Unpack[Options],
+) -> Report:
+    """The report of copying to `out` the episodes for which SQL predicates are true.
+
+    `where` is about a row of the relation `episodes`, as in "length > 100 and task ilike '%cup%'";
+    `where_frames` aggregates an episode's rows of `frames`, as in "max(abs(action[1])) < 2.5".
+    Errors: QueryError for a predicate that is none; EmptyOutput where no episode passes; else as `merge`.
+    """
+    given, settings = named(sources), Settings(**options)
+    to = single(destination(out))
+
+    def fill(catalog: Catalog) -> tuple[plan.Notes, Destinations]:
+        with open_views(catalog) as views:
+            return plan.filter(
+                catalog, views, output=to.root.name, where=where, where_frames=where_frames
+            ), to
+
+    arguments = [("--where", where), ("--where-frames", where_frames)]
+    return _composed(given, to, fill, settings, command("filter", given, out, settings, arguments))
+
+
+def sort(sources: Sources, *, out: PathLike, by: str, **options: Unpack[Options]) -> Report:
+    """The report of copying every episode to `out` in the order of SQL terms, as in "task, length desc".
+
+    Errors: QueryError for terms that are none; otherwise as `merge`.
+    """
+    given, settings = named(sources), Settings(**options)
+    to = single(destination(out))
+
+    def fill(catalog: Catalog) -> tuple[plan.Notes, Destinations]:
+        with open_views(catalog) as views:
+            return plan.sort(catalog, views, output=to.root.name, by=by), to
+
+    return _composed(given, to, fill, settings, command("sort", given, out, settings, [("--by", by)]))
+
+
+def sample(
+    sources: Sources,
+    *,
+    out: PathLike,
+    episodes: int | None = None,
+    seed: int | str = 0,
+    by: str | None = None,
+    **options: Unpack[Options],
+) -> Report:
+    """The report of copying so many episodes, drawn and ordered by the seed, to `out`; None: all, shuffled.
+
+    `by` is an SQL expression over `episodes`, as in "task": each of its strata is drawn from in proportion,
+    and at least once where the number allows.
+    Errors: RequestError for more episodes than there are; QueryError; otherwise as `merge`.
+    """
+    given, settings = named(sources), Settings(**options)
+    to = single(destination(out))
+
+    def fill(catalog: Catalog) -> tuple[plan.Notes, Destinations]:
+        with _views(catalog, by) as views:
+            return plan.sample(catalog, views, output=to.root.name, episodes=episodes, seed=seed, by=by), to
+
+    arguments = [("--episodes", episodes), ("--seed", seed), ("--by", by)]
+    return _composed(given, to, fill, settings, command("sample", given, out, settings, arguments))
+
+
+def split(
+    sources: Sources,
+    *,
+    out: PathLike,
+    into: Mapping[str, Part],
+    seed: int | str = 0,
+    by: str | None = None,
+    in_order: bool = False,
+    **options: Unpack[Options],
+) -> Report:
+    """The report of dealing the episodes out to the parts `into`, each a dataset in the folder `out`.
+
+    Parts are fractions (0.8, "4/5", "80%") or episodes of the one source ("0:40", [3, 5]). Counts of
+    fractions are exact by largest remainder; a rest below 1 is left out. Which episodes is drawn by the seed,
+    or with `in_order` the first ones; inside a part they keep their order. `by` is an SQL expression over
+    `episodes`, as in "task", whose strata are dealt out alike.
+    Errors: RequestError for parts that overlap or sum to over 1; UnknownEpisode; EmptyOutput for a part
+    without an episode; QueryError; otherwise as `merge`.
+    """
+    given, settings = named(sources), Settings(**options)
+    to = several(destination(out), list(into))
+    into = {part: _held(said) for part, said in into.items()}
+    shares, numbers = told_apart(into)
+
+    def fill(catalog: Catalog) -> tuple[plan.Notes, Destinations]:
+        if numbers:
+            return plan.split_episodes(catalog, into=numbers), to
+        with _views(catalog, by) as views:
+            return plan.split(catalog, views, into=shares, seed=None if in_order else seed, by=by), to
+
+    arguments: list[tuple[str, object]] = [
+        ("--into", f"{part}={_listed(said)}") for part, said in into.items()
+    ]
+    if shares:
+        arguments += [("--by", by), ("--in-order", in_order), ("--seed", None if in_order else seed)]
+    return _composed(given, to, fill, settings, command("split", given, out, settings, arguments))
+
+
+def compose(sql: str, sources: Sources, *, out: PathLike, **options: Unpack[Options]) -> Report:
+    """The report of writing what one SELECT over `episodes`, `frames`, `tasks` … picks, in its order.
+
+    It returns `src_dataset` and `src_episode`, and with `out_dataset` one of several outputs for each row:
+    each is then a dataset of that name in the folder `out`. An episode may be picked more than once.
+    Errors: QueryError for SQL that DuckDB refuses or whose columns are no plan; UnknownEpisode; EmptyOutput;
+    otherwise as `merge`.
+    """
+    given, settings = named(sources), Settings(**options)
+    root = destination(out)
+
+    def fill(catalog: Catalog) -> tuple[plan.Notes, Destinations]:
+        with open_views(catalog) as views:
+            notes, outputs = plan.compose(catalog, views, output=root.name, sql=sql)
+        return notes, single(root) if outputs is None else several(root, outputs)
+
+    text = command("compose", given, out, settings, first=[sql])
+    return _composed(given, Destinations(root, {}), fill, settings, text)
+
+
+def open(sources: Sources, *, threads: int | None = None, memory: str | None = None) -> Datasets:
+    """The datasets, open for `.query(sql)` and `.frames(episodes)`; nothing is written anywhere.
+
+    Errors: SourceError where one cannot be read.
+    """
+    given = named(sources)
+    return Datasets(given.paths, names=given.names, threads=threads, memory=memory)
+
+
+def query(sources: Sources, sql: str, *, threads: int | None = None, memory: str | None = None) -> pa.Table:
+    """The result of one SELECT over `episodes`, `frames`, `tasks`, `clips` …, as an Arrow table in its order.
+
+    Errors: QueryError for SQL that DuckDB refuses, or that would do anything but read the sources.
+    """
+    with open(sources, threads=threads, memory=memory) as datasets:
+        return datasets.query(sql)
+
+
+def info(source: PathLike, *, threads: int | None = None, memory: str | None = None) -> Summary:
     """What is in a dataset: format, robot, episodes, tasks, features, cameras, sizes.
 
     Errors: SourceError where it cannot be read.
@@ -84,7 +217,7 @@ def info(source: str | Path, *, threads: int | None = None, memory: str | None =
         return summarise(catalog)
 
 
-def check(source: str | Path, *, threads: int | None = None, memory: str | None = None) -> list[Violation]:
+def check(source: PathLike, *, threads: int | None = None, memory: str | None = None) -> list[Violation]:
     """Every promise of its format that a dataset breaks; empty where it is sound.
 
     Reads metadata, parquet and video tables; decodes nothing, changes nothing.
@@ -94,8 +227,65 @@ def check(source: str | Path, *, threads: int | None = None, memory: str | None 
         return violations(catalog, scratch=scratch)
 
 
+# What all operations share ------------------------------------------------------------------------
+
+
+def _composed(given: Named, to: Destinations, fill: _Fill, settings: Settings, text: str) -> Report:
+    """Open the sources, let `fill` make the plan and say where its outputs go, and carry it out.
+
+    `to` is what is known of that beforehand.
+    """
+    start = time.perf_counter()
+    overwrite = settings.overwrite
+    refuse_taken(to, overwrite=overwrite, roots=[])
+    with (
+        _scratch(to.root, dry_run=settings.dry_run) as scratch,
+        _engine(scratch, settings.threads, settings.memory) as engine,
+    ):
+        catalog = open_catalog(engine, given.paths, names=given.names)
+        roots = [s.root for s in catalog.sources]
+        refuse_taken(to, overwrite=overwrite, roots=roots)
+        target = agree(
+            catalog, robot_type=settings.robot_type, limits=settings.limits, row_groups=settings.row_groups
+        )
+        _refuse_broken(catalog)
+        notes, to = fill(catalog)
+        refuse_taken(to, overwrite=overwrite, roots=roots)
+        layout = lay_out(
+            catalog,
+            target,
+            scratch=scratch,
+            notes=(*_repeated(catalog), *_unlisted(catalog), *notes),
+            reencode=settings.reencode,
+        )
+        if settings.dry_run:
+            return preview(layout, to)
+        return execute(
+            layout,
+            to,
+            command=text,
+            staging=scratch,
+            overwrite=overwrite,
+            progress=settings.told,
+            planned_s=time.perf_counter() - start,
+        )
+
+
+def _views(catalog: Catalog, by: str | None) -> AbstractContextManager[Views | None]:
+    return nullcontext() if by is None else open_views(catalog)
+
+
+def _held(said: Part) -> Part:
+    """What was said; an iterable as a list, to be read more than once."""
+    return list(said) if isinstance(said, Iterable) and not isinstance(said, str) else said
+
+
+def _listed(said: object) -> str:
+    return ",".join(map(str, said)) if isinstance(said, list) else str(said)
+
+
 @contextmanager
-def _opened(source: str | Path, threads: int | None, memory: str | None) -> Iterator[tuple[Catalog, Path]]:
+def _opened(source: PathLike, threads: int | None, memory: str | None) -> Iterator[tuple[Catalog, Path]]:
     with TemporaryDirectory(prefix="lecompose-") as folder, _engine(Path(folder), threads, memory) as engine:
         yield open_catalog(engine, [source]), Path(folder)
 
@@ -117,14 +307,6 @@ def _scratch(destination: Path, *, dry_run: bool) -> Iterator[Path]:
     else:
         with workspace(destination) as folder:
             yield folder
-
-
-def _refuse_options(*, row_groups: str, **positive: float) -> None:
-    if row_groups not in ROW_GROUPS:
-        raise RequestError(f'row groups "{row_groups}": one of {", ".join(ROW_GROUPS)} is needed')
-    for name, value in positive.items():
-        if not 0 < value < float("inf"):
-            raise RequestError(f"{name} is {value}; a number above 0 is needed")
 
 
 def _repeated(catalog: Catalog) -> Iterator[str]:

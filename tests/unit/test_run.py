@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lecompose.catalog import Catalog
+from lecompose.catalog.custom import Custom
 from lecompose.engine import Engine
 from lecompose.layout import Layout
 from lecompose.run import Run, Silent
@@ -16,8 +17,8 @@ from lecompose.run import Run, Silent
 @pytest.fixture
 def run(tmp_path: Path) -> Iterator[Run]:
     engine = Engine(scratch=tmp_path, threads=2)
-    layout = Layout(Catalog(engine, ()), None, None, (), {}, ())  # type: ignore[arg-type]
-    yield Run(layout, {}, {}, tmp_path, Silent())
+    layout = Layout(Catalog(engine, (), Custom((), 0)), None, None, (), {}, ())  # type: ignore[arg-type]
+    yield Run(layout, {}, {}, tmp_path, Silent(), "lecompose merge")
     engine.close()
 
 

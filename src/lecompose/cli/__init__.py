@@ -7,8 +7,15 @@ import click
 
 from lecompose import __version__
 from lecompose.cli.check import check
+from lecompose.cli.compose import compose
+from lecompose.cli.delete import delete
+from lecompose.cli.filter import filter
 from lecompose.cli.info import info
 from lecompose.cli.merge import merge
+from lecompose.cli.query import query
+from lecompose.cli.sample import sample
+from lecompose.cli.sort import sort
+from lecompose.cli.split import split
 from lecompose.cli.terminal import Terminated, printable, stoppable
 from lecompose.errors import ComposeError
 
@@ -35,15 +42,15 @@ class _Commands(click.Group):
 )
 @click.version_option(__version__, prog_name="lecompose")
 def main() -> None:
-    """Compose LeRobot datasets: merge them, look into them, check them.
+    """Compose LeRobot datasets: merge, split, filter, sample and query them with SQL.
 
     A dataset is a folder of format v2.0, v2.1 or v3.0, or a repo id under $HF_LEROBOT_HOME. Outputs are
-    v3.0. Videos are never decoded, sources never changed, and an output appears whole or not at all.
+    v3.0. Videos are copied, not decoded; sources never changed; an output appears whole or not at all.
 
     Exit codes: 0 done, 2 impossible request, 3 unusable source, 4 unusable video, 5 unwritable output,
     6 our own result failed its check.
     """
 
 
-for command in (merge, info, check):
+for command in (merge, split, filter, delete, sort, sample, compose, query, info, check):
     main.add_command(command)

@@ -1,6 +1,7 @@
 """Results on stdout: tables for people, JSON for programs."""
 
 import json
+import math
 from dataclasses import asdict
 from typing import Any
 
@@ -10,11 +11,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from lecompose.cli.terminal import duration, printable, size
-from lecompose.execute import Report
+from lecompose.report import Report
 from lecompose.stages.verify import Violation
 from lecompose.summary import Summary
 
 _PLAN_ROWS = 20
+_REENCODED_ROWS = 10
 
 
 def report(done: Report, *, as_json: bool, quiet: bool) -> None:
@@ -30,16 +32,42 @@ def report(done: Report, *, as_json: bool, quiet: bool) -> None:
         click.echo(f"note: {printable(note)}", err=True)
     verb, data = ("would write", "in the sources") if done.dry_run else ("wrote", "written")
     for output in done.outputs:
-        console.print(f"{verb} {_text(str(output))}")
+        console.print(
+            f"{verb} {_text(str(output.path))}: {output.episodes:,} episodes, {output.frames:,} frames"
+        )
     console.print(
-        f"  {done.episodes:,} episodes, {done.frames:,} frames, {len(done.files):,} data and video files\n"
+        f"  {len(done.files):,} data and video files; data: {size(done.bytes_encoded)} {data}\n"
         f"  video: {size(done.bytes_copied)} copied, {size(done.bytes_remuxed)} remuxed,"
-        f" {done.frames_decoded} frames decoded; data: {size(done.bytes_encoded)} {data}"
+        f" {done.frames_decoded} frames decoded"
     )
+    if done.frames_unreferenced:
+        console.print(
+            f"  {done.frames_unreferenced:,} frames of the videos belong to no episode, and stay behind"
+        )
+    _reencoded(console, done)
     if done.seconds:
         stages = ", ".join(f"{name} {seconds:.2f}" for name, seconds in done.seconds.items())
         console.print(f"  {sum(done.seconds.values()):.2f} s: {stages}")
     return None
+
+
+def _reencoded(console: Console, done: Report) -> None:
+    verb = "to be encoded anew" if done.dry_run else "encoded anew"
+    if done.reencoded:
+        console.print(f"  {len(done.reencoded)} of the clips {verb}, for they cannot be cut out as they are:")
+    for clip in done.reencoded[:_REENCODED_ROWS]:
+        console.print(
+            f'    {_text(clip.output)} episode {clip.episode}, camera "{_text(clip.camera)}":'
+            f" {clip.reason}{_nearness(clip.psnr_db)}"
+        )
+    if len(done.reencoded) > _REENCODED_ROWS:
+        console.print(f"    … and {len(done.reencoded) - _REENCODED_ROWS} more; all of them with --json")
+
+
+def _nearness(psnr_db: float | None) -> str:
+    if psnr_db is None:
+        return ""
+    return "; nothing lost" if psnr_db == math.inf else f"; {psnr_db:.1f} dB"
 
 
 def _plan(console: Console, done: Report) -> None:

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from lecompose import columns, formats
 from lecompose.errors import OutputUnwritable, RequestError, SourceBroken
+from lecompose.frames.windows import Place, batches, stored_as
 from lecompose.layout import jobs
 from lecompose.run import Run
 
@@ -19,7 +20,19 @@ from lecompose.run import Run
 _BATCH_BYTES = 64 * 2**20
 _MAX_BATCH_ROWS = 122_880
 
-TaskMaps = dict[tuple[str, str], np.ndarray]
+# A query costs the footer of its file, however little it reads: beyond so many, row groups are picked out.
+_FEW_READS = 16
+
+
+@dataclass(frozen=True)
+class _TaskMap:
+    """A source's task number → the output's, for all sources of one output in one array.
+
+    Shape: `numbers` are those of each source from its `first` on; -1 where there is none.
+    """
+
+    numbers: np.ndarray
+    first: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -29,6 +42,7 @@ class _File:
     path: Path
     reads: list[dict[str, Any]]
     episodes: list[dict[str, Any]]
+    tasks: _TaskMap
 
     @cached_property
     def ends(self) -> np.ndarray:
@@ -54,15 +68,21 @@ class _File:
         """How many rows are held at a time."""
         return max(1, min(_MAX_BATCH_ROWS, _BATCH_BYTES * self.rows // max(1, self.size_bytes)))
 
-    def numbering(self, start: int, stop: int) -> dict[str, np.ndarray]:
-        """The bookkeeping columns of some of the file's rows, task_index aside."""
-        rows = np.arange(start, stop, dtype=np.int64)
-        which = np.searchsorted(self.ends, rows, side="right")
+    @cached_property
+    def first_tasks(self) -> np.ndarray:
+        """Where in `tasks` the numbers of each episode's source begin. Shape: (episodes,)."""
+        return np.array([self.tasks.first[e["src_dataset"]] for e in self.episodes], dtype=np.int64)
+
+    def numbering(self, start: int, src_tasks: np.ndarray) -> dict[str, np.ndarray]:
+        """The bookkeeping columns of the rows from `start` on, whose tasks in their sources are these."""
+        rows = np.arange(start, start + len(src_tasks), dtype=np.int64)
+        which = np.minimum(np.searchsorted(self.ends, rows, side="right"), len(self.episodes) - 1)
         first = self.episodes[0]
         return {
             "index": rows + first["from_index"],
             "episode_index": which + first["out_episode"],
             "frame_index": rows - self.begins[which],
+            "task_index": self.tasks.numbers[self.first_tasks[which] + src_tasks],
         }
 
 
@@ -74,35 +94,44 @@ def data(run: Run) -> None:
     write = _writer(run)
     files = list(_files(run))
     run.progress.stage("data", sum(f.size_bytes for f in files), sum(len(f.episodes) for f in files))
-    tasks = _task_maps(run)
-    run.each(files, lambda file: _write_file(run, file, tasks, write))
+    run.each(files, lambda file: _write_file(run, file, write))
 
 
 def _files(run: Run) -> Iterator[_File]:
     key = ("out_dataset", "file_number")
     reads = dict(jobs(run.engine.rows("layout/all_reads"), *key))
+    tasks = _task_maps(run)
     for at, episodes in jobs(run.engine.rows("layout/all_episodes"), *key):
-        yield _File(run.data_file(at[0], episodes[0]), reads[at], episodes)
+        yield _File(run.data_file(at[0], episodes[0]), reads[at], episodes, tasks[at[0]])
 
 
-def _task_maps(run: Run) -> TaskMaps:
-    """(output, source) → array from the source's task number to the output's; -1 where there is none."""
+def _task_maps(run: Run) -> dict[str, _TaskMap]:
+    """The task numbers of each output."""
     maps = {}
-    for at, rows in jobs(run.engine.rows("layout/all_task_maps"), "out_dataset", "src_dataset"):
-        table = np.full(max(row["src_task"] for row in rows) + 1, -1, dtype=np.int64)
-        for row in rows:
-            table[row["src_task"]] = row["task_index"]
-        maps[at] = table
+    for (output,), rows in jobs(run.engine.rows("layout/all_task_maps"), "out_dataset"):
+        tables: list[np.ndarray] = []
+        first = {}
+        for (source,), tasks in jobs(rows, "src_dataset"):
+            first[source] = sum(map(len, tables))
+            tables.append(_task_numbers(tasks))
+        maps[output] = _TaskMap(np.concatenate(tables), first)
     return maps
+
+
+def _task_numbers(tasks: list[dict[str, Any]]) -> np.ndarray:
+    numbers = np.full(max(task["src_task"] for task in tasks) + 1, -1, dtype=np.int64)
+    for task in tasks:
+        numbers[task["src_task"]] = task["task_index"]
+    return numbers
 
 
 _Write = Callable[[_File, Iterator[pa.Table]], None]
 
 
-def _write_file(run: Run, file: _File, tasks: TaskMaps, write: _Write) -> None:
+def _write_file(run: Run, file: _File, write: _Write) -> None:
     file.path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        write(file, _finished(run, file, tasks))
+        write(file, _finished(run, file))
     except OSError as error:
         raise OutputUnwritable(f"cannot write data: {error}. ({file.path})") from error
     run.count("files_written", 1)
@@ -112,37 +141,48 @@ def _write_file(run: Run, file: _File, tasks: TaskMaps, write: _Write) -> None:
 # Rows -------------------------------------------------------------------------------------------
 
 
-def _finished(run: Run, file: _File, tasks: TaskMaps) -> Iterator[pa.Table]:
+def _finished(run: Run, file: _File) -> Iterator[pa.Table]:
     """The rows of a file in order, in the output's schema and numbering, some at a time."""
     schema = run.layout.schema
     at = 0
-    for read in file.reads:
-        task_map = tasks[read["out_dataset"], read["src_dataset"]]
-        for batch in _read(run, file, read):
-            stop = at + batch.num_rows
-            numbering = file.numbering(at, stop)
-            _refuse_disorder(file, batch, numbering, at)
-            numbering["task_index"] = task_map[batch["task_index"].to_numpy()]
-            arrays = [_array(batch, numbering, field, read) for field in schema]
-            yield pa.Table.from_arrays(arrays, schema=schema)
-            done = np.searchsorted(file.ends, [at, stop], side="right")
-            run.advance(file.size_bytes * batch.num_rows // file.rows, int(done[1] - done[0]))
-            at = stop
+    for batch, place in _streamed(run, file) if len(file.reads) <= _FEW_READS else _gathered(run, file):
+        stop = at + batch.num_rows
+        numbering = file.numbering(at, batch["task_index"].to_numpy())
+        _refuse_disorder(file, batch, numbering, at)
+        arrays = [_array(batch, numbering, field, place) for field in schema]
+        yield pa.Table.from_arrays(arrays, schema=schema)
+        done = np.searchsorted(file.ends, [at, stop], side="right")
+        run.advance(file.size_bytes * batch.num_rows // file.rows, int(done[1] - done[0]))
+        at = stop
     if at != file.rows:
         raise SourceBroken(
             f"data changed while it was read: {at} rows of {file.rows}. ({_place(file.reads[-1])})"
         )
 
 
-def _read(run: Run, file: _File, read: dict[str, Any]) -> Iterator[pa.RecordBatch]:
-    template = "write/frames_whole" if read["whole"] else "write/frames_range"
+_Rows = Iterator[tuple[pa.RecordBatch, str]]
+"""Rows in the order of an output file, and what to call the place that they come from."""
+
+
+def _gathered(run: Run, file: _File) -> _Rows:
+    """Rows of episodes that lie scattered, picked out row group by row group."""
+    kept = [field for field in run.layout.schema if field.name not in ("index", "episode_index")]
+    places = [Place(**{name: e[name] for name in Place.__annotations__}) for e in file.episodes]
+    for batch in batches(places, stored_as(pa.schema(kept)), file.batch_rows):
+        yield batch, f"one of {len(file.reads)} places from {file.reads[0]['files'][0]}"
+
+
+def _streamed(run: Run, file: _File) -> _Rows:
+    """Rows that stand one behind the other for long, by a query a stretch."""
     context = {"columns": [n for n in run.layout.schema.names if n not in ("index", "episode_index")]}
-    values: dict[str, object] = {"files": [formats.escaped_glob(f) for f in read["files"]]}
-    if not read["whole"]:
-        values |= {"first_episode": read["first_episode"], "last_episode": read["last_episode"]}
-    with run.engine.stream(template, context, batch_rows=file.batch_rows, **values) as reader:
-        while (batch := _next(reader, read)) is not None:
-            yield batch
+    for read in file.reads:
+        template = "write/frames_whole" if read["whole"] else "write/frames_range"
+        values: dict[str, object] = {"files": [formats.escaped_glob(f) for f in read["files"]]}
+        if not read["whole"]:
+            values |= {"first_episode": read["first_episode"], "last_episode": read["last_episode"]}
+        with run.engine.stream(template, context, batch_rows=file.batch_rows, **values) as reader:
+            while (batch := _next(reader, read)) is not None:
+                yield batch, _place(read)
 
 
 def _next(reader: pa.RecordBatchReader, read: dict[str, Any]) -> pa.RecordBatch | None:
@@ -169,15 +209,13 @@ def _refuse_disorder(file: _File, batch: pa.RecordBatch, numbering: dict[str, np
         )
 
 
-def _array(
-    batch: pa.RecordBatch, numbering: dict[str, np.ndarray], field: pa.Field, read: dict[str, Any]
-) -> pa.Array:
+def _array(batch: pa.RecordBatch, numbering: dict[str, np.ndarray], field: pa.Field, place: str) -> pa.Array:
     if field.name in formats.BOOKKEEPING:
         return pa.array(numbering[field.name])
     try:
         return columns.restored(batch[field.name], field.type)
     except pa.ArrowException as error:
-        raise SourceBroken(f'feature "{field.name}" is not as declared: {error}. ({_place(read)})') from error
+        raise SourceBroken(f'feature "{field.name}" is not as declared: {error}. ({place})') from error
 
 
 # Two layouts of the same rows -------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Puts finished outputs in their places: one rename each, all or none."""
+"""Puts finished outputs in their places: one rename each, or one for all of them; all or none."""
 
 import errno
 from pathlib import Path
@@ -15,8 +15,7 @@ def publish(run: Run) -> None:
     """
     run.progress.stage("publish", 0)
     undo: list[tuple[Path, Path]] = []
-    for output, folder in run.folders.items():
-        destination = run.destinations[output]
+    for folder, destination in run.moves.items():
         try:
             if run.overwrite and destination.exists():
                 _rename(destination, folder.with_name(f"{folder.name}.replaced"), undo)

@@ -53,7 +53,7 @@ def stats(run: Run) -> None:
 
     Errors: SourceBroken for unreadable statistics; OutputUnwritable.
     """
-    carried.register(run.layout.catalog, run.target.features)
+    carried.register(run.layout.catalog)
     numeric = [f for f in run.target.columns if f.is_numeric]
     incomplete = _incomplete(run, numeric)
     files = list(_data_files(run))

@@ -1,0 +1,27 @@
+"""`lecompose sort`."""
+
+from typing import Any
+
+import click
+
+from lecompose.cli import options
+from lecompose.cli.operation import composed
+
+
+@click.command()
+@options.sources
+@click.option("--by", required=True, metavar="SQL", help='Terms over `episodes`, as in "task, length desc".')
+@options.output
+@options.layout
+@options.engine
+@options.as_json
+def sort(sources: tuple[options.Source, ...], **request: Any) -> None:
+    """Copy every episode, in the order of SQL terms.
+
+    Episodes that the terms do not tell apart stay in the order of the sources.
+
+    \b
+    Example:
+      lecompose sort day/ -o sorted/ --by "task, length desc"
+    """
+    composed("sort", sources, **request)

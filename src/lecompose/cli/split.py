@@ -1,0 +1,52 @@
+"""`lecompose split`."""
+
+from typing import Any
+
+import click
+
+from lecompose.cli import options
+from lecompose.cli.operation import composed
+
+
+def _parts(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+    parts: dict[str, str] = {}
+    for part in given:
+        name, equals, said = part.partition("=")
+        if not (name and equals and said):
+            raise click.BadParameter(f'"{part}" is not NAME=PART, such as train=0.8 or train=0:40')
+        if name in parts:
+            raise click.BadParameter(f'part "{name}" is named twice')
+        parts[name] = said
+    return parts
+
+
+@click.command()
+@options.sources
+@click.option(
+    "--into",
+    required=True,
+    multiple=True,
+    metavar="NAME=PART",
+    callback=_parts,
+    help="A part: a fraction (0.8, 4/5, 80%), or episodes (0:40,57). Once for each part.",
+)
+@options.seed
+@options.by
+@click.option("--in-order", is_flag=True, help="The first episodes to the first part: do not shuffle.")
+@options.output
+@options.layout
+@options.engine
+@options.as_json
+def split(sources: tuple[options.Source, ...], **request: Any) -> None:
+    """Deal the episodes out to several datasets, FOLDER/NAME for each part.
+
+    Counts are exact, by largest remainder; fractions that sum to less than 1 leave a rest out. The seed
+    decides which episodes go where; inside a part they keep their order. With --by each stratum is
+    divided alike, with at least one episode in each part as far as the counts allow.
+
+    \b
+    Examples:
+      lecompose split day/ -o parts/ --into train=0.8 --into val=0.2 --seed 7 --by task
+      lecompose split day/ -o parts/ --into a=0:40 --into b=40,41,57:
+    """
+    composed("split", sources, **request)

@@ -1,0 +1,105 @@
+"""Where outputs go: whether they may, the hidden folder they are made in, and how they are put in place."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from lecompose.errors import OutputExists, OutputUnwritable, RequestError
+
+
+@dataclass(frozen=True)
+class Destinations:
+    """The folder of each output: `root` itself for a single one, else a folder of its name in it."""
+
+    root: Path
+    folders: Mapping[str, Path]
+
+    @property
+    def appear_at_once(self) -> bool:
+        """Whether one rename puts all outputs in place: their common folder is not there yet."""
+        return self.root not in self.folders.values() and not self.root.exists()
+
+
+def single(root: Path) -> Destinations:
+    return Destinations(root, {root.name: root})
+
+
+def several(root: Path, outputs: Sequence[str]) -> Destinations:
+    """Errors: RequestError for a name that cannot be a folder."""
+    wrong = [name for name in outputs if "/" in name or "\0" in name or name in ("", ".", "..")]
+    if wrong:
+        raise RequestError(f'an output is a folder, and cannot be named "{wrong[0]}"')
+    return Destinations(root, {name: root / name for name in outputs})
+
+
+def is_dataset(folder: Path) -> bool:
+    return (folder / "meta" / "info.json").is_file()
+
+
+@contextmanager
+def workspace(destination: Path) -> Iterator[Path]:
+    """A hidden folder on the destination's file system; gone afterwards unless the process is killed.
+
+    It lies beside the destination, but inside of a folder that is there to receive several outputs.
+    Errors: OutputUnwritable where it cannot be made.
+    """
+    receives = destination.is_dir() and not is_dataset(destination)
+    home = destination if receives else destination.parent
+    made = [p for p in (home, *home.parents) if not p.exists()]
+    folder: Path | None = None
+    try:
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+            folder = Path(tempfile.mkdtemp(prefix=f".{destination.name}.lecompose-", dir=home))
+        except OSError as error:
+            raise OutputUnwritable(
+                f"cannot write beside the output: {error.strerror or error}. Try: another -o. ({home})"
+            ) from error
+        yield folder
+    finally:
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+        for parent in made:
+            if parent.is_dir() and not any(parent.iterdir()):
+                parent.rmdir()
+
+
+def refuse_taken(destinations: Destinations, *, overwrite: bool, roots: Sequence[Path]) -> None:
+    """Nothing, where a run may publish at every destination.
+
+    Errors: OutputExists for anything there, unless `overwrite` and it is a dataset, and never one of the
+    sources; OutputUnwritable where a destination and a source lie inside each other, or cannot be seen.
+    """
+    for folder in destinations.folders.values():
+        try:
+            _refuse_taken(folder, overwrite=overwrite, roots=roots)
+        except PermissionError as error:
+            raise OutputUnwritable(f"no permission to look there. Try: another -o. ({folder})") from error
+        except NotADirectoryError as error:
+            raise OutputUnwritable(
+                f"a file stands where a folder is needed. Try: another -o. ({folder})"
+            ) from error
+
+
+def _refuse_taken(destination: Path, *, overwrite: bool, roots: Sequence[Path]) -> None:
+    real = destination.resolve()
+    for root in roots:
+        if real == root:
+            raise OutputExists(
+                f"the output is one of the sources, which are never changed. Try: another -o. ({real})"
+            )
+        if real in root.parents or root in real.parents:
+            raise OutputUnwritable(
+                f"output and source lie inside each other ({root}). Try: another -o. ({real})"
+            )
+    if not destination.exists() and not destination.is_symlink():
+        return
+    if not overwrite:
+        raise OutputExists(f"the output is already there. Try: --overwrite, or another -o. ({destination})")
+    if not is_dataset(destination):
+        raise OutputExists(
+            f"--overwrite replaces only a dataset, and this is none. Try: another -o. ({destination})"
+        )
