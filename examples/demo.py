@@ -1,8 +1,9 @@
-"""Records two small datasets with a toy robot, merges them, and checks the result.
+"""Records two small datasets with a toy robot, merges, queries and splits them, and checks the result.
 
 Usage: python examples/demo.py [FOLDER]     (default: demo/ in the current folder; made anew each time)
 """
 
+import shlex
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from recorder import record
 
 
 def main(folder: Path) -> int:
-    """Exit code 0 when the merged dataset is sound."""
+    """Exit code 0 when every command did its work."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     monday, tuesday, both = folder / "monday", folder / "tuesday", folder / "both"
@@ -21,12 +22,18 @@ def main(folder: Path) -> int:
     record(monday, version="v2.1", frames=(45, 60, 30), tasks=("pick the cup", "wave"), size=(128, 96))
     record(tuesday, version="v3.0", frames=(50, 40), tasks=("wave", "open the box"), seed=1, size=(128, 96))
 
+    minutes = (
+        "select task, count(*) as episodes, sum(seconds) as seconds from episodes group by all order by all"
+    )
+    parts = ["--into", "train=0.6", "--into", "val=0.4"]
     for command in (
         ["merge", str(monday), str(tuesday), "-o", str(both)],
         ["info", str(both)],
         ["check", str(both)],
+        ["query", str(both), minutes],
+        ["split", str(both), "-o", str(folder / "parts"), *parts, "--seed", "7"],
     ):
-        print(f"\n$ lecompose {' '.join(command)}", flush=True)
+        print(f"\n$ {shlex.join(['lecompose', *command])}", flush=True)
         done = subprocess.run([sys.executable, "-m", "lecompose", *command], check=False)
         if done.returncode:
             return done.returncode

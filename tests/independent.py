@@ -298,19 +298,33 @@ def hf_type(feature: Mapping[str, Any]) -> dict[str, Any]:
 # An output against its sources ------------------------------------------------------------------
 
 
-def assert_merged(
+Pick = tuple[Path, int]
+
+
+def every(*roots: Path) -> list[Pick]:
+    """All episodes of the datasets, in order, by their places in the episode lists."""
+    return [(root, n) for root in roots for n in range(len(read(root).episodes))]
+
+
+def assert_merged(out: Path, sources: Sequence[Path], **settings: Any) -> Dataset:
+    """The output, after it was found to hold every episode of the sources in order."""
+    return assert_composed(out, every(*sources), **settings)
+
+
+def assert_composed(
     out: Path,
-    sources: Sequence[Path],
+    picks: Sequence[Pick],
     *,
     row_groups: str = "episode",
     robot_type: str | None = "toy_arm",
     pictures: bool = True,
 ) -> Dataset:
-    """The output, after every frame, pointer, statistic and total in it was found true."""
+    """The output, after every frame, pointer, statistic and total in it was found true: the picked episodes
+    and no others, in that order."""
     made = read(out)
-    given = [read(root) for root in sources]
-    episodes = [episode for dataset in given for episode in dataset.episodes]
-    _check_info(made, given, episodes, robot_type)
+    given = {root: read(root) for root, _ in picks}
+    episodes = [given[root].episodes[n] for root, n in picks]
+    _check_info(made, list(given.values()), episodes, robot_type)
     _check_tasks(made, episodes)
     _check_data(made, episodes, row_groups)
     _check_episode_list(made, episodes)
@@ -450,7 +464,9 @@ def _check_episode_columns(made: Dataset, schema: pa.Schema) -> None:
     assert [name for name, _ in fields[-2:]] == [name for name, _ in back]
     for name, kind in (*front, *back):
         assert schema.field(name).type.equals(kind) or kind == pa.list_(pa.string()), name
-    middle = [name for name, _ in fields[len(front) : -2]]
+    # What a user added comes last before the pointers to the row's own file.
+    middle = [name for name, _ in fields[len(front) : -2] if name.startswith("stats/")]
+    assert [name for name, _ in fields[len(front) :]][: len(middle)] == middle
     known = [f"stats/{feature}/{stat}" for feature in made.features for stat in STATS]
     assert middle == [name for name in known if name in middle], "statistics in the order of the features"
     for name in middle:
@@ -576,7 +592,7 @@ def _check_pooled(
 def _check_no_other_file(made: Dataset) -> None:
     """Every file is one that the metadata names; every chunk and file is numbered from 0 without a gap."""
     rows = episode_rows(made.root)
-    wanted = {"meta/info.json", "meta/stats.json", "meta/tasks.parquet"}
+    wanted = {"meta/info.json", "meta/stats.json", "meta/tasks.parquet", "meta/lineage.parquet"}
     for family, template in (("data", DATA), ("meta/episodes", EPISODES)):
         wanted |= _numbered(rows, family, template.format, made)
     for camera in made.cameras:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import lecompose
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 cli = pytest.importorskip("lecompose.cli", reason="there is no command line yet")
 sys.path.insert(0, str(CHECKOUT / "docs"))
@@ -29,7 +31,9 @@ def examples(page: str) -> Iterator[list[str]]:
                 yield words
 
 
-README = list(examples((CHECKOUT / "README.md").read_text(encoding="utf-8")))
+PAGE = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+README = list(examples(PAGE))
+(RECIPE,) = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
 
 
 def test_cli_reference_is_fresh() -> None:
@@ -49,8 +53,32 @@ def test_readme_shows_commands() -> None:
 
 
 @pytest.mark.parametrize("words", README, ids=" ".join)
-def test_readme_command_parses(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_readme_command_parses(words: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("recipe.sql", "report.sql"):
+        Path(name).write_text(RECIPE, encoding="utf-8")
     for command in COMMANDS.values():
         if not isinstance(command, click.Group):
             monkeypatch.setattr(command, "callback", lambda **_: None)  # read the line, run nothing
     cli.main.main(args=words[1:], prog_name=words[0], standalone_mode=False)
+
+
+def test_readme_recipe_composes(dataset_v30: Path, dataset_v21: Path, tmp_path: Path) -> None:
+    """As it stands there, but for the least length: the toy episodes are short."""
+    recipe = RECIPE.replace("length > 30", "length > 3")
+    assert recipe != RECIPE
+    report = lecompose.compose(recipe, {"pick": dataset_v30, "place": dataset_v21}, out=tmp_path / "mixed")
+    rows = lecompose.query(tmp_path / "mixed", "select from_dataset from lineage order by src_episode")
+    assert rows["from_dataset"].to_pylist() == ["pick", "place"] * 3
+    assert report.episodes == 6
+
+
+# Of any dataset; those with -f read a file, and lineage is there only in what was composed.
+QUERIES = [
+    words for words in README if words[1] == "query" and "-f" not in words and "lineage" not in words[-1]
+]
+
+
+@pytest.mark.parametrize("words", QUERIES, ids=lambda words: words[-1])
+def test_readme_query_runs(words: list[str], dataset_v30: Path) -> None:
+    assert len(lecompose.query(dataset_v30, words[-1])) > 0

@@ -3,8 +3,10 @@
 import lecompose
 from lecompose import errors
 
-OPERATIONS = {"check", "info", "merge"}
-RESULTS = {"Report", "Summary", "Violation"}
+OPERATIONS = {
+    "check", "compose", "delete", "filter", "info", "merge", "open", "query", "sample", "sort", "split",
+}  # fmt: skip
+RESULTS = {"Datasets", "Report", "Summary", "Violation"}
 ERRORS = {
     name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, Exception)
 }

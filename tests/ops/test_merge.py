@@ -336,7 +336,7 @@ def forbidden(*_args: object, **_settings: object) -> None:
 def test_report(recorded: Record, tmp_path: Path) -> None:
     sources = [recorded(version="v2.1", codec="h264", frames=(5, 7)), recorded(codec="h264", frames=(3,))]
     report = merged(sources, tmp_path / "out")
-    assert report.outputs == (tmp_path / "out",)
+    assert [output.path for output in report.outputs] == [tmp_path / "out"]
     assert (report.episodes, report.frames) == (3, 15)
     assert list(report.seconds) == ["plan", "data", "video", "stats", "metadata", "verify", "publish"]
     assert not report.dry_run

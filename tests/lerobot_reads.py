@@ -1,0 +1,99 @@
+"""What LeRobot's own reader shows of datasets that the toy recorder's frames went into."""
+
+import random
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from recorder import Barcode, read_barcode, value
+
+TASKS = ("pick the cup", "place the cup", "wave")
+
+
+class Moment(NamedTuple):
+    """One frame as it was recorded."""
+
+    seed: int
+    episode: int
+    frame: int
+    task: str
+
+
+def opened(root: Path, **settings: Any) -> Any:
+    from lerobot.datasets.lerobot_dataset import LeRobotDataset
+
+    return LeRobotDataset("lecompose/test", root=root, return_uint8=True, **settings)
+
+
+def without_seeking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """LeRobot decodes each file from its start on.
+
+    FFmpeg seeks by decoding times and lands behind some HEVC frames, of any dataset. Which ones has a
+    test of its own; elsewhere all frames are to be seen.
+    """
+    from lerobot.datasets import dataset_reader
+
+    decode = dataset_reader.decode_video_frames
+
+    def decode_all(path: Path, times: list[float], *rest: Any, **settings: Any) -> Any:
+        return decode(path, [0.0, *times], *rest, **settings)[1:]
+
+    monkeypatch.setattr(dataset_reader, "decode_video_frames", decode_all)
+
+
+def halves(episode: int, frame: int) -> str:
+    """Two tasks an episode, not in the order of the first episode."""
+    return TASKS[(episode + frame // 4) % 3]
+
+
+def moments(*recordings: dict[str, Any]) -> list[Moment]:
+    """The frames of a merge of what `record` makes of these settings."""
+    return [
+        Moment(
+            settings["seed"],
+            episode,
+            frame,
+            settings["task_of"](episode, frame)
+            if "task_of" in settings
+            else settings["tasks"][episode % len(settings["tasks"])],
+        )
+        for settings in recordings
+        for episode, length in enumerate(settings["frames"])
+        for frame in range(length)
+    ]
+
+
+def episodes_of(frames: Iterable[Moment], *numbers: int) -> list[Moment]:
+    """The frames of the episodes with these numbers in the merged dataset."""
+    number, kept = -1, []
+    for moment in frames:
+        number += moment.frame == 0
+        if number in numbers:
+            kept.append(moment)
+    return kept
+
+
+def assert_recorded(dataset: Any, expected: list[Moment]) -> None:
+    """Every item is the frame that belongs there; visited in random order, as training does."""
+    assert len(dataset) == len(expected)
+    order = list(range(len(expected)))
+    random.Random(5).shuffle(order)
+    for index in order:
+        item, moment = dataset[index], expected[index]
+        assert (int(item["index"]), item["task"]) == (index, moment.task)
+        assert int(item["frame_index"]) == moment.frame
+        assert item["timestamp"] == np.float32(moment.frame / dataset.fps)
+        for name in ("observation.state", "action"):
+            recorded = value(name, moment.episode, moment.frame, seed=moment.seed)
+            assert np.array_equal(item[name].numpy(), recorded)
+        for number, key in enumerate(dataset.meta.video_keys + dataset.meta.image_keys):
+            assert mark_of(item[key]) == (*moment[:3], number)
+
+
+def mark_of(image: Any) -> Barcode:
+    """The bar code in LeRobot's tensor: bytes out of videos, 0 to 1 out of image columns."""
+    pixels = image.numpy().transpose(1, 2, 0)
+    return read_barcode(pixels if pixels.dtype == np.uint8 else pixels * 255)
