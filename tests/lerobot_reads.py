@@ -1,16 +1,19 @@
 """What LeRobot's own reader shows of datasets that the toy recorder's frames went into."""
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import av
 import numpy as np
 import pytest
 
 from recorder import Barcode, read_barcode, value
 
 TASKS = ("pick the cup", "place the cup", "wave")
+# torchcodec reads HEVC wrongly in random order, merged or not; see `without_seeking` for PyAV.
+CODECS = (("libsvtav1", "torchcodec"), ("libsvtav1", "pyav"), ("h264", "torchcodec"), ("hevc", "pyav"))
 
 
 class Moment(NamedTuple):
@@ -97,3 +100,16 @@ def mark_of(image: Any) -> Barcode:
     """The bar code in LeRobot's tensor: bytes out of videos, 0 to 1 out of image columns."""
     pixels = image.numpy().transpose(1, 2, 0)
     return read_barcode(pixels if pixels.dtype == np.uint8 else pixels * 255)
+
+
+def pictures(path: Path, backend: str) -> Iterator[np.ndarray]:
+    """Every picture of a file from its first to its last, by the decoder that LeRobot would use."""
+    if backend == "pyav":
+        with av.open(str(path)) as file:
+            for frame in file.decode(video=0):
+                yield frame.to_ndarray(format="rgb24").transpose(2, 0, 1)
+    else:
+        from torchcodec.decoders import VideoDecoder
+
+        for frame in VideoDecoder(str(path), seek_mode="exact"):
+            yield frame.numpy()

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 import pytest
 from independent import read
 from lerobot_reads import (
+    CODECS,
     TASKS,
     Moment,
     assert_recorded,
@@ -16,6 +16,7 @@ from lerobot_reads import (
     halves,
     moments,
     opened,
+    pictures,
     without_seeking,
 )
 
@@ -24,7 +25,6 @@ import lecompose
 pytestmark = pytest.mark.oracle
 
 Record = Callable[..., Path]
-CODECS = (("libsvtav1", "torchcodec"), ("libsvtav1", "pyav"), ("h264", "torchcodec"), ("hevc", "pyav"))
 MANY_FILES = {"frames_per_data_file": 10, "frames_per_video_file": 14, "episodes_per_meta_file": 3}
 FORMATS: tuple[dict[str, Any], ...] = (
     {"version": "v2.0"}, {"version": "v2.1"}, {"version": "v3.0"}, {"version": "v3.0", **MANY_FILES},
@@ -123,20 +123,7 @@ def test_real_recordings_split_and_merged_again(backend: str, real: Path, tmp_pa
             (episode,) = [
                 e for e in episodes if e.rows["action"].to_pylist() == made.rows["action"].to_pylist()
             ]
-            for seen in shown(episode.clips[camera][0], backend):
+            for seen in pictures(episode.clips[camera][0], backend):
                 item = dataset[next(items)]
                 assert np.array_equal(item[camera].numpy(), seen)
         assert next(items, None) is None
-
-
-def shown(path: Path, backend: str) -> Any:
-    """Every picture of a file in order, by the decoder that LeRobot uses."""
-    if backend == "pyav":
-        with av.open(str(path)) as file:
-            for frame in file.decode(video=0):
-                yield frame.to_ndarray(format="rgb24").transpose(2, 0, 1)
-    else:
-        from torchcodec.decoders import VideoDecoder
-
-        for frame in VideoDecoder(str(path), seek_mode="exact"):
-            yield frame.numpy()

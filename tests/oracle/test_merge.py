@@ -2,15 +2,15 @@
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 import pytest
 from independent import episode_rows, read, table
 from lerobot_reads import (
+    CODECS,
     TASKS,
     Moment,
     assert_recorded,
@@ -19,6 +19,7 @@ from lerobot_reads import (
     mark_of,
     moments,
     opened,
+    pictures,
     without_seeking,
 )
 
@@ -32,8 +33,6 @@ CAMERA = "observation.images.cam_high"  # of the real recordings
 FRONT = "observation.images.front"  # of the toy recorder
 TINY = {"data_mb": 0.001, "video_mb": 0.002, "chunk_files": 2}
 BACKENDS = ("torchcodec", "pyav")
-# torchcodec reads HEVC wrongly in random order, merged or not; see `without_seeking` for PyAV.
-CODECS = (("libsvtav1", "torchcodec"), ("libsvtav1", "pyav"), ("h264", "torchcodec"), ("hevc", "pyav"))
 
 
 def assert_exact_times(root: Path) -> None:
@@ -63,19 +62,6 @@ def g1(real: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list
     out = tmp_path_factory.mktemp("real") / "g1"
     lecompose.merge(sources, out=out)
     return out, [episode for source in sources for episode in read(source).episodes]
-
-
-def pictures(path: Path, backend: str) -> Iterator[np.ndarray]:
-    """Every picture of a file from its first to its last, by the decoder that LeRobot would use."""
-    if backend == "pyav":
-        with av.open(str(path)) as file:
-            for frame in file.decode(video=0):
-                yield frame.to_ndarray(format="rgb24").transpose(2, 0, 1)
-    else:
-        from torchcodec.decoders import VideoDecoder
-
-        for frame in VideoDecoder(str(path), seek_mode="exact"):
-            yield frame.numpy()
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
