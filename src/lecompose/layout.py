@@ -52,7 +52,7 @@ _ENCODINGS = pa.schema([("video_file", pa.string()), ("splice_key", pa.string())
 class Reencoded:
     """One clip whose packets cannot be copied without frames of others; `reason` says why.
 
-    `psnr_db` is how near the encoded luma came to the source's, infinite where nothing was lost; None
+    `psnr_db` is how near the encoded pictures came to the source's, infinite where nothing was lost; None
     before the run.
     """
 

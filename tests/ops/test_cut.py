@@ -273,7 +273,7 @@ def test_every_way_to_cut(recipe: str, long_gops: Callable[..., Path], tmp_path:
     copied = {"all"} if "open" in recipe else {"all", "on_a_key"}
     assert {name for name, *_ in again}.isdisjoint(copied), "whole groups need no encoder"
     assert ("last", 0, 5, "starts 5 frames behind a keyframe") in again
-    assert all(clip.psnr_db > 40 for clip in report.reencoded)
+    assert [clip for clip in report.reencoded if not clip.psnr_db > 40] == []
 
 
 def test_frames_that_others_need_are_told(long_gops: Callable[..., Path], tmp_path: Path) -> None:
@@ -359,7 +359,7 @@ def test_encoded_clips_share_files(long_gops: Callable[..., Path], tmp_path: Pat
 
 def test_a_clip_in_several_outputs_is_encoded_once(long_gops: Callable[..., Path], tmp_path: Path) -> None:
     root = shutil.copytree(long_gops("h264"), tmp_path / "long")
-    say(root, **{"video.crf": 8})
+    say(root, **{"video.crf": 4})
     report = composed(root, tmp_path / "out", {"a": [5], "b": [4, 1, 5], "c": [5, 5]})
     assert len(report.reencoded) == 6
     # Of 5, 4 and 1, and of what each leans on: once to encode them, once to hold the result against them.

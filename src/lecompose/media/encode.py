@@ -33,7 +33,7 @@ OnFrame = Callable[[], None]
 class Encoded:
     """A new video of the frames asked for, and nothing else.
 
-    `psnr_db` is that of all luma samples together, infinite where every sample is what it was.
+    `psnr_db` is that of all pixels together, infinite where every one is what it was.
     """
 
     video: Video
@@ -190,16 +190,24 @@ def _refuse_unfit(work: _Work, video: Video) -> None:
 
 
 def _psnr(work: _Work, out: Path) -> float:
-    """Peak signal to noise of the encoded frames; of all planes where nothing may be lost. Units: dB."""
+    """Peak signal to noise of the encoded frames: as they are shown, or as stored where nothing may be lost.
+
+    Units: dB.
+    """
     error = samples = 0
     peak = 1
+    seen = _planes if work.how.lossless else _shown
     for before, after in zip(_pictures(work, work.cut, work.first), _pictures(work, out, 0), strict=True):
-        peak = 2 ** before.format.components[0].bits - 1
-        planes = len(before.planes) if work.how.lossless else 1
-        for one, other in list(zip(_planes(before), _planes(after), strict=True))[:planes]:
-            error += int(np.square(one.astype(np.int32) - other, dtype=np.int64).sum())
+        for one, other in zip(seen(before), seen(after), strict=True):
+            peak = np.iinfo(one.dtype).max
+            error += int(np.square(one.astype(np.int64) - other).sum())
             samples += one.size
     return 10 * math.log10(peak**2 * samples / error) if error else math.inf
+
+
+def _shown(frame: "VideoFrame") -> Iterator[np.ndarray[Any, np.dtype[Any]]]:
+    """The picture in red, green and blue: what a policy sees. Shape: (height, width, 3)."""
+    yield frame.to_ndarray(format="rgb24" if frame.format.components[0].bits == 8 else "rgb48le")
 
 
 def _planes(frame: "VideoFrame") -> Iterator[np.ndarray[Any, np.dtype[Any]]]:
