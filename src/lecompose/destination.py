@@ -23,16 +23,28 @@ class Destinations:
         return self.root not in self.folders.values() and not self.root.exists()
 
 
+# What a dataset folder holds; the last two are what downloads leave there.
+_PARTS = frozenset(("meta", "data", "videos", "images", ".cache", ".gitattributes"))
+
+
 def single(root: Path) -> Destinations:
     return Destinations(root, {root.name: root})
 
 
 def several(root: Path, outputs: Sequence[str]) -> Destinations:
     """Errors: RequestError for a name that cannot be a folder."""
-    wrong = [name for name in outputs if "/" in name or "\0" in name or name in ("", ".", "..")]
+    wrong = [name for name in outputs if not _can_be_folder(name)]
     if wrong:
         raise RequestError(f'an output is a folder, and cannot be named "{wrong[0]}"')
+    if len({name.casefold() for name in outputs}) < len(outputs):
+        raise RequestError(
+            f"outputs that differ in case only are one folder on some disks: {', '.join(outputs)}"
+        )
     return Destinations(root, {name: root / name for name in outputs})
+
+
+def _can_be_folder(name: str) -> bool:
+    return name not in ("", ".", "..") and not {"/", "\0"} & set(name) and len(name.encode()) <= 255
 
 
 def is_dataset(folder: Path) -> bool:
@@ -102,4 +114,10 @@ def _refuse_taken(destination: Path, *, overwrite: bool, roots: Sequence[Path]) 
     if not is_dataset(destination):
         raise OutputExists(
             f"--overwrite replaces only a dataset, and this is none. Try: another -o. ({destination})"
+        )
+    others = sorted(entry.name for entry in destination.iterdir() if entry.name not in _PARTS)
+    if others:
+        raise OutputExists(
+            f"--overwrite would remove what is no part of the dataset: {', '.join(others)}."
+            f" Try: move it away, or another -o. ({destination})"
         )

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from lecompose.destination import is_dataset
 from lecompose.errors import OutputExists, OutputUnwritable, RequestError
 
 FORMATS = ("csv", "json", "parquet")
@@ -27,12 +28,13 @@ def format_of(path: Path, format: str | None) -> str:
 
 
 def refuse_place(path: Path, *, overwrite: bool, roots: Sequence[Path]) -> None:
-    """Errors: RequestError for a file in a dataset that is read; OutputExists; OutputUnwritable."""
-    within = next((r for r in roots if path.resolve().is_relative_to(r)), None)
+    """Errors: RequestError for a file in a dataset; OutputExists; OutputUnwritable."""
+    real = path.resolve()
+    within = next((r for r in (*roots, *real.parents) if real.is_relative_to(r) and is_dataset(r)), None)
     if within is not None:
-        raise RequestError(f"the output would lie in a dataset that is read, {within}. ({path})")
-    if path.is_dir():
-        raise OutputExists(f"a folder; a file is needed. ({path})")
+        raise RequestError(f"the rows would lie in a dataset. Try: another -o. ({within})")
+    if path.exists() and not path.is_file():
+        raise OutputExists(f"not a file; a file is needed. Try: another -o. ({path})")
     if path.exists() and not overwrite:
         raise OutputExists(f"the file is there already. Try: another name, or --overwrite. ({path})")
     if not path.parent.is_dir():

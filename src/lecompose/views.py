@@ -1,7 +1,7 @@
 """What users' SQL sees: datasets, features, tasks, episodes, frames, clips, lineage; in a sandbox of its own.
 
 with open_views(catalog) as views:
-    kept = views.where("length > 100 and task ilike '%cup%'")
+    truth = views.truth("length > 100 and task ilike '%cup%'")
 """
 
 import shutil
@@ -45,29 +45,30 @@ class Views:
     # Reading statistics can take longer than all the rest: they are there once a text may use them.
     has_stats: Event = field(default_factory=Event)
 
-    def where(self, predicate: str) -> pa.Table:
-        """The episodes for which `predicate` is true, as in the sources. Shape: src_dataset, src_episode."""
+    def truth(self, predicate: str) -> pa.Table:
+        """Whether `predicate` is true of each episode, or null. Shape: src_dataset, src_episode, value."""
         self._complete(f"from episodes select {predicate}")
         with _hinted("Try: a window, as in length > avg(length) over (), or a predicate over frames"):
             values = self._of_each_episode(self.sandbox.each("episodes", predicate))
-        return self._as_in_sources(_true(values))
+        return self._as_in_sources(_boolean(values))
 
-    def where_frames(self, predicate: str) -> pa.Table:
-        """The episodes over whose frames an aggregate `predicate` is true. Shape: as of `where`."""
+    def truth_of_frames(self, predicate: str) -> pa.Table:
+        """Whether an aggregate `predicate` is true of the frames of each episode. Shape: as of `truth`."""
         self._complete(f"from frames select {predicate}")
         with _hinted("Try: an aggregate over the episode's frames, as in max(abs(action[1])) < 2.5"):
             values = self.sandbox.grouped("frames", predicate)
-        return self._as_in_sources(_true(values))
+        return self._as_in_sources(_boolean(values))
 
     def strata(self, expression: str) -> pa.Table:
         """The value of `expression` as text for each episode. Shape: src_dataset, src_episode, stratum."""
         self._complete(f"from episodes select {expression}")
-        values = self._of_each_episode(self.sandbox.each("episodes", expression, kind="varchar"))
+        with _hinted("Try: an expression over one episode; length > avg(length) over () sees them all"):
+            values = self._of_each_episode(self.sandbox.each("episodes", expression, kind="varchar"))
         texts = pc.fill_null(values["value"].cast(pa.string()), "null")
         return self._as_in_sources(values.drop_columns("value").append_column("stratum", texts))
 
     def ordered(self, terms: str) -> pa.Table:
-        """All episodes in the order of the SQL terms, ties as in the sources. Shape: as of `where`."""
+        """All episodes in the order of SQL terms, ties as in the sources. Shape: src_dataset, src_episode."""
         self._complete(f"from episodes select 1 order by {terms}")
         ties = "(select d.rowid from datasets d where d.src_dataset = episodes.src_dataset), src_episode"
         return self.sandbox.ordered("episodes", terms, ties=ties)
@@ -127,11 +128,11 @@ class Views:
         return rows.append_column("place", place).sort_by(order).drop_columns("place")
 
 
-def _true(values: pa.Table) -> pa.Table:
+def _boolean(values: pa.Table) -> pa.Table:
     kind = values["value"].type
     if not pa.types.is_boolean(kind):
         raise QueryError(f"a condition, true or false, is needed; this gives {kind}")
-    return values.filter(values["value"]).drop_columns("value")
+    return values
 
 
 @contextmanager

@@ -399,3 +399,38 @@ def test_episodes_without_picture_statistics_are_told(
     (bare / "meta/episodes_stats.jsonl").unlink()
     report = lecompose.merge([bare, recorded(cameras=("front",), codec="h264")], out=tmp_path / "out")
     assert [note for note in report.notes if "3 episodes have no picture statistics" in note] != []
+
+
+def test_an_option_is_given_once(recorded: Record, tmp_path: Path) -> None:
+    """The last would win in silence; what may repeat says so."""
+    source = recorded(**SMALL)
+    for arguments in (
+        ["delete", source, "-o", tmp_path / "out", "--episodes", "0", "--episodes", "1"],
+        ["filter", source, "-o", tmp_path / "out", "--where", "true", "--where", "length > 3"],
+        ["merge", source, "-o", tmp_path / "out", "--out", tmp_path / "other"],
+    ):
+        done = run(*arguments)
+        assert done.exit_code == 2
+        assert "is given more than once" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+    done = run("split", source, "-o", tmp_path / "out", "--into", "a=0", "--into", "b=1:", "--quiet", "-q")
+    assert done.exit_code == 0, done.stderr
+
+
+def test_overwrite_removes_nothing_but_a_dataset(recorded: Record, tmp_path: Path) -> None:
+    source = recorded(**SMALL)
+    assert run("merge", source, "-o", tmp_path / "out", "-q").exit_code == 0
+    (tmp_path / "out" / "mine").mkdir()
+    before = digest(tmp_path / "out")
+    done = run("merge", source, "-o", tmp_path / "out", "--overwrite")
+    assert (done.exit_code, digest(tmp_path / "out")) == (5, before)
+    assert "no part of the dataset: mine" in done.stderr
+    (tmp_path / "out" / "mine").rmdir()
+    assert run("merge", source, "-o", tmp_path / "out", "--overwrite").exit_code == 0
+
+
+def test_the_dataset_that_was_meant(recorded: Record, make_dataset: Record, tmp_path: Path) -> None:
+    make_dataset("monday", **SMALL)
+    done = run("info", tmp_path / "mondy")
+    assert done.exit_code == 3
+    assert f"Try: {tmp_path / 'monday'}" in done.stderr

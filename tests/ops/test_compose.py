@@ -50,8 +50,9 @@ def test_interleaved(pick: Path, place: Path, tmp_path: Path) -> None:
 
 def test_an_episode_more_than_once(pick: Path, tmp_path: Path) -> None:
     sql = "from episodes, range(3) n(turn) where src_episode < 2 order by turn, src_episode"
-    lecompose.compose(sql, pick, out=tmp_path / "out")
+    report = lecompose.compose(sql, pick, out=tmp_path / "out")
     assert_composed(tmp_path / "out", [(pick, 0), (pick, 1)] * 3)
+    assert "4 episodes are picked again for an output that has them already" in report.notes
 
 
 def test_several_outputs_in_one_pass(pick: Path, place: Path, tmp_path: Path) -> None:
@@ -88,7 +89,7 @@ def test_by_frames_and_tasks(pick: Path, place: Path, tmp_path: Path) -> None:
         ("select src_dataset, null::bigint as src_episode from episodes", QueryError, "without src_episode"),
         ("select src_dataset, src_episode, null as out_dataset from episodes", QueryError, "out_dataset"),
         ("select src_dataset, 99 as src_episode from episodes", UnknownEpisode, "no episode 99"),
-        ("select 'x' as src_dataset, 0 as src_episode", UnknownEpisode, 'source "x"'),
+        ("select 'x' as src_dataset, 0 as src_episode", UnknownEpisode, 'no source is called "x"'),
         ("select src_dataset, src_episode from episodes where false", EmptyOutput, "no episode"),
         (
             "select src_dataset, src_episode, '../up' as out_dataset from episodes",

@@ -127,3 +127,15 @@ def test_a_mistake_is_told_with_its_place_and_the_names_that_exist(source: Path,
     assert "length" in str(error.value)
     with pytest.raises(QueryError, match=r"max\("):
         lecompose.filter(source, out=tmp_path / "out", where_frames="action[1] < 2.5")
+
+
+def test_what_is_neither_true_nor_false_is_told(source: Path, tmp_path: Path) -> None:
+    report = lecompose.filter(source, out=tmp_path / "out", where="case when src_episode > 3 then true end")
+    assert "neither true nor false for 4 of 6 episodes" in " ".join(report.notes)
+    with pytest.raises(EmptyOutput, match=r"(?s)no episode passes.*for 6 of 6 episodes; an index outside"):
+        lecompose.filter(source, out=tmp_path / "none", where_frames="max(action[7]) > 0")
+
+
+def test_double_quotes_are_for_names(source: Path, tmp_path: Path) -> None:
+    with pytest.raises(QueryError, match="Try: 'wave', if it is a text"):
+        lecompose.filter(source, out=tmp_path / "out", where='task = "wave"')

@@ -116,7 +116,7 @@ def test_cells(recorded: Record) -> None:
     lines = run(recorded(**SMALL), sql, COLUMNS="300").stdout.splitlines()
     cells = [cell.strip() for cell in lines[3].split("│")[1:-1]]
     assert cells == [
-        *("1", "a", "NULL", "", "[red]x[/red]", "\ufffd[31m\ufffd"),
+        *("1", "a", "NULL", "", "[red]x[/red]", "\ufffd[31m\\n"),
         *("<2 B>", "[1.5, NULL]", "{k=1}", "true", "日本", cells[11], "nan"),
     ]
     assert "│  1 │" in run(recorded(**SMALL), "select 10 as ii union all select 1").stdout, (
@@ -285,3 +285,16 @@ def test_several_queries_cost_one_opening(recorded: Record, monkeypatch: pytest.
             datasets.query("select sum(stats.action.max[1]) from episodes")
         datasets.frames().read_all()
     assert len(opened) == 1
+
+
+def test_the_sql_may_stand_anywhere(recorded: Record) -> None:
+    source = recorded(**SMALL)
+    result = CliRunner().invoke(
+        main, ["query", "select count(*) as n from episodes", str(source), "--format", "csv"]
+    )
+    assert (result.exit_code, result.stdout.split()) == (0, ["n", "3"]), result.output
+    result = CliRunner().invoke(main, ["query", str(source), "select 1 as a", "-o", "-"])
+    assert (result.exit_code, result.stdout.split()) == (0, ["a", "1"])
+    result = CliRunner().invoke(main, ["query", str(source), "select 1", "select 2"])
+    assert result.exit_code == 2
+    assert "2 statements were given" in result.stderr

@@ -151,7 +151,7 @@ def test_by_episode_numbers(ten: Path, tmp_path: Path) -> None:
         ({"a": 1}, RequestError, "Try: 0.8"),
         ({}, RequestError, "no part"),
         ({"a": "0:5", "b": "4:6"}, RequestError, "episode 4: in a and b"),
-        ({"a": "0:5", "b": "9:12"}, UnknownEpisode, "episodes 9 to 11"),
+        ({"a": "0:5", "b": "9:12"}, UnknownEpisode, "episodes 10 to 11"),
         ({"a": 0.99, "b": 0.01}, EmptyOutput, "- b"),
         ({"../a": 0.5}, RequestError, "cannot be named"),
         ({"": 0.5}, RequestError, "cannot be named"),

@@ -80,3 +80,11 @@ def test_streams_do_not_block_each_other_and_keep_their_order(engine: Engine, tm
 def test_a_statement_that_cannot_be_bound(engine: Engine) -> None:
     with pytest.raises(QueryError, match="layout/output_tasks"):
         engine.rows("layout/output_tasks", out_dataset="o")
+
+
+def test_an_interrupt_is_one_whatever_duckdb_calls_it() -> None:
+    """Ctrl-C while a statement is bound comes as a RuntimeError; other RuntimeErrors stay what they are."""
+    with pytest.raises(KeyboardInterrupt), translated("x"):
+        raise RuntimeError("Query interrupted")
+    with pytest.raises(RuntimeError, match="another"), translated("x"):
+        raise RuntimeError("another")

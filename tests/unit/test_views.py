@@ -1,6 +1,7 @@
 """What users' SQL sees of datasets of every format, and what it gives to the operations."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -37,6 +38,16 @@ def opened(scratch: Path, *roots: Path, names: list[str] | None = None) -> Itera
         assert list(scratch.glob("sandbox-*")) == []
     finally:
         engine.close()
+
+
+def passing(views: Views, predicate: str) -> pa.Table:
+    truth = views.truth(predicate)
+    return truth.filter(truth["value"])
+
+
+def passing_frames(views: Views, predicate: str) -> pa.Table:
+    truth = views.truth_of_frames(predicate)
+    return truth.filter(truth["value"])
 
 
 def pairs(table: pa.Table) -> list[tuple[str, int]]:
@@ -105,10 +116,10 @@ def test_statistics_are_read_only_when_they_are_meant(make_dataset: Record, tmp_
     (root / "meta/episodes_stats.jsonl").write_text("{nonsense\n")
     with opened(tmp_path / "scratch", root) as views:
         assert views.select("select sum(length) as n from episodes")["n"][0].as_py() == 19
-        assert views.where("length > 5").num_rows == 2
+        assert passing(views, "length > 5").num_rows == 2
         for ask in (
             lambda: views.select("from episodes"),
-            lambda: views.where("stats.action.max[1] > 0"),
+            lambda: passing(views, "stats.action.max[1] > 0"),
             lambda: views.strata("episodes"),
             lambda: views.ordered("stats.action.max[1]"),
         ):
@@ -162,21 +173,21 @@ def test_custom_columns(make_dataset: Record, tmp_path: Path) -> None:
         ).to_pylist()
         assert [r["score"] for r in rows] == [0, 0.5, 1]
         assert [(r["fps"], r["custom.fps"], r["o"]) for r in rows] == [(30, f"x{n}", None) for n in range(3)]
-        assert pairs(views.where("score >= 0.5")) == [(root.name, 1), (root.name, 2)]
+        assert pairs(passing(views, "score >= 0.5")) == [(root.name, 1), (root.name, 2)]
 
 
 # For operations -----------------------------------------------------------------------------------
 
 
 def test_where(views: Views) -> None:
-    assert pairs(views.where("length > 3 and task ilike '%ICK' and src_dataset <> 'a21'")) == [
+    assert pairs(passing(views, "length > 3 and task ilike '%ICK' and src_dataset <> 'a21'")) == [
         ("b20", 0), ("b20", 2), ("c30", 0), ("c30", 2)
     ]  # fmt: skip
-    assert views.where("false").num_rows == 0
-    assert pairs(views.where("null or src_episode = 1 and src_dataset > 'b'")) == [("b20", 1), ("c30", 1)]
+    assert passing(views, "false").num_rows == 0
+    assert pairs(passing(views, "null or src_episode = 1 and src_dataset > 'b'")) == [("b20", 1), ("c30", 1)]
     last = "row_number() over (partition by src_dataset order by length desc) = 1"
-    assert pairs(views.where(last)) == [("b20", 2), ("a21", 2), ("c30", 2)]
-    assert pairs(views.where("length = (select max(length) from episodes)")) == pairs(views.where(last))
+    assert pairs(passing(views, last)) == [("b20", 2), ("a21", 2), ("c30", 2)]
+    assert pairs(passing(views, "length = (select max(length) from episodes)")) == pairs(passing(views, last))
 
 
 def test_where_frames(views: Views, recorded: Record) -> None:
@@ -184,9 +195,9 @@ def test_where_frames(views: Views, recorded: Record) -> None:
     tops = [max(abs(r["action"][0]) for r in held if r["episode_index"] == n) for n in range(3)]
     limit = sorted(tops)[1]
     wanted = [(name, n) for name in ("b20", "a21", "c30") for n in range(3) if tops[n] < limit]
-    assert pairs(views.where_frames(f"max(abs(action[1])) < {limit!r}")) == wanted
+    assert pairs(passing_frames(views, f"max(abs(action[1])) < {limit!r}")) == wanted
     assert len(wanted) == 3
-    assert pairs(views.where_frames("src_dataset = 'a21' and count(*) > 3")) == [("a21", 0), ("a21", 2)]
+    assert pairs(passing_frames(views, "src_dataset = 'a21' and count(*) > 3")) == [("a21", 0), ("a21", 2)]
 
 
 def test_strata(views: Views) -> None:
@@ -194,11 +205,11 @@ def test_strata(views: Views) -> None:
     assert found.schema.names == ["src_dataset", "src_episode", "stratum"]
     assert found.schema.field("stratum").type == pa.string()
     assert found["stratum"].to_pylist() == ["7", "null", "9"] * 3
-    assert pairs(found) == pairs(views.where("true"))
+    assert pairs(found) == pairs(passing(views, "true"))
 
 
 def test_ordered_ties_as_in_the_sources(views: Views) -> None:
-    every = pairs(views.where("true"))
+    every = pairs(passing(views, "true"))
     longest = [(name, 2) for name in ("b20", "a21", "c30")]
     assert pairs(views.ordered("length desc"))[:3] == longest
     assert pairs(views.ordered("length > 0")) == every
@@ -209,13 +220,13 @@ def test_ordered_ties_as_in_the_sources(views: Views) -> None:
 @pytest.mark.parametrize(
     ("way", "text", "message"),
     [
-        ("where", "length", "a condition, true or false, is needed"),
-        ("where", "task", "a condition, true or false, is needed"),
-        ("where", "unnest([true, false])", "one value an episode is needed, found 18 of 9"),
-        ("where", "max(length) > 3", r"must appear in the GROUP BY(?s:.*)Try: a window"),
-        ("where", "cast(task as int) > 1", "Could not convert string 'pick'"),
-        ("where_frames", "action[1] > 2", r"Try: an aggregate over the episode's frames, as in max"),
-        ("where_frames", "max(frame_index)", "a condition, true or false, is needed"),
+        ("truth", "length", "a condition, true or false, is needed"),
+        ("truth", "task", "a condition, true or false, is needed"),
+        ("truth", "unnest([true, false])", "one value an episode is needed, found 18 of 9"),
+        ("truth", "max(length) > 3", r"must appear in the GROUP BY(?s:.*)Try: a window"),
+        ("truth", "cast(task as int) > 1", "Could not convert string 'pick'"),
+        ("truth_of_frames", "action[1] > 2", r"Try: an aggregate over the episode's frames, as in max"),
+        ("truth_of_frames", "max(frame_index)", "a condition, true or false, is needed"),
         ("strata", "task, length", "only a single expression"),
         ("strata", "columns(*)", "one value is needed, this gives"),
         ("ordered", "length limit 1", "a list of terms to sort by is needed"),
@@ -280,17 +291,25 @@ def test_what_is_there_stays_unless_told_otherwise(views: Views, tmp_path: Path)
 def test_places_where_no_result_goes(views: Views, tmp_path: Path) -> None:
     source = views.catalog.sources[0].root
     before = digest(source)
+    stranger = tmp_path / "stranger"  # a dataset that is not read
+    (stranger / "meta").mkdir(parents=True)
+    (stranger / "meta" / "info.json").write_text("{}")
     for path in (
         source / "rows.csv",
         next(source.glob("data/*/*.parquet")),
         tmp_path / ".." / source / "x.csv",
+        stranger / "meta" / "info.json",
     ):
-        with pytest.raises(RequestError, match="in a dataset that is read"):
+        with pytest.raises(RequestError, match="in a dataset"):
             views.save("select 1", path, overwrite=True)
     assert digest(source) == before
     with pytest.raises(OutputUnwritable, match="no such folder"):
         views.save("select 1", tmp_path / "no" / "rows.csv")
-    with pytest.raises(OutputExists, match="a folder"):
-        views.save("select 1", tmp_path, format="csv", overwrite=True)
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    for path in (tmp_path, fifo):
+        with pytest.raises(OutputExists, match="not a file"):
+            views.save("select 1", path, format="csv", overwrite=True)
+    assert fifo.is_fifo()
     with pytest.raises(RequestError, match="one of csv, json, parquet"):
         views.save("select 1", tmp_path / "rows.txt")

@@ -1,5 +1,6 @@
 """One input dataset: where it is, what its info.json says."""
 
+import difflib
 import json
 import os
 from collections import Counter
@@ -66,10 +67,21 @@ def locate(path: Path | str) -> Path:
             f"no LeRobot dataset here: meta/info.json is missing. Try: the folder that holds meta/. ({path})"
         )
     what = "is a file, not a dataset folder" if tried[0].exists() else "not found"
+    near = _near(tried[0])
     raise SourceNotFound(
-        f"source {what}: neither a folder, nor a repo id under {lerobot_home()}. Try: check the path."
-        f" ({path})"
+        f"source {what}: neither a folder, nor a repo id under {lerobot_home()}."
+        f" Try: {near or 'check the path'}. ({path})"
     )
+
+
+def _near(path: Path) -> str | None:
+    """The dataset beside `path` whose name is most like its own."""
+    try:
+        beside = [entry.name for entry in path.parent.iterdir() if (entry / "meta" / "info.json").is_file()]
+    except OSError:
+        return None
+    near = difflib.get_close_matches(path.name, beside, 1)
+    return str(path.with_name(near[0])) if near else None
 
 
 def lerobot_home() -> Path:

@@ -5,10 +5,11 @@ import sys
 import click
 
 from lecompose.cli import options
+from lecompose.cli.once import Once
 from lecompose.errors import SourceBroken
 
 
-@click.command()
+@click.command(cls=Once)
 @options.source
 @options.engine
 @options.as_json

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from lecompose.cli import options
+from lecompose.cli.once import Once
 from lecompose.cli.operation import composed
 
 
@@ -23,7 +24,7 @@ def _sql(context: click.Context, parameter: click.Parameter, given: str) -> str:
     raise click.BadParameter(f'no such file: "{given}". Try: a file with one SELECT, or the SELECT itself')
 
 
-@click.command()
+@click.command(cls=Once)
 @click.argument("recipe", callback=_sql)
 @options.sources
 @options.output

@@ -5,10 +5,11 @@ from typing import Any
 import click
 
 from lecompose.cli import options
+from lecompose.cli.once import Once
 from lecompose.cli.operation import composed
 
 
-@click.command()
+@click.command(cls=Once)
 @options.source
 @click.option(
     "--episodes", required=True, metavar="LIST", help="Episodes to leave out: 0,3:7 is 0 and 3 to 6."

@@ -5,10 +5,11 @@ from typing import Any
 import click
 
 from lecompose.cli import options
+from lecompose.cli.once import Once
 from lecompose.cli.operation import composed
 
 
-@click.command()
+@click.command(cls=Once)
 @options.sources
 @click.option("--where", metavar="SQL", help="A predicate over a row of `episodes`.")
 @click.option("--where-frames", metavar="SQL", help="A predicate over aggregates of an episode's `frames`.")

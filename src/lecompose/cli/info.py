@@ -3,9 +3,10 @@
 import click
 
 from lecompose.cli import options
+from lecompose.cli.once import Once
 
 
-@click.command()
+@click.command(cls=Once)
 @options.source
 @options.engine
 @options.as_json

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from lecompose.cli import options
+from lecompose.cli.once import Once
 from lecompose.cli.terminal import printable
 from lecompose.errors import RequestError
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 _USAGE = 'Try: lecompose query DATASET "select * from episodes", or -f FILE with the SELECT'
 
 
-@click.command()
+@click.command(cls=Once)
 @click.argument("arguments", metavar="[NAME=]DATASET... [SQL]", nargs=-1, required=True)
 @click.option(
     "-f", "--file", type=click.File(encoding="utf-8"), help="Read the SELECT from a file; - is stdin."
@@ -28,7 +29,7 @@ _USAGE = 'Try: lecompose query DATASET "select * from episodes", or -f FILE with
     type=click.Choice(["table", "csv", "json", "parquet"]),
     help="How rows are given.  [default: by the ending of -o, else a table that fits the terminal]",
 )
-@click.option("-o", "--out", metavar="FILE", help="Write the rows to a file.")
+@click.option("-o", "--out", metavar="FILE", help="Write the rows to a file; - is stdout.")
 @click.option("--overwrite", is_flag=True, help="Replace the file of -o.")
 @options.engine
 def query(
@@ -56,6 +57,8 @@ def query(
     from lecompose import sdk
 
     sources, sql = _asked(arguments, None if file is None else file.read())
+    if out == "-":
+        out, format = None, format or "csv"
     if out is not None and format == "table":
         raise RequestError(f"a table is for the terminal. Try: --format csv. ({out})")
     binary = out is None and format == "parquet"
@@ -75,14 +78,16 @@ def query(
 
 def _asked(arguments: tuple[str, ...], sql: str | None) -> tuple[tuple[options.Source, ...], str]:
     """The sources and the SQL. Errors: RequestError where one of them was forgotten."""
+    given = list(arguments)
     if sql is None:
-        *given, sql = arguments
-        if not sql.split()[1:] and (not given or Path(sql).expanduser().exists()):
-            raise RequestError(f"the SQL is missing. {_USAGE}")
-        if not given:
-            raise RequestError(f"no dataset was named. {_USAGE}")
-    else:
-        given = list(arguments)
+        statements = [each for each in arguments if each.split()[1:] and not Path(each).expanduser().exists()]
+        if len(statements) != 1:
+            found = f"{len(statements)} statements were given" if statements else "the SQL is missing"
+            raise RequestError(f"{found}. {_USAGE}")
+        (sql,) = statements
+        given.remove(sql)
+    if not given:
+        raise RequestError(f"no dataset was named. {_USAGE}")
     return tuple(options.source_of(source) for source in given), sql
 
 

@@ -29,7 +29,7 @@ def report(done: Report, *, as_json: bool, quiet: bool) -> None:
     if done.dry_run:
         _plan(console, done)
     for note in done.notes:
-        click.echo(f"note: {printable(note)}", err=True)
+        click.echo(f"note: {printable(note, lines=True)}", err=True)
     verb, data = ("would write", "in the sources") if done.dry_run else ("wrote", "written")
     for output in done.outputs:
         console.print(

@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from lecompose.cli import options
+from lecompose.cli.once import Once
 from lecompose.cli.operation import composed
 
 
@@ -20,7 +21,7 @@ def _parts(context: click.Context, parameter: click.Parameter, given: tuple[str,
     return parts
 
 
-@click.command()
+@click.command(cls=Once)
 @options.sources
 @click.option(
     "--into",

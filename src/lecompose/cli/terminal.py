@@ -8,8 +8,9 @@ from typing import Any
 
 def printable(text: str, *, lines: bool = False) -> str:
     """`text` without control characters, for names must not drive the terminal; `lines`: but for breaks."""
+    spelled = text.replace("\t", "    ") if lines else text.replace("\n", "\\n").replace("\t", "\\t")
     return "".join(
-        c if c.isprintable() or (lines and c == "\n") else "\N{REPLACEMENT CHARACTER}" for c in text
+        c if c.isprintable() or (lines and c == "\n") else "\N{REPLACEMENT CHARACTER}" for c in spelled
     )
 
 

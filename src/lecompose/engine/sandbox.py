@@ -205,7 +205,7 @@ class Sandbox(Engine):
             told = (
                 (self._located(text) or _unplaced(cause)) if isinstance(cause, duckdb.Error) else str(error)
             )
-            raise QueryError("\n".join([told.rstrip(), *self._names(text)])) from error
+            raise QueryError("\n".join([told.rstrip(), *_hints(told, text), *self._names(text)])) from error
 
     def _is_damage(self, error: duckdb.Error) -> bool:
         # A user's mistake has a kind in front ("Binder Error: …"); what a decoder throws has none.
@@ -237,6 +237,17 @@ class Sandbox(Engine):
             if re.search(rf"\b{re.escape(relation)}\b", text.opened, re.IGNORECASE):
                 columns = self.rows("catalog/columns_of", {"relation": relation})
                 yield f"columns of {relation}: {', '.join(_as_typed(c['column_name']) for c in columns)}"
+
+
+def _hints(told: str, text: _Text) -> Iterator[str]:
+    """What to do about the mistakes that are made most."""
+    missing = re.search(r'Referenced column "(.+?)" not found', told)
+    if missing and quoted(missing[1]) in text.text:
+        yield f"Try: '{missing[1]}', if it is a text: double quotes are for names"
+    if "SQLExpression" in told:
+        yield "Try: one expression; to take several together, concat_ws(' ', task, length)"
+    if "found MULTI" in told:
+        yield "Try: pivot … on task in ('a', 'b'), with its values named, or count(*) filter (where …)"
 
 
 def _refuse_function(function: dict[str, Any]) -> None:

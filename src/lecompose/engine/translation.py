@@ -17,6 +17,11 @@ def translated(
         yield
     except duckdb.InterruptException as error:
         raise KeyboardInterrupt from error
+    except RuntimeError as error:
+        # So it says when Ctrl-C comes while it binds.
+        if "interrupted" not in str(error):
+            raise
+        raise KeyboardInterrupt from error
     except duckdb.OutOfMemoryException as error:
         raise RequestError(f"{doing}: DuckDB ran out of memory. Try: a larger --memory. {error}") from error
     except duckdb.IOException as error:

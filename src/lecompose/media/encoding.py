@@ -127,7 +127,7 @@ def _options(kind: _Encoder, said: Mapping[str, Any], *, lossless: bool) -> dict
     options |= dict(kind.usual) | {"bf": "0"}
     preset = said.get("video.preset")
     if isinstance(preset, kind.presets) and not isinstance(preset, bool):
-        options["preset"] = str(preset if isinstance(preset, str) else min(preset, _FASTEST))
+        options["preset"] = str(min(preset, _FASTEST) if isinstance(preset, int) else preset)
     parts = [options.get(kind.params, ""), kind.own, kind.lossless if lossless else ""]
     if fast := said.get("video.fast_decode"):
         if kind.name == "libsvtav1":

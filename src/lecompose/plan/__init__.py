@@ -55,12 +55,17 @@ def filter(
     """
     if where is None and where_frames is None:
         raise RequestError("no predicate was given. Try: --where, --where-frames")
-    passing = [views.where(where)] if where is not None else []
-    passing += [views.where_frames(where_frames)] if where_frames is not None else []
+    found = [(where, views.truth(where))] if where is not None else []
+    found += [(where_frames, views.truth_of_frames(where_frames))] if where_frames is not None else []
+    passing = [truth.filter(truth["value"]).select(_NAMED.names) for _, truth in found]
     kept = passing[0] if len(passing) == 1 else passing[0].join(passing[1], _NAMED.names, join_type="inner")
     catalog.engine.load("named", kept.cast(_NAMED))
     catalog.engine.table("picks", "plan/filter", output=output)
-    return _numbered(catalog, [output])
+    notes = tuple(note for predicate, truth in found for note in _undecided(predicate, truth))
+    try:
+        return (*notes, *_numbered(catalog, [output]))
+    except EmptyOutput as error:
+        raise EmptyOutput("\n".join([f"no episode passes. {error}", *notes])) from error
 
 
 def sort(catalog: Catalog, views: Views, *, output: str, by: str) -> Notes:
@@ -128,7 +133,10 @@ def split_episodes(catalog: Catalog, *, into: Mapping[str, Episodes]) -> Notes:
     Errors: UnknownEpisode naming all that are not there; RequestError for episodes in two parts.
     """
     have = _only_source(catalog, "split by episode numbers")
-    parts = {part: chosen(episodes, have) for part, episodes in into.items()}
+    try:
+        parts = {part: chosen(episodes, have) for part, episodes in into.items()}
+    except UnknownEpisode as error:
+        raise UnknownEpisode(f"{error}\nA fraction has a point, a slash or a percent sign: 80%") from error
     twice = overlaps(parts)
     if twice:
         raise RequestError(listed("parts share episodes; each belongs to one part at most:", twice))
@@ -163,7 +171,8 @@ def compose(catalog: Catalog, views: Views, *, output: str, sql: str) -> tuple[N
     catalog.engine.load("composed", _with_places(picked, picked.schema))
     catalog.engine.table("picks", "plan/compose")
     outputs = sorted(set(picked["out_dataset"].to_pylist()))
-    return _numbered(catalog, outputs or [output]), outputs if names_outputs else None
+    notes = (*_repeated(catalog), *_numbered(catalog, outputs or [output]))
+    return notes, outputs if names_outputs else None
 
 
 # From picks to the plan -------------------------------------------------------------------------
@@ -173,7 +182,10 @@ def _numbered(catalog: Catalog, outputs: Sequence[str]) -> Notes:
     catalog.engine.table("plan", "plan/number")
     problems = [row["problem"] for row in catalog.engine.rows("plan/check")]
     if problems:
-        raise UnknownEpisode(listed("the plan cannot be carried out:", problems))
+        sources = ", ".join(f'"{source.name}"' for source in catalog.sources)
+        raise UnknownEpisode(
+            listed(f"the plan cannot be carried out; there are the sources {sources}:", problems)
+        )
     filled = {row["out_dataset"] for row in catalog.engine.rows("plan/totals")}
     empty = [output for output in outputs if output not in filled]
     if empty:
@@ -259,6 +271,21 @@ def _rest(strata: Mapping[str, int], counts: Mapping[str, Mapping[str, int]]) ->
     return (f"{left} of {total} episodes are in no part, and are left out",) if left else ()
 
 
+def _undecided(predicate: str, truth: pa.Table) -> Notes:
+    """A predicate that is null is not true, and often a slip: vectors count from 1, and end."""
+    nulls = truth["value"].null_count
+    why = "an index outside of a vector, or a value that is missing?"
+    return (
+        (f"{predicate}: neither true nor false for {nulls} of {len(truth)} episodes; {why}",) if nulls else ()
+    )
+
+
+def _repeated(catalog: Catalog) -> Notes:
+    """An episode that is picked again for the same output may be meant, or a slip of a join."""
+    again = catalog.engine.rows("plan/repeated")[0]["episodes"]
+    return (f"{again} episodes are picked again for an output that has them already",) if again else ()
+
+
 def _uneven(strata: Mapping[str, int], counts: Mapping[str, Mapping[str, int]], by: str | None) -> Notes:
     """Names the strata that are not in every part."""
     lines = []
@@ -267,6 +294,4 @@ def _uneven(strata: Mapping[str, int], counts: Mapping[str, Mapping[str, int]], 
         if lacking:
             size = strata[stratum]
             lines.append(f'"{stratum}" ({size} episode{"s" if size > 1 else ""}): none in {lacking}')
-    return (
-        (listed(f"too small to be in every part, of the strata of {by}:", lines, limit=10),) if lines else ()
-    )
+    return (listed(f"strata of {by} that are not in every part:", lines, limit=10),) if lines else ()

@@ -53,4 +53,5 @@ def _number(part: str, text: str) -> Fraction:
     try:
         return Fraction(text)
     except (ValueError, ZeroDivisionError) as error:
-        raise RequestError(f'part "{part}": {text} is no fraction. Try: 0.8, 4/5 or 80%') from error
+        hint = "--into once for each part" if "=" in text else "0.8, 4/5 or 80%"
+        raise RequestError(f'part "{part}": {text} is no fraction. Try: {hint}') from error

@@ -22,7 +22,9 @@ def chosen(episodes: Episodes, have: Sequence[int]) -> list[int]:
         raise RequestError("no episode was named. Try: 0,3:7")
     there = set(have)
     unknown = [
-        _shown(low, high) for low, high in named if high > end or not there.intersection(range(low, high))
+        _shown(max(low, end), high) if high > end else _shown(low, high)
+        for low, high in named
+        if high > end or not there.intersection(range(low, high))
     ]
     if unknown:
         range_ = f"{min(have)} to {end - 1}" if have else "none"
