@@ -1,4 +1,4 @@
--- verify/task_indices: every row has a task_index, and the task list has that task
+-- verify/task_indices: every row has a task_index, and the task list has one text for it
 -- reads:  datasets, placement, tasks
 -- params:
 -- gives:  src_dataset VARCHAR, file VARCHAR, episode BIGINT, feature VARCHAR, problem VARCHAR
@@ -6,18 +6,24 @@ with used as (
     select src_dataset, src_episode, data_file, row_from, unnest(map_keys(task_frames)) as src_task
     from placement
 ),
+listed as (
+    select src_dataset, src_task, count(distinct task) as texts
+    from tasks
+    group by src_dataset, src_task
+),
 unknown as (
     select u.src_dataset,
            u.src_episode,
            u.data_file,
            u.row_from,
-           format('task_index {} is not in the task list', u.src_task) as problem
+           case
+               when l.texts is null then format('task_index {} is not in the task list', u.src_task)
+               when l.texts = 0 then format('task_index {} has no text in the task list', u.src_task)
+               else format('task_index {} has {} texts in the task list', u.src_task, l.texts)
+           end as problem
     from used u
-    where not exists (
-        from tasks t
-        where t.src_dataset = u.src_dataset
-          and t.src_task = u.src_task
-    )
+    left join listed l using (src_dataset, src_task)
+    where l.texts is distinct from 1
 ),
 absent as (
     select src_dataset,

@@ -3,5 +3,9 @@
 -- reads:  parquet
 -- params: $files
 -- gives:  *
-select {{ columns | idents }}
+select
+{% for c in columns %}
+       {{ c.stored | ident }} as {{ c.name | ident }}{% if not loop.last %},{% endif %}
+
+{% endfor %}
 from read_parquet($files, hive_partitioning = false)

@@ -6,9 +6,11 @@ types as their storage, float16 as float32. The declared features say what they 
 
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lecompose import formats
@@ -27,22 +29,49 @@ def data_schema(catalog: Catalog, columns: tuple[Feature, ...]) -> pa.Schema:
     problems += _odd_files(catalog, stored)
     if problems:
         raise SourceBroken(listed("data files that do not hold what info.json declares:", problems))
-    first = stored[catalog.sources[0].name]
-    fields = [formats.arrow_field(f) or first.field(f.name) for f in columns]
+    fields = [formats.arrow_field(f) or _language_field(f, catalog) for f in columns]
     return pa.schema(
-        fields, metadata={"huggingface": json.dumps({"info": {"features": _hf(columns, first)}})}
+        fields, metadata={"huggingface": json.dumps({"info": {"features": _hf(columns, fields)}})}
     )
 
 
+def follow_content(columns: Iterable[Feature]) -> bool:
+    """Whether a column's type may differ from file to file: DuckDB reads all files by the first one's."""
+    return any(f.is_language for f in columns)
+
+
 def _odd_files(catalog: Catalog, first: Mapping[str, pa.Schema]) -> Iterator[str]:
+    language = {s.name: {f.name for f in s.columns if f.is_language} for s in catalog.sources}
     for row in catalog.engine.rows("catalog/odd_files", {"sources": _file_views(catalog)}):
         name, path = row["src_dataset"], row["file_name"]
-        found = ", ".join(_differences(_schema_of(path), first[name]))
-        yield f'source "{name}": columns or types differ from the first data file: {found}. ({path})'
+        found = ", ".join(_differences(_schema_of(path), first[name], but=language[name]))
+        if found:
+            yield f'source "{name}": columns or types differ from the first data file: {found}. ({path})'
 
 
-def _differences(have: pa.Schema, want: pa.Schema) -> Iterator[str]:
+def _language_field(feature: Feature, catalog: Catalog) -> pa.Field:
+    """The column of a language feature; its times are float64 where any file holds them so.
+
+    Errors: SourceBroken naming every file whose column cannot become it.
+    """
+    single, double = (formats.language_field(feature.name, timestamp=t()) for t in (pa.float32, pa.float64))
+    fields, problems = [], []
+    for source in catalog.sources:
+        for row in catalog.engine.rows("catalog/data_file_list", src_dataset=source.name):
+            schema = _schema_of(row["data_file"])
+            have = schema.field(feature.name).type if feature.name in schema.names else pa.null()
+            fields += [field for field in (single, double) if _lossless(have, field.type)][:1]
+            if not _lossless(have, double.type):
+                problems.append(f'"{feature.name}" is {have}. ({row["data_file"]})')
+    if problems:
+        raise SourceBroken(listed("language columns that LeRobot cannot read:", problems))
+    return double if double in fields else single
+
+
+def _differences(have: pa.Schema, want: pa.Schema, *, but: Collection[str]) -> Iterator[str]:
     for name in dict.fromkeys([*want.names, *have.names]):
+        if name in but and name in have.names:
+            continue
         types = [str(s.field(name).type) if name in s.names else "not there" for s in (have, want)]
         if types[0] != types[1]:
             yield f'"{name}" is {types[0]}, not {types[1]}' if name in want.names else f'"{name}" is more'
@@ -97,14 +126,23 @@ def _problems(source: Source, stored: pa.Schema) -> Iterator[str]:
 
 def _lossless(have: pa.DataType, want: pa.DataType) -> bool:
     """Whether every value of one type is a value of the other."""
-    if isinstance(have, pa.BaseExtensionType):
-        have = have.storage_type
+    if _is_json(want):
+        return True
+    have = have.storage_type if isinstance(have, pa.BaseExtensionType) else have
+    have = have.value_type if pa.types.is_dictionary(have) else have
     if _is_list(have) and _is_list(want):
         fixed = [t.list_size for t in (have, want) if pa.types.is_fixed_size_list(t)]
         return len(set(fixed)) <= 1 and _lossless(have.value_type, want.value_type)
     if pa.types.is_struct(have) and pa.types.is_struct(want):
-        return bool({f.name for f in have} == {f.name for f in want})
-    if _is_list(have) or _is_list(want):
+        known = {f.name: f.type for f in want}
+        return all(f.name in known and _lossless(f.type, known[f.name]) for f in have)
+    if pa.types.is_null(have):
+        return True
+    if _is_list(have) and not pa.types.is_nested(want):
+        # A scalar that its writer left as a vector of one; that it is one is seen when it is read.
+        single = not pa.types.is_fixed_size_list(have) or have.list_size == 1
+        return single and _lossless(have.value_type, want)
+    if pa.types.is_nested(have) or pa.types.is_nested(want):
         return False
     if pa.types.is_large_string(have) or pa.types.is_string_view(have):
         have = pa.string()
@@ -116,10 +154,12 @@ def _is_list(kind: pa.DataType) -> bool:
     return bool(types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind))
 
 
+def _is_json(kind: pa.DataType) -> bool:
+    return isinstance(kind, pa.BaseExtensionType) and kind.extension_name == "arrow.json"
+
+
 def _widens(have: pa.DataType, want: pa.DataType) -> bool:
     types = pa.types
-    if types.is_null(have):
-        return True
     if types.is_floating(have) and types.is_floating(want):
         return bool(have.bit_width <= want.bit_width)
     for kind in (types.is_signed_integer, types.is_unsigned_integer):
@@ -128,17 +168,12 @@ def _widens(have: pa.DataType, want: pa.DataType) -> bool:
     return False
 
 
-def _hf(columns: tuple[Feature, ...], stored: pa.Schema) -> dict[str, object]:
-    """The `datasets` features; those that only the source can declare are taken from its metadata."""
-    metadata = json.loads((stored.metadata or {}).get(b"huggingface", b"{}"))
-    declared = metadata.get("info", {}).get("features", {})
-    result = {}
-    for column in columns:
-        known = formats.hf_feature(column) or declared.get(column.name)
-        if known is None:
-            return {}  # a partial list would hide the other columns from `datasets`
-        result[column.name] = known
-    return result
+def _hf(columns: tuple[Feature, ...], fields: list[pa.Field]) -> dict[str, object]:
+    """The `datasets` features of all columns."""
+    return {
+        column.name: formats.hf_feature(column) or formats.hf_language(field)
+        for column, field in zip(columns, fields, strict=True)
+    }
 
 
 # Values ---------------------------------------------------------------------------------------
@@ -149,18 +184,68 @@ def restored(array: pa.Array, kind: pa.DataType) -> pa.Array:
 
     Errors: ArrowInvalid where a value has no place in `kind` (a vector of another length).
     """
+    if isinstance(array.type, pa.BaseExtensionType) and array.type != kind:
+        array = array.storage
     if array.type == kind:
         return array
+    if pa.types.is_null(array.type):
+        return pa.nulls(len(array), kind)
+    if _is_json(kind):
+        return _json_texts(array, kind)
+    if pa.types.is_struct(kind):
+        return _structs(array, kind)
+    if pa.types.is_list(kind) and not _are_primitive(array.type, kind):
+        return _lists(array, kind)
     if pa.types.is_fixed_size_list(kind) and _is_list(array.type) and not array.null_count:
         values = array.flatten()
         if len(values) != len(array) * kind.list_size:
             raise pa.ArrowInvalid(f"vectors of {kind.list_size} numbers were declared, other lengths found")
         return pa.FixedSizeListArray.from_arrays(restored(values, kind.value_type), type=kind)
+    if _is_list(array.type) and not pa.types.is_nested(kind):
+        return _scalars(array, kind)
     return array.cast(kind)
 
 
+def _are_primitive(*lists: pa.DataType) -> bool:
+    return all(_is_list(kind) and pa.types.is_primitive(kind.value_type) for kind in lists)
+
+
+def _scalars(array: pa.Array, kind: pa.DataType) -> pa.Array:
+    if pc.any(pc.not_equal(pc.list_value_length(array), 1)).as_py():
+        raise pa.ArrowInvalid("a number was declared, vectors of other lengths than 1 found")
+    return restored(pc.list_element(array, 0), kind) if len(array) else pa.nulls(0, kind)
+
+
+def _lists(array: pa.Array, kind: pa.DataType) -> pa.Array:
+    lengths = pc.list_value_length(array).fill_null(0).to_numpy(zero_copy_only=False)
+    offsets = pa.array(np.cumsum([0, *lengths]), pa.int32())
+    values = restored(array.flatten(), kind.value_type)
+    return pa.ListArray.from_arrays(offsets, values, type=kind, mask=array.is_null())
+
+
+def _structs(array: pa.Array, kind: pa.DataType) -> pa.Array:
+    held = {array.type.field(n).name: n for n in range(array.type.num_fields)}
+    parts = [
+        restored(pc.struct_field(array, [held[f.name]]), f.type)
+        if f.name in held
+        else pa.nulls(len(array), f.type)
+        for f in kind
+    ]
+    return pa.StructArray.from_arrays(parts, fields=list(kind), mask=array.is_null())
+
+
+def _json_texts(array: pa.Array, kind: pa.DataType) -> pa.Array:
+    """Values as JSON text; text that a writer left is such already."""
+    if not pa.types.is_string(array.type):
+        texts = [
+            None if value is None else json.dumps(value, ensure_ascii=False) for value in array.to_pylist()
+        ]
+        array = pa.array(texts, pa.string())
+    return pa.ExtensionArray.from_storage(kind, array)
+
+
 def plain(schema: pa.Schema) -> pa.Schema:
-    """`schema` in the types that DuckDB's parquet writer stores: fixed-size lists as lists."""
+    """`schema` in the types that DuckDB's parquet writer stores: fixed-size lists as lists, no extensions."""
     return pa.schema([pa.field(f.name, _plain(f.type)) for f in schema])
 
 
@@ -173,13 +258,15 @@ def in_plain(table: pa.Table, plain: pa.Schema) -> pa.Table:
 def _plain(kind: pa.DataType) -> pa.DataType:
     if _is_list(kind):
         return pa.list_(pa.field("element", _plain(kind.value_type)))
-    return kind
+    if pa.types.is_struct(kind):
+        return pa.struct([pa.field(f.name, _plain(f.type)) for f in kind])
+    return kind.storage_type if isinstance(kind, pa.BaseExtensionType) else kind
 
 
 def arrow_schema_value(schema: pa.Schema) -> bytes:
     """The `ARROW:schema` value from which readers restore `schema`."""
     sink = io.BytesIO()
-    pq.write_table(schema.empty_table(), sink)
+    pq.ParquetWriter(sink, schema).close()
     value = pq.read_metadata(io.BytesIO(sink.getvalue())).metadata[b"ARROW:schema"]
     return bytes(value)
 

@@ -27,8 +27,10 @@ DEFAULT_FEATURES: dict[str, dict[str, Any]] = {
 # What a composition numbers anew; every other column is carried as it is.
 BOOKKEEPING = ("index", "episode_index", "task_index")
 
-STATS = ("min", "max", "mean", "std", "count", "q01", "q10", "q50", "q90", "q99")
+MOMENTS = ("min", "max", "mean", "std")
+# The quantiles that are written where no others are asked for.
 QUANTILES = {"q01": 0.01, "q10": 0.10, "q50": 0.50, "q90": 0.90, "q99": 0.99}
+STATS = (*MOMENTS, "count", *QUANTILES)
 
 # v3.0 readers find files by these patterns whatever info.json says, so they are the only ones written.
 DATA_PATH = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
@@ -59,6 +61,10 @@ _ARROW = {
     "string": pa.string(),
 }
 _IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+
+# Legacy texts that an ordinary feature numbers, as LeRobot 0.4.4 to 0.5.1 wrote them.
+SUBTASKS_PATH = "meta/subtasks.parquet"
+SUBTASK_INDEX = "subtask_index"
 
 
 @dataclass(frozen=True)
@@ -98,6 +104,10 @@ class Feature:
     @property
     def has_stats(self) -> bool:
         return self.dtype not in ("string", "language")
+
+    @property
+    def is_language(self) -> bool:
+        return self.dtype == "language"
 
     @property
     def is_numeric(self) -> bool:
@@ -180,6 +190,35 @@ def _array_field(feature: Feature, scalar: pa.DataType) -> pa.Field:
             "ARROW:extension:metadata": json.dumps([list(feature.shape), feature.dtype]),
         },
     )
+
+
+def language_field(name: str, *, timestamp: pa.DataType) -> pa.Field:
+    """The parquet column of a language feature; its writers let every file's type follow from its content.
+
+    Source: LeRobot 0.6.1 declares it so, with a float32 `timestamp` in the persistent column only.
+    """
+    time = [pa.field("timestamp", timestamp)] if name == "language_persistent" else []
+    row = [
+        pa.field("role", pa.string()),
+        pa.field("content", pa.string()),
+        pa.field("style", pa.string()),
+        *time,
+        pa.field("camera", pa.string()),
+        pa.field("tool_calls", pa.list_(pa.json_())),
+    ]
+    return pa.field(name, pa.list_(pa.struct(row)))
+
+
+def hf_language(field: pa.Field) -> dict[str, Any]:
+    """How `datasets` declares the column that `language_field` gives."""
+    row: dict[str, Any] = {}
+    for part in field.type.value_type:
+        if pa.types.is_list(part.type):
+            row[part.name] = {"feature": {"_type": "Json"}, "_type": "List"}
+        else:
+            dtype = f"float{part.type.bit_width}" if pa.types.is_floating(part.type) else "string"
+            row[part.name] = {"dtype": dtype, "_type": "Value"}
+    return {"feature": row, "_type": "List"}
 
 
 def hf_feature(feature: Feature) -> dict[str, Any] | None:

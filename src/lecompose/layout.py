@@ -15,10 +15,17 @@ from typing import Any
 
 import pyarrow as pa
 
-from lecompose import columns, media
+from lecompose import columns, formats, media
 from lecompose.catalog import Catalog
 from lecompose.engine import Engine
-from lecompose.errors import ComposeError, MediaError, RequestError, SourceBroken, listed
+from lecompose.errors import (
+    ComposeError,
+    FeatureMismatch,
+    MediaError,
+    RequestError,
+    SourceBroken,
+    listed,
+)
 from lecompose.formats import MAX_INDEX
 from lecompose.target import Target
 
@@ -44,6 +51,7 @@ _PIECES = pa.schema(
 )
 
 
+_CAMERAS = pa.schema([(name, pa.string()) for name in ("src_dataset", "src_camera", "camera")])
 _VIDEO_FRAMES = pa.schema([("video_file", pa.string()), ("frames", pa.int64())])
 _ENCODINGS = pa.schema([("video_file", pa.string()), ("splice_key", pa.string())])
 
@@ -77,6 +85,7 @@ class Layout:
 
     `encodings` says of each file in `videos` that holds a `reencoded` clip how that is done.
     `unreferenced_frames` counts frames in `videos` that no episode of their source refers to.
+    `has_subtasks` where subtask_index is numbered anew; then `out_subtasks` is there too.
     """
 
     catalog: Catalog
@@ -88,6 +97,7 @@ class Layout:
     encodings: dict[str, media.Encoding] = field(default_factory=dict)
     reencoded: tuple[Reencoded, ...] = ()
     unreferenced_frames: int = 0
+    has_subtasks: bool = False
 
     @property
     def engine(self) -> Engine:
@@ -113,6 +123,7 @@ def lay_out(
     schema = columns.data_schema(catalog, target.columns)
     engine.table("out_tasks", "layout/tasks")
     engine.table("task_map", "layout/task_map")
+    has_subtasks = _number_subtasks(catalog, target)
     engine.table("sized_data", "layout/sized_data")
     engine.table(
         "data_file_numbers",
@@ -128,7 +139,7 @@ def lay_out(
     reencoded = tuple(_reencoded(row) for row in uncut)
     if not reencode:
         _refuse_reencoding(reencoded)
-    encodings = _encodings(catalog, videos, uncut)
+    encodings = _encodings(target, videos, uncut)
     _place_clips(engine, target, encodings)
     _refuse_too_many_files(engine, limits.chunk_files)
     outputs = tuple(row["out_dataset"] for row in engine.rows("plan/totals"))
@@ -143,17 +154,54 @@ def lay_out(
         encodings=encodings,
         reencoded=reencoded,
         unreferenced_frames=_unreferenced(engine, videos),
+        has_subtasks=has_subtasks,
     )
+
+
+def _number_subtasks(catalog: Catalog, target: Target) -> bool:
+    """Whether texts stand behind the output's subtask_index, which is then numbered anew as tasks are.
+
+    Errors: FeatureMismatch where some sources have those texts and others only numbers; SourceBroken for
+    numbers without a text.
+    """
+    name = formats.SUBTASK_INDEX
+    if name not in [f.name for f in target.columns]:
+        return False
+    giving = [s for s in catalog.sources if any(f.name == name for f in s.columns)]
+    lacking = [s.name for s in giving if not s.has_subtasks]
+    if len(lacking) == len(giving):
+        return False
+    if lacking:
+        lines = [f'source "{source}" has no {formats.SUBTASKS_PATH}' for source in lacking]
+        raise FeatureMismatch(listed(f'feature "{name}": other sources have texts for its numbers:', lines))
+    catalog.engine.table("out_subtasks", "layout/subtasks")
+    unknown = [r for r in catalog.engine.rows("layout/subtask_map") if r["task_index"] is None]
+    if unknown:
+        lines = [f'source "{r["src_dataset"]}": subtask_index {r["src_task"]}' for r in unknown]
+        raise SourceBroken(listed(f"subtasks without one text in {formats.SUBTASKS_PATH}:", lines))
+    return True
 
 
 def _cut_clips(catalog: Catalog, target: Target, scratch: Path) -> dict[str, media.Video]:
     """The video files that the plan needs; which of their clips can be copied is then in `clip_cuts`."""
     engine = catalog.engine
+    engine.load("taken_cameras", _taken_cameras(target))
     wanted = engine.rows("layout/clips_wanted")
     videos, pieces = _looked_at(wanted, target, scratch, threads=engine.threads)
     engine.load("pieces", pa.Table.from_pylist(pieces, schema=_PIECES))
     engine.table("clip_cuts", "layout/clip_cuts")
     return videos
+
+
+def _taken_cameras(target: Target) -> pa.Table:
+    """The cameras of each source, and what the output calls them."""
+    rows = [
+        {"src_dataset": source, "src_camera": own.name, "camera": camera.name}
+        for source, takes in target.taken.items()
+        for camera in target.cameras
+        if (own := takes[camera.name].feature)
+    ]
+    return pa.Table.from_pylist(rows, schema=_CAMERAS)
 
 
 def _place_clips(engine: Engine, target: Target, encodings: dict[str, media.Encoding]) -> None:
@@ -205,15 +253,15 @@ def _clip(camera: str, source: str, episode: int) -> str:
 
 
 def _encodings(
-    catalog: Catalog, videos: dict[str, media.Video], uncut: list[dict[str, Any]]
+    target: Target, videos: dict[str, media.Video], uncut: list[dict[str, Any]]
 ) -> dict[str, media.Encoding]:
     """How each file that holds one of the clips is encoded again. Errors: MediaError, all together."""
-    features = {(s.name, f.name): f for s in catalog.sources for f in s.cameras}
+    cameras = {(source, n): how.feature for source, takes in target.taken.items() for n, how in takes.items()}
     found: dict[str, media.Encoding] = {}
     problems: dict[str, str] = {}
     for row in uncut:
-        path, camera = row["video_file"], features[row["src_dataset"], row["camera"]]
-        if path in found or path in problems:
+        path, camera = row["video_file"], cameras[row["src_dataset"], row["camera"]]
+        if path in found or path in problems or camera is None:
             continue
         try:
             found[path] = media.encoding(videos[path], camera.info, lossless=camera.is_depth)

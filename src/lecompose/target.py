@@ -4,17 +4,18 @@ Everything that keeps sources apart is found first, all at once, with the source
 no meaning is no difference: spellings of `names` and `info`, missing encoder settings, codecs.
 """
 
-import difflib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from lecompose.catalog import Catalog, CustomColumn, Source
 from lecompose.errors import FeatureMismatch, SourceBroken, listed
-from lecompose.formats import Feature, Limits, feature
+from lecompose.formats import QUANTILES, Feature, Limits, feature
+from lecompose.mapping import UNCHANGED, Changes, Takes, few, map_features, plain_names
+from lecompose.statistics import Wanted
 
 # How a camera's video was made. They describe, they do not bind: kept where all sources agree, else null.
 # Source: LeRobot 0.6.1 merges these so, `video.extra_options` and `video.video_backend` too.
@@ -36,18 +37,21 @@ _MODALITY = "meta/modality.json"
 class Target:
     """The dataset to be written, the same for each output of a run.
 
-    `info` are the keys of info.json that LeRobot does not know, `files` others' metadata by relative path.
+    `taken` says what each source gives for each feature; `info` are the keys of info.json that LeRobot does
+    not know, `files` others' metadata by relative path.
     Units: fps in frames a second, exact.
     """
 
     fps: Fraction
     robot_type: str | None
     features: tuple[Feature, ...]
+    taken: Takes
     limits: Limits
     row_groups: str
     notes: tuple[str, ...] = ()
     info: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict)
+    statistics: Wanted = field(default_factory=lambda: Wanted(QUANTILES))
 
     @property
     def columns(self) -> tuple[Feature, ...]:
@@ -60,35 +64,48 @@ class Target:
         return tuple(f for f in self.features if f.is_video)
 
 
-def agree(catalog: Catalog, *, robot_type: str | None, limits: Limits, row_groups: str) -> Target:
-    """The target that all sources can become without a change of meaning.
+def agree(
+    catalog: Catalog,
+    *,
+    robot_type: str | None,
+    limits: Limits,
+    row_groups: str,
+    changes: Changes = UNCHANGED,
+) -> Target:
+    """The target that all sources can become without a change of meaning but those asked for.
 
-    Errors: FeatureMismatch with every difference and the sources it lies between.
+    Errors: FeatureMismatch with every difference and the sources it lies between; RequestError for changes
+    that cannot be made.
     """
     sources = catalog.sources
+    mapped = map_features(sources, changes)
     problems = [
         *_same(sources, "fps", lambda s: str(s.fps), hint="One dataset has one rate. Try: two outputs"),
-        *_feature_problems(sources),
+        *mapped.problems,
         *_custom_problems(catalog.custom.columns),
     ]
     if robot_type is None:
         hint = "Try: --robot-type with the name the output should carry"
         problems += _same(sources, "robot_type", lambda s: s.info.get("robot_type"), hint=hint)
     if problems:
-        roots = _few([f"{s.name}: {s.root}" for s in sources])
+        roots = few([f"{s.name}: {s.root}" for s in sources])
         raise FeatureMismatch(listed(f"the sources cannot become one dataset ({roots}):", problems))
     first = sources[0]
-    held = {f.name: [g for s in sources for g in s.features if g.name == f.name] for f in first.features}
     info, info_notes = _user_keys([(s.name, s.info) for s in sources], _INFO_KEYS, "info.json")
-    files, file_notes = _other_files(sources)
+    files, file_notes = _other_files(sources, changed=mapped.changed)
     return Target(
         fps=first.fps,
         robot_type=robot_type or first.info.get("robot_type"),
-        features=tuple(_merged(features, sources, fps=first.fps) for features in held.values()),
+        features=tuple(
+            _merged(name, held, dtype=mapped.dtypes[name], fps=first.fps)
+            for name, held in mapped.holders.items()
+        ),
+        taken=mapped.taken,
         limits=limits,
         row_groups=row_groups,
         notes=(
-            *(note for features in held.values() for note in _notes(features, sources)),
+            *mapped.notes,
+            *(note for name, held in mapped.holders.items() for note in _notes(name, held)),
             *info_notes,
             *file_notes,
             *_custom_notes(catalog.custom.columns),
@@ -105,79 +122,30 @@ def _same(
     for source in sources:
         groups.setdefault(json.dumps(value(source)), []).append(source.name)
     if len(groups) > 1:
-        found = "; ".join(f"{v} in {_few(names)}" for v, names in groups.items())
+        found = "; ".join(f"{v} in {few(names)}" for v, names in groups.items())
         yield f"{what}: {found}. {hint}"
 
 
-def _few(names: list[str]) -> str:
-    shown = ", ".join(f'"{n}"' for n in names[:3])
-    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
+_Held: TypeAlias = list[tuple[Source, Feature]]
+"""One feature of the output, as the sources that have it declare it."""
 
 
-def _feature_problems(sources: tuple[Source, ...]) -> Iterator[str]:
-    by_source = {s.name: {f.name: f for f in s.features} for s in sources}
-    for name in dict.fromkeys(f.name for s in sources for f in s.features):
-        lacking = [s.name for s in sources if name not in by_source[s.name]]
-        if lacking:
-            having = [s.name for s in sources if name in by_source[s.name]]
-            near = difflib.get_close_matches(name, set(by_source[lacking[0]]) - set(by_source[having[0]]), 1)
-            hint = f' (it has "{near[0]}")' if near else ""
-            yield f'feature "{name}": in {_few(having)}, not in {_few(lacking)}{hint}'
-            continue
-        holders = [(s, by_source[s.name][name]) for s in sources]
-        yield from _differences(name, holders)
-
-
-def _differences(name: str, holders: list[tuple[Source, Feature]]) -> Iterator[str]:
-    for what, value in (
-        ("dtype", lambda f: f.dtype),
-        ("shape", lambda f: list(f.shape) or [1]),
-        ("names", lambda f: plain_names(f.spec.get("names"))),
-        ("depth map", lambda f: f.is_depth),
-    ):
-        groups: dict[str, list[str]] = {}
-        for source, held in holders:
-            said = value(held)
-            if said is not None:
-                groups.setdefault(json.dumps(said), []).append(source.name)
-        if len(groups) > 1:
-            found = "; ".join(f"{v} in {_few(names)}" for v, names in groups.items())
-            yield f'feature "{name}": {what} {found}'
-            return
-
-
-def plain_names(names: object) -> list[str] | None:
-    """The names of a feature's dimensions whatever way they were written down; None where there are none.
-
-    Source: recorders write a list, a list in a list, or {"motors": [...]}; "channel" and "channels".
-    """
-    if isinstance(names, Mapping):
-        names = list(names.values())
-    if not isinstance(names, list):
-        return None
-    flat: list[str] = []
-    for entry in names:
-        inner = plain_names(entry) if isinstance(entry, list | Mapping) else [str(entry)]
-        flat += inner or []
-    return ["channels" if n == "channel" else n for n in flat] or None
-
-
-def _merged(held: list[Feature], sources: Sequence[Source], *, fps: Fraction) -> Feature:
-    """One feature, held by every source, as the output declares it."""
-    first = held[0]
-    named = next((f.spec["names"] for f in held if f.spec.get("names") is not None), None)
-    spec: dict[str, Any] = {"dtype": first.dtype, "shape": list(first.shape) or [1], "names": named}
+def _merged(name: str, held: _Held, *, dtype: str, fps: Fraction) -> Feature:
+    """One feature as the output declares it."""
+    features = [f for _, f in held]
+    first = features[0]
+    named = next((f.spec["names"] for f in features if f.spec.get("names") is not None), None)
+    spec: dict[str, Any] = {"dtype": dtype, "shape": list(first.shape) or [1], "names": named}
     if first.is_video:
-        spec["info"] = _video_info(held, fps=fps)
+        spec["info"] = _video_info(features, fps=fps)
     elif first.info:
         spec["info"] = first.info
-    return feature(first.name, spec | _of_user(held, sources)[0])
+    return feature(name, spec | _of_user(name, held)[0])
 
 
-def _of_user(held: list[Feature], sources: Sequence[Source]) -> tuple[dict[str, Any], list[str]]:
+def _of_user(name: str, held: _Held) -> tuple[dict[str, Any], list[str]]:
     """The keys of a feature that LeRobot does not know, and notes on those left out."""
-    said = [(s.name, f.spec) for s, f in zip(sources, held, strict=True)]
-    return _user_keys(said, _FEATURE_KEYS, f'feature "{held[0].name}"')
+    return _user_keys([(s.name, f.spec) for s, f in held], _FEATURE_KEYS, f'feature "{name}"')
 
 
 def _video_info(held: list[Feature], *, fps: Fraction) -> dict[str, Any]:
@@ -208,16 +176,16 @@ def _agreed(said: list[Any]) -> Any:
     return said[0] if said and all(value == said[0] for value in said) else None
 
 
-def _notes(held: list[Feature], sources: Sequence[Source]) -> Iterator[str]:
-    yield from _of_user(held, sources)[1]
-    if not held[0].is_video:
+def _notes(name: str, held: _Held) -> Iterator[str]:
+    yield from _of_user(name, held)[1]
+    if not held[0][1].is_video:
         return
-    infos = [f.info for f in held]
+    infos = [f.info for _, f in held]
     keys = [*_STREAM_KEYS, *_ENCODER_KEYS, "video.extra_options"]
     differing = [k for k in keys if any(i.get(k) != infos[0].get(k) for i in infos)]
     if differing:
         yield (
-            f'camera "{held[0].name}": encoded in different ways, or not said how, in the sources;'
+            f'camera "{name}": encoded in different ways, or not said how, in the sources;'
             f" info.json says null where they do not agree: {', '.join(differing)}"
         )
 
@@ -245,19 +213,24 @@ def _user_keys(
         if len({json.dumps(value, sort_keys=True) for value in values.values()}) == 1:
             kept[key] = next(iter(values.values()))
         else:
-            notes.append(f'{where}: "{key}" is left out, as the sources differ on it: {_few(list(values))}')
+            notes.append(f'{where}: "{key}" is left out, as the sources differ on it: {few(list(values))}')
     return kept, notes
 
 
-def _other_files(sources: tuple[Source, ...]) -> tuple[dict[str, bytes], list[str]]:
-    """The files beside LeRobot's own that every source has alike, and a note where they differ."""
+def _other_files(sources: tuple[Source, ...], *, changed: bool) -> tuple[dict[str, bytes], list[str]]:
+    """The files beside LeRobot's own that every source has alike, and a note where they differ.
+
+    They name features: once those have `changed`, they are true no more.
+    """
     held = {s.name: _bytes_of(s.root / _MODALITY) for s in sources if (s.root / _MODALITY).is_file()}
     if not held:
         return {}, []
+    if changed:
+        return {}, [f"{_MODALITY} is left out, as it names features that have changed: {few(list(held))}"]
     if len(held) == len(sources) and len(set(held.values())) == 1:
         return {_MODALITY: next(iter(held.values()))}, []
     how = "the sources differ on it" if len(held) == len(sources) else "not every source has it"
-    return {}, [f"{_MODALITY} is left out, as {how}: {_few(list(held))}"]
+    return {}, [f"{_MODALITY} is left out, as {how}: {few(list(held))}"]
 
 
 def _bytes_of(path: Path) -> bytes:
@@ -276,8 +249,8 @@ def _custom_problems(columns: tuple[CustomColumn, ...]) -> Iterator[str]:
         twin = lower.setdefault(column.name.lower(), column)
         if twin != column:
             yield (
-                f'per-episode column "{column.name}" in {_few(list(column.types))} cannot be told from'
-                f' "{twin.name}" in {_few(list(twin.types))} in SQL'
+                f'per-episode column "{column.name}" in {few(list(column.types))} cannot be told from'
+                f' "{twin.name}" in {few(list(twin.types))} in SQL'
             )
 
 
@@ -286,5 +259,5 @@ def _custom_notes(columns: tuple[CustomColumn, ...]) -> Iterator[str]:
         if column.as_json:
             yield (
                 f'per-episode column "{column.name}": no single type holds its values in'
-                f" {_few(list(column.as_json))}; they are kept as JSON text"
+                f" {few(list(column.as_json))}; they are kept as JSON text"
             )

@@ -6,9 +6,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from lecompose import formats
 from lecompose.catalog.source import Source, located
 from lecompose.errors import QueryError, SourceBroken, collected
@@ -20,17 +17,6 @@ class DataFile:
 
     path: Path
     size_bytes: int
-
-
-def task_column_of(path: Path) -> str:
-    """The column with the task strings: `task`, or whatever stands beside task_index."""
-    try:
-        columns = [name for name in pq.read_schema(path).names if name != "task_index"]
-    except (pa.ArrowException, OSError) as error:
-        raise SourceBroken(f"parquet file cannot be read: {error}. ({path})") from error
-    if not columns:
-        raise SourceBroken(f"tasks.parquet has no column with the task strings. ({path})")
-    return "task" if "task" in columns else columns[0]
 
 
 def existing(path: Path) -> Path:

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from lecompose import formats
-from lecompose.catalog import custom, lineage
+from lecompose.catalog import custom, lineage, tasks
 from lecompose.catalog.files import (
     DataFile,
     data_files,
     episode_files,
     existing,
     read_from,
-    task_column_of,
 )
 from lecompose.catalog.source import Source, located
 from lecompose.engine import Engine
@@ -45,19 +44,17 @@ def register(engine: Engine, source: Source) -> Share:
         _register_v3(engine, source)
     else:
         _register_v2(engine, source)
+    tasks.register_tasks(engine, source)
+    if source.has_subtasks:
+        tasks.register_subtasks(engine, source)
     return Share(custom.custom_of(engine, source), lineage.lineage_of(engine, source))
 
 
 def _register_v2(engine: Engine, source: Source) -> None:
-    meta = source.root / "meta"
-    for relation, template, name in (
-        ("declared", "catalog/episodes_v2", "episodes.jsonl"),
-        ("tasks", "catalog/tasks_v2", "tasks.jsonl"),
-    ):
-        file = existing(meta / name)
+    file = existing(source.root / "meta" / "episodes.jsonl")
+    with read_from(file):
         glob = formats.escaped_glob(str(file))
-        with read_from(file):
-            engine.table(source.relation(relation), template, src_dataset=source.name, file=glob)
+        engine.table(source.relation("declared"), "catalog/episodes_v2", src_dataset=source.name, file=glob)
     for n, camera in enumerate(source.cameras):
         fields = ("video_key", "episode_chunk", "episode_index")
         engine.table(
@@ -75,19 +72,9 @@ def _register_v2(engine: Engine, source: Source) -> None:
 def _register_v3(engine: Engine, source: Source) -> None:
     meta = source.root / "meta"
     episodes = [formats.escaped_glob(str(f)) for f in episode_files(source)]
-    tasks = existing(meta / "tasks.parquet")
     with read_from(meta / "episodes"):
         engine.table(
             source.relation("declared"), "catalog/episodes_v3", src_dataset=source.name, files=episodes
-        )
-    task_column = task_column_of(tasks)
-    with read_from(tasks):
-        engine.table(
-            source.relation("tasks"),
-            "catalog/tasks_v3",
-            {"task_column": task_column},
-            src_dataset=source.name,
-            file=formats.escaped_glob(str(tasks)),
         )
     for n, camera in enumerate(source.cameras):
         pointers = ("chunk_index", "file_index", "from_timestamp", "to_timestamp")
@@ -131,6 +118,9 @@ def register_together(engine: Engine, sources: tuple[Source, ...], shares: Seque
     for relation in ("data_files", "declared", "placement", "tasks"):
         parts = [s.relation(relation) for s in sources]
         engine.table(relation, "catalog/union", {"relations": parts})
+    numbered = [s for s in sources if s.has_subtasks]
+    for relation in ("subtasks", "subtask_uses") if numbered else ():
+        engine.table(relation, "catalog/union", {"relations": [s.relation(relation) for s in numbered]})
     frames = [s.relation("frames") for s in sources]
     engine.view("frames", "catalog/union", {"relations": frames})
     clips = [s.relation(f"clips_{n}") for s in sources for n in range(len(s.cameras))]

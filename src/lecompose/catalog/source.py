@@ -46,6 +46,12 @@ class Source:
         """The features that are columns of the data files."""
         return tuple(f for f in self.features if not f.is_video)
 
+    @property
+    def has_subtasks(self) -> bool:
+        """Whether texts stand behind the numbers in its feature subtask_index."""
+        numbered = any(f.name == formats.SUBTASK_INDEX and f.is_numeric for f in self.columns)
+        return numbered and (self.root / formats.SUBTASKS_PATH).is_file()
+
     def relation(self, name: str) -> str:
         """The name of this source's own share of a relation."""
         return f"source_{self.position}_{name}"

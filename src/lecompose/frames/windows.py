@@ -6,15 +6,17 @@ is counted on every row: its frame_index and its episode_index are compared with
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lecompose import columns as types
 from lecompose.errors import SourceBroken
+from lecompose.mapping import Takes
+from lecompose.values import stored_names, taken
 
 # What is held at a time, as stored; decoded it may be some times as much.
 _WINDOW_BYTES = 32 * 2**20
@@ -42,19 +44,20 @@ class Shape:
     """What is given: the schema, and the stored column behind each field (None for those of ours).
 
     `read` are the columns that are read, by their stored names; `tasks` the texts of each source, each at
-    the place of its number.
+    the place of its number. Where sources are not alike, `takes` says what of each is read for a column.
     """
 
     schema: pa.Schema
     stored: tuple[str | None, ...]
     read: pa.Schema
     tasks: Mapping[str, pa.Array]
+    takes: Takes = field(default_factory=dict)
 
 
-def stored_as(schema: pa.Schema) -> Shape:
-    """The shape of data columns under their own names."""
+def stored_as(schema: pa.Schema, takes: Takes) -> Shape:
+    """The shape of data columns as an output has them."""
     proof = [pa.field(name, pa.int64()) for name in PROOF if name not in schema.names]
-    return Shape(schema, tuple(schema.names), pa.schema([*proof, *schema]), {})
+    return Shape(schema, tuple(schema.names), pa.schema([*proof, *schema]), {}, takes)
 
 
 def batches(places: Sequence[Place], shape: Shape, batch_rows: int) -> Iterator[pa.RecordBatch]:
@@ -167,10 +170,16 @@ def _parts(places: Sequence[Place], shape: Shape) -> Iterator[pa.RecordBatch]:
 
     Errors: SourceBroken where they cannot be read, or are not as declared.
     """
-    for (_, file), held in groupby(places, key=lambda place: _position(place)[:2]):
-        for rows in _in_file(file, list(held), shape.read.names):
-            arrays = [_restored(rows[field.name], field, file) for field in shape.read]
-            yield pa.RecordBatch.from_arrays(arrays, schema=shape.read)
+    for (source, file), held in groupby(places, key=lambda place: _position(place)[:2]):
+        takes = shape.takes.get(source, {})
+        named = stored_names(shape.read, takes)
+        for rows in _in_file(file, list(held), list(named.values())):
+            where = partial(_where, source, rows)
+            yield taken(rows, shape.read, named, takes, where=where, file=file)
+
+
+def _where(source: str, rows: pa.RecordBatch, row: int) -> str:
+    return f'source "{source}", episode {rows["episode_index"][row].as_py()}'
 
 
 def _position(place: Place) -> tuple[str, str, int]:
@@ -241,12 +250,3 @@ def _own(batch: pa.RecordBatch, offset: int, rows: int) -> pa.RecordBatch:
     if 2 * rows > batch.num_rows:
         return batch.slice(offset, rows)
     return batch.take(pa.array(range(offset, offset + rows), pa.int64()))
-
-
-def _restored(array: pa.Array, field: pa.Field, file: str) -> pa.Array:
-    if isinstance(array.type, pa.BaseExtensionType):
-        array = array.storage
-    try:
-        return types.restored(array, field.type)
-    except pa.ArrowException as error:
-        raise SourceBroken(f'feature "{field.name}" is not as declared: {error}. ({file})') from error

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lecompose import columns, formats
-from lecompose.errors import OutputUnwritable, RequestError, SourceBroken
+from lecompose.errors import OutputUnwritable, SourceBroken
 from lecompose.frames.windows import Place, batches, stored_as
 from lecompose.layout import jobs
 from lecompose.run import Run
+from lecompose.values import stored_names, taken
 
 # DuckDB hands over this many bytes of rows at a time, so that image datasets stay within memory.
 _BATCH_BYTES = 64 * 2**20
@@ -28,11 +29,16 @@ _FEW_READS = 16
 class _TaskMap:
     """A source's task number → the output's, for all sources of one output in one array.
 
-    Shape: `numbers` are those of each source from its `first` on; -1 where there is none.
+    Shape: `numbers` are those of each source, its number 0 at its `first`; -1 where there is none. Of
+    subtasks a source may have no part in it.
     """
 
     numbers: np.ndarray
     first: dict[str, int]
+
+    def starts(self, episodes: list[dict[str, Any]]) -> np.ndarray:
+        """Where each episode's source has its number 0; -1 where it has no part. Shape: (episodes,)."""
+        return np.array([self.first.get(e["src_dataset"], -1) for e in episodes], dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,7 @@ class _File:
     reads: list[dict[str, Any]]
     episodes: list[dict[str, Any]]
     tasks: _TaskMap
+    subtasks: _TaskMap | None = None
 
     @cached_property
     def ends(self) -> np.ndarray:
@@ -70,13 +77,23 @@ class _File:
 
     @cached_property
     def first_tasks(self) -> np.ndarray:
-        """Where in `tasks` the numbers of each episode's source begin. Shape: (episodes,)."""
-        return np.array([self.tasks.first[e["src_dataset"]] for e in self.episodes], dtype=np.int64)
+        """Where in `tasks` the number 0 of each episode's source is. Shape: (episodes,)."""
+        return self.tasks.starts(self.episodes)
+
+    def episode_at(self, row: int) -> dict[str, Any]:
+        """The episode of a row."""
+        which = int(np.searchsorted(self.ends, row, side="right"))
+        return self.episodes[min(which, len(self.episodes) - 1)]
+
+    def where(self, start: int, row: int) -> str:
+        """The episode, in its source, of a row after `start`."""
+        episode = self.episode_at(start + row)
+        return f'source "{episode["src_dataset"]}", episode {episode["src_episode"]}'
 
     def numbering(self, start: int, src_tasks: np.ndarray) -> dict[str, np.ndarray]:
         """The bookkeeping columns of the rows from `start` on, whose tasks in their sources are these."""
         rows = np.arange(start, start + len(src_tasks), dtype=np.int64)
-        which = np.minimum(np.searchsorted(self.ends, rows, side="right"), len(self.episodes) - 1)
+        which = self._which(rows)
         first = self.episodes[0]
         return {
             "index": rows + first["from_index"],
@@ -84,6 +101,18 @@ class _File:
             "frame_index": rows - self.begins[which],
             "task_index": self.tasks.numbers[self.first_tasks[which] + src_tasks],
         }
+
+    def subtask_numbers(self, subtasks: _TaskMap, start: int, src: pa.Array) -> pa.Array:
+        """The output's numbers of these subtasks, from row `start` on; nulls and numbers below 0 stay."""
+        numbers = src.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
+        first = subtasks.starts(self.episodes)[self._which(np.arange(start, start + len(src)))]
+        known = (first >= 0) & (numbers >= 0) & ~src.is_null().to_numpy(zero_copy_only=False)
+        numbers[known] = subtasks.numbers[(first + numbers)[known]]
+        return pa.array(numbers, mask=src.is_null().to_numpy(zero_copy_only=False)).cast(src.type)
+
+    def _which(self, rows: np.ndarray) -> np.ndarray:
+        """The place in `episodes` of each row's."""
+        return np.minimum(np.searchsorted(self.ends, rows, side="right"), len(self.episodes) - 1)
 
 
 def data(run: Run) -> None:
@@ -100,28 +129,31 @@ def data(run: Run) -> None:
 def _files(run: Run) -> Iterator[_File]:
     key = ("out_dataset", "file_number")
     reads = dict(jobs(run.engine.rows("layout/all_reads"), *key))
-    tasks = _task_maps(run)
+    tasks = _task_maps(run.engine.rows("layout/all_task_maps"))
+    subtasks = _task_maps(run.engine.rows("layout/subtask_map")) if run.layout.has_subtasks else {}
     for at, episodes in jobs(run.engine.rows("layout/all_episodes"), *key):
-        yield _File(run.data_file(at[0], episodes[0]), reads[at], episodes, tasks[at[0]])
+        path = run.data_file(at[0], episodes[0])
+        yield _File(path, reads[at], episodes, tasks[at[0]], subtasks.get(at[0]))
 
 
-def _task_maps(run: Run) -> dict[str, _TaskMap]:
+def _task_maps(numbers: list[dict[str, Any]]) -> dict[str, _TaskMap]:
     """The task numbers of each output."""
     maps = {}
-    for (output,), rows in jobs(run.engine.rows("layout/all_task_maps"), "out_dataset"):
+    for (output,), rows in jobs(numbers, "out_dataset"):
         tables: list[np.ndarray] = []
         first = {}
         for (source,), tasks in jobs(rows, "src_dataset"):
-            first[source] = sum(map(len, tables))
-            tables.append(_task_numbers(tasks))
+            lowest = min(0, *(task["src_task"] for task in tasks))
+            first[source] = sum(map(len, tables)) - lowest
+            tables.append(_task_numbers(tasks, lowest))
         maps[output] = _TaskMap(np.concatenate(tables), first)
     return maps
 
 
-def _task_numbers(tasks: list[dict[str, Any]]) -> np.ndarray:
-    numbers = np.full(max(task["src_task"] for task in tasks) + 1, -1, dtype=np.int64)
+def _task_numbers(tasks: list[dict[str, Any]], lowest: int) -> np.ndarray:
+    numbers = np.full(max(task["src_task"] for task in tasks) - lowest + 1, -1, dtype=np.int64)
     for task in tasks:
-        numbers[task["src_task"]] = task["task_index"]
+        numbers[task["src_task"] - lowest] = task["task_index"]
     return numbers
 
 
@@ -145,11 +177,16 @@ def _finished(run: Run, file: _File) -> Iterator[pa.Table]:
     """The rows of a file in order, in the output's schema and numbering, some at a time."""
     schema = run.layout.schema
     at = 0
-    for batch, place in _streamed(run, file) if len(file.reads) <= _FEW_READS else _gathered(run, file):
+    few = len(file.reads) <= _FEW_READS and not columns.follow_content(run.target.columns)
+    for batch in _streamed(run, file) if few else _gathered(run, file):
         stop = at + batch.num_rows
         numbering = file.numbering(at, batch["task_index"].to_numpy())
         _refuse_disorder(file, batch, numbering, at)
-        arrays = [_array(batch, numbering, field, place) for field in schema]
+        numbered = {name: pa.array(numbering[name]) for name in formats.BOOKKEEPING}
+        if file.subtasks:
+            own = batch[formats.SUBTASK_INDEX]
+            numbered[formats.SUBTASK_INDEX] = file.subtask_numbers(file.subtasks, at, own)
+        arrays = [numbered[name] if name in numbered else batch[name] for name in schema.names]
         yield pa.Table.from_arrays(arrays, schema=schema)
         done = np.searchsorted(file.ends, [at, stop], side="right")
         run.advance(file.size_bytes * batch.num_rows // file.rows, int(done[1] - done[0]))
@@ -160,29 +197,36 @@ def _finished(run: Run, file: _File) -> Iterator[pa.Table]:
         )
 
 
-_Rows = Iterator[tuple[pa.RecordBatch, str]]
-"""Rows in the order of an output file, and what to call the place that they come from."""
-
-
-def _gathered(run: Run, file: _File) -> _Rows:
+def _gathered(run: Run, file: _File) -> Iterator[pa.RecordBatch]:
     """Rows of episodes that lie scattered, picked out row group by row group."""
-    kept = [field for field in run.layout.schema if field.name not in ("index", "episode_index")]
     places = [Place(**{name: e[name] for name in Place.__annotations__}) for e in file.episodes]
-    for batch in batches(places, stored_as(pa.schema(kept)), file.batch_rows):
-        yield batch, f"one of {len(file.reads)} places from {file.reads[0]['files'][0]}"
+    yield from batches(places, stored_as(_kept(run), run.target.taken), file.batch_rows)
 
 
-def _streamed(run: Run, file: _File) -> _Rows:
+def _streamed(run: Run, file: _File) -> Iterator[pa.RecordBatch]:
     """Rows that stand one behind the other for long, by a query a stretch."""
-    context = {"columns": [n for n in run.layout.schema.names if n not in ("index", "episode_index")]}
+    kept = _kept(run)
+    at = 0
     for read in file.reads:
+        takes = run.target.taken[read["src_dataset"]]
+        columns = [{"stored": own, "name": name} for name, own in stored_names(kept, takes).items()]
+        named = {c["name"]: c["name"] for c in columns}
         template = "write/frames_whole" if read["whole"] else "write/frames_range"
         values: dict[str, object] = {"files": [formats.escaped_glob(f) for f in read["files"]]}
         if not read["whole"]:
             values |= {"first_episode": read["first_episode"], "last_episode": read["last_episode"]}
-        with run.engine.stream(template, context, batch_rows=file.batch_rows, **values) as reader:
+        with run.engine.stream(
+            template, {"columns": columns}, batch_rows=file.batch_rows, **values
+        ) as reader:
             while (batch := _next(reader, read)) is not None:
-                yield batch, _place(read)
+                where = partial(file.where, at)
+                yield taken(batch, kept, named, takes, where=where, file=_place(read))
+                at += batch.num_rows
+
+
+def _kept(run: Run) -> pa.Schema:
+    """The columns that are read: all but those that only the output's numbering knows."""
+    return pa.schema([f for f in run.layout.schema if f.name not in ("index", "episode_index")])
 
 
 def _next(reader: pa.RecordBatchReader, read: dict[str, Any]) -> pa.RecordBatch | None:
@@ -201,21 +245,11 @@ def _refuse_disorder(file: _File, batch: pa.RecordBatch, numbering: dict[str, np
     """The order of frames is proven on every row that is written; nothing else would show its loss."""
     wrong = batch["frame_index"].to_numpy(zero_copy_only=False) != numbering["frame_index"]
     if len(wrong) + at > file.rows or wrong.any():
-        which = int(np.searchsorted(file.ends, at + int(np.argmax(wrong)), side="right"))
-        episode = file.episodes[min(which, len(file.episodes) - 1)]
+        row = at + int(np.argmax(wrong))
         raise SourceBroken(
-            f'source "{episode["src_dataset"]}", episode {episode["src_episode"]}: frames did not arrive in'
-            f" order 0 to {episode['length'] - 1}. ({episode['data_file']})"
+            f"{file.where(row, 0)}: frames did not arrive in order 0 to {file.episode_at(row)['length'] - 1}."
+            f" ({file.episode_at(row)['data_file']})"
         )
-
-
-def _array(batch: pa.RecordBatch, numbering: dict[str, np.ndarray], field: pa.Field, place: str) -> pa.Array:
-    if field.name in formats.BOOKKEEPING:
-        return pa.array(numbering[field.name])
-    try:
-        return columns.restored(batch[field.name], field.type)
-    except pa.ArrowException as error:
-        raise SourceBroken(f'feature "{field.name}" is not as declared: {error}. ({place})') from error
 
 
 # Two layouts of the same rows -------------------------------------------------------------------
@@ -224,14 +258,20 @@ def _array(batch: pa.RecordBatch, numbering: dict[str, np.ndarray], field: pa.Fi
 def _writer(run: Run) -> _Write:
     schema = run.layout.schema
     if run.target.row_groups == "episode":
-        return lambda file, tables: _write_episode_groups(file, tables, schema)
+        return lambda file, tables: _write_groups(file, tables, schema, [e["length"] for e in file.episodes])
     if any(kind == pa.float16() for _, kind in columns.leaves(schema)):
-        raise RequestError("--row-groups packed cannot store float16. Try: --row-groups episode")
+        # DuckDB has no such type to write.
+        return lambda file, tables: _write_groups(file, tables, schema, _packed(file))
     return lambda file, tables: _write_packed(run, file, tables, schema)
 
 
-def _write_episode_groups(file: _File, tables: Iterator[pa.Table], schema: pa.Schema) -> None:
-    """One row group an episode, as LeRobot's recorder lays its files out."""
+def _packed(file: _File) -> list[int]:
+    """The rows of each of a few large row groups."""
+    return [min(file.batch_rows, file.rows - first) for first in range(0, file.rows, file.batch_rows)]
+
+
+def _write_groups(file: _File, tables: Iterator[pa.Table], schema: pa.Schema, rows: list[int]) -> None:
+    """Row groups of so many rows each; LeRobot's recorder lays its files out with one an episode."""
     images = columns.image_leaves(schema)
     compression = dict.fromkeys((p for p, _ in columns.leaves(schema)), "snappy") | dict.fromkeys(
         images, "none"
@@ -239,8 +279,8 @@ def _write_episode_groups(file: _File, tables: Iterator[pa.Table], schema: pa.Sc
     with pq.ParquetWriter(
         file.path, schema, compression=compression, use_dictionary=columns.text_leaves(schema)
     ) as writer:
-        for episode in _sliced(tables, [e["length"] for e in file.episodes]):
-            writer.write_table(episode, row_group_size=max(1, episode.num_rows))
+        for group in _sliced(tables, rows):
+            writer.write_table(group, row_group_size=max(1, group.num_rows))
 
 
 def _sliced(tables: Iterator[pa.Table], lengths: list[int]) -> Iterator[pa.Table]:

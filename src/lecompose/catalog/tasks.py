@@ -1,0 +1,118 @@
+"""What the numbers in task_index and subtask_index stand for, in every form that writers left it."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lecompose import formats
+from lecompose.catalog.files import existing, read_from
+from lecompose.catalog.source import Source
+from lecompose.engine import Engine
+from lecompose.errors import SourceBroken
+
+
+def register_tasks(engine: Engine, source: Source) -> None:
+    """Make this source's share of the relation `tasks`.
+
+    Errors: SourceBroken where the task list is missing or says something else.
+    """
+    meta = source.root / "meta"
+    if source.is_v3:
+        _from_parquet(engine, source, existing(meta / "tasks.parquet"))
+    elif (meta / "tasks.json").is_file() and not (meta / "tasks.jsonl").is_file():
+        engine.load(source.relation("tasks"), _from_json(source, meta / "tasks.json"))
+    else:
+        _from_lines(engine, source, existing(meta / "tasks.jsonl"))
+
+
+def register_subtasks(engine: Engine, source: Source) -> None:
+    """Make this source's share of `subtasks` and `subtask_uses`; only for one that `has_subtasks`."""
+    file = source.root / formats.SUBTASKS_PATH
+    name = text_column_of(file, "subtask")
+    with read_from(file):
+        engine.table(
+            source.relation("subtasks"),
+            "catalog/subtasks",
+            {"subtask_column": name},
+            src_dataset=source.name,
+            file=formats.escaped_glob(str(file)),
+        )
+    with read_from(source.root / "data"):
+        context = {"frames": source.relation("frames")}
+        engine.table(source.relation("subtask_uses"), "catalog/subtask_uses", context)
+
+
+def text_column_of(path: Path, name: str) -> str:
+    """The column with the texts: the one of this name, or else the first that holds strings.
+
+    Errors: SourceBroken where there is none.
+    """
+    try:
+        schema = pq.read_schema(path)
+    except (pa.ArrowException, OSError) as error:
+        raise SourceBroken(f"parquet file cannot be read: {error}. ({path})") from error
+    texts: list[str] = [field.name for field in schema if _is_text(field.type)]
+    if name in texts:
+        return name
+    if not texts:
+        raise SourceBroken(f"{path.name} has no column with the {name} strings. ({path})")
+    return texts[0]
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def _from_parquet(engine: Engine, source: Source, file: Path) -> None:
+    context = {"task_column": text_column_of(file, "task")}
+    with read_from(file):
+        glob = formats.escaped_glob(str(file))
+        engine.table(
+            source.relation("tasks"), "catalog/tasks_v3", context, src_dataset=source.name, file=glob
+        )
+
+
+def _from_lines(engine: Engine, source: Source, file: Path) -> None:
+    with read_from(file):
+        glob = formats.escaped_glob(str(file))
+        engine.table(source.relation("tasks"), "catalog/tasks_v2", src_dataset=source.name, file=glob)
+
+
+def _from_json(source: Source, file: Path) -> pa.Table:
+    """The rows of `tasks` in a plain JSON file, as some writers of v2.x left one instead of lines."""
+    try:
+        tasks = list(_numbered(json.loads(file.read_text(encoding="utf-8"))))
+    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+        raise SourceBroken(f"{file.name} cannot be read as a list of tasks: {error}. ({file})") from error
+    return pa.table(
+        {
+            "src_dataset": pa.array([source.name] * len(tasks), pa.string()),
+            "src_task": pa.array([number for number, _ in tasks], pa.int64()),
+            "task": pa.array([text for _, text in tasks], pa.string()),
+            "row_number": pa.array(range(len(tasks)), pa.int64()),
+        }
+    )
+
+
+def _numbered(value: Any) -> Iterator[tuple[int, str]]:
+    """Number and text of each task: in a list, by place or told; in an object, either may be the key."""
+    if isinstance(value, Mapping) and isinstance(value.get("tasks"), list | Mapping):
+        value = value["tasks"]
+    if isinstance(value, Mapping):
+        for key, entry in value.items():
+            yield (entry, key) if isinstance(entry, int) else (int(key), _text(entry))
+        return
+    for place, entry in enumerate(value):
+        yield (place, entry) if isinstance(entry, str) else (int(entry["task_index"]), _text(entry))
+
+
+def _text(entry: Any) -> str:
+    text = entry if isinstance(entry, str) else entry["task"]
+    if not isinstance(text, str):
+        raise TypeError(f"{json.dumps(text)} is no text")
+    return text
