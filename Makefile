@@ -74,5 +74,5 @@ $(ORACLE)/.ready: pyproject.toml
 	@test -n "$(ORACLE_PYTHON)"
 	@echo "making $(ORACLE) with $(ORACLE_PYTHON): LeRobot and PyTorch, a few minutes"
 	@$(ORACLE_PYTHON) -m venv --clear $(ORACLE)
-	@$(ORACLE)/bin/python $(PIP) --editable . 'lerobot[dataset]==0.6.1' pytest hypothesis
+	@$(ORACLE)/bin/python $(PIP) --editable . 'lerobot[dataset]==0.6.1' pytest hypothesis polars
 	@touch $@

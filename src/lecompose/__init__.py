@@ -30,7 +30,20 @@ from lecompose.version import __version__ as __version__
 if TYPE_CHECKING:
     from lecompose.datasets import Datasets
     from lecompose.report import Report
-    from lecompose.sdk import check, compose, delete, filter, info, merge, open, query, sample, sort, split
+    from lecompose.sdk import (
+        check,
+        compose,
+        delete,
+        filter,
+        info,
+        merge,
+        open,
+        query,
+        sample,
+        sort,
+        split,
+        stats,
+    )
     from lecompose.stages.verify import Violation
     from lecompose.summary import Summary
 
@@ -65,6 +78,7 @@ __all__ = [
     "sample",
     "sort",
     "split",
+    "stats",
 ]
 
 

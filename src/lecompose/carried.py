@@ -1,10 +1,12 @@
 """The per-episode statistics that sources carry → the relation `carried_stats`.
 
 One row an episode, one flat DOUBLE[] column per feature and statistic, named `feature/stat`; null where a
-source has none, or has one of another size than the feature's (per-pixel statistics, say).
+source has none, or has one of another size than the feature's (per-pixel statistics, say). Quantiles are
+the usual ones and whatever others a source has.
 """
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from lecompose import formats
 from lecompose.catalog import Catalog, Source, read_json
 from lecompose.errors import SourceBroken
 from lecompose.formats import STATS, Feature
+from lecompose.mapping import Takes
 
 
 def register(catalog: Catalog) -> None:
@@ -27,7 +30,8 @@ def register(catalog: Catalog) -> None:
     if any(row["relation"] == "carried_stats" for row in catalog.engine.rows("catalog/relations")):
         return
     for source in catalog.sources:
-        wanted = {f"{f.name}/{stat}": f for f in source.features if f.has_stats for stat in STATS}
+        kept = [*STATS, *_other_quantiles(source)]
+        wanted = {f"{f.name}/{stat}": f for f in source.features if f.has_stats for stat in kept}
         if source.version == formats.V30:
             _register_v3(catalog, source, wanted)
         elif source.version == formats.V21 and _stats_file(source).is_file():
@@ -35,13 +39,61 @@ def register(catalog: Catalog) -> None:
         else:
             _register_whole(catalog, source, wanted)
     relations = [s.relation("stats") for s in catalog.sources]
-    catalog.engine.table("carried_stats", "catalog/union", {"relations": relations})
+    catalog.engine.view("carried_stats", "catalog/union", {"relations": relations})
+
+
+def take(catalog: Catalog, takes: Takes) -> None:
+    """Make `carried_stats` go by the output's names, for the stages.
+
+    A feature that a source lacks, or whose values a cast has changed, has no statistics of it.
+    """
+    register(catalog)
+    sources = []
+    for source in catalog.sources:
+        have = _columns_of(catalog, source.relation("stats"))
+        own = {how.feature.name: n for n, how in takes[source.name].items() if how.feature and not how.lossy}
+        pairs = [(name, *name.rpartition("/")[::2]) for name in have]
+        columns = [{"stored": s, "name": f"{own[f]}/{stat}"} for s, f, stat in pairs if f in own]
+        sources.append({"relation": source.relation("stats"), "columns": columns})
+    catalog.engine.view("carried_stats", "stats/taken", {"sources": sources})
+
+
+def held(catalog: Catalog) -> set[str]:
+    """The columns of `carried_stats`, `feature/stat` each."""
+    return set(_columns_of(catalog, "carried_stats"))
+
+
+def _columns_of(catalog: Catalog, relation: str) -> list[str]:
+    rows = catalog.engine.rows("catalog/columns_of", {"relation": relation})
+    return [row["column_name"] for row in rows if "/" in row["column_name"]]
+
+
+def quantiles(catalog: Catalog) -> list[str]:
+    """The quantiles, such as q05, that are none of the usual ones and that some source has."""
+    return sorted({q for source in catalog.sources for q in _other_quantiles(source)})
+
+
+def _other_quantiles(source: Source) -> list[str]:
+    """The quantiles, such as q05, that only some datasets have, and none before v3.0."""
+    if not source.is_v3:
+        return []
+    names = [name for name in pq.read_schema(_episode_files(source)[0]).names if name.startswith("stats/")]
+    stats = {name.rpartition("/")[2] for name in names}
+    return sorted(stat for stat in stats - set(STATS) if re.fullmatch(r"q\d\d", stat))
+
+
+def _episode_files(source: Source) -> list[str]:
+    return [str(f) for f in sorted((source.root / "meta" / "episodes").glob("*/*.parquet"))]
+
+
+def _whole_said(source: Source) -> dict[str, Any]:
+    path = source.root / "meta" / "stats.json"
+    return read_json(path) if path.is_file() else {}
 
 
 def _register_whole(catalog: Catalog, source: Source, wanted: dict[str, Feature]) -> None:
     """v2.0 says of its cameras what holds over the whole dataset, and nothing per episode."""
-    path = source.root / "meta" / "stats.json"
-    said = read_json(path) if path.is_file() else {}
+    said = _whole_said(source)
     found = {name: _sized(said, name, f) for name, f in wanted.items() if f.is_visual}
     present = {name: values for name, values in found.items() if values is not None}
     counts = [f"{camera}/count" for camera in dict.fromkeys(name.rpartition("/")[0] for name in present)]
@@ -63,7 +115,7 @@ def _register_whole(catalog: Catalog, source: Source, wanted: dict[str, Feature]
 
 
 def _register_v3(catalog: Catalog, source: Source, wanted: dict[str, Feature]) -> None:
-    files = [str(f) for f in sorted((source.root / "meta" / "episodes").glob("*/*.parquet"))]
+    files = _episode_files(source)
     stored = pq.read_schema(files[0])
     present = [name for name in wanted if f"stats/{name}" in stored.names]
     columns = [

@@ -1,17 +1,24 @@
 """What a caller asks for, made plain: the sources, the options, and the command as one line of text."""
 
 import shlex
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TypeAlias, TypedDict
 
-from lecompose.errors import RequestError
-from lecompose.formats import Limits
+from lecompose.errors import RequestError, listed
+from lecompose.formats import QUANTILES, Limits
+from lecompose.mapping import FILLS, SHARED, Changes
 from lecompose.run import Progress, Silent
+from lecompose.statistics import Wanted
 
 PathLike: TypeAlias = str | Path
 Sources: TypeAlias = PathLike | Sequence[PathLike | tuple[str, PathLike]] | Mapping[str, PathLike]
+
+Pairs: TypeAlias = Mapping[str, str] | Iterable[str | tuple[str, str]]
+"""{"old": "new"}, [("old", "new")], or ["old=new"] as on the command line."""
 
 ROW_GROUPS = ("episode", "packed")
 
@@ -19,14 +26,25 @@ ROW_GROUPS = ("episode", "packed")
 class Options(TypedDict, total=False):
     """What every operation that writes takes besides its own arguments.
 
+    `rename` gives features and cameras another name, {"old": "new"}, or {"a:old": "new"} in the source "a".
+    `features` is what becomes of those that not all sources have: "same" refuses them, "common" leaves them
+    out, "union" keeps them, and the frames of a source without are filled with "null" or "zero" (`fill`).
+    LeRobot reads null as None, of arrays as NaN; torch cannot batch None. `cast` gives a feature a dtype that
+    need not hold every value, {"action": "float32"}: digits are lost, a number out of range is refused.
+    `quantiles` are those that statistics hold, as "0.05,0.5" or [0.05, 0.5].
     Units: `data_mb` and `video_mb` in MiB a file; `memory` as in "4GB".
     """
 
     robot_type: str | None
+    rename: Pairs
+    features: str
+    fill: str
+    cast: Pairs
     data_mb: float
     video_mb: float
     chunk_files: int
     row_groups: str
+    quantiles: str | Sequence[float]
     reencode: bool
     overwrite: bool
     dry_run: bool
@@ -43,10 +61,15 @@ class Settings:
     """
 
     robot_type: str | None = None
+    rename: Pairs = ()
+    features: str = "same"
+    fill: str = "null"
+    cast: Pairs = ()
     data_mb: float = Limits.data_mb
     video_mb: float = Limits.video_mb
     chunk_files: int = Limits.chunk_files
     row_groups: str = "episode"
+    quantiles: str | Sequence[float] = tuple(QUANTILES.values())
     reencode: bool = True
     overwrite: bool = False
     dry_run: bool = False
@@ -55,19 +78,80 @@ class Settings:
     progress: Progress | None = None
 
     def __post_init__(self) -> None:
+        for name, allowed in (("features", SHARED), ("fill", FILLS)):
+            if getattr(self, name) not in allowed:
+                raise RequestError(f'{name} "{getattr(self, name)}": one of {", ".join(allowed)} is needed')
+        for name in ("rename", "cast"):
+            # Kept as pairs: what was given may be an iterator.
+            object.__setattr__(self, name, pairs(getattr(self, name), name))
         if self.row_groups not in ROW_GROUPS:
             raise RequestError(f'row groups "{self.row_groups}": one of {", ".join(ROW_GROUPS)} is needed')
+        quantile_names(self.quantiles)
         for name in ("data_mb", "video_mb", "chunk_files"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise RequestError(f"{name} is {getattr(self, name)}; a number above 0 is needed")
+
+    @property
+    def changes(self) -> Changes:
+        """What is to be done where sources are not alike."""
+        return Changes(pairs(self.rename, "rename"), self.features, self.fill, pairs(self.cast, "cast"))
 
     @property
     def limits(self) -> Limits:
         return Limits(data_mb=self.data_mb, video_mb=self.video_mb, chunk_files=self.chunk_files)
 
     @property
+    def statistics(self) -> Wanted:
+        return Wanted(quantile_names(self.quantiles))
+
+    @property
     def told(self) -> Progress:
         return self.progress or Silent()
+
+
+def pairs(said: Pairs, option: str) -> tuple[tuple[str, str], ...]:
+    """What was given as pairs, in order.
+
+    Errors: RequestError for words that are none, all together, and for a left side with two right ones.
+    """
+    if isinstance(said, str):
+        said = [said]
+    items = said.items() if isinstance(said, Mapping) else said
+    found = [_parted(item) if isinstance(item, str) else (str(item[0]), str(item[1])) for item in items]
+    problems = [f'"{left}": not left=right' for left, right in found if not (left and right)]
+    twice = Counter(left for left, _ in dict.fromkeys(found))
+    problems += [f'"{left}" is given {count} times' for left, count in twice.items() if count > 1]
+    if problems:
+        raise RequestError(listed(f"--{option} needs pairs, each left side once:", dict.fromkeys(problems)))
+    return tuple(dict.fromkeys(found))
+
+
+def _parted(word: str) -> tuple[str, str]:
+    left, _, right = word.partition("=")
+    return left, right
+
+
+def quantile_names(said: str | Iterable[float]) -> dict[str, float]:
+    """The quantiles asked for, by the names that LeRobot gives them, in ascending order.
+
+    Errors: RequestError for what has no such name, all together: they are hundredths below 1.
+    """
+    words = [word.strip() for word in said.split(",")] if isinstance(said, str) else [*map(str, said)]
+    percents = [_percent(word) for word in words]
+    problems = [f'"{word}"' for word, percent in zip(words, percents, strict=True) if percent is None]
+    if problems or not words:
+        raise RequestError(
+            listed("quantiles are named by two digits, q05 is 0.05. Try: hundredths below 1, not", problems)
+        )
+    return {f"q{n:02d}": n / 100 for n in sorted({p for p in percents if p is not None})}
+
+
+def _percent(word: str) -> int | None:
+    try:
+        percent = Decimal(word) * 100
+    except InvalidOperation:
+        return None
+    return int(percent) if percent.is_finite() and percent in range(100) else None
 
 
 @dataclass(frozen=True)
@@ -103,7 +187,7 @@ def destination(out: PathLike) -> Path:
 
 # The command ------------------------------------------------------------------------------------
 
-_RECORDED = ("robot_type", "data_mb", "video_mb", "chunk_files", "row_groups")
+_RECORDED = ("robot_type", "features", "fill", "data_mb", "video_mb", "chunk_files", "row_groups")
 
 
 def command(
@@ -127,6 +211,11 @@ def command(
     ]
     words = ["lecompose", verb, *first, *given, "-o", destination(out).name]
     options = [(f"--{n.replace('_', '-')}", getattr(settings, n)) for n in _RECORDED if _differs(settings, n)]
+    for name in ("rename", "cast"):
+        options += [(f"--{name}", f"{left}={right}") for left, right in pairs(getattr(settings, name), name)]
+    quantiles = settings.statistics.quantiles
+    if quantiles != QUANTILES:
+        options.append(("--quantiles", ",".join(map(str, quantiles.values()))))
     for option, value in [*arguments, *options, ("--no-reencode", not settings.reencode)]:
         if value is not None and value is not False:
             words += [option] if value is True else [option, str(value)]

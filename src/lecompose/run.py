@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from threading import Event, Lock
 from typing import Any, Protocol, TypeVar
@@ -36,42 +37,13 @@ class Silent:
 
 
 @dataclass(frozen=True)
-class Run:
-    """One execution: `folders` are where each output is made, `moves` the renames that put them in place.
+class Work:
+    """Jobs on threads, and whom they tell how far they are."""
 
-    `command` is the whole request as a shell would take it, for the outputs to remember.
-    """
-
-    layout: Layout
-    folders: dict[str, Path]
-    moves: dict[Path, Path]
-    scratch: Path
+    engine: Engine
     progress: Progress
-    command: str
-    overwrite: bool = False
-    counted: Counter[str] = field(default_factory=Counter)
-    notes: list[str] = field(default_factory=list)
-    reencoded: list[Reencoded] = field(default_factory=list)
     _lock: Lock = field(default_factory=Lock, repr=False)
     _stopped: Event = field(default_factory=Event, repr=False)
-
-    @property
-    def engine(self) -> Engine:
-        return self.layout.engine
-
-    @property
-    def target(self) -> Target:
-        return self.layout.target
-
-    def data_file(self, output: str, row: Mapping[str, Any]) -> Path:
-        """The staging path of the data file that a row of the layout lies in."""
-        name = formats.DATA_PATH.format(chunk_index=row["chunk_index"], file_index=row["file_index"])
-        return self.folders[output] / name
-
-    def count(self, what: str, n: int) -> None:
-        """Add to a counter; safe from any thread."""
-        with self._lock:
-            self.counted[what] += n
 
     def advance(self, size_bytes: int, episodes: int = 0) -> None:
         """Report progress; safe from any thread. Errors: Stopped where another job has failed."""
@@ -100,5 +72,63 @@ class Run:
                 raise
 
 
+@dataclass(frozen=True)
+class Run:
+    """One execution: `folders` are where each output is made, `moves` the renames that put them in place.
+
+    `command` is the whole request as a shell would take it, for the outputs to remember.
+    """
+
+    layout: Layout
+    folders: dict[str, Path]
+    moves: dict[Path, Path]
+    scratch: Path
+    progress: Progress
+    command: str
+    overwrite: bool = False
+    counted: Counter[str] = field(default_factory=Counter)
+    notes: list[str] = field(default_factory=list)
+    reencoded: list[Reencoded] = field(default_factory=list)
+    _lock: Lock = field(default_factory=Lock, repr=False)
+
+    @property
+    def engine(self) -> Engine:
+        return self.layout.engine
+
+    @property
+    def target(self) -> Target:
+        return self.layout.target
+
+    def data_file(self, output: str, row: Mapping[str, Any]) -> Path:
+        """The staging path of the data file that a row of the layout lies in."""
+        name = formats.DATA_PATH.format(chunk_index=row["chunk_index"], file_index=row["file_index"])
+        return self.folders[output] / name
+
+    def video_file(self, output: str, camera: str, row: Mapping[str, Any]) -> Path:
+        """The staging path of a camera's video file that a row of its clips' layout lies in."""
+        name = formats.VIDEO_PATH.format(
+            video_key=camera, chunk_index=row["chunk_index"], file_index=row["file_index"]
+        )
+        return self.folders[output] / name
+
+    def count(self, what: str, n: int) -> None:
+        """Add to a counter; safe from any thread."""
+        with self._lock:
+            self.counted[what] += n
+
+    @cached_property
+    def work(self) -> Work:
+        """The threads of this run."""
+        return Work(self.engine, self.progress)
+
+    def advance(self, size_bytes: int, episodes: int = 0) -> None:
+        """As `Work.advance`."""
+        self.work.advance(size_bytes, episodes)
+
+    def each(self, items: Sequence[T], do: Callable[[T], R]) -> list[R]:
+        """As `Work.each`."""
+        return self.work.each(items, do)
+
+
 class Stopped(Exception):
-    """A job was told to stop because another one failed; never seen outside of `Run.each`."""
+    """A job was told to stop because another one failed; never seen outside of `Work.each`."""

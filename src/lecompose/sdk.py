@@ -4,9 +4,10 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Unpack
+from typing import Any, Unpack, overload
 
 import pyarrow as pa
 
@@ -15,7 +16,7 @@ from lecompose.catalog import Catalog, open_catalog
 from lecompose.datasets import Datasets
 from lecompose.destination import Destinations, refuse_taken, several, single, workspace
 from lecompose.engine import Engine
-from lecompose.errors import SourceBroken, listed
+from lecompose.errors import RequestError, SourceBroken, listed
 from lecompose.execute import execute
 from lecompose.layout import lay_out
 from lecompose.plan.parts import Part, told_apart
@@ -23,7 +24,9 @@ from lecompose.plan.selection import Episodes
 from lecompose.report import Report, preview
 from lecompose.request import Named, Options, PathLike, Settings, Sources, command, destination, named
 from lecompose.stages.verify import Violation, remarks, requirements, violations
+from lecompose.statistics import Wanted
 from lecompose.summary import Summary, summarise
+from lecompose.survey import survey
 from lecompose.target import agree
 from lecompose.views import Views, open_views
 
@@ -190,6 +193,43 @@ def compose(sql: str, sources: Sources, *, out: PathLike, **options: Unpack[Opti
     return _composed(given, Destinations(root, {}), fill, settings, text)
 
 
+@overload
+def stats(
+    source: PathLike, *, out: None = None, images: bool = False, **options: Unpack[Options]
+) -> dict[str, Any]: ...
+
+
+@overload
+def stats(source: PathLike, *, out: PathLike, images: bool = False, **options: Unpack[Options]) -> Report: ...
+
+
+def stats(
+    source: PathLike, *, out: PathLike | None = None, images: bool = False, **options: Unpack[Options]
+) -> dict[str, Any] | Report:
+    """The statistics of a dataset, computed from all its frames, as they stand in meta/stats.json.
+
+    With `out` the report of copying it there with all statistics computed anew, also those of episodes.
+    With `images` pictures are decoded, sampled as LeRobot samples them; without, a copy keeps what its
+    source says of them, and a dict leaves them out.
+    Errors: as `merge`; MediaError for pictures that cannot be decoded.
+    """
+    given, settings = named(source), Settings(**options)
+    if len(given.paths) != 1:
+        raise RequestError(f"stats takes one dataset, {len(given.paths)} are given. Try: merge them first")
+    wanted = replace(settings.statistics, carried=False, pictures=images)
+    if out is None:
+        with _opened(source, settings.threads, settings.memory) as (catalog, scratch):
+            _refuse_broken(catalog)
+            return survey(catalog, wanted, scratch=scratch, progress=settings.told)
+    to = single(destination(out))
+
+    def fill(catalog: Catalog) -> tuple[plan.Notes, Destinations]:
+        return plan.merge(catalog, output=to.root.name), to
+
+    text = command("stats", given, out, settings, [("--images", images)])
+    return _composed(given, to, fill, settings, text, statistics=wanted)
+
+
 def open(sources: Sources, *, threads: int | None = None, memory: str | None = None) -> Datasets:
     """The datasets, open for `.query(sql)` and `.frames(episodes)`; nothing is written anywhere.
 
@@ -230,10 +270,18 @@ def check(source: PathLike, *, threads: int | None = None, memory: str | None = 
 # What all operations share ------------------------------------------------------------------------
 
 
-def _composed(given: Named, to: Destinations, fill: _Fill, settings: Settings, text: str) -> Report:
+def _composed(
+    given: Named,
+    to: Destinations,
+    fill: _Fill,
+    settings: Settings,
+    text: str,
+    *,
+    statistics: Wanted | None = None,
+) -> Report:
     """Open the sources, let `fill` make the plan and say where its outputs go, and carry it out.
 
-    `to` is what is known of that beforehand.
+    `to` is what is known of that beforehand; `statistics` are wanted in place of the settings' own.
     """
     start = time.perf_counter()
     overwrite = settings.overwrite
@@ -246,8 +294,13 @@ def _composed(given: Named, to: Destinations, fill: _Fill, settings: Settings, t
         roots = [s.root for s in catalog.sources]
         refuse_taken(to, overwrite=overwrite, roots=roots)
         target = agree(
-            catalog, robot_type=settings.robot_type, limits=settings.limits, row_groups=settings.row_groups
+            catalog,
+            robot_type=settings.robot_type,
+            limits=settings.limits,
+            row_groups=settings.row_groups,
+            changes=settings.changes,
         )
+        target = replace(target, statistics=statistics or settings.statistics)
         _refuse_broken(catalog)
         notes, to = fill(catalog)
         refuse_taken(to, overwrite=overwrite, roots=roots)

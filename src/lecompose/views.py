@@ -197,8 +197,9 @@ def _with_stats(catalog: Catalog) -> list[dict[str, Any]]:
         for feature in source.features:
             if feature.has_stats:
                 names.setdefault(feature.name.lower(), feature.name)
+    stats = [*STATS, *carried.quantiles(catalog)]
     return [
-        {"name": name, "stats": [{"stat": stat, "column": f"{name}/{stat}"} for stat in STATS]}
+        {"name": name, "stats": [{"stat": stat, "column": f"{name}/{stat}"} for stat in stats]}
         for name in names.values()
     ]
 

@@ -5,6 +5,7 @@ from lecompose import errors
 
 OPERATIONS = {
     "check", "compose", "delete", "filter", "info", "merge", "open", "query", "sample", "sort", "split",
+    "stats",
 }  # fmt: skip
 RESULTS = {"Datasets", "Report", "Summary", "Violation"}
 ERRORS = {

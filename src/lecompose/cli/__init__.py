@@ -16,6 +16,7 @@ from lecompose.cli.query import query
 from lecompose.cli.sample import sample
 from lecompose.cli.sort import sort
 from lecompose.cli.split import split
+from lecompose.cli.stats import stats
 from lecompose.cli.terminal import Terminated, printable, stoppable
 from lecompose.errors import ComposeError
 
@@ -52,5 +53,5 @@ def main() -> None:
     """
 
 
-for command in (merge, split, filter, delete, sort, sample, compose, query, info, check):
+for command in (merge, split, filter, delete, sort, sample, compose, query, info, check, stats):
     main.add_command(command)

@@ -20,7 +20,8 @@ def merge(sources: tuple[options.Source, ...], **request: Any) -> None:
 
     Every frame, state, task and timestamp stays as it is; episodes and tasks are numbered anew. Videos
     are copied packet by packet. The sources must agree on fps, features and robot type: every
-    difference is listed before anything is written.
+    difference is listed before anything is written, and --rename, --features, --cast and --robot-type
+    are the ways out. Where dtypes differ and a wider one holds all values, it is taken.
 
     \b
     Example:

@@ -42,13 +42,21 @@ engine = _together(
     click.option("--memory", metavar="SIZE", help='Memory for SQL, as "4GB".  [default: 80% of the machine]'),
 )
 
-output = _together(
-    click.option("-o", "--out", required=True, metavar="FOLDER", help="Where the result goes."),
-    click.option(
-        "--overwrite", is_flag=True, help="Replace a dataset that is there, once the new one is done."
-    ),
-    click.option("--dry-run", is_flag=True, help="Show the plan and the files; write nothing."),
-    click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors."),
+
+def _output(out: Callable[[F], F]) -> Callable[[F], F]:
+    return _together(
+        out,
+        click.option(
+            "--overwrite", is_flag=True, help="Replace a dataset that is there, once the new one is done."
+        ),
+        click.option("--dry-run", is_flag=True, help="Show the plan and the files; write nothing."),
+        click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors."),
+    )
+
+
+output = _output(click.option("-o", "--out", required=True, metavar="FOLDER", help="Where the result goes."))
+output_if_any = _output(
+    click.option("-o", "--out", metavar="FOLDER", help="Where a copy goes.  [default: only print]")
 )
 
 seed = click.option("--seed", default="0", show_default=True, help="Decides the draw: a number or any text.")
@@ -64,6 +72,33 @@ layout = _together(
         help="Fail rather than encode an episode anew whose video cannot be cut where it starts or ends.",
     ),
     click.option("--robot-type", metavar="NAME", help="The output's robot_type, where the sources' differ."),
+    click.option(
+        "--rename",
+        metavar="[NAME:]OLD=NEW",
+        multiple=True,
+        help="Another name for a feature or camera, of every source or of the one called NAME. Repeatable.",
+    ),
+    click.option(
+        "--features",
+        type=click.Choice(["same", "common", "union"]),
+        default="same",
+        show_default=True,
+        help="Where the sources' features differ: refuse, keep those that all have, or keep all and --fill.",
+    ),
+    click.option(
+        "--fill",
+        type=click.Choice(["null", "zero"]),
+        default="null",
+        show_default=True,
+        help="What --features union puts in the frames of a source that lacks a feature.",
+    ),
+    click.option(
+        "--cast",
+        metavar="FEATURE=DTYPE",
+        multiple=True,
+        help="A dtype that does not hold every value, as float32 for float64. Repeatable. Wider ones of the"
+        " sources are taken without being asked for.",
+    ),
     click.option("--data-mb", type=float, default=100, show_default=True, help="Size of a data file, MiB."),
     click.option("--video-mb", type=float, default=200, show_default=True, help="Size of a video file, MiB."),
     click.option("--chunk-files", type=int, default=1000, show_default=True, help="Files in a chunk folder."),
@@ -73,5 +108,12 @@ layout = _together(
         default="episode",
         show_default=True,
         help="One parquet row group an episode, as LeRobot writes, or few large ones: smaller files.",
+    ),
+    click.option(
+        "--quantiles",
+        default="0.01,0.1,0.5,0.9,0.99",
+        show_default=True,
+        metavar="LIST",
+        help="The quantiles that the statistics hold, in hundredths.",
     ),
 )

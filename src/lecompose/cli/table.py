@@ -37,9 +37,9 @@ class _Column:
         )
 
 
-def show(rows: pa.RecordBatchReader) -> None:
-    """Print the first rows and columns, as many as fit, and say how many there are."""
-    shown, count = _first(rows)
+def show(rows: pa.RecordBatchReader, *, most_rows: int = _ROWS, whole: str = "--format csv") -> None:
+    """Print the first rows and columns, as many as fit; how many there are, and what prints the `whole`."""
+    shown, count = _first(rows, most_rows)
     columns = [_column(field, shown.column(n)) for n, field in enumerate(shown.schema)]
     console = Console(highlight=False)
     fits_all = not console.is_terminal and "COLUMNS" not in os.environ
@@ -47,27 +47,27 @@ def show(rows: pa.RecordBatchReader) -> None:
     console = Console(highlight=False, width=max(wide, 1)) if fits_all else console
     kept, width = _fitting(columns, console.width)
     console.print(_table(columns, kept, width, shown.num_rows))
-    for line in _remarks(len(columns), len(kept), shown.num_rows, count):
+    for line in _remarks(len(columns), len(kept), shown.num_rows, count, whole):
         click.echo(line)
 
 
-def _first(rows: pa.RecordBatchReader) -> tuple[pa.Table, int]:
+def _first(rows: pa.RecordBatchReader, most: int) -> tuple[pa.Table, int]:
     """The first rows, and how many there are in all."""
     kept: list[pa.RecordBatch] = []
     count = 0
     for batch in rows:
-        if count < _ROWS:
-            kept.append(batch.slice(0, _ROWS - count))
+        if count < most:
+            kept.append(batch.slice(0, most - count))
         count += batch.num_rows
     return pa.Table.from_batches(kept, schema=rows.schema), count
 
 
-def _remarks(columns: int, kept: int, shown: int, rows: int) -> list[str]:
+def _remarks(columns: int, kept: int, shown: int, rows: int, whole: str) -> list[str]:
     lines = []
     if kept < columns:
-        lines.append(f"{kept} of {columns} columns shown; all with --format csv")
+        lines.append(f"{kept} of {columns} columns shown; all with {whole}")
     if shown < rows:
-        lines.append(f"… {rows:,} rows, {shown} shown; all with --format csv")
+        lines.append(f"… {rows:,} rows, {shown} shown; all with {whole}")
     else:
         lines.append(f"{rows} row{'' if rows == 1 else 's'}")
     return lines

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from lecompose import formats
 from lecompose.catalog import LINEAGE_PATH
 from lecompose.errors import OutputUnwritable
-from lecompose.formats import STATS, Feature
+from lecompose.formats import Feature
 from lecompose.layout import MIB
 from lecompose.run import Run
 from lecompose.version import __version__
@@ -33,6 +33,8 @@ def metadata(run: Run) -> None:
     for output, folder in run.folders.items():
         try:
             _write_tasks(run, output, folder)
+            if run.layout.has_subtasks:
+                _write_texts(run, output, "layout/output_subtasks", "subtask", folder / formats.SUBTASKS_PATH)
             _write_info(run, output, folder)
             for name, content in run.target.files.items():
                 folder.joinpath(name).write_bytes(content)
@@ -51,7 +53,7 @@ def _stat_columns(run: Run) -> Iterator[dict[str, Any]]:
         row["column_name"] for row in run.engine.rows("catalog/columns_of", {"relation": "episode_stats"})
     }
     for feature in run.target.features:
-        for stat in STATS:
+        for stat in run.target.statistics.names:
             name = f"{feature.name}/{stat}"
             if name in have:
                 kind = 1 if stat == "count" else 2 if feature.is_visual else 0
@@ -113,16 +115,22 @@ def _write_lineage(run: Run) -> None:
 
 
 def _write_tasks(run: Run, output: str, folder: Path) -> None:
-    tasks = run.engine.arrow("layout/output_tasks", out_dataset=output)
+    _write_texts(run, output, "layout/output_tasks", "task", folder / "meta" / "tasks.parquet")
+
+
+def _write_texts(run: Run, output: str, template: str, name: str, path: Path) -> None:
+    """Write texts and their numbers, `task` and `task_index` or the like."""
+    numbered = run.engine.arrow(template, out_dataset=output)
     schema = pa.schema(
-        [("task_index", pa.int64()), ("task", pa.string())], metadata={"pandas": json.dumps(_pandas_index())}
+        [(f"{name}_index", pa.int64()), (name, pa.string())],
+        metadata={"pandas": json.dumps(_pandas_index(name))},
     )
-    folder.joinpath("meta").mkdir(parents=True, exist_ok=True)
-    pq.write_table(tasks.cast(schema), folder / "meta" / "tasks.parquet")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(numbered.cast(schema), path)
 
 
-def _pandas_index() -> dict[str, Any]:
-    """Schema metadata that makes `task` the index of the pandas frame: LeRobot finds tasks by it.
+def _pandas_index(text: str) -> dict[str, Any]:
+    """Schema metadata that makes `text` the index of the pandas frame: LeRobot finds tasks by it.
 
     Source: the pandas metadata specification of Arrow; LeRobot 0.6.1 reads `tasks.iloc[i].name`.
     """
@@ -139,9 +147,9 @@ def _pandas_index() -> dict[str, Any]:
         }
 
     return {
-        "index_columns": ["task"],
+        "index_columns": [text],
         "column_indexes": [column(None, "unicode", "object", {"encoding": "UTF-8"})],
-        "columns": [column("task_index", "int64", "int64"), column("task", "unicode", "object")],
+        "columns": [column(f"{text}_index", "int64", "int64"), column(text, "unicode", "object")],
         "creator": {"library": "pyarrow", "version": pa.__version__},
         "pandas_version": "2.2.3",
     }
@@ -184,10 +192,8 @@ def _spec(run: Run, feature: Feature) -> dict[str, Any]:
     if not feature.is_video:
         return spec
     info = dict(spec["info"])
-    said = [
-        v for s in run.layout.catalog.sources for f in s.cameras if f.name == feature.name for v in [f.info]
-    ]
-    if not any(i.get("video.codec") for i in said):
+    own = [takes[feature.name].feature for takes in run.target.taken.values()]
+    if not any(camera.info.get("video.codec") for camera in own if camera):
         video = next(v for v in _videos_of(run, feature))
         info["video.codec"], info["video.pix_fmt"] = video.codec, info["video.pix_fmt"] or video.pix_fmt
     return {**spec, "info": info}

@@ -5,47 +5,36 @@ Over an output: computed from all its frames, quantiles included; cameras from t
 """
 
 import json
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from lecompose import carried
+from lecompose import carried, measure
 from lecompose.errors import OutputUnwritable
-from lecompose.formats import QUANTILES, STATS, Feature
+from lecompose.formats import SUBTASK_INDEX, Feature
 from lecompose.layout import jobs
+from lecompose.measure import Clip, DataFile, Measured
 from lecompose.run import Run
-from lecompose.statistics import Statistics, sortable, summarise, summarise_runs
+from lecompose.statistics import Statistics
 
-_COMPUTED = ("min", "max", "mean", "std", *QUANTILES)
 # These follow from the layout; sql/stats/episodes.sql has the formulas.
 _FROM_LAYOUT = ("index", "episode_index")
-# Numbers gathered at a time; never more than half of the memory limit either.
-_ROOM_BYTES = 2**30
 
 
 @dataclass(frozen=True)
-class _DataFile:
-    """One data file of an output, and the episodes in it."""
+class _Output:
+    """One output's data files, the episodes in them in the order of the rows, and what was measured."""
 
-    output: str
-    path: Path
+    name: str
+    files: list[DataFile]
     episodes: list[int]
-    lengths: list[int]
-
-
-@dataclass(frozen=True)
-class _Found:
-    """A feature's statistics: over each output, and over each episode where those were asked for."""
-
-    feature: Feature
-    over_outputs: dict[str, Statistics]
-    by_episode: pa.Table | None
+    measured: dict[str, Measured]
 
 
 def stats(run: Run) -> None:
@@ -53,107 +42,108 @@ def stats(run: Run) -> None:
 
     Errors: SourceBroken for unreadable statistics; OutputUnwritable.
     """
-    carried.register(run.layout.catalog)
+    carried.take(run.layout.catalog, run.target.taken)
     numeric = [f for f in run.target.columns if f.is_numeric]
     incomplete = _incomplete(run, numeric)
-    files = list(_data_files(run))
-    run.progress.stage("stats", len(numeric) * sum(f.path.stat().st_size for f in files))
-    found = run.each(numeric, lambda f: _compute(run, files, f, by_episode=f.name in incomplete))
-    _register_episode_stats(run, found)
-    for output, folder in run.folders.items():
-        _write_json(folder / "meta" / "stats.json", _of_output(run, output, found))
+    outputs = list(_outputs(run))
+    looked = _looked_at(run)
+    clips = {(o.name, f.name): _clips(run, o, f) for o in outputs for f in looked}
+    size_bytes = sum(measure.numbers_bytes(run.work, o.files, numeric) for o in outputs)
+    run.progress.stage("stats", size_bytes + sum(map(measure.pictures_bytes, clips.values())))
+    wanted = run.target.statistics
+    for output in outputs:
+        found = measure.numbers(
+            run.work, output.files, numeric, quantiles=wanted.quantiles, by_episode=incomplete
+        )
+        output.measured.update(found)
+        for camera in looked:
+            output.measured[camera.name] = _pictures(run, clips[output.name, camera.name], camera)
+    _register_episode_stats(run, numeric, looked, outputs)
+    for output in outputs:
+        path = run.folders[output.name] / "meta" / "stats.json"
+        _write_json(path, _of_output(run, output))
 
 
 def _incomplete(run: Run, numeric: list[Feature]) -> set[str]:
-    """The features of which some planned episode lacks a statistic, and task_index: it is numbered anew."""
-    wanted = {"features": [[f"{f.name}/{s}" for s in _COMPUTED] for f in numeric]}
-    rows = run.engine.rows("stats/missing", wanted)
-    lacking = {f.name for f, row in zip(numeric, rows, strict=True) if row["episodes"]}
-    return (lacking | {"task_index"}) - set(_FROM_LAYOUT)
+    """The features of which statistics are to be computed for some episode at least."""
+    wanted = run.target.statistics
+    if not wanted.carried:
+        return {f.name for f in numeric} - set(_FROM_LAYOUT)
+    held = carried.held(run.layout.catalog)
+    names = {f.name: [f"{f.name}/{stat}" for stat in wanted.computed] for f in numeric}
+    unheld = {name for name, columns in names.items() if not held.issuperset(columns)}
+    asked = {name: columns for name, columns in names.items() if name not in unheld}
+    rows = run.engine.rows("stats/missing", {"features": list(asked.values())}) if asked else []
+    lacking = {name for name, row in zip(asked, rows, strict=True) if row["episodes"]}
+    # The output's tasks are numbered anew.
+    return (unheld | lacking | _numbered_anew(run)) - set(_FROM_LAYOUT)
 
 
-def _data_files(run: Run) -> Iterator[_DataFile]:
-    for (output, _), rows in jobs(run.engine.rows("layout/all_episodes"), "out_dataset", "file_number"):
-        path = run.data_file(output, rows[0])
-        lengths = [row["length"] for row in rows]
-        episodes = [row["out_episode"] for row in rows]
-        yield _DataFile(output, path, episodes, lengths)
+def _numbered_anew(run: Run) -> set[str]:
+    return {"task_index"} | ({SUBTASK_INDEX} if run.layout.has_subtasks else set())
 
 
-# Computing --------------------------------------------------------------------------------------
+def _outputs(run: Run) -> Iterator[_Output]:
+    for (name,), rows in jobs(run.engine.rows("layout/all_episodes"), "out_dataset"):
+        files = [_data_file(run, name, group) for _, group in jobs(rows, "file_number")]
+        yield _Output(name, files, [row["out_episode"] for row in rows], {})
 
 
-def _compute(run: Run, files: list[_DataFile], feature: Feature, *, by_episode: bool) -> _Found:
-    """A feature's statistics over every output, and over every episode if asked for."""
-    outputs: dict[str, Statistics] = {}
-    tables: list[pa.Table] = []
-    for (output,), group in jobs([{"output": f.output, "file": f} for f in files], "output"):
-        mine: list[_DataFile] = [row["file"] for row in group]
-        passes = []
-        for columns in _passes(run, mine, feature):
-            want_episodes = by_episode and columns.start == 0
-            passes.append(_one_pass(run, mine, feature, columns, tables if want_episodes else None))
-        outputs[output] = {s: np.concatenate([p[s] for p in passes]) for s in _COMPUTED}
-    return _Found(feature, outputs, pa.concat_tables(tables) if tables else None)
+def _data_file(run: Run, output: str, rows: list[dict[str, Any]]) -> DataFile:
+    ends = np.cumsum([0, *(row["length"] for row in rows)]).tolist()
+    return DataFile(run.data_file(output, rows[0]), tuple(pairwise(ends)))
 
 
-def _passes(run: Run, files: list[_DataFile], feature: Feature) -> list[slice]:
-    """The dimensions to summarise at a time, so that their numbers stay within memory."""
-    room = min(_ROOM_BYTES, run.engine.memory_bytes // 2) // run.engine.threads
-    step = max(1, room // (_rows(files, feature) * sortable(np.empty(0, feature.dtype)).itemsize))
-    return [slice(start, start + step) for start in range(0, feature.stat_size, step)]
+def _looked_at(run: Run) -> list[Feature]:
+    """The cameras whose pictures are decoded."""
+    cameras = [f for f in run.target.features if f.is_visual and run.target.statistics.pictures]
+    for camera in cameras:
+        if not measure.is_measurable(camera):
+            run.notes.append(f'camera "{camera.name}": depth in metres; its statistics are the source\'s')
+    return [camera for camera in cameras if measure.is_measurable(camera)]
 
 
-def _one_pass(
-    run: Run, files: list[_DataFile], feature: Feature, columns: slice, by_episode: list[pa.Table] | None
-) -> Statistics:
-    """Some dimensions' statistics over all files; tables of all dimensions by episode where wanted."""
-    gathered: np.ndarray | None = None
-    at = 0
-    for file in files:
-        numbers = sortable(_numbers(file, feature))
-        if by_episode is not None:
-            by_episode.append(_episode_rows(file, numbers, feature))
-        part = numbers[:, columns].T
-        if gathered is None:
-            gathered = np.empty((len(part), _rows(files, feature)), dtype=part.dtype)
-        gathered[:, at : at + part.shape[1]] = part
-        at += part.shape[1]
-        if columns.start == 0:
-            run.advance(file.path.stat().st_size)
-    assert gathered is not None
-    return summarise(gathered)
+def _clips(run: Run, output: _Output, camera: Feature) -> list[Clip]:
+    if not camera.is_video:
+        return [Clip(file.path, *rows) for file in output.files for rows in file.rows]
+    rows = run.engine.rows("stats/clips", out_dataset=output.name, camera=camera.name)
+    return [Clip(run.video_file(output.name, camera.name, r), r["from_frame"], r["to_frame"]) for r in rows]
 
 
-def _rows(files: list[_DataFile], feature: Feature) -> int:
-    return sum(sum(f.lengths) for f in files) * _rows_a_frame(feature)
+def _pictures(run: Run, clips: list[Clip], camera: Feature) -> Measured:
+    quantiles = run.target.statistics.quantiles
+    decoded = partial(run.count, "frames_decoded", 1)
+    return measure.pictures(run.work, clips, camera, quantiles=quantiles, on_frame=decoded)
 
 
-def _numbers(file: _DataFile, feature: Feature) -> np.ndarray:
-    """A feature's numbers in one file. Shape: (frames × leading axes, last axis)."""
-    with pq.ParquetFile(file.path) as parquet:
-        column = parquet.read(columns=[feature.name], use_threads=False)[feature.name].combine_chunks()
-    if isinstance(column.type, pa.BaseExtensionType):
-        column = column.storage
-    while pa.types.is_list(column.type) or pa.types.is_fixed_size_list(column.type):
-        column = column.flatten()
-    return np.asarray(column.to_numpy(zero_copy_only=False)).reshape(-1, feature.stat_size)
+# Per episode ------------------------------------------------------------------------------------
 
 
-def _rows_a_frame(feature: Feature) -> int:
-    return math.prod(feature.shape[:-1]) if feature.shape else 1
+def _register_episode_stats(
+    run: Run, numeric: list[Feature], looked: list[Feature], outputs: list[_Output]
+) -> None:
+    computed = []
+    for n, feature in enumerate(f for f in [*numeric, *looked] if f.name not in _FROM_LAYOUT):
+        rows = [
+            _episode_rows(o, by_episode) for o in outputs if (by_episode := o.measured[feature.name].episodes)
+        ]
+        if rows:
+            run.engine.load(f"computed_{n}", pa.concat_tables(rows))
+        computed.append(_names(run, feature, f"computed_{n}", compute=bool(rows)))
+    cameras = [f for f in run.target.features if f.is_visual and f not in looked]
+    kept = [{"name": name} for f in cameras for name in _carried_names(run, f)]
+    quantiles = run.target.statistics.quantiles
+    context = {"carried": kept, "computed": computed, "quantiles": _quantile_names(run)}
+    run.engine.table("episode_stats", "stats/episodes", context, quantiles=list(quantiles.values()))
 
 
-def _episode_rows(file: _DataFile, numbers: np.ndarray, feature: Feature) -> pa.Table:
-    repeat = _rows_a_frame(feature)
-    found = summarise_runs(numbers, [length * repeat for length in file.lengths])
-    columns = {stat: _lists(found[stat]) for stat in _COMPUTED}
-    count = len(file.episodes)
+def _episode_rows(output: _Output, found: Statistics) -> pa.Table:
+    count = len(output.episodes)
     return pa.table(
         {
-            "out_dataset": pa.array([file.output] * count, pa.string()),
-            "out_episode": pa.array(file.episodes, pa.int64()),
-            **columns,
+            "out_dataset": pa.array([output.name] * count, pa.string()),
+            "out_episode": pa.array(output.episodes, pa.int64()),
+            **{stat: _lists(values) for stat, values in found.items()},
         }
     )
 
@@ -163,61 +153,58 @@ def _lists(values: np.ndarray) -> pa.Array:
     return pa.ListArray.from_arrays(pa.array(offsets), pa.array(values.ravel()))
 
 
-# Per episode ------------------------------------------------------------------------------------
-
-
-def _register_episode_stats(run: Run, found: list[_Found]) -> None:
-    computed = []
-    for n, one in enumerate(found):
-        if one.feature.name in _FROM_LAYOUT:
-            continue
-        if one.by_episode is not None:
-            run.engine.load(f"computed_{n}", one.by_episode)
-        computed.append(_names(one, f"computed_{n}"))
-    cameras = [f for f in run.target.features if f.is_visual]
-    kept = [{"name": name} for f in cameras for name in _carried_names(run, f)]
-    run.engine.table("episode_stats", "stats/episodes", {"carried": kept, "computed": computed})
-
-
-def _names(found: _Found, relation: str) -> dict[str, Any]:
+def _names(run: Run, feature: Feature, relation: str, *, compute: bool) -> dict[str, Any]:
     """How stats/episodes is to get one feature's statistics: carried, computed, or either."""
-    name = found.feature.name
+    name, wanted = feature.name, run.target.statistics
+    kept = wanted.carried and name not in _numbered_anew(run)
+    carry = carried.held(run.layout.catalog) if kept else set()
+    computed = wanted.names if feature.is_visual else wanted.computed
+    columns = {stat: f"{name}/{stat}" for stat in computed}
     return {
         "relation": relation,
-        "carry": name != "task_index",
-        "compute": found.by_episode is not None,
-        "stats": [{"stat": stat, "name": f"{name}/{stat}"} for stat in _COMPUTED],
-        "count": f"{name}/count",
+        "compute": compute,
+        "stats": [{"stat": s, "name": column, "carry": column in carry} for s, column in columns.items()],
+        "count": "" if feature.is_visual else f"{name}/count",
     }
+
+
+def _quantile_names(run: Run) -> list[dict[str, Any]]:
+    """The quantiles of `index` and `episode_index`, and whether some source has those of `index`."""
+    wanted = run.target.statistics
+    held = carried.held(run.layout.catalog) if wanted.carried else set()
+    return [
+        {"index": f"index/{q}", "episode_index": f"episode_index/{q}", "carry": f"index/{q}" in held}
+        for q in wanted.quantiles
+    ]
 
 
 def _carried_names(run: Run, camera: Feature) -> list[str]:
     """The statistics of a camera that are kept: what any episode has, quantiles only if all have them."""
-    names = [f"{camera.name}/{stat}" for stat in STATS]
-    rows = run.engine.rows("stats/missing", {"features": [[name] for name in names]})
+    wanted, held = run.target.statistics, carried.held(run.layout.catalog)
+    names = [name for stat in wanted.names if (name := f"{camera.name}/{stat}") in held]
+    rows = run.engine.rows("stats/missing", {"features": [[name] for name in names]}) if names else []
     episodes = sum(row["episodes"] for row in run.engine.rows("plan/totals"))
     return [
         name
         for name, row in zip(names, rows, strict=True)
-        if row["episodes"] == 0 or (row["episodes"] < episodes and name.rpartition("/")[2] not in QUANTILES)
+        if row["episodes"] == 0
+        or (row["episodes"] < episodes and name.rpartition("/")[2] not in wanted.quantiles)
     ]
 
 
 # Over an output ---------------------------------------------------------------------------------
 
 
-def _of_output(run: Run, output: str, found: list[_Found]) -> dict[str, Any]:
+def _of_output(run: Run, output: _Output) -> dict[str, Any]:
     """stats.json of one output, features in their order."""
-    frames = next(r["frames"] for r in run.engine.rows("plan/totals") if r["out_dataset"] == output)
-    computed = {
-        one.feature.name: {stat: values.tolist() for stat, values in one.over_outputs[output].items()}
-        | {"count": [frames]}
-        for one in found
-    }
-    visual = {f.name: _of_camera(run, output, f) for f in run.target.features if f.is_visual}
-    every = computed | {name: stats for name, stats in visual.items() if stats}
-    names = [f.name for f in run.target.features if f.name in every]
-    return {name: {s: every[name][s] for s in STATS if s in every[name]} for name in names}
+    names, every = run.target.statistics.names, {}
+    for feature in run.target.features:
+        if feature.name in output.measured:
+            measured = output.measured[feature.name]
+            every[feature.name] = measured.as_json(names, nested=feature.is_visual)
+        elif feature.is_visual and (said := _of_camera(run, output.name, feature)):
+            every[feature.name] = {stat: said[stat] for stat in names if stat in said}
+    return every
 
 
 def _of_camera(run: Run, output: str, camera: Feature) -> dict[str, Any]:

@@ -1,0 +1,40 @@
+"""`lecompose stats`."""
+
+from typing import Any
+
+import click
+
+from lecompose.cli import options
+from lecompose.cli.once import Once
+
+
+@click.command(cls=Once)
+@options.source
+@options.output_if_any
+@click.option("--images", is_flag=True, help="Decode pictures too, sampled as LeRobot samples them.")
+@options.layout
+@options.engine
+@options.as_json
+def stats(source: str, out: str | None, as_json: bool, **request: Any) -> None:
+    """Compute a dataset's statistics from all its frames.
+
+    They are printed; with -o they go into a copy of the dataset, whose statistics are then all computed
+    anew, also those of each episode. Pictures are decoded only with --images: without, a copy keeps what
+    the dataset says of them.
+
+    \b
+    Examples:
+      lecompose stats day/
+      lecompose stats day/ -o day_true/ --images
+    """
+    from lecompose import sdk
+    from lecompose.cli import show
+    from lecompose.cli.operation import composed
+    from lecompose.cli.progress import shown
+
+    if out is not None:
+        return composed("stats", source, out=out, as_json=as_json, **request)
+    with shown(quiet=request.pop("quiet") or as_json) as progress:
+        found = sdk.stats(source, progress=progress, **request)
+    show.statistics(found, as_json=as_json)
+    return None

@@ -1,0 +1,20 @@
+"""Statistics of what lies in data and video files: numbers of every frame, pictures as LeRobot samples them.
+
+Knows files, rows and frames of one dataset; not which operation made them, nor what becomes of the
+statistics.
+"""
+
+from lecompose.measure.numeric import DataFile, numbers, numbers_bytes
+from lecompose.measure.results import Measured
+from lecompose.measure.visual import Clip, is_measurable, pictures, pictures_bytes
+
+__all__ = [
+    "Clip",
+    "DataFile",
+    "Measured",
+    "is_measurable",
+    "numbers",
+    "numbers_bytes",
+    "pictures",
+    "pictures_bytes",
+]

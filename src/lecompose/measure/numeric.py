@@ -1,0 +1,262 @@
+"""Exact statistics of the numeric columns of data files, in bounded memory.
+
+Numbers are gathered dimension by dimension and then sorted, as many at a time as there is room for; so a
+dataset that fits is read once. Row groups are read in bunches: a call for each would cost more than the data,
+and one call for all of them holds several copies.
+"""
+
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lecompose.errors import SourceBroken
+from lecompose.formats import Feature
+from lecompose.measure.results import Measured, joined
+from lecompose.run import Work
+from lecompose.statistics import Numbers, Statistics, sortable, summarise, summarise_runs
+
+# Numbers gathered at a time; never more than a quarter of the memory limit either.
+_ROOM_BYTES = 2**28
+# Numbers read at a time, by each thread.
+_BUNCH_BYTES = 2**22
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A data file, and where in it the episodes lie that are to be measured, in the order of its rows."""
+
+    path: Path
+    rows: tuple[tuple[int, int], ...]
+
+    @property
+    def lengths(self) -> list[int]:
+        return [end - start for start, end in self.rows]
+
+
+@dataclass(frozen=True)
+class _Share:
+    """Some dimensions of a feature: what is gathered of it in one pass over the files."""
+
+    feature: Feature
+    columns: slice
+
+
+@dataclass(frozen=True)
+class _Gathered:
+    """The numbers of a share. Shape: numbers (dimensions, rows), known (rows,).
+
+    A row that is not `known` has a null in it. An array of several dimensions has several rows a frame.
+    """
+
+    numbers: Numbers
+    known: np.ndarray
+
+
+def numbers_bytes(work: Work, files: Sequence[DataFile], features: Sequence[Feature]) -> int:
+    """How much `numbers` will tell that it has done."""
+    return len(list(_passes(work, files, features))) * sum(f.path.stat().st_size for f in files)
+
+
+def numbers(
+    work: Work,
+    files: Sequence[DataFile],
+    features: Sequence[Feature],
+    *,
+    quantiles: Mapping[str, float],
+    by_episode: Collection[str] = (),
+) -> dict[str, Measured]:
+    """The statistics of numeric features over all rows of the episodes, of each episode for some features.
+
+    Nulls are left out: statistics are of the rows that have numbers.
+    Errors: SourceBroken for a file that cannot be read.
+    """
+    lengths = [n for file in files for n in file.lengths]
+    parts: dict[str, list[Measured]] = {f.name: [] for f in features}
+    for shares in _passes(work, files, features):
+        gathered = _gather(work, files, shares)
+        for share, found in zip(shares, gathered, strict=True):
+            name = share.feature.name
+            wanted = [n * _rows_a_frame(share.feature) for n in lengths] if name in by_episode else None
+            parts[name].append(_measured(work, found, wanted, quantiles))
+    return {name: joined(of_feature, sum(lengths)) for name, of_feature in parts.items()}
+
+
+def _passes(work: Work, files: Sequence[DataFile], features: Sequence[Feature]) -> Iterator[list[_Share]]:
+    """What to gather at a time, so that it stays within memory."""
+    frames = sum(n for file in files for n in file.lengths)
+    room = left = min(_ROOM_BYTES, work.engine.memory_bytes // 4)
+    shares: list[_Share] = []
+    for feature in features:
+        size = max(1, frames * _rows_a_frame(feature) * _dtype(feature).itemsize)
+        at = 0
+        while at < feature.stat_size:
+            if left < size and shares:
+                yield shares
+                shares, left = [], room
+            end = min(feature.stat_size, at + max(1, left // size))
+            shares.append(_Share(feature, slice(at, end)))
+            left -= (end - at) * size
+            at = end
+    if shares:
+        yield shares
+
+
+def _rows_a_frame(feature: Feature) -> int:
+    return math.prod(feature.shape[:-1]) if feature.shape else 1
+
+
+def _dtype(feature: Feature) -> np.dtype:
+    return sortable(np.empty(0, feature.dtype)).dtype
+
+
+# Gathering --------------------------------------------------------------------------------------
+
+
+def _gather(work: Work, files: Sequence[DataFile], shares: list[_Share]) -> list[_Gathered]:
+    starts = np.cumsum([0, *(sum(file.lengths) for file in files)])
+    gathered = [_empty(share, int(starts[-1])) for share in shares]
+
+    def fill(part: tuple[DataFile, int]) -> None:
+        file, frame = part
+        for table, size_bytes in _bunches(file, shares):
+            for share, into in zip(shares, gathered, strict=True):
+                _put(table[share.feature.name], share, into, frame)
+            frame += table.num_rows
+            work.advance(size_bytes)
+
+    work.each(list(zip(files, map(int, starts[:-1]), strict=True)), fill)
+    return gathered
+
+
+def _empty(share: _Share, frames: int) -> _Gathered:
+    rows = frames * _rows_a_frame(share.feature)
+    dimensions = share.columns.stop - share.columns.start
+    return _Gathered(np.empty((dimensions, rows), _dtype(share.feature)), np.ones(rows, bool))
+
+
+def _bunches(file: DataFile, shares: list[_Share]) -> Iterator[tuple[pa.Table, int]]:
+    """The rows of the episodes in a file, some row groups at a time, and their part of the file's bytes."""
+    names = list(dict.fromkeys(share.feature.name for share in shares))
+    widths = {share.feature.name: _frame_bytes(share.feature) for share in shares}
+    size, told = file.path.stat().st_size, 0
+    stretches = _merged(file.rows)
+    try:
+        with pq.ParquetFile(file.path) as parquet:
+            rows = parquet.metadata.num_rows
+            for groups, first in _bunched(parquet.metadata, _BUNCH_BYTES // sum(widths.values())):
+                table = parquet.read_row_groups(groups, columns=names, use_threads=False)
+                upto = size * (first + table.num_rows) // max(1, rows)
+                yield _only(table, stretches, first), upto - told
+                told = upto
+    except (pa.ArrowException, OSError) as error:
+        raise SourceBroken(f"data file cannot be read: {error}. ({file.path})") from error
+
+
+def _frame_bytes(feature: Feature) -> int:
+    return _rows_a_frame(feature) * feature.stat_size * np.dtype(feature.dtype).itemsize
+
+
+def _bunched(metadata: pq.FileMetaData, most_rows: int) -> Iterator[tuple[list[int], int]]:
+    """Neighbouring row groups of about so many rows, and the first row of each bunch."""
+    groups: list[int] = []
+    first = rows = 0
+    for group in range(metadata.num_row_groups):
+        more = metadata.row_group(group).num_rows
+        if groups and rows + more > most_rows:
+            yield groups, first
+            groups, first, rows = [], first + rows, 0
+        groups.append(group)
+        rows += more
+    if groups:
+        yield groups, first
+
+
+def _only(table: pa.Table, stretches: list[tuple[int, int]], first: int) -> pa.Table:
+    """The rows of `table`, which starts at row `first` of the file, that lie in the stretches."""
+    parts = [
+        table.slice(max(start, first) - first, min(end, first + table.num_rows) - max(start, first))
+        for start, end in stretches
+        if start < first + table.num_rows and end > first
+    ]
+    return parts[0] if len(parts) == 1 else pa.concat_tables([table.slice(0, 0), *parts])
+
+
+def _merged(rows: tuple[tuple[int, int], ...]) -> list[tuple[int, int]]:
+    """Stretches of rows, those that touch as one."""
+    stretches: list[tuple[int, int]] = []
+    for start, end in rows:
+        if stretches and stretches[-1][1] == start:
+            start = stretches.pop()[0]
+        stretches.append((start, end))
+    return stretches
+
+
+def _put(column: pa.ChunkedArray, share: _Share, into: _Gathered, frame: int) -> None:
+    """Write a share's part of a column where it belongs: from `frame` on."""
+    row = frame * _rows_a_frame(share.feature)
+    for chunk in column.chunks:
+        numbers, known = _rows(chunk, share.feature)
+        end = row + len(numbers)
+        into.numbers[:, row:end] = numbers[:, share.columns].T
+        if known is not None:
+            into.known[row:end] = known
+        row = end
+
+
+def _rows(column: pa.Array, feature: Feature) -> tuple[Numbers, np.ndarray | None]:
+    """A column's numbers, and which rows have them. Shape: (frames × leading axes, last axis)."""
+    if isinstance(column.type, pa.BaseExtensionType):
+        column = column.storage
+    if column.null_count:
+        return _rows_with_gaps(column, feature)
+    while _is_list(column.type):
+        column = column.flatten()
+    known = None
+    if column.null_count:
+        known = ~column.is_null().to_numpy(zero_copy_only=False).reshape(-1, feature.stat_size).any(axis=1)
+        column = column.fill_null(False if pa.types.is_boolean(column.type) else 0)
+    return column.to_numpy(zero_copy_only=False).reshape(-1, feature.stat_size), known
+
+
+def _rows_with_gaps(column: pa.Array, feature: Feature) -> tuple[Numbers, np.ndarray]:
+    """The same where some frames have no value at all."""
+    repeat = _rows_a_frame(feature)
+    there = np.repeat(column.is_valid().to_numpy(zero_copy_only=False), repeat)
+    numbers = np.zeros((len(there), feature.stat_size), feature.dtype)
+    known = there.copy()
+    if column.null_count < len(column):
+        present, complete = _rows(column.drop_null(), feature)
+        numbers[there] = present
+        known[there] = True if complete is None else complete
+    return numbers, known
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    types = pa.types
+    return bool(types.is_list(kind) or types.is_fixed_size_list(kind) or types.is_large_list(kind))
+
+
+# Measuring --------------------------------------------------------------------------------------
+
+
+def _measured(
+    work: Work, found: _Gathered, lengths: list[int] | None, quantiles: Mapping[str, float]
+) -> Measured:
+    numbers = found.numbers
+    if not found.known.all():
+        numbers = numbers[:, found.known]
+        ends = np.cumsum([0, *(lengths or [])])
+        lengths = None if lengths is None else [int(found.known[a:b].sum()) for a, b in pairwise(ends)]
+    by_episode = None if lengths is None else _by_episode(numbers, lengths, quantiles)
+    parts = work.each(list(numbers), lambda row: summarise(row[None], quantiles))
+    return Measured({s: np.concatenate([p[s] for p in parts]) for s in parts[0]}, by_episode)
+
+
+def _by_episode(numbers: Numbers, lengths: list[int], quantiles: Mapping[str, float]) -> Statistics:
+    return summarise_runs(numbers.T, lengths, quantiles)

@@ -1,0 +1,50 @@
+"""Looks a dataset over without writing anything: its statistics, from all its frames."""
+
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from lecompose import measure
+from lecompose.catalog import Catalog
+from lecompose.formats import Feature
+from lecompose.measure import Clip, DataFile
+from lecompose.run import Progress, Work
+from lecompose.statistics import Wanted
+
+
+def survey(catalog: Catalog, wanted: Wanted, *, scratch: Path, progress: Progress) -> dict[str, Any]:
+    """The statistics of the one dataset that the catalog holds, as stats.json has them, by feature.
+
+    Errors: SourceBroken for data files, MediaError for pictures that cannot be read.
+    """
+    (source,) = catalog.sources
+    work = Work(catalog.engine, progress)
+    files = list(_files(catalog))
+    numeric = [f for f in source.columns if f.is_numeric]
+    looked = [f for f in source.features if wanted.pictures and f.is_visual and measure.is_measurable(f)]
+    clips = {f.name: list(_clips(catalog, f, files)) for f in looked}
+    size_bytes = sum(measure.pictures_bytes(of_camera) for of_camera in clips.values())
+    progress.stage("stats", measure.numbers_bytes(work, files, numeric) + size_bytes)
+    found = measure.numbers(work, files, numeric, quantiles=wanted.quantiles)
+    for camera in looked:
+        found[camera.name] = measure.pictures(work, clips[camera.name], camera, quantiles=wanted.quantiles)
+    return {
+        f.name: found[f.name].as_json(wanted.names, nested=f.is_visual)
+        for f in source.features
+        if f.name in found
+    }
+
+
+def _files(catalog: Catalog) -> Iterator[DataFile]:
+    rows = catalog.engine.rows("stats/rows")
+    for path, group in groupby(rows, key=lambda row: row["data_file"]):
+        yield DataFile(Path(path), tuple((row["row_from"], row["row_to"]) for row in group))
+
+
+def _clips(catalog: Catalog, camera: Feature, files: list[DataFile]) -> Iterator[Clip]:
+    if camera.is_video:
+        for row in catalog.engine.rows("stats/clips_of_source", camera=camera.name):
+            yield Clip(Path(row["video_file"]), row["from_frame"], row["to_frame"])
+    else:
+        yield from (Clip(file.path, *rows) for file in files for rows in file.rows)

@@ -1,0 +1,85 @@
+"""LeRobot computes the same statistics of the same pictures and numbers."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from lerobot_reads import opened
+
+import lecompose
+from lecompose.formats import feature
+from lecompose.measure import visual
+from recorder.scene import png
+
+pytestmark = pytest.mark.oracle
+
+Record = Callable[..., Path]
+LENGTHS = (7, 130, 12)
+CAMERAS = ("observation.images.front", "observation.images.side")
+NUMBERS = ("action", "observation.state")
+
+
+def of_lerobot(dataset: Any, rows: range, scratch: Path) -> dict[str, Any]:
+    """What LeRobot says of an episode, of pictures as its own reader decodes and samples them.
+
+    It is given its numbers as float64: of float32 it makes sums that are off in the fifth digit.
+    """
+    from lerobot.datasets.compute_stats import compute_episode_stats, get_feature_stats, sample_images
+
+    items = [dataset[n] for n in rows]
+    numbers = {name: np.stack([item[name].numpy() for item in items]).astype(np.float64) for name in NUMBERS}
+    found = dict(compute_episode_stats(numbers, dataset.meta.features))
+    for camera in CAMERAS:
+        paths = [scratch / f"{camera}-{n}.png" for n in rows]
+        for path, item in zip(paths, items, strict=True):
+            path.write_bytes(png(as_bytes(item[camera].numpy())))
+        sampled = sample_images(list(map(str, paths))).astype(np.float64)
+        stats = get_feature_stats(sampled, axis=(0, 2, 3), keepdims=True)
+        found[camera] = {k: v if k == "count" else np.squeeze(v / 255, axis=0) for k, v in stats.items()}
+    return found
+
+
+def as_bytes(picture: np.ndarray) -> np.ndarray:
+    if picture.dtype != np.uint8:
+        picture = np.round(picture * 255).astype(np.uint8)
+    return np.ascontiguousarray(picture.transpose(1, 2, 0))
+
+
+@pytest.mark.parametrize("codec", ["libsvtav1", "h264"])
+def test_of_each_episode(codec: str, recorded: Record, tmp_path: Path) -> None:
+    root = recorded(
+        frames=LENGTHS, codec=codec, cameras=("front",), image_features=("side",), size=(320, 48), seed=4
+    )
+    lecompose.stats(root, out=tmp_path / "out", images=True)
+    dataset = opened(tmp_path / "out", video_backend="pyav")
+    (file,) = (tmp_path / "out/meta/episodes").rglob("*.parquet")
+    held = pq.read_table(file).to_pydict()
+    start = 0
+    for episode, length in enumerate(LENGTHS):
+        theirs = of_lerobot(dataset, range(start, start + length), tmp_path)
+        for name in (*NUMBERS, *CAMERAS):
+            ours = {stat: np.array(held[f"stats/{name}/{stat}"][episode]) for stat in theirs[name]}
+            assert ours["count"] == theirs[name]["count"]
+            for stat in ("min", "max", "mean", "std"):
+                assert ours[stat].shape == theirs[name][stat].shape
+                np.testing.assert_allclose(ours[stat], theirs[name][stat], rtol=1e-6, atol=1e-6)
+            # Theirs are read off a histogram of 5,000 bins, and of few numbers are one of these.
+            step = np.ptp([ours["min"], ours["max"]]) / (1 if length < 100 else 8)
+            for stat in ("q01", "q10", "q50", "q90", "q99"):
+                np.testing.assert_allclose(ours[stat], theirs[name][stat], atol=step)
+        start += length
+
+
+@pytest.mark.parametrize("unit", ["mm", "m"])
+@pytest.mark.parametrize("log", [True, False])
+def test_of_depth_codes(unit: str, log: bool) -> None:
+    from lerobot.datasets.depth_utils import dequantize_depth
+
+    info = {"is_depth_map": True, "depth_unit": unit, "video.use_log": log, "video.depth_max": 7.0}
+    ours = visual._values(feature("depth", {"dtype": "video", "shape": (4, 4, 1), "info": info}))
+    codes = np.arange(4096, dtype=np.uint16)[None, :]
+    theirs = dequantize_depth(codes, depth_max=7.0, use_log=log, output_unit=unit, output_tensor=False)
+    np.testing.assert_allclose(ours, np.ravel(theirs), rtol=0, atol=1 if unit == "mm" else 1e-5)
