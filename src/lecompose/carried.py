@@ -42,13 +42,13 @@ def register(catalog: Catalog) -> None:
     catalog.engine.view("carried_stats", "catalog/union", {"relations": relations})
 
 
-def take(catalog: Catalog, takes: Takes) -> None:
-    """Make `carried_stats` go by the output's names, for the stages.
+def take(catalog: Catalog, takes: Takes) -> frozenset[str]:
+    """Make `carried_stats` go by the output's names, for the stages; its columns, `feature/stat` each.
 
     A feature that a source lacks, or whose values a cast has changed, has no statistics of it.
     """
     register(catalog)
-    sources = []
+    sources: list[dict[str, Any]] = []
     for source in catalog.sources:
         have = _columns_of(catalog, source.relation("stats"))
         own = {how.feature.name: n for n, how in takes[source.name].items() if how.feature and not how.lossy}
@@ -56,11 +56,7 @@ def take(catalog: Catalog, takes: Takes) -> None:
         columns = [{"stored": s, "name": f"{own[f]}/{stat}"} for s, f, stat in pairs if f in own]
         sources.append({"relation": source.relation("stats"), "columns": columns})
     catalog.engine.view("carried_stats", "stats/taken", {"sources": sources})
-
-
-def held(catalog: Catalog) -> set[str]:
-    """The columns of `carried_stats`, `feature/stat` each."""
-    return set(_columns_of(catalog, "carried_stats"))
+    return frozenset(column["name"] for source in sources for column in source["columns"])
 
 
 def _columns_of(catalog: Catalog, relation: str) -> list[str]:
@@ -138,7 +134,7 @@ def _register_v3(catalog: Catalog, source: Source, wanted: dict[str, Feature]) -
 
 def _depth(kind: pa.DataType) -> int:
     depth = 0
-    while pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+    while formats.is_list(kind):
         depth, kind = depth + 1, kind.value_type
     return depth
 

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from lecompose import formats
 from lecompose.catalog import Catalog, Source
+from lecompose.catalog.files import schema_of
 from lecompose.errors import SourceBroken, listed
 from lecompose.formats import Feature
 
@@ -44,7 +45,7 @@ def _odd_files(catalog: Catalog, first: Mapping[str, pa.Schema]) -> Iterator[str
     language = {s.name: {f.name for f in s.columns if f.is_language} for s in catalog.sources}
     for row in catalog.engine.rows("catalog/odd_files", {"sources": _file_views(catalog)}):
         name, path = row["src_dataset"], row["file_name"]
-        found = ", ".join(_differences(_schema_of(path), first[name], but=language[name]))
+        found = ", ".join(_differences(schema_of(path), first[name], but=language[name]))
         if found:
             yield f'source "{name}": columns or types differ from the first data file: {found}. ({path})'
 
@@ -58,7 +59,7 @@ def _language_field(feature: Feature, catalog: Catalog) -> pa.Field:
     fields, problems = [], []
     for source in catalog.sources:
         for row in catalog.engine.rows("catalog/data_file_list", src_dataset=source.name):
-            schema = _schema_of(row["data_file"])
+            schema = schema_of(row["data_file"])
             have = schema.field(feature.name).type if feature.name in schema.names else pa.null()
             fields += [field for field in (single, double) if _lossless(have, field.type)][:1]
             if not _lossless(have, double.type):
@@ -93,14 +94,7 @@ def _file_views(catalog: Catalog) -> list[str]:
 
 
 def _stored_schema(source: Source, catalog: Catalog) -> pa.Schema:
-    return _schema_of(catalog.engine.rows("catalog/data_file_list", src_dataset=source.name)[0]["data_file"])
-
-
-def _schema_of(path: str) -> pa.Schema:
-    try:
-        return pq.read_schema(path)
-    except (pa.ArrowException, OSError) as error:
-        raise SourceBroken(f"parquet file cannot be read: {error}. ({path})") from error
+    return schema_of(catalog.engine.rows("catalog/data_file_list", src_dataset=source.name)[0]["data_file"])
 
 
 def _problems(source: Source, stored: pa.Schema) -> Iterator[str]:
@@ -130,7 +124,7 @@ def _lossless(have: pa.DataType, want: pa.DataType) -> bool:
         return True
     have = have.storage_type if isinstance(have, pa.BaseExtensionType) else have
     have = have.value_type if pa.types.is_dictionary(have) else have
-    if _is_list(have) and _is_list(want):
+    if formats.is_list(have) and formats.is_list(want):
         fixed = [t.list_size for t in (have, want) if pa.types.is_fixed_size_list(t)]
         return len(set(fixed)) <= 1 and _lossless(have.value_type, want.value_type)
     if pa.types.is_struct(have) and pa.types.is_struct(want):
@@ -138,7 +132,7 @@ def _lossless(have: pa.DataType, want: pa.DataType) -> bool:
         return all(f.name in known and _lossless(f.type, known[f.name]) for f in have)
     if pa.types.is_null(have):
         return True
-    if _is_list(have) and not pa.types.is_nested(want):
+    if formats.is_list(have) and not pa.types.is_nested(want):
         # A scalar that its writer left as a vector of one; that it is one is seen when it is read.
         single = not pa.types.is_fixed_size_list(have) or have.list_size == 1
         return single and _lossless(have.value_type, want)
@@ -147,11 +141,6 @@ def _lossless(have: pa.DataType, want: pa.DataType) -> bool:
     if pa.types.is_large_string(have) or pa.types.is_string_view(have):
         have = pa.string()
     return bool(have == want) or _widens(have, want)
-
-
-def _is_list(kind: pa.DataType) -> bool:
-    types = pa.types
-    return bool(types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind))
 
 
 def _is_json(kind: pa.DataType) -> bool:
@@ -196,18 +185,18 @@ def restored(array: pa.Array, kind: pa.DataType) -> pa.Array:
         return _structs(array, kind)
     if pa.types.is_list(kind) and not _are_primitive(array.type, kind):
         return _lists(array, kind)
-    if pa.types.is_fixed_size_list(kind) and _is_list(array.type) and not array.null_count:
+    if pa.types.is_fixed_size_list(kind) and formats.is_list(array.type) and not array.null_count:
         values = array.flatten()
         if len(values) != len(array) * kind.list_size:
             raise pa.ArrowInvalid(f"vectors of {kind.list_size} numbers were declared, other lengths found")
         return pa.FixedSizeListArray.from_arrays(restored(values, kind.value_type), type=kind)
-    if _is_list(array.type) and not pa.types.is_nested(kind):
+    if formats.is_list(array.type) and not pa.types.is_nested(kind):
         return _scalars(array, kind)
     return array.cast(kind)
 
 
 def _are_primitive(*lists: pa.DataType) -> bool:
-    return all(_is_list(kind) and pa.types.is_primitive(kind.value_type) for kind in lists)
+    return all(formats.is_list(kind) and pa.types.is_primitive(kind.value_type) for kind in lists)
 
 
 def _scalars(array: pa.Array, kind: pa.DataType) -> pa.Array:
@@ -256,7 +245,7 @@ def in_plain(table: pa.Table, plain: pa.Schema) -> pa.Table:
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:
-    if _is_list(kind):
+    if formats.is_list(kind):
         return pa.list_(pa.field("element", _plain(kind.value_type)))
     if pa.types.is_struct(kind):
         return pa.struct([pa.field(f.name, _plain(f.type)) for f in kind])
@@ -294,7 +283,7 @@ def leaves(schema: pa.Schema) -> Iterator[tuple[str, pa.DataType]]:
 
 
 def _leaves_of(path: str, kind: pa.DataType) -> Iterator[tuple[str, pa.DataType]]:
-    if _is_list(kind):
+    if formats.is_list(kind):
         yield from _leaves_of(f"{path}.list.element", kind.value_type)
     elif pa.types.is_struct(kind):
         for field in kind:

@@ -239,6 +239,12 @@ def hf_feature(feature: Feature) -> dict[str, Any] | None:
     }
 
 
+def is_list(kind: pa.DataType) -> bool:
+    """Whether an Arrow type is a list of any layout."""
+    types = pa.types
+    return bool(types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind))
+
+
 # Path templates -------------------------------------------------------------------------------
 
 _FIELDS = ("video_key", "chunk_index", "file_index", "episode_chunk", "episode_index")

@@ -3,7 +3,6 @@
 import re
 import secrets
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 
 from lecompose.destination import is_dataset
@@ -27,10 +26,9 @@ def format_of(path: Path, format: str | None) -> str:
     return asked
 
 
-def refuse_place(path: Path, *, overwrite: bool, roots: Sequence[Path]) -> None:
+def refuse_place(path: Path, *, overwrite: bool) -> None:
     """Errors: RequestError for a file in a dataset; OutputExists; OutputUnwritable."""
-    real = path.resolve()
-    within = next((r for r in (*roots, *real.parents) if real.is_relative_to(r) and is_dataset(r)), None)
+    within = next((folder for folder in path.resolve().parents if is_dataset(folder)), None)
     if within is not None:
         raise RequestError(f"the rows would lie in a dataset. Try: another -o. ({within})")
     if path.exists() and not path.is_file():

@@ -88,11 +88,10 @@ class Views:
     def save(self, sql: str, path: Path, *, format: str | None = None, overwrite: bool = False) -> int:
         """How many rows one SELECT gave, which are now at `path` as CSV, JSON or parquet, in its order.
 
-        Errors: QueryError; OutputExists, OutputUnwritable; RequestError for a path in a source.
+        Errors: QueryError; OutputExists, OutputUnwritable; RequestError for a path in a dataset.
         """
         format = results.format_of(path, format)
-        roots = [source.root for source in self.catalog.sources]
-        results.refuse_place(path, overwrite=overwrite, roots=roots)
+        results.refuse_place(path, overwrite=overwrite)
         self._complete(sql)
         with TemporaryDirectory(dir=self.sandbox.scratch) as folder:
             written = Path(folder) / f"rows.{format}"

@@ -109,7 +109,7 @@ def test_custom_columns_and_lineage_do_not_disturb_lerobot(recorded: Record, tmp
 
 
 @pytest.mark.parametrize("backend", ["torchcodec", "pyav"])
-def test_real_recordings_split_and_merged_again(backend: str, real: Path, tmp_path: Path) -> None:
+def test_real_recordings_split(backend: str, real: Path, tmp_path: Path) -> None:
     """0 frames decoded by the run, and LeRobot shows every frame of the parts as it stands in the source."""
     source = real / "g1_pick_a"
     report = lecompose.split(source, out=tmp_path / "parts", into={"train": 0.6, "val": 0.4}, seed=7)

@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from lecompose import formats
-from lecompose.catalog.files import episode_files, read_from
+from lecompose.catalog.files import episode_files, read_from, schema_of
 from lecompose.catalog.source import Source
 from lecompose.engine import Engine
 from lecompose.errors import SourceBroken
@@ -84,10 +83,7 @@ def _of_files(engine: Engine, source: Source) -> Share:
 
 def _schema_names(file: Path) -> list[str]:
     with read_from(file):
-        try:
-            names: list[str] = pq.read_schema(file).names
-        except (pa.ArrowException, OSError) as error:
-            raise SourceBroken(str(error)) from error
+        names: list[str] = schema_of(file).names
         return names
 
 

@@ -6,9 +6,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from lecompose import formats
 from lecompose.catalog.source import Source, located
 from lecompose.errors import QueryError, SourceBroken, collected
+
+
+def schema_of(path: Path | str) -> pa.Schema:
+    """The Arrow schema of a parquet file. Errors: SourceBroken where its footer cannot be read."""
+    try:
+        return pq.read_schema(path)
+    except (pa.ArrowException, OSError) as error:
+        raise SourceBroken(f"parquet file cannot be read: {error}. ({path})") from error
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,7 @@
 """Where a source's episodes came from, by the file that each of our outputs carries."""
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from lecompose import formats
-from lecompose.catalog.files import read_from
+from lecompose.catalog.files import read_from, schema_of
 from lecompose.catalog.source import Source
 from lecompose.engine import Engine
 from lecompose.errors import SourceBroken
@@ -22,10 +19,8 @@ def lineage_of(engine: Engine, source: Source) -> str | None:
     if not file.is_file():
         return None
     with read_from(file, hint="Try: remove it; the dataset loads without it"):
-        try:
-            lacking = [name for name in _COLUMNS if name not in pq.read_schema(file).names]
-        except (pa.ArrowException, OSError) as error:
-            raise SourceBroken(str(error)) from error
+        stored = schema_of(file).names
+        lacking = [name for name in _COLUMNS if name not in stored]
         if lacking:
             raise SourceBroken(f"it lacks {', '.join(lacking)}")
         engine.table(

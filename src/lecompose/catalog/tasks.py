@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from lecompose import formats
-from lecompose.catalog.files import existing, read_from
+from lecompose.catalog.files import existing, read_from, schema_of
 from lecompose.catalog.source import Source
 from lecompose.engine import Engine
 from lecompose.errors import SourceBroken
@@ -51,11 +50,7 @@ def text_column_of(path: Path, name: str) -> str:
 
     Errors: SourceBroken where there is none.
     """
-    try:
-        schema = pq.read_schema(path)
-    except (pa.ArrowException, OSError) as error:
-        raise SourceBroken(f"parquet file cannot be read: {error}. ({path})") from error
-    texts: list[str] = [field.name for field in schema if _is_text(field.type)]
+    texts: list[str] = [field.name for field in schema_of(path) if _is_text(field.type)]
     if name in texts:
         return name
     if not texts:

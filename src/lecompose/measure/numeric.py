@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lecompose.errors import SourceBroken
-from lecompose.formats import Feature
+from lecompose.formats import Feature, is_list
 from lecompose.measure.results import Measured, joined
 from lecompose.run import Work
 from lecompose.statistics import Numbers, Statistics, sortable, summarise, summarise_runs
@@ -215,7 +215,7 @@ def _rows(column: pa.Array, feature: Feature) -> tuple[Numbers, np.ndarray | Non
         column = column.storage
     if column.null_count:
         return _rows_with_gaps(column, feature)
-    while _is_list(column.type):
+    while is_list(column.type):
         column = column.flatten()
     known = None
     if column.null_count:
@@ -235,11 +235,6 @@ def _rows_with_gaps(column: pa.Array, feature: Feature) -> tuple[Numbers, np.nda
         numbers[there] = present
         known[there] = True if complete is None else complete
     return numbers, known
-
-
-def _is_list(kind: pa.DataType) -> bool:
-    types = pa.types
-    return bool(types.is_list(kind) or types.is_fixed_size_list(kind) or types.is_large_list(kind))
 
 
 # Measuring --------------------------------------------------------------------------------------

@@ -41,6 +41,9 @@ class _TaskMap:
         return np.array([self.first.get(e["src_dataset"], -1) for e in episodes], dtype=np.int64)
 
 
+_NO_TASKS = _TaskMap(np.empty(0, dtype=np.int64), {})
+
+
 @dataclass(frozen=True)
 class _File:
     """One output data file: what to read, and the episodes that lie in it, one behind the other."""
@@ -49,7 +52,7 @@ class _File:
     reads: list[dict[str, Any]]
     episodes: list[dict[str, Any]]
     tasks: _TaskMap
-    subtasks: _TaskMap | None = None
+    subtasks: _TaskMap = _NO_TASKS
 
     @cached_property
     def ends(self) -> np.ndarray:
@@ -80,6 +83,11 @@ class _File:
         """Where in `tasks` the number 0 of each episode's source is. Shape: (episodes,)."""
         return self.tasks.starts(self.episodes)
 
+    @cached_property
+    def first_subtasks(self) -> np.ndarray:
+        """The same in `subtasks`; -1 where there are none. Shape: (episodes,)."""
+        return self.subtasks.starts(self.episodes)
+
     def episode_at(self, row: int) -> dict[str, Any]:
         """The episode of a row."""
         which = int(np.searchsorted(self.ends, row, side="right"))
@@ -102,13 +110,14 @@ class _File:
             "task_index": self.tasks.numbers[self.first_tasks[which] + src_tasks],
         }
 
-    def subtask_numbers(self, subtasks: _TaskMap, start: int, src: pa.Array) -> pa.Array:
+    def subtask_numbers(self, start: int, src: pa.Array) -> pa.Array:
         """The output's numbers of these subtasks, from row `start` on; nulls and numbers below 0 stay."""
         numbers = src.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
-        first = subtasks.starts(self.episodes)[self._which(np.arange(start, start + len(src)))]
-        known = (first >= 0) & (numbers >= 0) & ~src.is_null().to_numpy(zero_copy_only=False)
-        numbers[known] = subtasks.numbers[(first + numbers)[known]]
-        return pa.array(numbers, mask=src.is_null().to_numpy(zero_copy_only=False)).cast(src.type)
+        absent = src.is_null().to_numpy(zero_copy_only=False)
+        first = self.first_subtasks[self._which(np.arange(start, start + len(src)))]
+        known = (first >= 0) & (numbers >= 0) & ~absent
+        numbers[known] = self.subtasks.numbers[(first + numbers)[known]]
+        return pa.array(numbers, mask=absent).cast(src.type)
 
     def _which(self, rows: np.ndarray) -> np.ndarray:
         """The place in `episodes` of each row's."""
@@ -133,7 +142,7 @@ def _files(run: Run) -> Iterator[_File]:
     subtasks = _task_maps(run.engine.rows("layout/subtask_map")) if run.layout.has_subtasks else {}
     for at, episodes in jobs(run.engine.rows("layout/all_episodes"), *key):
         path = run.data_file(at[0], episodes[0])
-        yield _File(path, reads[at], episodes, tasks[at[0]], subtasks.get(at[0]))
+        yield _File(path, reads[at], episodes, tasks[at[0]], subtasks.get(at[0], _NO_TASKS))
 
 
 def _task_maps(numbers: list[dict[str, Any]]) -> dict[str, _TaskMap]:
@@ -183,9 +192,9 @@ def _finished(run: Run, file: _File) -> Iterator[pa.Table]:
         numbering = file.numbering(at, batch["task_index"].to_numpy())
         _refuse_disorder(file, batch, numbering, at)
         numbered = {name: pa.array(numbering[name]) for name in formats.BOOKKEEPING}
-        if file.subtasks:
+        if file.subtasks is not _NO_TASKS:
             own = batch[formats.SUBTASK_INDEX]
-            numbered[formats.SUBTASK_INDEX] = file.subtask_numbers(file.subtasks, at, own)
+            numbered[formats.SUBTASK_INDEX] = file.subtask_numbers(at, own)
         arrays = [numbered[name] if name in numbered else batch[name] for name in schema.names]
         yield pa.Table.from_arrays(arrays, schema=schema)
         done = np.searchsorted(file.ends, [at, stop], side="right")

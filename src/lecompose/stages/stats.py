@@ -5,7 +5,7 @@ Over an output: computed from all its frames, quantiles included; cameras from t
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -42,9 +42,9 @@ def stats(run: Run) -> None:
 
     Errors: SourceBroken for unreadable statistics; OutputUnwritable.
     """
-    carried.take(run.layout.catalog, run.target.taken)
+    held = carried.take(run.layout.catalog, run.target.taken)
     numeric = [f for f in run.target.columns if f.is_numeric]
-    incomplete = _incomplete(run, numeric)
+    incomplete = _incomplete(run, numeric, held)
     outputs = list(_outputs(run))
     looked = _looked_at(run)
     clips = {(o.name, f.name): _clips(run, o, f) for o in outputs for f in looked}
@@ -58,18 +58,20 @@ def stats(run: Run) -> None:
         output.measured.update(found)
         for camera in looked:
             output.measured[camera.name] = _pictures(run, clips[output.name, camera.name], camera)
-    _register_episode_stats(run, numeric, looked, outputs)
+    kept = {
+        f.name: _carried_names(run, f, held) for f in run.target.features if f.is_visual and f not in looked
+    }
+    _register_episode_stats(run, [*numeric, *looked], outputs, held, kept)
     for output in outputs:
         path = run.folders[output.name] / "meta" / "stats.json"
-        _write_json(path, _of_output(run, output))
+        _write_json(path, _of_output(run, output, kept))
 
 
-def _incomplete(run: Run, numeric: list[Feature]) -> set[str]:
+def _incomplete(run: Run, numeric: list[Feature], held: frozenset[str]) -> set[str]:
     """The features of which statistics are to be computed for some episode at least."""
     wanted = run.target.statistics
     if not wanted.carried:
         return {f.name for f in numeric} - set(_FROM_LAYOUT)
-    held = carried.held(run.layout.catalog)
     names = {f.name: [f"{f.name}/{stat}" for stat in wanted.computed] for f in numeric}
     unheld = {name for name, columns in names.items() if not held.issuperset(columns)}
     asked = {name: columns for name, columns in names.items() if name not in unheld}
@@ -120,20 +122,24 @@ def _pictures(run: Run, clips: list[Clip], camera: Feature) -> Measured:
 
 
 def _register_episode_stats(
-    run: Run, numeric: list[Feature], looked: list[Feature], outputs: list[_Output]
+    run: Run,
+    measured: list[Feature],
+    outputs: list[_Output],
+    held: frozenset[str],
+    kept: Mapping[str, list[str]],
 ) -> None:
+    """`held` are the statistics that sources carry, `kept` those of each camera that is not measured."""
     computed = []
-    for n, feature in enumerate(f for f in [*numeric, *looked] if f.name not in _FROM_LAYOUT):
+    for n, feature in enumerate(f for f in measured if f.name not in _FROM_LAYOUT):
         rows = [
             _episode_rows(o, by_episode) for o in outputs if (by_episode := o.measured[feature.name].episodes)
         ]
         if rows:
             run.engine.load(f"computed_{n}", pa.concat_tables(rows))
-        computed.append(_names(run, feature, f"computed_{n}", compute=bool(rows)))
-    cameras = [f for f in run.target.features if f.is_visual and f not in looked]
-    kept = [{"name": name} for f in cameras for name in _carried_names(run, f)]
+        computed.append(_names(run, feature, f"computed_{n}", held, compute=bool(rows)))
+    cameras = [{"name": name} for names in kept.values() for name in names]
     quantiles = run.target.statistics.quantiles
-    context = {"carried": kept, "computed": computed, "quantiles": _quantile_names(run)}
+    context = {"carried": cameras, "computed": computed, "quantiles": _quantile_names(run, held)}
     run.engine.table("episode_stats", "stats/episodes", context, quantiles=list(quantiles.values()))
 
 
@@ -153,11 +159,13 @@ def _lists(values: np.ndarray) -> pa.Array:
     return pa.ListArray.from_arrays(pa.array(offsets), pa.array(values.ravel()))
 
 
-def _names(run: Run, feature: Feature, relation: str, *, compute: bool) -> dict[str, Any]:
+def _names(
+    run: Run, feature: Feature, relation: str, held: frozenset[str], *, compute: bool
+) -> dict[str, Any]:
     """How stats/episodes is to get one feature's statistics: carried, computed, or either."""
     name, wanted = feature.name, run.target.statistics
     kept = wanted.carried and name not in _numbered_anew(run)
-    carry = carried.held(run.layout.catalog) if kept else set()
+    carry = held if kept else frozenset()
     computed = wanted.names if feature.is_visual else wanted.computed
     columns = {stat: f"{name}/{stat}" for stat in computed}
     return {
@@ -168,19 +176,19 @@ def _names(run: Run, feature: Feature, relation: str, *, compute: bool) -> dict[
     }
 
 
-def _quantile_names(run: Run) -> list[dict[str, Any]]:
+def _quantile_names(run: Run, held: frozenset[str]) -> list[dict[str, Any]]:
     """The quantiles of `index` and `episode_index`, and whether some source has those of `index`."""
     wanted = run.target.statistics
-    held = carried.held(run.layout.catalog) if wanted.carried else set()
+    carry = held if wanted.carried else frozenset()
     return [
-        {"index": f"index/{q}", "episode_index": f"episode_index/{q}", "carry": f"index/{q}" in held}
+        {"index": f"index/{q}", "episode_index": f"episode_index/{q}", "carry": f"index/{q}" in carry}
         for q in wanted.quantiles
     ]
 
 
-def _carried_names(run: Run, camera: Feature) -> list[str]:
+def _carried_names(run: Run, camera: Feature, held: frozenset[str]) -> list[str]:
     """The statistics of a camera that are kept: what any episode has, quantiles only if all have them."""
-    wanted, held = run.target.statistics, carried.held(run.layout.catalog)
+    wanted = run.target.statistics
     names = [name for stat in wanted.names if (name := f"{camera.name}/{stat}") in held]
     rows = run.engine.rows("stats/missing", {"features": [[name] for name in names]}) if names else []
     episodes = sum(row["episodes"] for row in run.engine.rows("plan/totals"))
@@ -195,21 +203,21 @@ def _carried_names(run: Run, camera: Feature) -> list[str]:
 # Over an output ---------------------------------------------------------------------------------
 
 
-def _of_output(run: Run, output: _Output) -> dict[str, Any]:
+def _of_output(run: Run, output: _Output, kept: Mapping[str, list[str]]) -> dict[str, Any]:
     """stats.json of one output, features in their order."""
     names, every = run.target.statistics.names, {}
     for feature in run.target.features:
         if feature.name in output.measured:
             measured = output.measured[feature.name]
             every[feature.name] = measured.as_json(names, nested=feature.is_visual)
-        elif feature.is_visual and (said := _of_camera(run, output.name, feature)):
+        elif feature.is_visual and (said := _of_camera(run, output.name, feature, kept[feature.name])):
             every[feature.name] = {stat: said[stat] for stat in names if stat in said}
     return every
 
 
-def _of_camera(run: Run, output: str, camera: Feature) -> dict[str, Any]:
+def _of_camera(run: Run, output: str, camera: Feature, names: list[str]) -> dict[str, Any]:
     """A camera's statistics, from those of its episodes; empty where they have none."""
-    kept = {name.rpartition("/")[2]: name for name in _carried_names(run, camera)}
+    kept = {name.rpartition("/")[2]: name for name in names}
     if not {"min", "max", "mean", "std"} <= kept.keys():
         return {}
     _note_unknown(run, camera)
