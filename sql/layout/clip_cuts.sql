@@ -1,20 +1,25 @@
 -- layout/clip_cuts: each output's clips in order, how each goes on from the one before it, and which cannot be copied
+-- A clip of which only every `stride`-th frame is taken never can be.
 -- A run of clips that stand one behind the other in a source file is copied as one, so that inside of it a
 -- clip may lean on its neighbours. At its ends nobody brings what a clip leans on: there, clips that start
 -- behind a key frame and clips whose last frames need later ones are encoded again, up to the first that fits.
--- reads:  plan, pieces
+-- reads:  plan, pieces, strides
 -- params:
--- gives:  out_dataset VARCHAR, out_episode BIGINT, src_dataset VARCHAR, src_episode BIGINT, camera VARCHAR, video_file VARCHAR, from_frame BIGINT, to_frame BIGINT, lead BIGINT, tail BIGINT, size_bytes BIGINT, splice_key VARCHAR, closed BOOLEAN, continues BOOLEAN, starts_late BOOLEAN, ends_early BOOLEAN
+-- gives:  out_dataset VARCHAR, out_episode BIGINT, src_dataset VARCHAR, src_episode BIGINT, camera VARCHAR, video_file VARCHAR, from_frame BIGINT, to_frame BIGINT, lead BIGINT, tail BIGINT, size_bytes BIGINT, splice_key VARCHAR, closed BOOLEAN, stride BIGINT, continues BOOLEAN, starts_late BOOLEAN, ends_early BOOLEAN
 with ordered as (
     select p.out_dataset,
            p.out_episode,
            c.*,
+           s.stride,
            coalesce(
-               lag(c.video_file) over prior = c.video_file and lag(c.to_frame) over prior = c.from_frame,
+               s.stride = 1
+               and lag(c.video_file) over prior = c.video_file
+               and lag(c.to_frame) over prior = c.from_frame,
                false
            ) as continues
     from plan p
     join pieces c using (src_dataset, src_episode)
+    join strides s using (src_dataset)
     window prior as (partition by p.out_dataset, c.camera order by p.out_episode)
 ),
 runs as (
@@ -38,6 +43,7 @@ select out_dataset,
        size_bytes,
        splice_key,
        closed,
+       stride,
        continues,
        bool_and(lead > 0) over (
            partition by out_dataset, camera, run order by out_episode

@@ -7,8 +7,8 @@
 -- gives:  out_dataset VARCHAR, camera VARCHAR, out_episode BIGINT, src_dataset VARCHAR, src_episode BIGINT, video_file VARCHAR, from_frame BIGINT, to_frame BIGINT, frames BIGINT, size_bytes BIGINT, encoded BOOLEAN, continues BOOLEAN, must_break BOOLEAN, item BIGINT
 with keyed as (
     select c.*,
-           c.starts_late or c.ends_early as encoded,
-           case when c.starts_late or c.ends_early then e.splice_key else c.splice_key end as file_key
+           c.starts_late or c.ends_early or c.stride > 1 as encoded,
+           case when encoded then e.splice_key else c.splice_key end as file_key
     from clip_cuts c
     left join encodings e using (video_file)
 ),
@@ -28,7 +28,7 @@ select out_dataset,
        video_file,
        from_frame,
        to_frame,
-       to_frame - from_frame as frames,
+       (to_frame - from_frame + stride - 1) // stride as frames,
        greatest(size_bytes, 1) as size_bytes,
        encoded,
        copied_on as continues,

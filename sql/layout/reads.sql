@@ -39,8 +39,8 @@ ranges as (
            n.data_file,
            min(n.src_episode) as first_episode,
            max(n.src_episode) as last_episode,
-           sum(n.length) as rows,
-           sum(n.length) = any_value(f.rows_in_file) as whole
+           sum(n.src_length) as rows,
+           sum(n.src_length) = any_value(f.rows_in_file) as whole
     from numbered n
     join file_rows f using (src_dataset, data_file)
     group by n.out_dataset, n.file_number, n.chunk_index, n.file_index,

@@ -1,7 +1,7 @@
 -- layout/reencoded: the clips that cannot be copied, and the frames that each leans on in vain
 -- reads:  clip_cuts
 -- params:
--- gives:  out_dataset VARCHAR, camera VARCHAR, out_episode BIGINT, src_dataset VARCHAR, src_episode BIGINT, video_file VARCHAR, from_frame BIGINT, to_frame BIGINT, size_bytes BIGINT, frames_before BIGINT, frames_behind BIGINT
+-- gives:  out_dataset VARCHAR, camera VARCHAR, out_episode BIGINT, src_dataset VARCHAR, src_episode BIGINT, video_file VARCHAR, from_frame BIGINT, to_frame BIGINT, size_bytes BIGINT, stride BIGINT, frames_before BIGINT, frames_behind BIGINT
 select out_dataset,
        camera,
        out_episode,
@@ -11,8 +11,9 @@ select out_dataset,
        from_frame,
        to_frame,
        size_bytes,
+       stride,
        case when starts_late then lead else 0 end as frames_before,
        case when ends_early then tail else 0 end as frames_behind
 from clip_cuts
-where starts_late or ends_early
+where starts_late or ends_early or stride > 1
 order by out_dataset, camera, out_episode

@@ -1,13 +1,14 @@
 -- layout/sized_data: what each output episode adds to a data file, by the bytes its rows take in the source
--- reads:  plan, episodes
+-- reads:  plan, episodes, strides
 -- params:
 -- gives:  out_dataset VARCHAR, family VARCHAR, out_episode BIGINT, size_bytes BIGINT, frames BIGINT, must_break BOOLEAN
 select p.out_dataset,
        'data' as family,
        p.out_episode,
-       greatest(e.size_bytes, 1) as size_bytes,
-       e.length as frames,
+       greatest(e.size_bytes // s.stride, 1) as size_bytes,
+       (e.length + s.stride - 1) // s.stride as frames,
        false as must_break
 from plan p
 join episodes e using (src_dataset, src_episode)
+join strides s using (src_dataset)
 order by p.out_dataset, p.out_episode

@@ -1,12 +1,8 @@
--- plan/totals: how much goes into each output
--- reads:  plan, episodes
+-- plan/totals: how many episodes go into each output
+-- reads:  plan
 -- params:
--- gives:  out_dataset VARCHAR, episodes BIGINT, frames BIGINT, size_bytes BIGINT
-select p.out_dataset,
-       count(*) as episodes,
-       sum(e.length)::bigint as frames,
-       sum(e.size_bytes)::bigint as size_bytes
-from plan p
-join episodes e using (src_dataset, src_episode)
-group by p.out_dataset
-order by p.out_dataset
+-- gives:  out_dataset VARCHAR, episodes BIGINT
+select out_dataset, count(*) as episodes
+from plan
+group by out_dataset
+order by out_dataset

@@ -45,13 +45,13 @@ def register(catalog: Catalog) -> None:
 def take(catalog: Catalog, takes: Takes) -> frozenset[str]:
     """Make `carried_stats` go by the output's names, for the stages; its columns, `feature/stat` each.
 
-    A feature that a source lacks, or whose values a cast has changed, has no statistics of it.
+    A feature that a source lacks, or of which its statistics are true no more, has no statistics of it.
     """
     register(catalog)
     sources: list[dict[str, Any]] = []
     for source in catalog.sources:
         have = _columns_of(catalog, source.relation("stats"))
-        own = {how.feature.name: n for n, how in takes[source.name].items() if how.feature and not how.lossy}
+        own = {how.feature.name: n for n, how in takes[source.name].items() if how.feature and how.has_stats}
         pairs = [(name, *name.rpartition("/")[::2]) for name in have]
         columns = [{"stored": s, "name": f"{own[f]}/{stat}"} for s, f, stat in pairs if f in own]
         sources.append({"relation": source.relation("stats"), "columns": columns})

@@ -18,15 +18,18 @@ from lecompose.catalog import Catalog, Source
 from lecompose.catalog.files import schema_of
 from lecompose.errors import SourceBroken, listed
 from lecompose.formats import Feature
+from lecompose.mapping import Takes
 
 
-def data_schema(catalog: Catalog, columns: tuple[Feature, ...]) -> pa.Schema:
+def data_schema(catalog: Catalog, columns: tuple[Feature, ...], takes: Takes | None = None) -> pa.Schema:
     """The schema of the output's data files, `huggingface` metadata included.
 
+    `takes` says what of each source is taken; without it all of its columns are.
     Errors: SourceBroken naming every source file whose columns are not the declared ones.
     """
     stored = {source.name: _stored_schema(source, catalog) for source in catalog.sources}
-    problems = [p for s in catalog.sources for p in _problems(s, stored[s.name])]
+    taken = {s.name: _taken_of(s, takes) for s in catalog.sources}
+    problems = [p for s in catalog.sources for p in _problems(s, stored[s.name], taken[s.name])]
     problems += _odd_files(catalog, stored)
     if problems:
         raise SourceBroken(listed("data files that do not hold what info.json declares:", problems))
@@ -97,7 +100,13 @@ def _stored_schema(source: Source, catalog: Catalog) -> pa.Schema:
     return schema_of(catalog.engine.rows("catalog/data_file_list", src_dataset=source.name)[0]["data_file"])
 
 
-def _problems(source: Source, stored: pa.Schema) -> Iterator[str]:
+def _taken_of(source: Source, takes: Takes | None) -> set[str]:
+    if takes is None:
+        return {feature.name for feature in source.columns}
+    return {how.feature.name for how in takes[source.name].values() if how.feature}
+
+
+def _problems(source: Source, stored: pa.Schema, taken: Collection[str]) -> Iterator[str]:
     declared = {f.name: f for f in source.columns}
     for name in stored.names:
         if name not in declared:
@@ -105,7 +114,7 @@ def _problems(source: Source, stored: pa.Schema) -> Iterator[str]:
                 f'source "{source.name}": column "{name}" is in the data files, not in info.json;'
                 " LeRobot refuses such a dataset. Try: declare it in info.json, or drop the column"
             )
-    for name, held in declared.items():
+    for name, held in ((n, f) for n, f in declared.items() if n in taken):
         if name not in stored.names:
             yield f'source "{source.name}": feature "{name}" is in info.json, not in the data files'
             continue

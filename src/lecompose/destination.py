@@ -1,5 +1,6 @@
 """Where outputs go: whether they may, the hidden folder they are made in, and how they are put in place."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,10 +13,14 @@ from lecompose.errors import OutputExists, OutputUnwritable, RequestError
 
 @dataclass(frozen=True)
 class Destinations:
-    """The folder of each output: `root` itself for a single one, else a folder of its name in it."""
+    """The folder of each output: `root` itself for a single one, else a folder of its name in it.
+
+    `in_place` where it is the one source, which the output is to replace.
+    """
 
     root: Path
     folders: Mapping[str, Path]
+    in_place: bool = False
 
     @property
     def appear_at_once(self) -> bool:
@@ -23,12 +28,26 @@ class Destinations:
         return self.root not in self.folders.values() and not self.root.exists()
 
 
+# What an output has of its own; whatever else lies in meta/ was put there by others.
+_OWN_META = frozenset(
+    {
+        *("info.json", "stats.json", "modality.json", "episodes", "lineage.parquet"),
+        *("tasks.parquet", "subtasks.parquet", "tasks.json", "tasks.jsonl"),
+        *("episodes.jsonl", "episodes_stats.jsonl"),
+    }
+)
 # What a dataset folder holds; the last two are what downloads leave there.
 _PARTS = frozenset(("meta", "data", "videos", "images", ".cache", ".gitattributes"))
 
 
 def single(root: Path) -> Destinations:
     return Destinations(root, {root.name: root})
+
+
+def in_its_place(root: Path) -> Destinations:
+    """The place of a dataset that is to be replaced by its own edition."""
+    real = root.resolve()  # a link stays one
+    return Destinations(real, {real.name: real}, in_place=True)
 
 
 def several(root: Path, outputs: Sequence[str]) -> Destinations:
@@ -49,6 +68,34 @@ def _can_be_folder(name: str) -> bool:
 
 def is_dataset(folder: Path) -> bool:
     return (folder / "meta" / "info.json").is_file()
+
+
+def keep_others(dataset: Path, output: Path) -> None:
+    """Put into `output` what lies in the folder of `dataset` and is no part of it, such as a readme.
+
+    Errors: OSError.
+    """
+    for entry in [*dataset.iterdir(), *(dataset / "meta").iterdir()]:
+        own = _OWN_META if entry.parent != dataset else {"meta", "data", "videos"}
+        if entry.name not in own:
+            _link(entry, output / entry.relative_to(dataset))
+
+
+def _link(path: Path, to: Path) -> None:
+    """A second name for a file, or for all files below a folder; a copy where there are no such names."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.copytree(path, to, symlinks=True, copy_function=_link_file)
+    elif path.is_symlink():
+        to.symlink_to(path.readlink())
+    else:
+        _link_file(path, to)
+
+
+def _link_file(path: Path | str, to: Path | str) -> None:
+    try:
+        os.link(path, to)
+    except OSError:
+        shutil.copy2(path, to)
 
 
 @contextmanager
@@ -85,7 +132,7 @@ def refuse_taken(destinations: Destinations, *, overwrite: bool, roots: Sequence
     Errors: OutputExists for anything there, unless `overwrite` and it is a dataset, and never one of the
     sources; OutputUnwritable where a destination and a source lie inside each other, or cannot be seen.
     """
-    for folder in destinations.folders.values():
+    for folder in destinations.folders.values() if not destinations.in_place else ():
         try:
             _refuse_taken(folder, overwrite=overwrite, roots=roots)
         except PermissionError as error:

@@ -20,6 +20,7 @@ A message says what is wrong, where, what was found against what is needed, the 
 path last. All problems of one kind are raised together: see `listed`.
 """
 
+import difflib
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
@@ -106,6 +107,19 @@ def listed(headline: str, problems: Iterable[str], *, limit: int = 20) -> str:
     if len(lines) > limit:
         shown.append(f"  … and {len(lines) - limit} more")
     return "\n".join([headline, *shown])
+
+
+def few(names: Iterable[str]) -> str:
+    """Some names as messages give them."""
+    every = [f'"{name}"' for name in names]
+    shown = ", ".join(every[:3])
+    return shown if len(every) <= 3 else f"{shown} and {len(every) - 3} more"
+
+
+def near(name: str, names: Iterable[str]) -> str:
+    """What may have been meant, in parentheses; empty where nothing is like it."""
+    found = difflib.get_close_matches(name, sorted(set(names)), 1)
+    return f' (did you mean "{found[0]}"?)' if found else ""
 
 
 def collected(items: Sequence[T], do: Callable[[T], R], *, what: str) -> list[R]:

@@ -63,7 +63,8 @@ def execute(
         scratch=staging,
         progress=progress,
         command=command,
-        overwrite=overwrite,
+        overwrite=overwrite or destinations.in_place,
+        in_place=destinations.in_place,
     )
     seconds = {"plan": planned_s}
     for name, stage in STAGES:

@@ -1,14 +1,16 @@
 """Plan + target → where every row and every packet lands, before a byte is written.
 
+strides      of how many frames of a source the first is taken
 layout       one row an output episode: its range of the global index, data file, source rows
 clip_layout  one row an output episode and camera: video file, segment, exact first frame, encoded or copied
 reads        how the rows of each data file are fetched, in order
 out_tasks    the tasks of each output;  task_map  a source's task number → the output's
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from fractions import Fraction
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from typing import Any
 import pyarrow as pa
 
 from lecompose import columns, formats, media
+from lecompose.added import Added
 from lecompose.catalog import Catalog
 from lecompose.engine import Engine
 from lecompose.errors import (
@@ -51,6 +54,7 @@ _PIECES = pa.schema(
 )
 
 
+_STRIDES = pa.schema([("src_dataset", pa.string()), ("stride", pa.int64())])
 _CAMERAS = pa.schema([(name, pa.string()) for name in ("src_dataset", "src_camera", "camera")])
 _VIDEO_FRAMES = pa.schema([("video_file", pa.string()), ("frames", pa.int64())])
 _ENCODINGS = pa.schema([("video_file", pa.string()), ("splice_key", pa.string())])
@@ -86,6 +90,7 @@ class Layout:
     `encodings` says of each file in `videos` that holds a `reencoded` clip how that is done.
     `unreferenced_frames` counts frames in `videos` that no episode of their source refers to.
     `has_subtasks` where subtask_index is numbered anew; then `out_subtasks` is there too.
+    `added` are the values of new features, by their names.
     """
 
     catalog: Catalog
@@ -98,6 +103,7 @@ class Layout:
     reencoded: tuple[Reencoded, ...] = ()
     unreferenced_frames: int = 0
     has_subtasks: bool = False
+    added: Mapping[str, Added] = field(default_factory=dict)
 
     @property
     def engine(self) -> Engine:
@@ -111,8 +117,11 @@ def lay_out(
     scratch: Path,
     notes: tuple[str, ...] = (),
     reencode: bool = True,
+    added: Sequence[Added] = (),
 ) -> Layout:
     """The layout of the relation `plan`. Video files are probed, nothing is decoded or written.
+
+    `added` are the target's features that no source has.
 
     Errors: SourceBroken for data files that do not hold what is declared; SourceBroken, MediaError for
     videos that are missing, unreadable or too short, all together; MediaError for clips that would have
@@ -120,7 +129,9 @@ def lay_out(
     RequestError where the limits would need more files than readers can order.
     """
     engine, limits = catalog.engine, target.limits
-    schema = columns.data_schema(catalog, target.columns)
+    schema = columns.data_schema(catalog, target.columns, target.taken)
+    engine.load("strides", _strides(target))
+    engine.table("appearances", "layout/appearances")
     engine.table("out_tasks", "layout/tasks")
     engine.table("task_map", "layout/task_map")
     has_subtasks = _number_subtasks(catalog, target)
@@ -155,7 +166,13 @@ def lay_out(
         reencoded=reencoded,
         unreferenced_frames=_unreferenced(engine, videos),
         has_subtasks=has_subtasks,
+        added={column.feature.name: column for column in added},
     )
+
+
+def _strides(target: Target) -> pa.Table:
+    rows = [{"src_dataset": source, "stride": stride} for source, stride in target.pace.strides.items()]
+    return pa.Table.from_pylist(rows, schema=_STRIDES)
 
 
 def _number_subtasks(catalog: Catalog, target: Target) -> bool:
@@ -187,7 +204,8 @@ def _cut_clips(catalog: Catalog, target: Target, scratch: Path) -> dict[str, med
     engine = catalog.engine
     engine.load("taken_cameras", _taken_cameras(target))
     wanted = engine.rows("layout/clips_wanted")
-    videos, pieces = _looked_at(wanted, target, scratch, threads=engine.threads)
+    rates = {source.name: source.fps for source in catalog.sources}
+    videos, pieces = _looked_at(wanted, rates, scratch, threads=engine.threads)
     engine.load("pieces", pa.Table.from_pylist(pieces, schema=_PIECES))
     engine.table("clip_cuts", "layout/clip_cuts")
     return videos
@@ -221,8 +239,10 @@ def _place_clips(engine: Engine, target: Target, encodings: dict[str, media.Enco
 
 
 def _reencoded(row: dict[str, Any]) -> Reencoded:
-    before, behind = row["frames_before"], row["frames_behind"]
+    before, behind, stride = row["frames_before"], row["frames_behind"], row["stride"]
     reasons = []
+    if stride > 1:
+        reasons.append(f"of every {stride} frames one is taken")
     if before:
         reasons.append(f"starts {_frames(before)} behind a keyframe")
     if behind:
@@ -233,7 +253,7 @@ def _reencoded(row: dict[str, Any]) -> Reencoded:
         camera=row["camera"],
         src_dataset=row["src_dataset"],
         src_episode=row["src_episode"],
-        frames=row["to_frame"] - row["from_frame"],
+        frames=-(-(row["to_frame"] - row["from_frame"]) // stride),
         reason=", and ".join(reasons),
     )
 
@@ -244,7 +264,7 @@ def _frames(count: int) -> str:
 
 def _refuse_reencoding(reencoded: tuple[Reencoded, ...]) -> None:
     if reencoded:
-        headline = "clips that cannot be copied without frames of other episodes. Try: without --no-reencode"
+        headline = "clips that cannot be copied as they are. Try: without --no-reencode"
         raise MediaError(listed(headline, dict.fromkeys(f"{r.clip}: {r.reason}" for r in reencoded)))
 
 
@@ -283,12 +303,15 @@ def _unreferenced(engine: Engine, videos: dict[str, media.Video]) -> int:
 
 
 def _looked_at(
-    wanted: list[dict[str, Any]], target: Target, scratch: Path, *, threads: int
+    wanted: list[dict[str, Any]], rates: Mapping[str, Fraction], scratch: Path, *, threads: int
 ) -> tuple[dict[str, media.Video], list[dict[str, Any]]]:
-    """Every wanted video file probed once, and the facts of every wanted clip in it."""
+    """Every wanted video file probed once, and the facts of every wanted clip in it.
+
+    Units: `rates` are the fps of each source.
+    """
     by_file = [(path, list(clips)) for path, clips in groupby(wanted, key=lambda c: c["video_file"])]
     with ThreadPoolExecutor(threads) as pool:
-        results = list(pool.map(lambda item: _look_at(item[0], item[1], target, scratch), by_file))
+        results = list(pool.map(lambda item: _look_at(item[0], item[1], rates, scratch), by_file))
     errors = [r for r in results if isinstance(r, ComposeError)]
     if errors:
         family = MediaError if any(isinstance(e, MediaError) for e in errors) else SourceBroken
@@ -299,11 +322,11 @@ def _looked_at(
 
 
 def _look_at(
-    path: str, clips: list[dict[str, Any]], target: Target, scratch: Path
+    path: str, clips: list[dict[str, Any]], rates: Mapping[str, Fraction], scratch: Path
 ) -> tuple[media.Video, list[dict[str, Any]]] | ComposeError:
     try:
         video = media.probe(Path(path), scratch=scratch)
-        _refuse_other_rate(video, target)
+        _refuse_other_rate(video, rates[clips[0]["src_dataset"]])
         spans = [(c["from_frame"], c["to_frame"]) for c in clips]
         pieces = media.pieces(video, spans)
     except ComposeError as error:
@@ -317,10 +340,10 @@ def _look_at(
     ]
 
 
-def _refuse_other_rate(video: media.Video, target: Target) -> None:
-    if video.frames > 1 and abs(video.fps / target.fps - 1) > _FPS_TOLERANCE:
+def _refuse_other_rate(video: media.Video, fps: Fraction) -> None:
+    if video.frames > 1 and abs(video.fps / fps - 1) > _FPS_TOLERANCE:
         raise MediaError(
-            f"the video runs at {float(video.fps):.3f} fps, the dataset at {float(target.fps):g}."
+            f"the video runs at {float(video.fps):.3f} fps, the dataset at {float(fps):g}."
             f" Try: record or encode it again at the dataset's rate. ({video.path})"
         )
 

@@ -107,7 +107,7 @@ def _report(
     counted: Mapping[str, int],
     plan: pa.Table | None = None,
 ) -> Report:
-    totals = {row["out_dataset"]: row for row in layout.engine.rows("plan/totals")}
+    totals = {row["out_dataset"]: row for row in layout.engine.rows("layout/totals")}
     outputs = tuple(
         Output(folder, totals[name]["episodes"], totals[name]["frames"])
         for name, folder in destinations.folders.items()

@@ -5,9 +5,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from fractions import Fraction
 from pathlib import Path
 from typing import TypeAlias, TypedDict
 
+from lecompose.added import Wish, wished
 from lecompose.errors import RequestError, listed
 from lecompose.formats import QUANTILES, Limits
 from lecompose.mapping import FILLS, SHARED, Changes
@@ -26,7 +28,10 @@ ROW_GROUPS = ("episode", "packed")
 class Options(TypedDict, total=False):
     """What every operation that writes takes besides its own arguments.
 
-    `rename` gives features and cameras another name, {"old": "new"}, or {"a:old": "new"} in the source "a".
+    `fps` is the output's rate, of which each source's is a whole multiple: frames between are left out, and
+    videos encoded anew. `remove` leaves features or cameras out, "wrist" or, of one source, "a:wrist".
+    `rename` gives them another name, {"old": "new"}, or {"a:old": "new"} in the source "a". `add` makes new
+    ones, {"next.reward:float32": SQL over a frame and its episode}; without a dtype the SQL's type decides.
     `features` is what becomes of those that not all sources have: "same" refuses them, "common" leaves them
     out, "union" keeps them, and the frames of a source without are filled with "null" or "zero" (`fill`).
     LeRobot reads null as None, of arrays as NaN; torch cannot batch None. `cast` gives a feature a dtype that
@@ -36,7 +41,10 @@ class Options(TypedDict, total=False):
     """
 
     robot_type: str | None
+    fps: float | str | None
+    remove: str | Sequence[str]
     rename: Pairs
+    add: Pairs
     features: str
     fill: str
     cast: Pairs
@@ -61,7 +69,10 @@ class Settings:
     """
 
     robot_type: str | None = None
+    fps: float | str | None = None
+    remove: str | Sequence[str] = ()
     rename: Pairs = ()
+    add: Pairs = ()
     features: str = "same"
     fill: str = "null"
     cast: Pairs = ()
@@ -81,20 +92,39 @@ class Settings:
         for name, allowed in (("features", SHARED), ("fill", FILLS)):
             if getattr(self, name) not in allowed:
                 raise RequestError(f'{name} "{getattr(self, name)}": one of {", ".join(allowed)} is needed')
-        for name in ("rename", "cast"):
+        removed = [self.remove] if isinstance(self.remove, str) else self.remove
+        object.__setattr__(self, "remove", tuple(dict.fromkeys(removed)))
+        for name in ("rename", "cast", "add"):
             # Kept as pairs: what was given may be an iterator.
             object.__setattr__(self, name, pairs(getattr(self, name), name))
         if self.row_groups not in ROW_GROUPS:
             raise RequestError(f'row groups "{self.row_groups}": one of {", ".join(ROW_GROUPS)} is needed')
         quantile_names(self.quantiles)
+        _ = self.rate, self.wishes
         for name in ("data_mb", "video_mb", "chunk_files"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise RequestError(f"{name} is {getattr(self, name)}; a number above 0 is needed")
 
     @property
     def changes(self) -> Changes:
-        """What is to be done where sources are not alike."""
-        return Changes(pairs(self.rename, "rename"), self.features, self.fill, pairs(self.cast, "cast"))
+        """What is to be done with features, and where sources are not alike; but for what is added."""
+        return Changes(
+            remove=tuple(self.remove),
+            rename=pairs(self.rename, "rename"),
+            features=self.features,
+            fill=self.fill,
+            cast=pairs(self.cast, "cast"),
+        )
+
+    @property
+    def wishes(self) -> tuple[Wish, ...]:
+        """The features that are to be added."""
+        return wished(pairs(self.add, "add"))
+
+    @property
+    def rate(self) -> Fraction | None:
+        """The output's fps, where one was asked for. Units: frames a second."""
+        return None if self.fps is None else rate(self.fps, "--fps")
 
     @property
     def limits(self) -> Limits:
@@ -129,6 +159,17 @@ def pairs(said: Pairs, option: str) -> tuple[tuple[str, str], ...]:
 def _parted(word: str) -> tuple[str, str]:
     left, _, right = word.partition("=")
     return left, right
+
+
+def rate(said: float | str, option: str) -> Fraction:
+    """A rate as a fraction, "30000/1001" too. Errors: RequestError for what is none."""
+    try:
+        found = Fraction(str(said)).limit_denominator(100_000)
+    except (ValueError, ZeroDivisionError):
+        found = Fraction(0)
+    if found <= 0:
+        raise RequestError(f"{option} {said}: frames a second, a number above 0, are needed")
+    return found
 
 
 def quantile_names(said: str | Iterable[float]) -> dict[str, float]:
@@ -187,13 +228,13 @@ def destination(out: PathLike) -> Path:
 
 # The command ------------------------------------------------------------------------------------
 
-_RECORDED = ("robot_type", "features", "fill", "data_mb", "video_mb", "chunk_files", "row_groups")
+_RECORDED = ("robot_type", "fps", "features", "fill", "data_mb", "video_mb", "chunk_files", "row_groups")
 
 
 def command(
     verb: str,
     sources: Named,
-    out: PathLike,
+    out: PathLike | None,
     settings: Settings,
     arguments: Iterable[tuple[str, object]] = (),
     *,
@@ -202,16 +243,18 @@ def command(
     """The request as a shell line that makes the same outputs again; sources as they were given.
 
     Of the output only its name is told: where it lay says nothing, and equal requests write equal bytes.
-    `arguments` are option and value; None and False are left out, True is the bare option. `first` stands
-    before the sources.
+    Without one the source is edited in place. `arguments` are option and value; None and False are left out,
+    True is the bare option. `first` stands before the sources.
     """
     names = sources.names or [None] * len(sources.paths)
     given = [
         path if name is None else f"{name}={path}" for name, path in zip(names, sources.paths, strict=True)
     ]
-    words = ["lecompose", verb, *first, *given, "-o", destination(out).name]
+    to = ["--in-place"] if out is None else ["-o", destination(out).name]
+    words = ["lecompose", *verb.split(), *first, *given, *to]
     options = [(f"--{n.replace('_', '-')}", getattr(settings, n)) for n in _RECORDED if _differs(settings, n)]
-    for name in ("rename", "cast"):
+    options += [("--remove", name) for name in settings.remove]
+    for name in ("rename", "add", "cast"):
         options += [(f"--{name}", f"{left}={right}") for left, right in pairs(getattr(settings, name), name)]
     quantiles = settings.statistics.quantiles
     if quantiles != QUANTILES:

@@ -76,7 +76,8 @@ class Work:
 class Run:
     """One execution: `folders` are where each output is made, `moves` the renames that put them in place.
 
-    `command` is the whole request as a shell would take it, for the outputs to remember.
+    `command` is the whole request as a shell would take it, for the outputs to remember. What `overwrite`
+    replaces is gone then; what is replaced `in_place` leaves behind what was no part of the dataset.
     """
 
     layout: Layout
@@ -86,6 +87,7 @@ class Run:
     progress: Progress
     command: str
     overwrite: bool = False
+    in_place: bool = False
     counted: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
     reencoded: list[Reencoded] = field(default_factory=list)

@@ -1,36 +1,45 @@
 """The public face: one function an operation, with the argument names of the command line."""
 
-import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Unpack, overload
 
 import pyarrow as pa
 
 from lecompose import plan
-from lecompose.catalog import Catalog, open_catalog
+from lecompose.catalog import Catalog
+from lecompose.composition import Request, composed, opened, refuse_broken
 from lecompose.datasets import Datasets
-from lecompose.destination import Destinations, refuse_taken, several, single, workspace
-from lecompose.engine import Engine
-from lecompose.errors import RequestError, SourceBroken, listed
-from lecompose.execute import execute
-from lecompose.layout import lay_out
+from lecompose.destination import Destinations, several, single
+from lecompose.edits import edit_features, edit_info, edit_tasks
+from lecompose.errors import RequestError
 from lecompose.plan.parts import Part, told_apart
 from lecompose.plan.selection import Episodes
-from lecompose.report import Report, preview
-from lecompose.request import Named, Options, PathLike, Settings, Sources, command, destination, named
-from lecompose.stages.verify import Violation, remarks, requirements, violations
-from lecompose.statistics import Wanted
+from lecompose.report import Report
+from lecompose.request import Options, PathLike, Settings, Sources, command, destination, named
+from lecompose.stages.verify import Violation, violations
 from lecompose.summary import Summary, summarise
 from lecompose.survey import survey
-from lecompose.target import agree
 from lecompose.views import Views, open_views
 
-_Fill = Callable[[Catalog], tuple[plan.Notes, Destinations]]
+__all__ = [
+    "check",
+    "compose",
+    "delete",
+    "edit_features",
+    "edit_info",
+    "edit_tasks",
+    "filter",
+    "info",
+    "merge",
+    "open",
+    "query",
+    "sample",
+    "sort",
+    "split",
+    "stats",
+]
 
 
 def merge(sources: Sources, *, out: PathLike, **options: Unpack[Options]) -> Report:
@@ -48,7 +57,7 @@ def merge(sources: Sources, *, out: PathLike, **options: Unpack[Options]) -> Rep
     def fill(catalog: Catalog) -> tuple[plan.Notes, Destinations]:
         return plan.merge(catalog, output=to.root.name), to
 
-    return _composed(given, to, fill, settings, command("merge", given, out, settings))
+    return composed(Request(given, to, fill, settings, command("merge", given, out, settings)))
 
 
 def delete(source: PathLike, *, out: PathLike, episodes: Episodes, **options: Unpack[Options]) -> Report:
@@ -64,7 +73,7 @@ def delete(source: PathLike, *, out: PathLike, episodes: Episodes, **options: Un
         return plan.delete(catalog, output=to.root.name, episodes=episodes), to
 
     text = command("delete", given, out, settings, [("--episodes", _listed(episodes))])
-    return _composed(given, to, fill, settings, text)
+    return composed(Request(given, to, fill, settings, text))
 
 
 def filter(
@@ -91,7 +100,7 @@ def filter(
             ), to
 
     arguments = [("--where", where), ("--where-frames", where_frames)]
-    return _composed(given, to, fill, settings, command("filter", given, out, settings, arguments))
+    return composed(Request(given, to, fill, settings, command("filter", given, out, settings, arguments)))
 
 
 def sort(sources: Sources, *, out: PathLike, by: str, **options: Unpack[Options]) -> Report:
@@ -106,7 +115,7 @@ def sort(sources: Sources, *, out: PathLike, by: str, **options: Unpack[Options]
         with open_views(catalog) as views:
             return plan.sort(catalog, views, output=to.root.name, by=by), to
 
-    return _composed(given, to, fill, settings, command("sort", given, out, settings, [("--by", by)]))
+    return composed(Request(given, to, fill, settings, command("sort", given, out, settings, [("--by", by)])))
 
 
 def sample(
@@ -132,7 +141,7 @@ def sample(
             return plan.sample(catalog, views, output=to.root.name, episodes=episodes, seed=seed, by=by), to
 
     arguments = [("--episodes", episodes), ("--seed", seed), ("--by", by)]
-    return _composed(given, to, fill, settings, command("sample", given, out, settings, arguments))
+    return composed(Request(given, to, fill, settings, command("sample", given, out, settings, arguments)))
 
 
 def split(
@@ -170,7 +179,7 @@ def split(
     ]
     if shares:
         arguments += [("--by", by), ("--in-order", in_order), ("--seed", None if in_order else seed)]
-    return _composed(given, to, fill, settings, command("split", given, out, settings, arguments))
+    return composed(Request(given, to, fill, settings, command("split", given, out, settings, arguments)))
 
 
 def compose(sql: str, sources: Sources, *, out: PathLike, **options: Unpack[Options]) -> Report:
@@ -190,7 +199,7 @@ def compose(sql: str, sources: Sources, *, out: PathLike, **options: Unpack[Opti
         return notes, single(root) if outputs is None else several(root, outputs)
 
     text = command("compose", given, out, settings, first=[sql])
-    return _composed(given, Destinations(root, {}), fill, settings, text)
+    return composed(Request(given, Destinations(root, {}), fill, settings, text))
 
 
 @overload
@@ -218,8 +227,8 @@ def stats(
         raise RequestError(f"stats takes one dataset, {len(given.paths)} are given. Try: merge them first")
     wanted = replace(settings.statistics, carried=False, pictures=images)
     if out is None:
-        with _opened(source, settings.threads, settings.memory) as (catalog, scratch):
-            _refuse_broken(catalog)
+        with opened(source, settings.threads, settings.memory) as (catalog, scratch):
+            refuse_broken(catalog)
             return survey(catalog, wanted, scratch=scratch, progress=settings.told)
     to = single(destination(out))
 
@@ -227,7 +236,7 @@ def stats(
         return plan.merge(catalog, output=to.root.name), to
 
     text = command("stats", given, out, settings, [("--images", images)])
-    return _composed(given, to, fill, settings, text, statistics=wanted)
+    return composed(Request(given, to, fill, settings, text, statistics=wanted))
 
 
 def open(sources: Sources, *, threads: int | None = None, memory: str | None = None) -> Datasets:
@@ -253,7 +262,7 @@ def info(source: PathLike, *, threads: int | None = None, memory: str | None = N
 
     Errors: SourceError where it cannot be read.
     """
-    with _opened(source, threads, memory) as (catalog, _):
+    with opened(source, threads, memory) as (catalog, _):
         return summarise(catalog)
 
 
@@ -263,65 +272,11 @@ def check(source: PathLike, *, threads: int | None = None, memory: str | None = 
     Reads metadata, parquet and video tables; decodes nothing, changes nothing.
     Errors: SourceError where there is too little to check.
     """
-    with _opened(source, threads, memory) as (catalog, scratch):
+    with opened(source, threads, memory) as (catalog, scratch):
         return violations(catalog, scratch=scratch)
 
 
-# What all operations share ------------------------------------------------------------------------
-
-
-def _composed(
-    given: Named,
-    to: Destinations,
-    fill: _Fill,
-    settings: Settings,
-    text: str,
-    *,
-    statistics: Wanted | None = None,
-) -> Report:
-    """Open the sources, let `fill` make the plan and say where its outputs go, and carry it out.
-
-    `to` is what is known of that beforehand; `statistics` are wanted in place of the settings' own.
-    """
-    start = time.perf_counter()
-    overwrite = settings.overwrite
-    refuse_taken(to, overwrite=overwrite, roots=[])
-    with (
-        _scratch(to.root, dry_run=settings.dry_run) as scratch,
-        _engine(scratch, settings.threads, settings.memory) as engine,
-    ):
-        catalog = open_catalog(engine, given.paths, names=given.names)
-        roots = [s.root for s in catalog.sources]
-        refuse_taken(to, overwrite=overwrite, roots=roots)
-        target = agree(
-            catalog,
-            robot_type=settings.robot_type,
-            limits=settings.limits,
-            row_groups=settings.row_groups,
-            changes=settings.changes,
-        )
-        target = replace(target, statistics=statistics or settings.statistics)
-        _refuse_broken(catalog)
-        notes, to = fill(catalog)
-        refuse_taken(to, overwrite=overwrite, roots=roots)
-        layout = lay_out(
-            catalog,
-            target,
-            scratch=scratch,
-            notes=(*_repeated(catalog), *_unlisted(catalog), *notes),
-            reencode=settings.reencode,
-        )
-        if settings.dry_run:
-            return preview(layout, to)
-        return execute(
-            layout,
-            to,
-            command=text,
-            staging=scratch,
-            overwrite=overwrite,
-            progress=settings.told,
-            planned_s=time.perf_counter() - start,
-        )
+# Helpers ----------------------------------------------------------------------------------------
 
 
 def _views(catalog: Catalog, by: str | None) -> AbstractContextManager[Views | None]:
@@ -335,47 +290,3 @@ def _held(said: Part) -> Part:
 
 def _listed(said: object) -> str:
     return ",".join(map(str, said)) if isinstance(said, list) else str(said)
-
-
-@contextmanager
-def _opened(source: PathLike, threads: int | None, memory: str | None) -> Iterator[tuple[Catalog, Path]]:
-    with TemporaryDirectory(prefix="lecompose-") as folder, _engine(Path(folder), threads, memory) as engine:
-        yield open_catalog(engine, [source]), Path(folder)
-
-
-@contextmanager
-def _engine(scratch: Path, threads: int | None, memory: str | None) -> Iterator[Engine]:
-    engine = Engine(scratch=scratch, threads=threads, memory=memory)
-    try:
-        yield engine
-    finally:
-        engine.close()
-
-
-@contextmanager
-def _scratch(destination: Path, *, dry_run: bool) -> Iterator[Path]:
-    if dry_run:
-        with TemporaryDirectory(prefix="lecompose-") as folder:
-            yield Path(folder)
-    else:
-        with workspace(destination) as folder:
-            yield folder
-
-
-def _repeated(catalog: Catalog) -> Iterator[str]:
-    """A note for each source that is given more than once: it may be meant, or a slip of the shell."""
-    for root, times in Counter(s.root for s in catalog.sources).items():
-        if times > 1:
-            yield f"this source is given {times} times, and so are its episodes in the output. ({root})"
-
-
-def _unlisted(catalog: Catalog) -> tuple[str, ...]:
-    """A note for each stretch of data that no episode list names, and that therefore stays behind."""
-    return tuple(f'source "{v.src_dataset}": left out: {v}' for v in remarks(catalog))
-
-
-def _refuse_broken(catalog: Catalog) -> None:
-    broken = requirements(catalog)
-    if broken:
-        lines = [f'source "{v.src_dataset}": {v}' for v in broken]
-        raise SourceBroken(listed("sources that do not keep what a composition needs:", lines))

@@ -6,15 +6,16 @@ no meaning is no difference: spellings of `names` and `info`, missing encoder se
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from lecompose.catalog import Catalog, CustomColumn, Source
-from lecompose.errors import FeatureMismatch, SourceBroken, listed
+from lecompose.errors import FeatureMismatch, SourceBroken, few, listed
 from lecompose.formats import QUANTILES, Feature, Limits, feature
-from lecompose.mapping import UNCHANGED, Changes, Takes, few, map_features, plain_names
+from lecompose.mapping import UNCHANGED, Changes, Held, Takes, map_features, plain_names
+from lecompose.pace import Pace, pace
 from lecompose.statistics import Wanted
 
 # How a camera's video was made. They describe, they do not bind: kept where all sources agree, else null.
@@ -39,10 +40,9 @@ class Target:
 
     `taken` says what each source gives for each feature; `info` are the keys of info.json that LeRobot does
     not know, `files` others' metadata by relative path.
-    Units: fps in frames a second, exact.
     """
 
-    fps: Fraction
+    pace: Pace
     robot_type: str | None
     features: tuple[Feature, ...]
     taken: Takes
@@ -52,6 +52,11 @@ class Target:
     info: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict)
     statistics: Wanted = field(default_factory=lambda: Wanted(QUANTILES))
+
+    @property
+    def fps(self) -> Fraction:
+        """Units: frames a second, exact."""
+        return self.pace.fps
 
     @property
     def columns(self) -> tuple[Feature, ...]:
@@ -71,16 +76,20 @@ def agree(
     limits: Limits,
     row_groups: str,
     changes: Changes = UNCHANGED,
+    fps: Fraction | None = None,
+    retime: Fraction | None = None,
 ) -> Target:
     """The target that all sources can become without a change of meaning but those asked for.
 
+    `fps` and `retime` as of `pace`.
     Errors: FeatureMismatch with every difference and the sources it lies between; RequestError for changes
     that cannot be made.
     """
     sources = catalog.sources
     mapped = map_features(sources, changes)
+    paced = pace(sources, fps=fps, retime=retime)
     problems = [
-        *_same(sources, "fps", lambda s: str(s.fps), hint="One dataset has one rate. Try: two outputs"),
+        *paced.problems,
         *mapped.problems,
         *_custom_problems(catalog.custom.columns),
     ]
@@ -88,22 +97,23 @@ def agree(
         hint = "Try: --robot-type with the name the output should carry"
         problems += _same(sources, "robot_type", lambda s: s.info.get("robot_type"), hint=hint)
     if problems:
-        roots = few([f"{s.name}: {s.root}" for s in sources])
+        roots = few(f"{s.name}: {s.root}" for s in sources)
         raise FeatureMismatch(listed(f"the sources cannot become one dataset ({roots}):", problems))
     first = sources[0]
     info, info_notes = _user_keys([(s.name, s.info) for s in sources], _INFO_KEYS, "info.json")
     files, file_notes = _other_files(sources, changed=mapped.changed)
     return Target(
-        fps=first.fps,
+        pace=paced,
         robot_type=robot_type or first.info.get("robot_type"),
         features=tuple(
-            _merged(name, held, dtype=mapped.dtypes[name], fps=first.fps)
+            _merged(name, held, dtype=mapped.dtypes[name], fps=paced.fps)
             for name, held in mapped.holders.items()
         ),
-        taken=mapped.taken,
+        taken=_with_stats(mapped.taken, paced),
         limits=limits,
         row_groups=row_groups,
         notes=(
+            *paced.notes,
             *mapped.notes,
             *(note for name, held in mapped.holders.items() for note in _notes(name, held)),
             *info_notes,
@@ -113,6 +123,20 @@ def agree(
         info=info,
         files=files,
     )
+
+
+def _with_stats(takes: Takes, paced: Pace) -> Takes:
+    """The same, but for statistics of sources that are true no more once frames are left out or retimed."""
+
+    def kept(source: str, name: str) -> bool:
+        if source in paced.thinned:
+            return name == "index"  # sql/stats/episodes.sql takes those only where they are true
+        return not (source in paced.retimed and name == "timestamp")
+
+    return {
+        source: {n: replace(how, has_stats=how.has_stats and kept(source, n)) for n, how in taken.items()}
+        for source, taken in takes.items()
+    }
 
 
 def _same(
@@ -126,11 +150,7 @@ def _same(
         yield f"{what}: {found}. {hint}"
 
 
-_Held: TypeAlias = list[tuple[Source, Feature]]
-"""One feature of the output, as the sources that have it declare it."""
-
-
-def _merged(name: str, held: _Held, *, dtype: str, fps: Fraction) -> Feature:
+def _merged(name: str, held: Held, *, dtype: str, fps: Fraction) -> Feature:
     """One feature as the output declares it."""
     features = [f for _, f in held]
     first = features[0]
@@ -143,7 +163,7 @@ def _merged(name: str, held: _Held, *, dtype: str, fps: Fraction) -> Feature:
     return feature(name, spec | _of_user(name, held)[0])
 
 
-def _of_user(name: str, held: _Held) -> tuple[dict[str, Any], list[str]]:
+def _of_user(name: str, held: Held) -> tuple[dict[str, Any], list[str]]:
     """The keys of a feature that LeRobot does not know, and notes on those left out."""
     return _user_keys([(s.name, f.spec) for s, f in held], _FEATURE_KEYS, f'feature "{name}"')
 
@@ -176,7 +196,7 @@ def _agreed(said: list[Any]) -> Any:
     return said[0] if said and all(value == said[0] for value in said) else None
 
 
-def _notes(name: str, held: _Held) -> Iterator[str]:
+def _notes(name: str, held: Held) -> Iterator[str]:
     yield from _of_user(name, held)[1]
     if not held[0][1].is_video:
         return
@@ -213,7 +233,7 @@ def _user_keys(
         if len({json.dumps(value, sort_keys=True) for value in values.values()}) == 1:
             kept[key] = next(iter(values.values()))
         else:
-            notes.append(f'{where}: "{key}" is left out, as the sources differ on it: {few(list(values))}')
+            notes.append(f'{where}: "{key}" is left out, as the sources differ on it: {few(values)}')
     return kept, notes
 
 
@@ -226,11 +246,11 @@ def _other_files(sources: tuple[Source, ...], *, changed: bool) -> tuple[dict[st
     if not held:
         return {}, []
     if changed:
-        return {}, [f"{_MODALITY} is left out, as it names features that have changed: {few(list(held))}"]
+        return {}, [f"{_MODALITY} is left out, as it names features that have changed: {few(held)}"]
     if len(held) == len(sources) and len(set(held.values())) == 1:
         return {_MODALITY: next(iter(held.values()))}, []
     how = "the sources differ on it" if len(held) == len(sources) else "not every source has it"
-    return {}, [f"{_MODALITY} is left out, as {how}: {few(list(held))}"]
+    return {}, [f"{_MODALITY} is left out, as {how}: {few(held)}"]
 
 
 def _bytes_of(path: Path) -> bytes:

@@ -72,27 +72,28 @@ def _values(array: pa.Array, field: pa.Field, how: Taken | None, where: Where) -
 
 def _cast(array: pa.Array, field: pa.Field, where: Where) -> pa.Array:
     """A cast that may lose digits, but never turns a number into another one or into infinity."""
-    if not _fits(array, field.type):
-        row = next(n for n in range(len(array)) if not _fits(array.slice(n, 1), field.type))
+    if not fits(array, field.type):
+        row = next(n for n in range(len(array)) if not fits(array.slice(n, 1), field.type))
         raise RequestError(
-            f"--cast {field.name}={_leaf(field.type)}: a value in {where(row)} does not fit:"
+            f"--cast {field.name}={leaf(field.type)}: a value in {where(row)} does not fit:"
             f" {array[row].as_py()}. Try: a wider dtype"
         )
     return array.cast(field.type, safe=False)
 
 
-def _leaf(kind: pa.DataType) -> pa.DataType:
+def leaf(kind: pa.DataType) -> pa.DataType:
+    """The type of the numbers in a list of whatever depth."""
     while pa.types.is_nested(kind):
         kind = kind.value_type
     return kind
 
 
-def _fits(array: pa.Array, kind: pa.DataType) -> bool:
+def fits(array: pa.Array, kind: pa.DataType) -> bool:
     """Whether each number is within the range of a type; whole numbers know no infinity and no NaN."""
     while pa.types.is_nested(array.type):
         array = array.flatten()
     numbers = array.drop_null().to_numpy(zero_copy_only=False)
-    to = np.dtype(_leaf(kind).to_pandas_dtype())
+    to = np.dtype(leaf(kind).to_pandas_dtype())
     if not len(numbers):
         return True
     if to.kind == "f":

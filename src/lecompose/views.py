@@ -27,6 +27,7 @@ BATCH_ROWS = 65_536
 # Of each episode and each frame; a column of the data by one of these names is shown as "data.<name>",
 # a custom one as "custom.<name>".
 _FRONT = ("src_dataset", "src_episode", "task")
+_FRAME_KEYS = ("src_dataset", "src_episode", "frame_index")
 _EPISODE = (
     *_FRONT,
     *("length", "seconds", "tasks", "fps", "robot_type", "from_index", "to_index", "data_file"),
@@ -66,6 +67,38 @@ class Views:
             values = self._of_each_episode(self.sandbox.each("episodes", expression, kind="varchar"))
         texts = pc.fill_null(values["value"].cast(pa.string()), "null")
         return self._as_in_sources(values.drop_columns("value").append_column("stratum", texts))
+
+    def texts(self, expression: str, held: pa.Table) -> pa.Table:
+        """The value of `expression` as text for each task that an episode has, by the rows of `held`.
+
+        Shape: src_dataset, src_episode, task, value; the expression sees the episode's row, with this `task`.
+        """
+        self._complete(f"from episodes select {expression}")
+        self.sandbox.load("episode_texts", held)
+        self.sandbox.view("episodes_by_task", "views/episodes_by_task")
+        return self.sandbox.each("episodes_by_task", expression, kind="varchar", keys=_FRONT)
+
+    @contextmanager
+    def of_frames(self, expression: str, *, batch_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatchReader]:
+        """The value of `expression` for each frame of all sources, in record batches, read lazily.
+
+        Shape: src_dataset, src_episode, frame_index, value, in that order; the expression sees the frame's
+        row with the columns of its episode beside it.
+        """
+        self._complete(f"from episodes select {expression}")
+        names = {column.lower() for column in self._names_of("frames")}
+        beside = [name for name in self._names_of("episodes") if name.lower() not in names]
+        self.sandbox.view("frames_of_episodes", "views/frames_of_episodes", {"beside": beside})
+        with (
+            _hinted("Try: a window, as in max(action[1]) over (partition by src_episode)"),
+            self.sandbox.each_in_order(
+                "frames_of_episodes", expression, keys=_FRAME_KEYS, batch_rows=batch_rows
+            ) as reader,
+        ):
+            yield reader
+
+    def _names_of(self, relation: str) -> list[str]:
+        return [row["column_name"] for row in self.sandbox.rows("catalog/columns_of", {"relation": relation})]
 
     def ordered(self, terms: str) -> pa.Table:
         """All episodes in the order of SQL terms, ties as in the sources. Shape: src_dataset, src_episode."""

@@ -4,8 +4,8 @@ import lecompose
 from lecompose import errors
 
 OPERATIONS = {
-    "check", "compose", "delete", "filter", "info", "merge", "open", "query", "sample", "sort", "split",
-    "stats",
+    "check", "compose", "delete", "edit_features", "edit_info", "edit_tasks", "filter", "info", "merge",
+    "open", "query", "sample", "sort", "split", "stats",
 }  # fmt: skip
 RESULTS = {"Datasets", "Report", "Summary", "Violation"}
 ERRORS = {

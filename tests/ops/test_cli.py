@@ -40,6 +40,8 @@ def commands() -> Iterator[tuple[list[str], click.Command]]:
     yield [], main
     for name, command in main.commands.items():
         yield [name], command
+        if isinstance(command, click.Group):
+            yield from (([name, inner], below) for inner, below in command.commands.items())
 
 
 # Printing -------------------------------------------------------------------------------------------
@@ -55,8 +57,8 @@ def test_help(option: str, names: list[str], command: click.Command) -> None:
         if isinstance(parameter, click.Option):
             assert parameter.opts[-1] in result.stdout
             assert parameter.help, f"{parameter.opts}: needs a help text"
-    if names:
-        assert f"lecompose {names[0]} " in re.split("Examples?:", result.stdout)[-1]
+    if names and not isinstance(command, click.Group):
+        assert f"lecompose {' '.join(names)} " in re.split("Examples?:", result.stdout)[-1]
 
 
 def test_version() -> None:

@@ -263,8 +263,8 @@ def test_others_metadata_that_names_features_is_left_out(make_dataset: Record, t
 @pytest.mark.parametrize(
     ("rename", "told"),
     [
-        ({"acton": "x"}, '"acton" in "a", "b" (there is "action")'),
-        ({"b:acton": "x"}, '"acton" in "b" (there is "action")'),
+        ({"acton": "x"}, '"acton" in "a", "b" (did you mean "action"?)'),
+        ({"b:acton": "x"}, '"acton" in "b" (did you mean "action"?)'),
         ({"c:action": "x"}, '"c:action" in "a", "b"'),
         ({"timestamp": "time"}, '"timestamp" is one of the five'),
         ({"action": "index"}, 'would both be "index"'),
@@ -479,7 +479,7 @@ def test_a_value_that_does_not_fit(
 @pytest.mark.parametrize(
     ("cast", "told"),
     [
-        ("acton=float64", 'no feature "acton" (there is "action")'),
+        ("acton=float64", 'no feature "acton" (did you mean "action"?)'),
         ("action=float", 'dtype "float" is none of int8'),
         ("action=string", 'dtype "string" is none of'),
         ("index=int32", '"index" has the same dtype in every dataset'),
@@ -499,8 +499,8 @@ def test_shapes_and_rates_are_refused_with_all_of_them(recorded: Record, tmp_pat
     for features in ("same", "common", "union"):
         with pytest.raises(lecompose.FeatureMismatch) as refused:
             lecompose.merge({"a": a, "b": b, "c": c}, out=tmp_path / "out", features=features)
-        for told in ('"action": shape [6] in "a", "c"; [7] in "b"', '"30" in "a"; "15" in "b"; "50" in "c"',
-                     "Try: two outputs"):  # fmt: skip
+        for told in ('"action": shape [6] in "a", "c"; [7] in "b"', '30 in "a"; 15 in "b"; 50 in "c"',
+                     "Try: --fps 5"):  # fmt: skip
             assert told in str(refused.value)
 
 

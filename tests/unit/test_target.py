@@ -50,5 +50,5 @@ def test_every_rate_and_shape_is_named(recorded: Record, tmp_path: Path) -> None
     roots = [recorded(**PLAIN), recorded(**PLAIN, fps=15), recorded(**PLAIN, fps=50, action_dim=7)]
     with pytest.raises(FeatureMismatch) as refused, agreed(tmp_path, *roots):
         pass
-    for told in ('fps: "30" in "a"; "15" in "b"; "50" in "c"', "Try: two outputs", '[7] in "c"'):
+    for told in ('fps: 30 in "a"; 15 in "b"; 50 in "c"', "Try: --fps 5", '[7] in "c"'):
         assert told in str(refused.value)

@@ -9,6 +9,7 @@ from lecompose import __version__
 from lecompose.cli.check import check
 from lecompose.cli.compose import compose
 from lecompose.cli.delete import delete
+from lecompose.cli.edit import edit
 from lecompose.cli.filter import filter
 from lecompose.cli.info import info
 from lecompose.cli.merge import merge
@@ -53,5 +54,5 @@ def main() -> None:
     """
 
 
-for command in (merge, split, filter, delete, sort, sample, compose, query, info, check, stats):
+for command in (merge, split, filter, delete, sort, sample, compose, edit, query, info, check, stats):
     main.add_command(command)

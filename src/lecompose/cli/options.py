@@ -43,9 +43,9 @@ engine = _together(
 )
 
 
-def _output(out: Callable[[F], F]) -> Callable[[F], F]:
+def _output(*where: Callable[[F], F]) -> Callable[[F], F]:
     return _together(
-        out,
+        *where,
         click.option(
             "--overwrite", is_flag=True, help="Replace a dataset that is there, once the new one is done."
         ),
@@ -57,6 +57,11 @@ def _output(out: Callable[[F], F]) -> Callable[[F], F]:
 output = _output(click.option("-o", "--out", required=True, metavar="FOLDER", help="Where the result goes."))
 output_if_any = _output(
     click.option("-o", "--out", metavar="FOLDER", help="Where a copy goes.  [default: only print]")
+)
+
+output_or_in_place = _output(
+    click.option("-o", "--out", metavar="FOLDER", help="Where the edited copy goes."),
+    click.option("--in-place", is_flag=True, help="Replace the dataset itself, once the new one is done."),
 )
 
 seed = click.option("--seed", default="0", show_default=True, help="Decides the draw: a number or any text.")
@@ -73,10 +78,29 @@ layout = _together(
     ),
     click.option("--robot-type", metavar="NAME", help="The output's robot_type, where the sources' differ."),
     click.option(
+        "--fps",
+        metavar="N",
+        help="The output's rate, of which the sources' are whole multiples: frames between are left out, and"
+        " videos encoded anew.",
+    ),
+    click.option(
+        "--remove",
+        metavar="[NAME:]FEATURE",
+        multiple=True,
+        help="Leave out a feature or camera, of every source or of the one called NAME. Repeatable.",
+    ),
+    click.option(
         "--rename",
         metavar="[NAME:]OLD=NEW",
         multiple=True,
         help="Another name for a feature or camera, of every source or of the one called NAME. Repeatable.",
+    ),
+    click.option(
+        "--add",
+        metavar="FEATURE[:DTYPE[SHAPE]]=SQL",
+        multiple=True,
+        help="A new feature, as next.reward:float32 or speed:float32[6], from an SQL expression over a frame"
+        " and its episode. Repeatable.",
     ),
     click.option(
         "--features",

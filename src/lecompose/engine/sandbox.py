@@ -56,6 +56,10 @@ class _Text:
         return self.before.count("\n")
 
 
+def _beside(relation: str, keys: Sequence[str], expression: str, after: str = "") -> _Text:
+    return _Text(expression, before=f"from {relation} select {', '.join(keys)},\n", after=after)
+
+
 class Sandbox(Engine):
     """An engine for statements that users write; everything they may see is put there before `seal`.
 
@@ -126,30 +130,48 @@ class Sandbox(Engine):
         with self._told(_Text(sql)):
             return int(self.arrow("query/save", sql=sql, path=str(path), format=format).column(0)[0].as_py())
 
-    def each(self, relation: str, expression: str, *, kind: str | None = None) -> pa.Table:
-        """An expression's value for each row of a relation, cast to `kind` if given.
-
-        Shape: src_dataset, src_episode, value.
-        """
-        text = _Text(expression, before=f"from {relation} select src_dataset, src_episode,\n")
-        return self._valued(relation, text, kind=kind, group=False)
+    def each(
+        self, relation: str, expression: str, *, kind: str | None = None, keys: Sequence[str] = _KEYS
+    ) -> pa.Table:
+        """An expression's value for each row of a relation, cast to `kind` if given. Shape: keys, value."""
+        text = _beside(relation, keys, expression)
+        with self._told(text), translated(relation):
+            return self._valued(relation, text, keys, kind=kind).to_arrow_table()
 
     def grouped(self, relation: str, aggregate: str) -> pa.Table:
-        """The value of an aggregate over each episode's rows. Shape: as of `each`."""
-        before = f"from {relation} select src_dataset, src_episode,\n"
-        text = _Text(aggregate, before=before, after="\ngroup by src_dataset, src_episode")
-        return self._valued(relation, text, kind=None, group=True)
-
-    def _valued(self, relation: str, text: _Text, *, kind: str | None, group: bool) -> pa.Table:
+        """The value of an aggregate over each episode's rows. Shape: src_dataset, src_episode, value."""
+        text = _beside(relation, _KEYS, aggregate, after=f"\ngroup by {', '.join(_KEYS)}")
         with self._told(text), translated(relation):
-            value = duckdb.SQLExpression(text.text)
-            value = (value.cast(kind) if kind else value).alias("value")
-            columns = [*map(duckdb.ColumnExpression, _KEYS), value]
-            rows = self._con.table(relation)
-            found = rows.aggregate(columns, ", ".join(_KEYS)) if group else rows.project(*columns)
-            if len(found.columns) != len(columns):
-                raise QueryError(f"one value is needed, this gives {len(found.columns) - len(_KEYS)}")
-            return found.to_arrow_table()
+            return self._valued(relation, text, _KEYS, group=True).to_arrow_table()
+
+    @contextmanager
+    def each_in_order(
+        self, relation: str, expression: str, *, keys: Sequence[str], batch_rows: int
+    ) -> Iterator[pa.RecordBatchReader]:
+        """The same as `each` in record batches, read lazily, in the order of the keys."""
+        text = _beside(relation, keys, expression)
+        with self._told(text), translated(relation):
+            rows = self._valued(relation, text, keys).order(", ".join(map(quoted, keys)))
+            reader = rows.to_arrow_reader(batch_rows)
+        yield pa.RecordBatchReader.from_batches(reader.schema, self._batches(reader, text))
+
+    def _valued(
+        self,
+        relation: str,
+        text: _Text,
+        keys: Sequence[str],
+        *,
+        kind: str | None = None,
+        group: bool = False,
+    ) -> duckdb.DuckDBPyRelation:
+        value = duckdb.SQLExpression(text.text)
+        value = (value.cast(kind) if kind else value).alias("value")
+        columns = [*map(duckdb.ColumnExpression, keys), value]
+        rows = self._con.table(relation)
+        found = rows.aggregate(columns, ", ".join(keys)) if group else rows.project(*columns)
+        if len(found.columns) != len(columns):
+            raise QueryError(f"one value is needed, this gives {len(found.columns) - len(keys)}")
+        return found
 
     def ordered(self, relation: str, terms: str, *, ties: str) -> pa.Table:
         """src_dataset and src_episode of each row, in the order of a user's ORDER BY list, then of `ties`."""

@@ -1,6 +1,5 @@
 """Frames in the order in which they are asked for, each with the episode it really belongs to."""
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +10,7 @@ import pyarrow as pa
 
 from lecompose import columns as types
 from lecompose.catalog import Catalog, Source
-from lecompose.errors import FeatureMismatch, RequestError, UnknownEpisode, listed
+from lecompose.errors import FeatureMismatch, RequestError, UnknownEpisode, listed, near
 from lecompose.formats import Feature
 from lecompose.frames.windows import PROOF, WINDOW_ROWS, Place, Shape, batches
 
@@ -98,7 +97,7 @@ def _key(names: Sequence[str], episode: Episode) -> tuple[str, int]:
     if isinstance(episode, tuple):
         name, number = episode
         if name not in names:
-            raise UnknownEpisode(f'no source is called "{name}", but {_quoted(names)}{_near(name, names)}')
+            raise UnknownEpisode(f'no source is called "{name}", but {_quoted(names)}{near(name, names)}')
         return name, _number(number)
     if len(names) > 1:
         raise RequestError(
@@ -118,11 +117,6 @@ def _quoted(names: Iterable[str]) -> str:
     return ", ".join(f'"{name}"' for name in names)
 
 
-def _near(name: str, names: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, list(names), 1)
-    return f' (did you mean "{near[0]}"?)' if near else ""
-
-
 def _shown(feature: str) -> str:
     """A feature's name, as in queries: "data.task" where it is one of ours."""
     return f"data.{feature}" if feature.lower() in _FRONT else feature
@@ -133,7 +127,7 @@ def _refuse_unknown(names: Sequence[str], features: Mapping[str, Feature], sourc
     problems = [
         f'"{name}" is a camera: its pictures are in mp4 files, not among the frames\' columns'
         if name in cameras
-        else f'there is no column "{name}"{_near(name, [*_FRONT, *features])}'
+        else f'there is no column "{name}"{near(name, [*_FRONT, *features])}'
         for name in names
         if name not in _FRONT and name not in features
     ]

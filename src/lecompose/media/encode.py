@@ -43,16 +43,25 @@ class Encoded:
 
 @dataclass(frozen=True)
 class _Work:
-    """The frames [first, first + count) of the file at `cut`, on their way to an encoding."""
+    """Every `stride`-th of `span` frames from `first` on of the file at `cut`, on their way to an encoding.
+
+    Units: `fps` is the rate of what is encoded, in frames a second.
+    """
 
     origin: Path
     cut: Path
     first: int
-    count: int
+    span: int
+    stride: int
     how: Encoding
     fps: Fraction
     threads: int
     on_frame: OnFrame
+
+    @property
+    def count(self) -> int:
+        """How many frames are encoded."""
+        return -(-self.span // self.stride)
 
 
 def encode(
@@ -61,10 +70,11 @@ def encode(
     *,
     scratch: Path,
     fps: Fraction,
+    stride: int = 1,
     threads: int = 1,
     on_frame: OnFrame = lambda: None,
 ) -> Encoded:
-    """The frames of a segment, encoded again into a new file in `scratch`, frame k at exactly k / fps.
+    """Every `stride`-th frame of a segment, encoded again into a new file in `scratch`, frame k at k / fps.
 
     `on_frame` is told of each picture decoded.
 
@@ -73,9 +83,9 @@ def encode(
     """
     cut = fresh(scratch)
     try:
-        lead = concat([segment], cut, fps=fps).starts[0]
-        count = segment.to_frame - segment.from_frame
-        work = _Work(segment.video.path, cut, lead, count, how, fps, threads, on_frame)
+        lead = concat([segment], cut, fps=fps * stride).starts[0]
+        span = segment.to_frame - segment.from_frame
+        work = _Work(segment.video.path, cut, lead, span, stride, how, fps, threads, on_frame)
         best = _best(work, scratch)
     finally:
         cut.unlink(missing_ok=True)
@@ -107,7 +117,7 @@ def _attempt(work: _Work, out: Path, quality: Options) -> Encoded:
     except BaseException:
         out.unlink(missing_ok=True)
         raise
-    return Encoded(video, psnr, frames_decoded=2 * (work.first + work.count) + work.count)
+    return Encoded(video, psnr, frames_decoded=2 * (work.first + work.span) + work.count)
 
 
 def _write(work: _Work, out: Path, quality: Options) -> None:
@@ -118,7 +128,7 @@ def _write(work: _Work, out: Path, quality: Options) -> None:
     doing = f"{work.how.encoder} cannot encode it again: "
     with translated(work.origin, doing), writing(out), av.open(str(out), "w", format="mp4") as target:
         stream = _stream(target, work, quality)
-        for number, frame in enumerate(_pictures(work, work.cut, work.first)):
+        for number, frame in enumerate(_before(work)):
             _refuse_change(frame, work)
             # Else the encoder would set its key frames where the source has them.
             frame.pict_type = 0
@@ -156,21 +166,32 @@ def _refuse_change(frame: "VideoFrame", work: _Work) -> None:
         raise broken(f"its pictures change their form to {found}", work.origin)
 
 
-def _pictures(work: _Work, path: Path, first: int) -> "Iterator[VideoFrame]":
-    """The frames from `first` on, as many as asked for. Errors: MediaError where one does not decode."""
-    wanted, end = first, first + work.count
+def _before(work: _Work) -> "Iterator[VideoFrame]":
+    """The frames that are to be encoded."""
+    wanted = range(work.first, work.first + work.span, work.stride)
+    yield from _pictures(work, work.cut, wanted, work.fps * work.stride)
+
+
+def _after(work: _Work, out: Path) -> "Iterator[VideoFrame]":
+    """The same as they came out."""
+    yield from _pictures(work, out, range(work.count), work.fps)
+
+
+def _pictures(work: _Work, path: Path, wanted: range, fps: Fraction) -> "Iterator[VideoFrame]":
+    """The frames of these numbers, at `fps`. Errors: MediaError where one does not decode."""
+    found = 0
     with opened(path, known_as=work.origin) as (container, stream):
         stream.thread_count, stream.thread_type = work.threads, "AUTO"
         for frame in container.decode(stream):
             work.on_frame()
-            number = _number(frame, work.fps)
-            if number == wanted:
+            number = _number(frame, fps)
+            if number == wanted[found]:
                 yield frame
-                wanted += 1
-            if number >= wanted or wanted == end:
+                found += 1
+            if found == len(wanted) or number >= wanted[found]:
                 break
-    if wanted < end:
-        raise broken(f"frame {wanted - first} of {work.count} does not decode", work.origin)
+    if found < len(wanted):
+        raise broken(f"frame {wanted[found] - wanted.start} of {work.span} does not decode", work.origin)
 
 
 def _number(frame: "VideoFrame", fps: Fraction) -> int:
@@ -197,7 +218,7 @@ def _psnr(work: _Work, out: Path) -> float:
     error = samples = 0
     peak = 1
     seen = _planes if work.how.lossless else _shown
-    for before, after in zip(_pictures(work, work.cut, work.first), _pictures(work, out, 0), strict=True):
+    for before, after in zip(_before(work), _after(work, out), strict=True):
         for one, other in zip(seen(before), seen(after), strict=True):
             peak = np.iinfo(one.dtype).max
             error += int(np.square(one.astype(np.int64) - other).sum())

@@ -4,6 +4,7 @@
 
 Operations differ only in the `sql/plan/` file that picks episodes and gives each a sort key;
 `plan/number` alone gives positions, and `plan/check` must find nothing before any stage starts.
+Beside it stands `relabels`, empty but for `plan.tasks`, which gives tasks other texts.
 Each function here returns its notes: what a user should know of the plan.
 """
 
@@ -180,6 +181,7 @@ def compose(catalog: Catalog, views: Views, *, output: str, sql: str) -> tuple[N
 
 def _numbered(catalog: Catalog, outputs: Sequence[str]) -> Notes:
     catalog.engine.table("plan", "plan/number")
+    catalog.engine.view("relabels", "plan/no_relabels")
     problems = [row["problem"] for row in catalog.engine.rows("plan/check")]
     if problems:
         sources = ", ".join(f'"{source.name}"' for source in catalog.sources)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lecompose import columns, formats
+from lecompose.added import Added
 from lecompose.errors import OutputUnwritable, SourceBroken
 from lecompose.frames.windows import Place, batches, stored_as
 from lecompose.layout import jobs
@@ -30,17 +32,22 @@ class _TaskMap:
     """A source's task number → the output's, for all sources of one output in one array.
 
     Shape: `numbers` are those of each source, its number 0 at its `first`; -1 where there is none. Of
-    subtasks a source may have no part in it.
+    subtasks a source may have no part in it. An episode that has other tasks than its source has a first
+    of its own; that of the source is under None.
     """
 
     numbers: np.ndarray
-    first: dict[str, int]
+    first: dict[tuple[str, int | None], int]
 
     def starts(self, episodes: list[dict[str, Any]]) -> np.ndarray:
-        """Where each episode's source has its number 0; -1 where it has no part. Shape: (episodes,)."""
-        return np.array([self.first.get(e["src_dataset"], -1) for e in episodes], dtype=np.int64)
+        """Where each episode has its number 0; `_ABSENT` where it has no part. Shape: (episodes,)."""
+        return np.array([self._start(e["src_dataset"], e["src_episode"]) for e in episodes], dtype=np.int64)
+
+    def _start(self, source: str, episode: int) -> int:
+        return self.first.get((source, episode), self.first.get((source, None), _ABSENT))
 
 
+_ABSENT = np.iinfo(np.int64).min
 _NO_TASKS = _TaskMap(np.empty(0, dtype=np.int64), {})
 
 
@@ -58,6 +65,11 @@ class _File:
     def ends(self) -> np.ndarray:
         """The row behind each episode's last one. Shape: (episodes,)."""
         return np.cumsum([e["length"] for e in self.episodes])
+
+    @cached_property
+    def read_ends(self) -> np.ndarray:
+        """The same among the rows that are read, of which some may be left out. Shape: (episodes,)."""
+        return np.cumsum([e["src_length"] for e in self.episodes])
 
     @cached_property
     def begins(self) -> np.ndarray:
@@ -85,18 +97,26 @@ class _File:
 
     @cached_property
     def first_subtasks(self) -> np.ndarray:
-        """The same in `subtasks`; -1 where there are none. Shape: (episodes,)."""
+        """The same in `subtasks`. Shape: (episodes,)."""
         return self.subtasks.starts(self.episodes)
 
-    def episode_at(self, row: int) -> dict[str, Any]:
-        """The episode of a row."""
-        which = int(np.searchsorted(self.ends, row, side="right"))
+    def episode_at(self, row: int, ends: np.ndarray) -> dict[str, Any]:
+        """The episode of a row, where the episodes end at these rows."""
+        which = int(np.searchsorted(ends, row, side="right"))
         return self.episodes[min(which, len(self.episodes) - 1)]
 
-    def where(self, start: int, row: int) -> str:
-        """The episode, in its source, of a row after `start`."""
-        episode = self.episode_at(start + row)
-        return f'source "{episode["src_dataset"]}", episode {episode["src_episode"]}'
+    def where_read(self, start: int, row: int) -> str:
+        """The episode, in its source, of a row that is read after `start`."""
+        return _named(self.episode_at(start + row, self.read_ends))
+
+    def pieces(self, start: int, stop: int) -> Iterator[tuple[dict[str, Any], range]]:
+        """The episodes of the rows [start, stop), and the frames of their sources that these are."""
+        which = np.searchsorted(self.ends, [start, stop - 1], side="right")
+        for n in range(int(which[0]), int(which[1]) + 1):
+            episode, begins = self.episodes[n], int(self.begins[n])
+            step = episode["stride"]
+            first, last = max(start, begins) - begins, min(stop, int(self.ends[n])) - begins
+            yield episode, range(first * step, (last - 1) * step + 1, step)
 
     def numbering(self, start: int, src_tasks: np.ndarray) -> dict[str, np.ndarray]:
         """The bookkeeping columns of the rows from `start` on, whose tasks in their sources are these."""
@@ -115,13 +135,17 @@ class _File:
         numbers = src.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
         absent = src.is_null().to_numpy(zero_copy_only=False)
         first = self.first_subtasks[self._which(np.arange(start, start + len(src)))]
-        known = (first >= 0) & (numbers >= 0) & ~absent
+        known = (first != _ABSENT) & (numbers >= 0) & ~absent
         numbers[known] = self.subtasks.numbers[(first + numbers)[known]]
         return pa.array(numbers, mask=absent).cast(src.type)
 
     def _which(self, rows: np.ndarray) -> np.ndarray:
         """The place in `episodes` of each row's."""
         return np.minimum(np.searchsorted(self.ends, rows, side="right"), len(self.episodes) - 1)
+
+
+def _named(episode: dict[str, Any]) -> str:
+    return f'source "{episode["src_dataset"]}", episode {episode["src_episode"]}'
 
 
 def data(run: Run) -> None:
@@ -151,10 +175,12 @@ def _task_maps(numbers: list[dict[str, Any]]) -> dict[str, _TaskMap]:
     for (output,), rows in jobs(numbers, "out_dataset"):
         tables: list[np.ndarray] = []
         first = {}
-        for (source,), tasks in jobs(rows, "src_dataset"):
-            lowest = min(0, *(task["src_task"] for task in tasks))
-            first[source] = sum(map(len, tables)) - lowest
+        size = 0
+        for (source, episode), tasks in jobs(rows, "src_dataset", "src_episode"):
+            lowest = min(task["src_task"] for task in tasks)
+            first[source, episode] = size - lowest
             tables.append(_task_numbers(tasks, lowest))
+            size += len(tables[-1])
         maps[output] = _TaskMap(np.concatenate(tables), first)
     return maps
 
@@ -195,6 +221,8 @@ def _finished(run: Run, file: _File) -> Iterator[pa.Table]:
         if file.subtasks is not _NO_TASKS:
             own = batch[formats.SUBTASK_INDEX]
             numbered[formats.SUBTASK_INDEX] = file.subtask_numbers(at, own)
+        for name, column in run.layout.added.items():
+            numbered[name] = _values(column, file, at, stop)
         arrays = [numbered[name] if name in numbered else batch[name] for name in schema.names]
         yield pa.Table.from_arrays(arrays, schema=schema)
         done = np.searchsorted(file.ends, [at, stop], side="right")
@@ -206,10 +234,28 @@ def _finished(run: Run, file: _File) -> Iterator[pa.Table]:
         )
 
 
+def _values(column: Added, file: _File, start: int, stop: int) -> pa.Array:
+    """The values of a new feature for the rows [start, stop)."""
+    chunks = [
+        chunk
+        for episode, frames in file.pieces(start, stop)
+        for chunk in column.of(episode["src_dataset"], episode["src_episode"], frames)
+    ]
+    return pa.concat_arrays(chunks)
+
+
 def _gathered(run: Run, file: _File) -> Iterator[pa.RecordBatch]:
     """Rows of episodes that lie scattered, picked out row group by row group."""
-    places = [Place(**{name: e[name] for name in Place.__annotations__}) for e in file.episodes]
-    yield from batches(places, stored_as(_kept(run), run.target.taken), file.batch_rows)
+    shape = stored_as(_kept(run), run.target.taken)
+    pace = run.target.pace
+    for steps, episodes in groupby(file.episodes, key=lambda e: pace.steps(e["src_dataset"])):
+        for batch in batches(list(map(_place_of, episodes)), shape, file.batch_rows):
+            yield steps.taken(batch)
+
+
+def _place_of(episode: dict[str, Any]) -> Place:
+    values = {name: episode[name] for name in Place.__annotations__}
+    return Place(**{**values, "length": episode["src_length"]})
 
 
 def _streamed(run: Run, file: _File) -> Iterator[pa.RecordBatch]:
@@ -217,7 +263,8 @@ def _streamed(run: Run, file: _File) -> Iterator[pa.RecordBatch]:
     kept = _kept(run)
     at = 0
     for read in file.reads:
-        takes = run.target.taken[read["src_dataset"]]
+        source = read["src_dataset"]
+        takes, steps = run.target.taken[source], run.target.pace.steps(source)
         columns = [{"stored": own, "name": name} for name, own in stored_names(kept, takes).items()]
         named = {c["name"]: c["name"] for c in columns}
         template = "write/frames_whole" if read["whole"] else "write/frames_range"
@@ -228,8 +275,9 @@ def _streamed(run: Run, file: _File) -> Iterator[pa.RecordBatch]:
             template, {"columns": columns}, batch_rows=file.batch_rows, **values
         ) as reader:
             while (batch := _next(reader, read)) is not None:
-                where = partial(file.where, at)
-                yield taken(batch, kept, named, takes, where=where, file=_place(read))
+                where = partial(file.where_read, at)
+                rows = taken(batch, kept, named, takes, where=where, file=_place(read))
+                yield steps.taken(rows)
                 at += batch.num_rows
 
 
@@ -254,10 +302,10 @@ def _refuse_disorder(file: _File, batch: pa.RecordBatch, numbering: dict[str, np
     """The order of frames is proven on every row that is written; nothing else would show its loss."""
     wrong = batch["frame_index"].to_numpy(zero_copy_only=False) != numbering["frame_index"]
     if len(wrong) + at > file.rows or wrong.any():
-        row = at + int(np.argmax(wrong))
+        episode = file.episode_at(at + int(np.argmax(wrong)), file.ends)
         raise SourceBroken(
-            f"{file.where(row, 0)}: frames did not arrive in order 0 to {file.episode_at(row)['length'] - 1}."
-            f" ({file.episode_at(row)['data_file']})"
+            f"{_named(episode)}: frames did not arrive in order 0 to {episode['src_length'] - 1}."
+            f" ({episode['data_file']})"
         )
 
 

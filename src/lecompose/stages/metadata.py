@@ -159,7 +159,7 @@ def _pandas_index(text: str) -> dict[str, Any]:
 
 
 def _write_info(run: Run, output: str, folder: Path) -> None:
-    totals = next(r for r in run.engine.rows("plan/totals") if r["out_dataset"] == output)
+    totals = next(r for r in run.engine.rows("layout/totals") if r["out_dataset"] == output)
     tasks = run.engine.arrow("layout/output_tasks", out_dataset=output).num_rows
     target, limits = run.target, run.target.limits
     info = {

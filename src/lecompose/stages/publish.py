@@ -3,6 +3,7 @@
 import errno
 from pathlib import Path
 
+from lecompose.destination import keep_others
 from lecompose.errors import OutputExists, OutputUnwritable
 from lecompose.run import Run
 
@@ -17,6 +18,8 @@ def publish(run: Run) -> None:
     undo: list[tuple[Path, Path]] = []
     for folder, destination in run.moves.items():
         try:
+            if run.in_place:
+                keep_others(destination, folder)
             if run.overwrite and destination.exists():
                 _rename(destination, folder.with_name(f"{folder.name}.replaced"), undo)
             elif destination.exists():  # a rename would silently replace an empty folder

@@ -32,7 +32,7 @@ class _File:
 
     @property
     def frames(self) -> int:
-        return sum(int(s["src_to_frame"] - s["src_from_frame"]) for s in self.segments)
+        return sum(int(s["frames"]) for s in self.segments)
 
 
 @dataclass(frozen=True)
@@ -94,13 +94,14 @@ def _encode_clip(run: Run, clip: _Clip, threads: int) -> media.Encoded:
             run.layout.encodings[path],
             scratch=run.scratch,
             fps=run.target.fps,
+            stride=run.target.pace.strides[clip.wanted[0].src_dataset],
             threads=threads,
             on_frame=lambda: run.advance(0),
         )
     except MediaError as error:
         raise MediaError(f"{clip.wanted[0].clip}: {error}") from error
     run.count("frames_decoded", encoded.frames_decoded)
-    run.count("frames_encoded", to_frame - from_frame)
+    run.count("frames_encoded", encoded.video.frames)
     run.advance(clip.size_bytes)
     return encoded
 

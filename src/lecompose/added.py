@@ -1,0 +1,228 @@
+"""New columns: an SQL expression over the frames → a feature, and its value for each frame.
+
+The values are computed once, checked against the dtype and shape that were declared, and kept in the scratch
+folder as an Arrow file, from which the data stage takes those of each episode by their place.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lecompose import formats
+from lecompose.columns import restored
+from lecompose.errors import QueryError, RequestError, SourceBroken
+from lecompose.formats import Feature, feature
+from lecompose.values import fits, leaf
+from lecompose.views import Views
+
+# name, then perhaps a dtype, then perhaps a shape: reward, reward:float32, velocity:float32[6]
+_SPEC = re.compile(r"(?P<name>.+?)(?::(?P<dtype>[a-z]+\d*)(?:\[(?P<shape>\d+(?:,\d+)*)\])?)?")
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A column asked for: `dtype` and `shape` are None where the expression's own type decides."""
+
+    name: str
+    sql: str
+    dtype: str | None = None
+    shape: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Added:
+    """One new column. `rows` says at which row of the file an episode begins."""
+
+    feature: Feature
+    path: Path
+    rows: Mapping[tuple[str, int], int]
+
+    @cached_property
+    def _values(self) -> pa.ChunkedArray:
+        # Mapped, not read: what is not asked for costs nothing.
+        with pa.memory_map(str(self.path)) as mapped:
+            return pa.ipc.open_file(mapped).read_all().column(0)
+
+    def of(self, source: str, episode: int, frames: range) -> list[pa.Array]:
+        """The values of some frames of an episode, as arrays in order."""
+        values = self._values.slice(self.rows[source, episode] + frames.start, frames[-1] - frames.start + 1)
+        if frames.step > 1:
+            values = values.take(pa.array(range(0, len(values), frames.step), pa.int64()))
+        chunks: list[pa.Array] = values.chunks
+        return chunks
+
+
+def wished(said: Sequence[tuple[str, str]]) -> tuple[Wish, ...]:
+    """What (`name:dtype[shape]`, expression) pairs ask for. Errors: RequestError for what is no such name."""
+    return tuple(_wish(spec.strip(), sql.strip()) for spec, sql in said)
+
+
+def _wish(spec: str, sql: str) -> Wish:
+    found = _SPEC.fullmatch(spec)
+    if not found or not found["name"].strip():
+        raise RequestError(
+            f'--add "{spec}": a name is needed, as in reward, reward:float32, speed:float32[6]'
+        )
+    if found["dtype"] in ("image", "video", "language"):
+        raise RequestError(f'--add "{spec}": SQL has no pictures and no language columns to give')
+    shape = tuple(int(n) for n in found["shape"].split(",")) if found["shape"] else None
+    wish = Wish(found["name"].strip(), sql, found["dtype"], shape)
+    try:
+        feature(wish.name, {"dtype": wish.dtype or "float32", "shape": list(shape or (1,))})
+    except SourceBroken as error:
+        raise RequestError(f"--add {error}") from error
+    return wish
+
+
+def add(views: Views, wish: Wish, path: Path) -> Added:
+    """The column asked for, its values now in a new file at `path`.
+
+    Errors: QueryError for an expression that is none, or a value that dtype or shape cannot hold, with its
+    frame; RequestError for a type that no feature has.
+    """
+    rows: dict[tuple[str, int], int] = {}
+    with views.of_frames(wish.sql) as reader:
+        batches = (batch for batch in reader if batch.num_rows)
+        first = next(batches, None)
+        if first is None:
+            raise RequestError(f'feature "{wish.name}": there are no frames to compute it from')
+        declared = _declared(wish, first)
+        field = formats.arrow_field(declared)
+        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, pa.schema([field])) as written:
+            at = 0
+            for batch in _and(first, batches):
+                for key, start in _begins(batch):
+                    rows.setdefault(key, at + start)
+                values = _Values(declared, batch).array()
+                written.write_batch(pa.RecordBatch.from_arrays([values], schema=pa.schema([field])))
+                at += batch.num_rows
+    return Added(declared, path, rows)
+
+
+def _and(first: pa.RecordBatch, others: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    yield first
+    yield from others
+
+
+def _begins(batch: pa.RecordBatch) -> Iterator[tuple[tuple[str, int], int]]:
+    """Each episode of a batch, and the row at which it begins there."""
+    episodes = batch["src_episode"].to_numpy()
+    sources = batch["src_dataset"].dictionary_encode()
+    numbers = sources.indices.to_numpy()
+    changes = (np.diff(episodes) != 0) | (np.diff(numbers) != 0)
+    for row in (0, *(np.flatnonzero(changes) + 1).tolist()):
+        yield (batch["src_dataset"][row].as_py(), int(episodes[row])), row
+
+
+# What it is -------------------------------------------------------------------------------------
+
+
+def _declared(wish: Wish, batch: pa.RecordBatch) -> Feature:
+    """The feature that a wish makes, given the first values of its expression."""
+    kind, value = batch["value"].type, batch["value"][0].as_py()
+    sizes: list[int] = []
+    while formats.is_list(kind):
+        kind, sizes = kind.value_type, [*sizes, len(value) if value is not None else 0]
+        value = value[0] if value else None
+    dtype = wish.dtype or _dtype(kind, wish.name)
+    shape = wish.shape or tuple(sizes) or (1,)
+    if not all(shape):
+        raise QueryError(
+            f'feature "{wish.name}": its first value is empty. Try: its shape, {wish.name}:{dtype}[6]'
+        )
+    return feature(wish.name, {"dtype": dtype, "shape": list(shape), "names": None})
+
+
+def _dtype(kind: pa.DataType, name: str) -> str:
+    """The dtype of an SQL type: numbers as LeRobot's recorders have them, where SQL leaves a choice."""
+    types = pa.types
+    if types.is_boolean(kind):
+        return "bool"
+    if types.is_string(kind):
+        return "string"
+    if types.is_integer(kind):
+        return "int64"
+    if types.is_decimal(kind) or kind == pa.float32():
+        return "float32"
+    if kind == pa.float64():
+        return "float64"
+    raise RequestError(f'feature "{name}": no feature holds {kind}. Try: a cast in the expression, ::varchar')
+
+
+@dataclass(frozen=True)
+class _Values:
+    """The values of one batch, on their way to the type that was declared."""
+
+    feature: Feature
+    batch: pa.RecordBatch
+
+    def array(self) -> pa.Array:
+        """Errors: QueryError naming the first frame whose value does not fit."""
+        field = formats.arrow_field(self.feature)
+        assert field is not None  # language is refused before
+        sizes = () if self.feature.shape == (1,) else self.feature.shape
+        leaves, rows = self.batch["value"], np.arange(self.batch.num_rows)
+        for size in sizes:
+            self._refuse(leaves, rows, leaves.is_null(), "is null")
+            if not formats.is_list(leaves.type):
+                raise self._error(0, f"is {leaves.type}, not of shape {list(self.feature.shape)}")
+            lengths = pc.list_value_length(leaves)
+            self._refuse(
+                leaves, rows, pc.not_equal(lengths, size), f"is not of shape {list(self.feature.shape)}"
+            )
+            leaves, rows = leaves.flatten(), np.repeat(rows, size)
+        self._refuse(leaves, rows, leaves.is_null(), "is null. Try: coalesce(…, 0)")
+        values = self._leaves(leaves, rows, leaf(field.type))
+        for size in reversed(sizes):
+            offsets = pa.array(np.arange(0, len(values) + 1, size), pa.int32())
+            values = pa.ListArray.from_arrays(offsets, values)
+        return restored(values, field.type)
+
+    def _leaves(self, leaves: pa.Array, rows: np.ndarray, kind: pa.DataType) -> pa.Array:
+        """The single values as the dtype that was declared; numbers are never rounded to whole ones."""
+        have = pa.float64() if pa.types.is_decimal(leaves.type) else leaves.type
+        if have == kind:
+            return leaves
+        if not _are_alike(have, kind):
+            raise self._error(0, f"is {have}, and {self.feature.dtype} was asked for. Try: a cast in SQL")
+        numbers = leaves.cast(pa.uint8() if pa.types.is_boolean(have) else have)
+        unfit = _first_unfit(numbers, kind)
+        if unfit is not None:
+            value = numbers[unfit].as_py()
+            raise self._error(int(rows[unfit]), f"is {value}, which no {self.feature.dtype} is")
+        return numbers.cast(kind, safe=False)
+
+    def _refuse(self, values: pa.Array, rows: np.ndarray, wrong: pa.Array, what: str) -> None:
+        if (at := pc.index(pc.fill_null(wrong, True), True).as_py()) >= 0:
+            raise self._error(int(rows[at]), what)
+
+    def _error(self, row: int, what: str) -> QueryError:
+        keys = ("src_dataset", "src_episode", "frame_index")
+        source, episode, frame = (self.batch[name][row].as_py() for name in keys)
+        where = f'source "{source}", episode {episode}, frame {frame}'
+        return QueryError(f'feature "{self.feature.name}": the value in {where} {what}')
+
+
+def _are_alike(have: pa.DataType, kind: pa.DataType) -> bool:
+    """Whether values of one type can be of another: truth can be counted, but nothing else becomes truth."""
+    types = pa.types
+    is_number = [types.is_integer(t) or types.is_floating(t) for t in (have, kind)]
+    return bool(is_number[1] and (is_number[0] or types.is_boolean(have)))
+
+
+def _first_unfit(numbers: pa.Array, kind: pa.DataType) -> int | None:
+    """The place of the first number that is none of a type; whole numbers know no fractions."""
+    if pa.types.is_floating(numbers.type) and pa.types.is_integer(kind):
+        values = numbers.to_numpy(zero_copy_only=False)
+        broken = np.flatnonzero(~(np.isfinite(values) & (np.trunc(values) == values)))
+        if len(broken):
+            return int(broken[0])
+    if fits(numbers, kind):
+        return None
+    return next(n for n in range(len(numbers)) if not fits(numbers.slice(n, 1), kind))

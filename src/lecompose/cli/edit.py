@@ -1,0 +1,100 @@
+"""`lecompose edit`: tasks, features, info."""
+
+from typing import Any
+
+import click
+
+from lecompose.cli import options
+from lecompose.cli.once import Once
+from lecompose.cli.operation import composed
+
+
+@click.group()
+def edit() -> None:
+    """Copy a dataset with other tasks, features or metadata.
+
+    The new dataset goes to -o, or with --in-place into the place of the old one, once it is written and
+    checked: an edit is done whole, or not at all. Videos are copied, not decoded.
+    """
+
+
+@edit.command(cls=Once)
+@options.source
+@click.option("--task", metavar="TEXT", help="The task of every frame.")
+@click.option(
+    "--episode",
+    "episodes",
+    metavar="EPISODES=TEXT",
+    multiple=True,
+    help='The task of some episodes, as in "0,3:7=wave"; goes before what is said of all. Repeatable.',
+)
+@click.option(
+    "--replace", metavar="OLD=NEW", multiple=True, help="Another text for a task, wherever it is. Repeatable."
+)
+@click.option(
+    "--sql",
+    metavar="SQL",
+    help='An expression over `episodes`, for each task of each episode, as in "trim(lower(task))". Where it'
+    " is null the task stays.",
+)
+@options.output_or_in_place
+@options.layout
+@options.engine
+@options.as_json
+def tasks(source: str, **request: Any) -> None:
+    """Give episodes other tasks.
+
+    \b
+    Examples:
+      lecompose edit tasks day/ -o fixed/ --task "Pick up the cup"
+      lecompose edit tasks day/ -o fixed/ --episode "0,3:7=Open the drawer" --episode "8=Close it"
+      lecompose edit tasks day/ --in-place --replace "pick cup=Pick up the cup"
+      lecompose edit tasks day/ -o fixed/ --sql "case when length < 50 then 'short: ' || task end"
+    """
+    composed("edit_tasks", source, **request)
+
+
+@edit.command(cls=Once)
+@options.source
+@options.output_or_in_place
+@options.layout
+@options.engine
+@options.as_json
+def features(source: str, **request: Any) -> None:
+    """Remove, rename, cast and add features.
+
+    --remove and --rename are of cameras, too. --add takes an SQL expression over the columns of `frames`,
+    with those of the frame's episode beside them (length, task, your own); a window sees other frames.
+    Without a dtype it is bool, int64, float32, float64 or string by the type in SQL. A feature that is
+    removed and added is computed anew, from what it was. Statistics are those of the new values.
+
+    \b
+    Examples:
+      lecompose edit features day/ -o slim/ --remove observation.images.wrist
+      lecompose edit features day/ -o paid/ \
+        --add "next.reward:float32=case when frame_index = length - 1 then 1 else 0 end"
+      lecompose edit features day/ -o fast/ \
+        --add "delta=action[1] - first(action[1]) over (partition by src_episode order by frame_index)"
+    """
+    composed("edit_features", source, **request)
+
+
+@edit.command(cls=Once)
+@options.source
+@click.option(
+    "--retime",
+    metavar="FPS",
+    help="The rate at which the frames were really recorded. Each stays, timed anew in data and videos.",
+)
+@options.output_or_in_place
+@options.layout
+@options.engine
+@options.as_json
+def info(source: str, **request: Any) -> None:
+    """Say other things of the whole dataset: the robot (--robot-type), the rate (--retime).
+
+    \b
+    Example:
+      lecompose edit info day/ --in-place --robot-type so101 --retime 15
+    """
+    composed("edit_info", source, **request)

@@ -1,0 +1,135 @@
+"""Public functions that copy one dataset with something changed: its tasks, features or metadata."""
+
+from collections.abc import Iterable, Mapping
+from typing import TypeAlias, Unpack
+
+from lecompose import plan
+from lecompose.catalog import Catalog, locate
+from lecompose.composition import Fill, Request, composed
+from lecompose.destination import Destinations, in_its_place, single
+from lecompose.errors import RequestError
+from lecompose.plan.tasks import Texts, relabel
+from lecompose.report import Report
+from lecompose.request import (
+    Named,
+    Options,
+    Pairs,
+    PathLike,
+    Settings,
+    command,
+    destination,
+    named,
+    pairs,
+    rate,
+)
+from lecompose.views import open_views
+
+EpisodeTasks: TypeAlias = Mapping[int, str] | Mapping[str, str] | Mapping[int | str, str] | Iterable[str]
+"""{5: "wave"}, {"0,3:7": "wave"}, or ["0,3:7=wave"] as on the command line."""
+
+
+def edit_tasks(
+    source: PathLike,
+    *,
+    out: PathLike | None = None,
+    in_place: bool = False,
+    task: str | None = None,
+    episodes: EpisodeTasks = (),
+    replace: Pairs = (),
+    sql: str | None = None,
+    **options: Unpack[Options],
+) -> Report:
+    """The report of copying `source` to `out`, or writing it anew in its place, with other tasks.
+
+    `task` is for every frame; `replace` gives tasks another text wherever they stand, {"old": "new"}; `sql`
+    is an expression over `episodes`, asked for each task of each episode, as in "trim(lower(task))", and
+    where it is null the task stays. `episodes` goes before any of these: {5: "wave", "0,3:7": "grasp"}.
+    Errors: RequestError for tasks that are not there, or for more than one of `task`, `replace` and `sql`;
+    UnknownEpisode; QueryError; otherwise as `merge`.
+    """
+    told = pairs(_texts(episodes), "episode")
+    texts = Texts(task, told, pairs(replace, "replace"), sql)
+    given, settings, to = _asked(source, out, in_place, options)
+
+    def fill(catalog: Catalog) -> tuple[plan.Notes, Destinations]:
+        notes = _every_episode(catalog, to)
+        with open_views(catalog) as views:
+            return (*notes, *relabel(catalog, views, texts)), to
+
+    arguments: list[tuple[str, object]] = [("--task", task), ("--sql", sql)]
+    arguments += [("--episode", f"{left}={right}") for left, right in told]
+    arguments += [("--replace", f"{left}={right}") for left, right in texts.replace]
+    text = command("edit tasks", given, out, settings, arguments)
+    return composed(Request(given, to, fill, settings, text))
+
+
+def edit_features(
+    source: PathLike, *, out: PathLike | None = None, in_place: bool = False, **options: Unpack[Options]
+) -> Report:
+    """The report of copying `source` to `out`, or writing it anew in its place, with other features.
+
+    Which is said by the options `remove`, `rename`, `add` and `cast`; a feature that is removed and added is
+    computed anew.
+    Errors: RequestError for features that are not there, or where nothing is to change; QueryError for an
+    expression that is none, or a value that its dtype does not hold; otherwise as `merge`.
+    """
+    given, settings, to = _asked(source, out, in_place, options)
+    if not (settings.remove or settings.rename or settings.add or settings.cast):
+        raise RequestError("no feature is to change. Try: --remove, --rename, --add, --cast")
+    text = command("edit features", given, out, settings)
+    return composed(Request(given, to, _copy(to), settings, text))
+
+
+def edit_info(
+    source: PathLike,
+    *,
+    out: PathLike | None = None,
+    in_place: bool = False,
+    retime: float | str | None = None,
+    **options: Unpack[Options],
+) -> Report:
+    """The report of copying `source` to `out`, or writing it anew in its place, with other metadata.
+
+    The option `robot_type` names the robot. `retime` is the rate at which the frames were really recorded:
+    each of them stays, and is timed anew, in the data and in the videos.
+    Units: `retime` in frames a second.
+    Errors: RequestError where nothing is to change; otherwise as `merge`.
+    """
+    given, settings, to = _asked(source, out, in_place, options)
+    if retime is None and settings.robot_type is None:
+        raise RequestError("nothing is to change. Try: --robot-type, --retime")
+    if retime is not None and settings.fps is not None:
+        raise RequestError("--retime keeps every frame, --fps leaves some out. Try: one after the other")
+    text = command("edit info", given, out, settings, [("--retime", retime)])
+    fps = None if retime is None else rate(retime, "--retime")
+    return composed(Request(given, to, _copy(to), settings, text, retime=fps))
+
+
+def _texts(episodes: EpisodeTasks) -> Pairs:
+    """The same, with the episodes as text."""
+    return {str(k): text for k, text in episodes.items()} if isinstance(episodes, Mapping) else episodes
+
+
+def _asked(
+    source: PathLike, out: PathLike | None, in_place: bool, options: Options
+) -> tuple[Named, Settings, Destinations]:
+    """What is edited, how, and where to. Errors: RequestError unless it is said where to."""
+    given, settings = named(source), Settings(**options)
+    if in_place == (out is not None):
+        raise RequestError("where to? Try: -o FOLDER, for a new dataset, or --in-place")
+    return given, settings, in_its_place(locate(source)) if out is None else single(destination(out))
+
+
+def _copy(to: Destinations) -> Fill:
+    return lambda catalog: (_every_episode(catalog, to), to)
+
+
+def _every_episode(catalog: Catalog, to: Destinations) -> plan.Notes:
+    """Errors: RequestError for several datasets, and for one that cannot be written in its own place."""
+    (source,) = catalog.sources
+    if to.in_place and not source.is_v3:
+        raise RequestError(
+            f"outputs are of format v3.0, this dataset is {source.version}: it would not be the same one."
+            f" Try: -o FOLDER. ({source.root})"
+        )
+    return plan.merge(catalog, output=to.root.name)

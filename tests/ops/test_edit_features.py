@@ -1,0 +1,302 @@
+"""Edited features: removed, renamed, cast and computed, and no other value touched."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+from independent import Dataset, Episode, assert_composed, every, read
+
+import lecompose
+from lecompose.cli import main
+from lecompose.errors import ComposeError, FeatureMismatch, QueryError, RequestError
+
+Record = Callable[..., Path]
+Column = Callable[[int, pa.Table], Any]
+VERSIONS = ("v2.0", "v2.1", "v3.0")
+SMALL: dict[str, Any] = {"cameras": ("front", "wrist"), "codec": "h264", "frames": (7, 1, 4)}
+REWARD = "case when frame_index = length - 1 then 1 else 0 end"
+
+
+def changed(
+    remove: tuple[str, ...] = (),
+    rename: Mapping[str, str] | None = None,
+    add: Mapping[str, tuple[str, tuple[int, ...], Column]] | None = None,
+) -> Callable[[Dataset], Dataset]:
+    """The dataset without some features, others renamed, and new ones whose values numpy gives."""
+    names, new = rename or {}, add or {}
+
+    def of_episode(number: int, episode: Episode) -> Episode:
+        rows = episode.rows.drop_columns([n for n in remove if n in episode.rows.column_names])
+        rows = rows.rename_columns([names.get(n, n) for n in rows.column_names])
+        for name, (_, _, values) in new.items():
+            rows = rows.append_column(name, pa.array(values(number, episode.rows)))
+        stats = {
+            f"{names.get(key.rsplit('/', 1)[0], key.rsplit('/', 1)[0])}/{key.rsplit('/', 1)[1]}": value
+            for key, value in episode.stats.items()
+            if key.rsplit("/", 1)[0] not in remove
+        }
+        clips = {names.get(n, n): clip for n, clip in episode.clips.items() if n not in remove}
+        return replace(episode, rows=rows, stats=stats, clips=clips)
+
+    def edited(dataset: Dataset) -> Dataset:
+        kept = {names.get(n, n): f for n, f in dataset.features.items() if n not in remove}
+        at = list(kept).index("timestamp")
+        added = {n: {"dtype": dtype, "shape": list(shape)} for n, (dtype, shape, _) in new.items()}
+        features = dict([*list(kept.items())[:at], *added.items(), *list(kept.items())[at:]])
+        episodes = tuple(of_episode(n, episode) for n, episode in enumerate(dataset.episodes))
+        return replace(dataset, info=dataset.info | {"features": features}, episodes=episodes)
+
+    return edited
+
+
+def values_of(table: pa.Table, name: str) -> np.ndarray:
+    return np.array(table[name].to_pylist())
+
+
+def last_is_one(dtype: str) -> Column:
+    return lambda _, rows: (np.arange(len(rows)) == len(rows) - 1).astype(dtype)
+
+
+@pytest.mark.parametrize("row_groups", ["episode", "packed"])
+@pytest.mark.parametrize("version", VERSIONS)
+def test_removed_renamed_and_added(version: str, row_groups: str, recorded: Record, tmp_path: Path) -> None:
+    source = recorded(version=version, **SMALL)
+    lecompose.edit_features(
+        source,
+        out=tmp_path / "out",
+        remove="observation.images.wrist",
+        rename={"observation.state": "state", "observation.images.front": "observation.images.top"},
+        add={
+            "next.reward:float32": REWARD,
+            "next.done": "frame_index = length - 1",
+            "twice:float32[6]": "list_transform(action, lambda x: 2 * x)",
+            "label": "task || ' ' || frame_index",
+            "grid:float64[2,3]": "[[1, 2, 3], [frame_index, src_episode, 0.5]]",
+        },
+        row_groups=row_groups,
+    )
+    tasks = [episode.tasks for episode in read(source).episodes]
+    expected = changed(
+        remove=("observation.images.wrist",),
+        rename={"observation.state": "state", "observation.images.front": "observation.images.top"},
+        add={
+            "next.reward": ("float32", (1,), last_is_one("float32")),
+            "next.done": ("bool", (1,), last_is_one("bool")),
+            "twice": ("float32", (6,), lambda _, rows: list(2 * values_of(rows, "action").astype("float32"))),
+            "label": (
+                "string", (1,), lambda n, rows: [f"{task} {k}" for k, task in enumerate(tasks[n])]
+            ),
+            "grid": (
+                "float64", (2, 3), lambda n, rows: [[[1.0, 2, 3], [k, n, 0.5]] for k in range(len(rows))]
+            ),
+        },
+    )  # fmt: skip
+    assert lecompose.check(tmp_path / "out") == []
+    assert_composed(tmp_path / "out", every(source), edited=expected, row_groups=row_groups)
+
+
+@pytest.mark.parametrize(
+    ("spec", "sql", "dtype"),
+    [
+        ("x", "frame_index", "int64"),
+        ("x", "1.5", "float32"),
+        ("x", "action[1]", "float32"),
+        ("x", "action[1]::double", "float64"),
+        ("x", "true", "bool"),
+        ("x", "'a'", "string"),
+        ("x:int8", "frame_index", "int8"),
+        ("x:float16", "frame_index / 2", "float16"),
+        ("x:uint64", "18446744073709551615::ubigint", "uint64"),
+        ("x:float32", "frame_index > 1", "float32"),
+        ("x:int32", "3.0", "int32"),
+    ],
+)
+def test_the_dtype_is_the_one_asked_for_or_that_of_the_sql(
+    spec: str, sql: str, dtype: str, recorded: Record, tmp_path: Path
+) -> None:
+    lecompose.edit_features(recorded(**SMALL), out=tmp_path / "out", add={spec: sql})
+    made = read(tmp_path / "out")
+    assert (made.features["x"]["dtype"], made.features["x"]["shape"]) == (dtype, [1])
+    assert lecompose.check(tmp_path / "out") == []
+
+
+def test_a_window_sees_the_frames_around(recorded: Record, tmp_path: Path) -> None:
+    source = recorded(**SMALL)
+    within = "over (partition by src_episode order by frame_index)"
+    lecompose.edit_features(
+        source, out=tmp_path / "out", add={"step": f"action[2] - lag(action[2], 1, action[2]) {within}"}
+    )
+
+    def steps(_: int, rows: pa.Table) -> np.ndarray:
+        actions = values_of(rows, "action").astype("float32")[:, 1]
+        return np.diff(actions, prepend=actions[:1])
+
+    assert_composed(tmp_path / "out", every(source), edited=changed(add={"step": ("float32", (1,), steps)}))
+
+
+def test_removed_and_added_is_computed_anew_from_what_it_was(recorded: Record, tmp_path: Path) -> None:
+    source = recorded(**SMALL)
+    lecompose.edit_features(
+        source,
+        out=tmp_path / "out",
+        remove=["action"],
+        add={"action": "action[1:2]", "flag": "action[1] > 0"},
+    )
+    made, given = read(tmp_path / "out"), read(source)
+    for ours, theirs in zip(made.episodes, given.episodes, strict=True):
+        assert ours.rows["action"].to_pylist() == [row[:2] for row in theirs.rows["action"].to_pylist()]
+    assert made.features["action"]["shape"] == [2]
+    assert len(made.stats["action"]["mean"]) == 2
+
+
+def test_every_operation_takes_the_changes(recorded: Record, tmp_path: Path) -> None:
+    """Episodes in another order, one of them twice, of two sources that differ; rows are scattered."""
+    a, b = recorded(**SMALL, version="v2.1"), recorded(**SMALL, seed=5, action_dim=4)
+    lecompose.compose(
+        "select * from (values ('b', 2, 0), ('a', 1, 1), ('b', 0, 2), ('a', 1, 3))"
+        " t(src_dataset, src_episode, n) order by n",
+        {"a": a, "b": b},
+        out=tmp_path / "out",
+        remove=["action"],
+        add={"sum:float64": "list_sum(action)", "where": "src_dataset || src_episode || '/' || frame_index"},
+    )
+    made = read(tmp_path / "out")
+    told = [row for episode in made.episodes for row in episode.rows["where"].to_pylist()]
+    lengths = SMALL["frames"]
+    picked = [("b", 2), ("a", 1), ("b", 0), ("a", 1)]
+    assert told == [f"{name}{n}/{k}" for name, n in picked for k in range(lengths[n])]
+    given = {"a": read(a), "b": read(b)}
+    for ours, (name, n) in zip(made.episodes, picked, strict=True):
+        sums = [sum(map(float, row)) for row in given[name].episodes[n].rows["action"].to_pylist()]
+        np.testing.assert_allclose(ours.rows["sum"].to_pylist(), sums, rtol=1e-6)
+    assert lecompose.check(tmp_path / "out") == []
+
+
+def test_many_scattered_episodes(recorded: Record, tmp_path: Path) -> None:
+    """More reads than are streamed: rows are gathered by row groups, and the values go with them."""
+    source = recorded(frames=tuple(1 + n % 5 for n in range(40)), cameras=(), frames_per_data_file=30)
+    lecompose.sample(source, out=tmp_path / "out", seed=3, add={"mine": "src_episode * 1000 + frame_index"})
+    rows = lecompose.query(tmp_path / "out", "select src_episode, from_episode from lineage order by all")
+    came_from = rows["from_episode"].to_pylist()
+    for number, episode in enumerate(read(tmp_path / "out").episodes):
+        wanted = [came_from[number] * 1000 + k for k in range(len(episode))]
+        assert episode.rows["mine"].to_pylist() == wanted
+
+
+def test_the_columns_of_an_episode_stand_beside_those_of_its_frames(
+    make_dataset: Record, tmp_path: Path
+) -> None:
+    source = make_dataset(**SMALL)
+    path = source / "meta/episodes/chunk-000/file-000.parquet"
+    table = pq.read_table(path)
+    pq.write_table(table.append_column("success", pa.array([True, False, True])), path)
+    add = {"ok": "success", "share": "(frame_index + 1) / length", "peak": "stats.action.max[1]"}
+    lecompose.edit_features(source, out=tmp_path / "out", add=add)
+    made, given = read(tmp_path / "out"), read(source)
+    assert [e.rows["ok"][0].as_py() for e in made.episodes] == [True, False, True]
+    assert [e.rows["share"].to_pylist()[-1] for e in made.episodes] == [1.0, 1.0, 1.0]
+    peaks = [e.stats["action/max"][0] for e in given.episodes]
+    assert [e.rows["peak"][0].as_py() for e in made.episodes] == peaks
+
+
+def test_a_feature_that_the_data_files_lack_can_be_removed(make_dataset: Record, tmp_path: Path) -> None:
+    source = make_dataset(**SMALL)
+    path = source / "meta/info.json"
+    info = json.loads(path.read_text())
+    info["features"] = {"ghost": {"dtype": "float32", "shape": [2], "names": None}, **info["features"]}
+    path.write_text(json.dumps(info))
+    with pytest.raises(ComposeError, match=r'feature "ghost" is in info\.json, not in the data files'):
+        lecompose.merge(source, out=tmp_path / "out")
+    lecompose.edit_features(source, out=tmp_path / "out", remove=["ghost"])
+    assert lecompose.check(tmp_path / "out") == []
+
+
+def test_in_place(make_dataset: Record) -> None:
+    root = make_dataset("day", **SMALL)
+    before = read(root)
+    lecompose.edit_features(root, in_place=True, remove=["observation.images.wrist"], add={"r": REWARD})
+    made = read(root)
+    assert "observation.images.wrist" not in made.features
+    assert not (root / "videos/observation.images.wrist").exists()
+    assert [e.rows["r"].to_pylist()[-1] for e in made.episodes] == [1, 1, 1]
+    assert [len(e) for e in made.episodes] == [len(e) for e in before.episodes]
+
+
+# Requests that cannot be ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("asked", "error", "told"),
+    [
+        ({}, RequestError, "no feature is to change"),
+        ({"remove": ["acton"]}, RequestError, 'no feature "acton" in "day" (did you mean "action"?)'),
+        ({"remove": ["timestamp"]}, RequestError, '"timestamp" is one of the five features'),
+        ({"add": {"action": "1"}}, RequestError, 'there is a feature "action". Try: --remove "action"'),
+        ({"add": {"Action": "1"}}, RequestError, 'there is a feature "action"'),
+        ({"add": {"a/b": "1"}}, RequestError, 'a feature name may not contain "/"'),
+        ({"add": {"x:image": "1"}}, RequestError, "SQL has no pictures"),
+        ({"add": {"x:float31": "1"}}, RequestError, 'dtype "float31" is none that LeRobot knows'),
+        ({"add": {"x": "1 +"}}, QueryError, "syntax error"),
+        ({"add": {"x": "nothing"}}, QueryError, "columns of frames_of_episodes"),
+        ({"add": {"x": "max(action[1])"}}, QueryError, "over (partition by src_episode)"),
+        ({"add": {"x": "1 from frames; drop table frames"}}, QueryError, "relations:"),
+        ({"add": {"x": "(select content from read_text('/etc/hostname'))"}}, QueryError, "read_text"),
+        ({"add": {"x": "current_timestamp"}}, RequestError, "no feature holds timestamp"),
+        ({"add": {"x": "nullif(frame_index, 3)"}}, QueryError, "episode 0, frame 3 is null"),
+        ({"add": {"x:int8": "frame_index * 40"}}, QueryError, "frame 4 is 160, which no int8 is"),
+        ({"add": {"x:int64": "frame_index / 2"}}, QueryError, "frame 1 is 0.5, which no int64 is"),
+        ({"add": {"x:bool": "frame_index"}}, QueryError, "bool was asked for"),
+        ({"add": {"x:float32": "'1'"}}, QueryError, "is string, and float32 was asked for"),
+        ({"add": {"x:string": "1"}}, QueryError, "string was asked for"),
+        ({"add": {"x:float32[6]": "action[1:5]"}}, QueryError, "is not of shape [6]"),
+        ({"add": {"x:float32[2,2]": "action"}}, QueryError, "not of shape [2, 2]"),
+        ({"add": {"x": "case when frame_index > 2 then action else [1, 2] end"}}, QueryError, "frame 3"),
+        ({"add": {"x": "action[1:0]"}}, QueryError, "its first value is empty"),
+        ({"remove": ["observation.images.front"], "rename": {"observation.images.front": "a"}}, RequestError,
+         'no feature "observation.images.front"'),
+    ],
+)  # fmt: skip
+def test_what_cannot_be(
+    asked: dict[str, Any], error: type[Exception], told: str, make_dataset: Record, tmp_path: Path
+) -> None:
+    root = make_dataset("day", **SMALL)
+    with pytest.raises(error) as refused:
+        lecompose.edit_features(root, out=tmp_path / "out", **asked)
+    assert told in str(refused.value)
+    assert [p.name for p in tmp_path.iterdir()] == ["day"]
+
+
+def test_features_of_one_source_are_removed_where_the_other_has_none(
+    recorded: Record, tmp_path: Path
+) -> None:
+    a, b = recorded(**SMALL), recorded(**(SMALL | {"cameras": ("front",)}), seed=2)
+    with pytest.raises(FeatureMismatch):
+        lecompose.merge({"a": a, "b": b}, out=tmp_path / "out")
+    lecompose.merge({"a": a, "b": b}, out=tmp_path / "out", remove="a:observation.images.wrist")
+    edit = changed(remove=("observation.images.wrist",))
+    assert_composed(tmp_path / "out", every(a, b), edited=edit)
+
+
+def test_the_command_line(recorded: Record, tmp_path: Path) -> None:
+    source = recorded(**SMALL)
+    arguments = ["edit", "features", str(source), "-o", str(tmp_path / "out"), "--quiet"]
+    arguments += ["--remove", "observation.images.wrist", "--add", f"next.reward:float32={REWARD}"]
+    done = CliRunner().invoke(main, arguments)
+    assert (done.exit_code, done.output) == (0, "")
+    edit = changed(
+        remove=("observation.images.wrist",),
+        add={"next.reward": ("float32", (1,), last_is_one("float32"))},
+    )
+    assert_composed(tmp_path / "out", every(source), edited=edit)
+    told = lecompose.query(tmp_path / "out", "select distinct command from lineage")["command"].to_pylist()
+    assert told == [
+        f"lecompose edit features {source} -o out --remove observation.images.wrist"
+        f" --add 'next.reward:float32={REWARD}'"
+    ]
