@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from lecompose import plan
 from lecompose.catalog import Catalog, open_catalog
+from lecompose.checks import Finding, examine, remarks, requirements
 from lecompose.datasets import Datasets
 from lecompose.destination import Destinations, refuse_taken, several, single, workspace
 from lecompose.engine import Engine
@@ -23,7 +24,6 @@ from lecompose.plan.parts import Part, told_apart
 from lecompose.plan.selection import Episodes
 from lecompose.report import Report, preview
 from lecompose.request import Named, Options, PathLike, Settings, Sources, command, destination, named
-from lecompose.stages.verify import Violation, remarks, requirements, violations
 from lecompose.statistics import Wanted
 from lecompose.summary import Summary, summarise
 from lecompose.survey import survey
@@ -257,14 +257,20 @@ def info(source: PathLike, *, threads: int | None = None, memory: str | None = N
         return summarise(catalog)
 
 
-def check(source: PathLike, *, threads: int | None = None, memory: str | None = None) -> list[Violation]:
-    """Every promise of its format that a dataset breaks; empty where it is sound.
+def check(
+    source: PathLike, *, decode: bool = False, threads: int | None = None, memory: str | None = None
+) -> list[Finding]:
+    """Everything that is wrong with a dataset, each with code, severity, place and remedy; empty if sound.
 
-    Reads metadata, parquet and video tables; decodes nothing, changes nothing.
-    Errors: SourceError where there is too little to check.
+    Reads metadata, parquet and video tables, and changes nothing. `decode` decodes every picture as well.
+    What cannot be read is a finding too.
+    Errors: SourceNotFound for a folder that is no dataset.
     """
-    with _opened(source, threads, memory) as (catalog, scratch):
-        return violations(catalog, scratch=scratch)
+    with (
+        TemporaryDirectory(prefix="lecompose-") as folder,
+        _engine(Path(folder), threads, memory) as engine,
+    ):
+        return examine(engine, source, scratch=Path(folder), decode=decode)
 
 
 # What all operations share ------------------------------------------------------------------------

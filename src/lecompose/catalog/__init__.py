@@ -31,7 +31,16 @@ from lecompose.catalog.source import (
 from lecompose.engine import Engine
 from lecompose.errors import RequestError, collected
 
-__all__ = ["LINEAGE_PATH", "Catalog", "Custom", "CustomColumn", "Source", "open_catalog", "read_json"]
+__all__ = [
+    "LINEAGE_PATH",
+    "Catalog",
+    "Custom",
+    "CustomColumn",
+    "Source",
+    "locate",
+    "open_catalog",
+    "read_json",
+]
 
 
 @dataclass(frozen=True)
