@@ -13,6 +13,7 @@ with numbers as (
     from file_facts f
     join datasets d using (src_dataset)
     where d.version = 'v3.0'
+      and f.family <> 'videos'
 ),
 sequence as (
     select src_dataset,

@@ -44,5 +44,6 @@ select s.src_dataset,
 from needed n
 join episode_stats_facts f using (src_dataset, src_episode, feature, stat)
 join sized s using (src_dataset, src_episode)
-where (abs(f.number - n.needed) <= 1e-6) is distinct from true
+where n.needed is not null
+  and (abs(f.number - n.needed) <= 1e-6) is distinct from true
 order by s.src_dataset, s.row_number, n.feature, n.stat

@@ -1,5 +1,5 @@
--- verify/episode_stats_listed: v2.1: episodes_stats.jsonl has one line for each episode, and no other
--- reads:  datasets, declared, episode_stats_facts
+-- verify/episode_stats_listed: v2.1: a line for each episode and no other; v3.0: statistics of episodes at all
+-- reads:  datasets, declared, episode_stats_facts, episode_column_facts
 -- params:
 -- gives:  src_dataset VARCHAR, file VARCHAR, episode BIGINT, feature VARCHAR, problem VARCHAR
 with held as (
@@ -13,18 +13,37 @@ compared as (
            h.src_episode is null as is_absent
     from declared e
     full join held h using (src_dataset, src_episode)
+),
+lines as (
+    select c.src_dataset,
+           'meta/episodes_stats.jsonl' as file,
+           c.src_episode as episode,
+           if(
+               c.is_absent,
+               'no statistics of this episode',
+               'statistics of an episode that is not listed'
+           ) as problem
+    from compared c
+    join datasets d using (src_dataset)
+    where d.version = 'v2.1'
+      and (c.is_extra or c.is_absent)
+),
+bare as (
+    select e.src_dataset, 'meta/episodes' as file, null::bigint as episode, 'no statistics of any episode' as problem
+    from episode_column_facts e
+    join datasets d using (src_dataset)
+    where d.version = 'v3.0'
+    group by e.src_dataset
+    having count(*) filter (where starts_with(e.column_name, 'stats/')) = 0
 )
-select c.src_dataset,
-       'meta/episodes_stats.jsonl' as file,
-       c.src_episode as episode,
+select src_dataset,
+       file,
+       episode,
        null::varchar as feature,
-       if(
-           c.is_absent,
-           'no statistics of this episode',
-           'statistics of an episode that is not listed'
-       ) as problem
-from compared c
-join datasets d using (src_dataset)
-where d.version = 'v2.1'
-  and (c.is_extra or c.is_absent)
-order by c.src_dataset, c.src_episode
+       problem
+from (
+    from lines
+    union all
+    from bare
+)
+order by src_dataset, episode

@@ -1,17 +1,13 @@
--- verify/info_totals: the totals and the splits in info.json are those of the dataset
--- reads:  datasets, declared, tasks, features, info_facts, path_facts
+-- verify/info_totals: the totals in info.json are those of the dataset
+-- reads:  datasets, declared, tasks, info_facts
 -- params:
 -- gives:  src_dataset VARCHAR, file VARCHAR, episode BIGINT, feature VARCHAR, problem VARCHAR
 with totals as (
     select d.src_dataset,
-           d.version,
-           p.chunks_size,
            coalesce(e.episodes, 0) as episodes,
            coalesce(e.frames, 0) as frames,
-           coalesce(t.tasks, 0) as tasks,
-           coalesce(f.cameras, 0) as cameras
+           coalesce(t.tasks, 0) as tasks
     from datasets d
-    join path_facts p using (src_dataset)
     left join (
         select src_dataset, count(*) as episodes, sum(length)::bigint as frames
         from declared
@@ -22,12 +18,6 @@ with totals as (
         from tasks
         group by src_dataset
     ) t using (src_dataset)
-    left join (
-        select src_dataset, count(*) as cameras
-        from features
-        where dtype = 'video'
-        group by src_dataset
-    ) f using (src_dataset)
 ),
 needs as (
     select src_dataset, 'total_episodes' as field, episodes::varchar as needed from totals
@@ -35,14 +25,6 @@ needs as (
     select src_dataset, 'total_frames', frames::varchar from totals
     union all
     select src_dataset, 'total_tasks', tasks::varchar from totals
-    union all
-    select src_dataset, 'splits', if(episodes = 0, '{}', '{"train": "0:' || episodes || '"}') from totals
-    union all
-    select src_dataset, 'total_videos', (episodes * cameras)::varchar from totals where version <> 'v3.0'
-    union all
-    select src_dataset, 'total_chunks', ((episodes + chunks_size - 1) // chunks_size)::varchar
-    from totals
-    where version <> 'v3.0'
 )
 select n.src_dataset,
        'meta/info.json' as file,

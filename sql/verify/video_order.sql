@@ -14,6 +14,7 @@ with neighbours as (
     from clips c
     join datasets d using (src_dataset)
     where d.version = 'v3.0'
+      and c.video_file is not null
     window by_episode as (partition by c.src_dataset, c.camera order by c.src_episode)
 ),
 judged as (

@@ -1,4 +1,4 @@
--- verify/video_present: the video file of every episode and camera is there and can be read
+-- verify/video_present: the video file of every episode and camera is there
 -- reads:  datasets, clips, videos
 -- params:
 -- gives:  src_dataset VARCHAR, file VARCHAR, episode BIGINT, feature VARCHAR, problem VARCHAR
@@ -6,10 +6,11 @@ select c.src_dataset,
        substr(c.video_file, length(any_value(d.root)) + 2) as file,
        min(c.src_episode) as episode,
        c.camera as feature,
-       any_value(v.problem) as problem
+       any_value(v.problem)
+           || if(count(*) = 1, '', format('; so for {} episodes', count(*))) as problem
 from clips c
 join datasets d using (src_dataset)
 join videos v using (src_dataset, camera, video_file)
-where v.problem is not null
+where v.fault = 'missing'
 group by c.src_dataset, c.camera, c.video_file
 order by c.src_dataset, c.camera, c.video_file

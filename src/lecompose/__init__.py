@@ -28,6 +28,7 @@ from lecompose.errors import (
 from lecompose.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from lecompose.checks import Finding
     from lecompose.datasets import Datasets
     from lecompose.report import Report
     from lecompose.sdk import (
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
         split,
         stats,
     )
-    from lecompose.stages.verify import Violation
     from lecompose.summary import Summary
 
 __all__ = [
@@ -55,6 +55,7 @@ __all__ = [
     "Datasets",
     "EmptyOutput",
     "FeatureMismatch",
+    "Finding",
     "MediaError",
     "OutputError",
     "OutputExists",
@@ -69,7 +70,6 @@ __all__ = [
     "UnknownEpisode",
     "UnsupportedVersion",
     "VerifyError",
-    "Violation",
     "check",
     "compose",
     "delete",

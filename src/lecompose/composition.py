@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from lecompose import plan
 from lecompose.added import Added, add
 from lecompose.catalog import Catalog, open_catalog
+from lecompose.checks import remarks, requirements
 from lecompose.destination import Destinations, refuse_taken, workspace
 from lecompose.engine import Engine
 from lecompose.errors import SourceBroken, listed
@@ -19,7 +20,6 @@ from lecompose.execute import execute
 from lecompose.layout import lay_out
 from lecompose.report import Report, preview
 from lecompose.request import Named, PathLike, Settings
-from lecompose.stages.verify import remarks, requirements
 from lecompose.statistics import Wanted
 from lecompose.target import Target, agree
 from lecompose.views import open_views

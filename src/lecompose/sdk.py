@@ -3,13 +3,16 @@
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Unpack, overload
 
 import pyarrow as pa
 
 from lecompose import plan
 from lecompose.catalog import Catalog
-from lecompose.composition import Request, composed, opened, refuse_broken
+from lecompose.checks import Finding, examine
+from lecompose.composition import Request, composed, engine_in, opened, refuse_broken
 from lecompose.datasets import Datasets
 from lecompose.destination import Destinations, several, single
 from lecompose.edits import edit_features, edit_info, edit_tasks
@@ -18,7 +21,6 @@ from lecompose.plan.parts import Part, told_apart
 from lecompose.plan.selection import Episodes
 from lecompose.report import Report
 from lecompose.request import Options, PathLike, Settings, Sources, command, destination, named
-from lecompose.stages.verify import Violation, violations
 from lecompose.summary import Summary, summarise
 from lecompose.survey import survey
 from lecompose.views import Views, open_views
@@ -266,14 +268,20 @@ def info(source: PathLike, *, threads: int | None = None, memory: str | None = N
         return summarise(catalog)
 
 
-def check(source: PathLike, *, threads: int | None = None, memory: str | None = None) -> list[Violation]:
-    """Every promise of its format that a dataset breaks; empty where it is sound.
+def check(
+    source: PathLike, *, decode: bool = False, threads: int | None = None, memory: str | None = None
+) -> list[Finding]:
+    """Everything that is wrong with a dataset, each with code, severity, place and remedy; empty if sound.
 
-    Reads metadata, parquet and video tables; decodes nothing, changes nothing.
-    Errors: SourceError where there is too little to check.
+    Reads metadata, parquet and video tables, and changes nothing. `decode` decodes every picture as well.
+    What cannot be read is a finding too.
+    Errors: SourceNotFound for a folder that is no dataset.
     """
-    with opened(source, threads, memory) as (catalog, scratch):
-        return violations(catalog, scratch=scratch)
+    with (
+        TemporaryDirectory(prefix="lecompose-") as folder,
+        engine_in(Path(folder), threads, memory) as engine,
+    ):
+        return examine(engine, source, scratch=Path(folder), decode=decode)
 
 
 # Helpers ----------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ OPERATIONS = {
     "check", "compose", "delete", "edit_features", "edit_info", "edit_tasks", "filter", "info", "merge",
     "open", "query", "sample", "sort", "split", "stats",
 }  # fmt: skip
-RESULTS = {"Datasets", "Report", "Summary", "Violation"}
+RESULTS = {"Datasets", "Finding", "Report", "Summary"}
 ERRORS = {
     name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, Exception)
 }

@@ -114,7 +114,7 @@ def test_json_of_every_command(recorded: Record, tmp_path: Path) -> None:
     assert (summary["version"], summary["episodes"], summary["frames"]) == ("v3.0", 6, 60)
     checked = run("check", tmp_path / "out", "--json")
     assert checked.exit_code == 0
-    assert json.loads(checked.stdout)["violations"] == []
+    assert json.loads(checked.stdout)["findings"] == []
 
 
 def test_check_lists_what_is_wrong(make_dataset: Record) -> None:
@@ -124,7 +124,7 @@ def test_check_lists_what_is_wrong(make_dataset: Record) -> None:
     result = run("check", root)
     assert result.exit_code == 3
     assert "total_frames" in result.stdout
-    assert json.loads(run("check", root, "--json").stdout)["violations"][0]["promise"] == "info_totals"
+    assert json.loads(run("check", root, "--json").stdout)["findings"][0]["code"] == "info_totals"
 
 
 def test_names_in_a_dataset_do_not_drive_the_terminal(make_dataset: Record, tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def episode_files(source: Source) -> list[Path]:
     files = sorted((source.root / "meta" / "episodes").glob("*/*.parquet"))
     if not files:
         raise SourceBroken(f"no file under meta/episodes. ({source.root / 'meta/episodes'})")
-    collected(files, _payload_bytes, what="files")
+    collected(files, payload_bytes, what="files")
     return files
 
 
@@ -55,14 +55,14 @@ def data_files(source: Source) -> list[DataFile]:
     paths = sorted(source.root.glob(pattern))
     if not paths:
         raise SourceBroken(f"no data file matches {pattern}. ({source.root})")
-    sizes = collected(paths, _payload_bytes, what="data files")
+    sizes = collected(paths, payload_bytes, what="data files")
     return [DataFile(path, size) for path, size in zip(paths, sizes, strict=True)]
 
 
 _MAGIC = b"PAR1"
 
 
-def _payload_bytes(path: Path) -> int:
+def payload_bytes(path: Path) -> int:
     """Size of a parquet file without its footer.
 
     Errors: SourceBroken for what is no whole parquet file, told from its first and last bytes.

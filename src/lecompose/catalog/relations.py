@@ -30,7 +30,7 @@ class Share:
 def register(engine: Engine, source: Source) -> Share:
     """Make this source's own share of every relation."""
     files = data_files(source)
-    engine.load(source.relation("data_files"), _data_file_rows(source, files))
+    engine.load(source.relation("data_files"), data_file_rows(source, files))
     with read_from(source.root / "data"):
         engine.view(
             source.relation("frames"),
@@ -40,21 +40,38 @@ def register(engine: Engine, source: Source) -> Share:
         )
         context = {"frames": source.relation("frames")}
         engine.table(source.relation("placement"), "catalog/placement", context, fps=float(source.fps))
-    if source.is_v3:
-        _register_v3(engine, source)
-    else:
-        _register_v2(engine, source)
+    register_episodes(engine, source)
+    register_clips(engine, source)
     tasks.register_tasks(engine, source)
     if source.has_subtasks:
         tasks.register_subtasks(engine, source)
     return Share(custom.custom_of(engine, source), lineage.lineage_of(engine, source))
 
 
-def _register_v2(engine: Engine, source: Source) -> None:
+def register_episodes(engine: Engine, source: Source) -> None:
+    """Make this source's share of `declared`."""
+    if source.is_v3:
+        files = [formats.escaped_glob(str(f)) for f in episode_files(source)]
+        with read_from(source.root / "meta" / "episodes"):
+            engine.table(
+                source.relation("declared"), "catalog/episodes_v3", src_dataset=source.name, files=files
+            )
+        return
     file = existing(source.root / "meta" / "episodes.jsonl")
     with read_from(file):
         glob = formats.escaped_glob(str(file))
         engine.table(source.relation("declared"), "catalog/episodes_v2", src_dataset=source.name, file=glob)
+
+
+def register_clips(engine: Engine, source: Source) -> None:
+    """Make this source's share of `clips`, a relation for each camera."""
+    if source.is_v3:
+        _clips_v3(engine, source)
+    else:
+        _clips_v2(engine, source)
+
+
+def _clips_v2(engine: Engine, source: Source) -> None:
     for n, camera in enumerate(source.cameras):
         fields = ("video_key", "episode_chunk", "episode_index")
         engine.table(
@@ -64,18 +81,14 @@ def _register_v2(engine: Engine, source: Source) -> None:
             src_dataset=source.name,
             root=str(source.root),
             template=_video_format(source, formats.V2_VIDEO_PATH, fields),
-            chunk_size=int(source.info.get("chunks_size") or 1000),
+            chunk_size=source.chunks_size,
             camera=camera.name,
         )
 
 
-def _register_v3(engine: Engine, source: Source) -> None:
+def _clips_v3(engine: Engine, source: Source) -> None:
     meta = source.root / "meta"
     episodes = [formats.escaped_glob(str(f)) for f in episode_files(source)]
-    with read_from(meta / "episodes"):
-        engine.table(
-            source.relation("declared"), "catalog/episodes_v3", src_dataset=source.name, files=episodes
-        )
     for n, camera in enumerate(source.cameras):
         pointers = ("chunk_index", "file_index", "from_timestamp", "to_timestamp")
         template = _video_format(source, formats.VIDEO_PATH, ("video_key", "chunk_index", "file_index"))
@@ -98,7 +111,7 @@ def _video_format(source: Source, default: str, fields: tuple[str, ...]) -> str:
         return formats.path_format(str(source.info.get("video_path") or default), fields)
 
 
-def _data_file_rows(source: Source, files: list[DataFile]) -> pa.Table:
+def data_file_rows(source: Source, files: list[DataFile]) -> pa.Table:
     return pa.table(
         {
             "src_dataset": pa.array([source.name] * len(files), pa.string()),
@@ -113,8 +126,8 @@ def _data_file_rows(source: Source, files: list[DataFile]) -> pa.Table:
 
 def register_together(engine: Engine, sources: tuple[Source, ...], shares: Sequence[Share]) -> custom.Custom:
     """Make the relations of all sources; what comes back tells of their custom columns."""
-    engine.load("datasets", _dataset_rows(sources))
-    engine.load("features", _feature_rows(sources))
+    engine.load("datasets", dataset_rows(sources))
+    engine.load("features", feature_rows(sources))
     for relation in ("data_files", "declared", "placement", "tasks"):
         parts = [s.relation(relation) for s in sources]
         engine.table(relation, "catalog/union", {"relations": parts})
@@ -133,7 +146,7 @@ def register_together(engine: Engine, sources: tuple[Source, ...], shares: Seque
     return custom.register_custom(engine, [share.custom for share in shares])
 
 
-def _dataset_rows(sources: tuple[Source, ...]) -> pa.Table:
+def dataset_rows(sources: tuple[Source, ...]) -> pa.Table:
     return pa.table(
         {
             "src_dataset": pa.array([s.name for s in sources], pa.string()),
@@ -147,7 +160,7 @@ def _dataset_rows(sources: tuple[Source, ...]) -> pa.Table:
     )
 
 
-def _feature_rows(sources: tuple[Source, ...]) -> pa.Table:
+def feature_rows(sources: tuple[Source, ...]) -> pa.Table:
     rows = [(s.name, n, f) for s in sources for n, f in enumerate(s.features)]
     return pa.table(
         {

@@ -37,6 +37,17 @@ class Source:
         return Fraction(str(self.info["fps"])).limit_denominator(100_000)
 
     @property
+    def chunks_size(self) -> int:
+        """How many files, in v2.x episodes, share a folder. Errors: SourceBroken for what is no number."""
+        said = self.info.get("chunks_size") or 1000
+        if isinstance(said, bool) or not isinstance(said, int) or said < 1:
+            raise SourceBroken(
+                f"chunks_size in info.json is {json.dumps(said)}; a whole number above 0 is needed."
+                f" ({self.root / 'meta/info.json'})"
+            )
+        return said
+
+    @property
     def cameras(self) -> tuple[Feature, ...]:
         """The features whose pictures are in mp4 files."""
         return tuple(f for f in self.features if f.is_video)
@@ -165,7 +176,7 @@ def read_json(path: Path) -> dict[str, Any]:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SourceBroken(f"{path.name} is missing. ({path})") from None
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise SourceBroken(f"{path.name} cannot be read: {error}. ({path})") from error
     if not isinstance(value, dict):
         raise SourceBroken(f"{path.name} must hold a JSON object. ({path})")

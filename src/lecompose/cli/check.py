@@ -11,22 +11,41 @@ from lecompose.errors import SourceBroken
 
 @click.command(cls=Once)
 @options.source
+@click.option(
+    "--fail-on",
+    type=click.Choice(["error", "warning"]),
+    default="error",
+    show_default=True,
+    help="What makes the exit code 3: only errors, or warnings too.",
+)
+@click.option(
+    "--decode", is_flag=True, help="Decode every picture too, of videos and of image columns. Slow."
+)
 @options.engine
 @options.as_json
-def check(source: str, threads: int | None, memory: str | None, as_json: bool) -> None:
-    """Check that a dataset keeps every promise of its format.
+def check(
+    source: str, fail_on: str, decode: bool, threads: int | None, memory: str | None, as_json: bool
+) -> None:
+    """Say what is wrong with a dataset, where, and what to do about it.
 
-    Reads metadata, parquet files and video tables; decodes and changes nothing. Exits with 0 when the
-    dataset is sound, with 3 and a list of what is wrong when it is not.
+    Looks at all metadata, at every parquet file and at the tables of every video, and changes nothing.
+    Works on v2.0, v2.1 and v3.0, however broken: what cannot be read is told, and the rest is checked.
+    Pictures are decoded with --decode only.
+
+    An error means that a reader would lose or mix something, or refuse the dataset; with a warning readers
+    cope. Each comes with a code, which docs/checks.md explains.
+
+    Exits with 0 if there is no error, else with 3.
 
     \b
-    Example:
+    Examples:
       lecompose check day/
+      lecompose check day/ --decode --fail-on warning
     """
     from lecompose import sdk
     from lecompose.cli import show
 
-    violations = sdk.check(source, threads=threads, memory=memory)
-    show.violations(source, violations, as_json=as_json)
-    if violations:
+    findings = sdk.check(source, decode=decode, threads=threads, memory=memory)
+    show.findings(source, findings, as_json=as_json)
+    if any(finding.severity in ("error", fail_on) for finding in findings):
         sys.exit(SourceBroken.exit_code)

@@ -2,8 +2,10 @@
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import groupby
 from typing import Any
 
 import click
@@ -13,14 +15,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from lecompose.checks import Finding
 from lecompose.cli import table
 from lecompose.cli.terminal import duration, printable, size
 from lecompose.report import Report
-from lecompose.stages.verify import Violation
 from lecompose.summary import Summary
 
 _PLAN_ROWS = 20
 _REENCODED_ROWS = 10
+_FINDING_ROWS = 10
 
 
 def report(done: Report, *, as_json: bool, quiet: bool) -> None:
@@ -136,26 +139,40 @@ def summary(found: Summary, *, as_json: bool) -> None:
     return None
 
 
-def violations(source: str, found: list[Violation], *, as_json: bool) -> None:
-    """Print the promises that a dataset breaks."""
+def findings(source: str, found: list[Finding], *, as_json: bool) -> None:
+    """Print what is wrong with a dataset, code by code."""
+    counts = Counter(finding.severity for finding in found)
     if as_json:
-        return _json({"source": str(source), "violations": [asdict(v) for v in found]})
+        totals = {"errors": counts["error"], "warnings": counts["warning"]}
+        return _json({"source": str(source), **totals, "findings": [asdict(f) for f in found]})
     console = _console()
     if not found:
         console.print(f"sound: {_text(str(source))} keeps every promise of its format")
         return None
-    for violation in found:
-        place = [
-            violation.file,
-            None if violation.episode is None else f"episode {violation.episode}",
-            violation.feature,
-        ]
-        where = ", ".join(_text(p) for p in place if p)
-        console.print(
-            f"[bold]{violation.promise}[/bold]: {_text(violation.problem)}" + (f" ({where})" if where else "")
-        )
-    console.print(f"{len(found)} violation{'s' if len(found) != 1 else ''}")
+    for code, group in groupby(found, key=lambda finding: finding.code):
+        _finding(console, code, list(group))
+    console.print(f"{_count(counts['error'], 'error')}, {_count(counts['warning'], 'warning')}")
     return None
+
+
+def _finding(console: Console, code: str, group: list[Finding]) -> None:
+    """One code, where it was found, and what to do."""
+    console.print(f"[bold]{group[0].severity}[/bold] {code}")
+    for finding in group[:_FINDING_ROWS]:
+        place = [
+            finding.file,
+            None if finding.episode is None else f"episode {finding.episode}",
+            finding.feature,
+        ]
+        where = ", ".join(_text(part) for part in place if part)
+        console.print(f"  {where + ': ' if where else ''}{_text(finding.problem)}")
+    if len(group) > _FINDING_ROWS:
+        console.print(f"  … and {len(group) - _FINDING_ROWS:,} more; all of them with --json")
+    console.print(f"  Try: {_text(group[0].remedy)}")
+
+
+def _count(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def statistics(found: dict[str, Any], *, as_json: bool) -> None:

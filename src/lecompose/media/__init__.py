@@ -11,7 +11,7 @@ from lecompose.media.cut import Piece, piece, pieces
 from lecompose.media.encode import Encoded, encode
 from lecompose.media.encoding import Encoding, encoding
 from lecompose.media.fallback import describe
-from lecompose.media.pictures import Picture, Shown, picture, pictures, shown
+from lecompose.media.pictures import Picture, Shown, picture, pictures, shown, undecodable
 from lecompose.media.video import Video, grid, probe
 
 __all__ = [
@@ -34,4 +34,5 @@ __all__ = [
     "pieces",
     "probe",
     "shown",
+    "undecodable",
 ]

@@ -13,7 +13,9 @@ from lecompose.media.fallback import opened, translated
 from lecompose.media.faults import broken
 
 if TYPE_CHECKING:
+    from av.container import InputContainer
     from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
 
 # Shape: (height, width, channels); uint8 with three channels, of depth uint16 with one.
 Picture = NDArray[Any]
@@ -64,6 +66,35 @@ def pictures(
         if done == len(wanted):
             return
     raise broken(f"frame {wanted[done]} does not decode", path)
+
+
+def undecodable(path: Path, *, threads: int = 1) -> list[int]:
+    """The numbers of the frames of a video that do not decode, or decode with holes.
+
+    Every frame is decoded, by as many threads. Decoders that conceal what is damaged are told not to.
+    Errors: MediaError when FFmpeg cannot read the file; SourceBroken when it is missing.
+    """
+    times = shown(path).ticks
+    sound: set[int] = set()
+    with opened(path) as (container, stream):
+        stream.thread_count = threads
+        stream.codec_context.options = {"err_detect": "explode"}
+        for frame in _whole(container, stream):
+            if frame.pts is not None:
+                sound.add(frame.pts)
+    return [n for n, tick in enumerate(times) if tick not in sound]
+
+
+def _whole(container: "InputContainer", stream: "VideoStream") -> Iterator["VideoFrame"]:
+    """The frames that decode without an error; the decoder goes on behind those that do not."""
+    import av
+
+    for packet in container.demux(stream):
+        try:
+            frames = packet.decode()
+        except av.error.FFmpegError:
+            continue
+        yield from (frame for frame in frames if not frame.is_corrupt)
 
 
 def picture(data: bytes, *, depth: bool = False, name: Path) -> Picture:

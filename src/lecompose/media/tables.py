@@ -20,6 +20,7 @@ class Samples:
     """One track's samples in decode order.
 
     `pts` is None where frame k stands at k * step; `sync` None where every sample is a key frame.
+    `stalls` samples have the decoding time of the one before.
     Units: bytes, ticks of the media time scale; `entries` are sample description numbers from 1.
     """
 
@@ -29,6 +30,7 @@ class Samples:
     pts: Ints | None
     sync: Ints | None
     entries: Ints | None
+    stalls: int
 
 
 def samples(stbl: memoryview, size_bytes: int) -> Samples:
@@ -39,9 +41,9 @@ def samples(stbl: memoryview, size_bytes: int) -> Samples:
     sizes = _sizes(stbl, size_bytes)
     count = len(sizes)
     offsets, entries = _places(stbl, sizes)
-    step, pts = _times(stbl, count)
+    step, pts, stalls = _times(stbl, count)
     sync = _sync(stbl, count)
-    found = Samples(sizes, offsets, step, pts, sync, entries)
+    found = Samples(sizes, offsets, step, pts, sync, entries, stalls)
     return found if count == 0 or sizes.min() > 0 else _without_empty(found)
 
 
@@ -99,18 +101,19 @@ def _chunk_starts(stbl: memoryview) -> Ints:
     return pairs[:, 0] << 32 | pairs[:, 1]
 
 
-def _times(stbl: memoryview, count: int) -> tuple[int, Ints | None]:
-    """Step and pts; the step is that of the first sample."""
+def _times(stbl: memoryview, count: int) -> tuple[int, Ints | None, int]:
+    """Step, pts and stalls; the step is that of the first sample."""
     steps = rows(need(stbl, b"stts"), 2)
     if steps[:, 0].sum() != count:
         raise NotPlain(f"mp4 with times for {steps[:, 0].sum()} samples and sizes for {count}")
     shifts = _shifts(stbl, count)
     step = int(steps[0, 1]) if len(steps) else 0
     if shifts is None and step > 0 and (steps[:, 1] == step).all():
-        return step, None
+        return step, None, 0
     durations = np.repeat(steps[:, 1], steps[:, 0])
     dts = np.cumsum(durations) - durations
-    return step, dts if shifts is None else dts + shifts
+    # The last sample's duration leads nowhere.
+    return step, dts if shifts is None else dts + shifts, int((durations[:-1] == 0).sum())
 
 
 def _shifts(stbl: memoryview, count: int) -> Ints | None:
@@ -142,4 +145,6 @@ def _without_empty(found: Samples) -> Samples:
     times = np.arange(len(found.sizes)) * found.step if found.pts is None else found.pts
     sync = None if found.sync is None else np.flatnonzero(np.isin(kept, found.sync))
     entries = None if found.entries is None else found.entries[kept]
-    return Samples(found.sizes[kept], found.offsets[kept], found.step, times[kept], sync, entries)
+    return Samples(
+        found.sizes[kept], found.offsets[kept], found.step, times[kept], sync, entries, found.stalls
+    )

@@ -36,7 +36,8 @@ class Track:
 
     `rank` is each sample's place in display order (None: the same as decode order). Frame k of the video
     is the sample of rank `hidden` + k: an edit list may hide samples before and after. `delay` is how many
-    frames the encoder says display runs behind decoding, reordered or not. Compact on purpose: a large
+    frames the encoder says display runs behind decoding, reordered or not; `stalls` samples have the
+    decoding time of the one before. Compact on purpose: a large
     collection keeps every track in memory.
     """
 
@@ -52,6 +53,7 @@ class Track:
     entry_numbers: Small | None
     hidden: int
     delay: int
+    stalls: int
     times: Timeline
     scale: int
     matrix: bytes
@@ -126,6 +128,7 @@ def track(trak: memoryview, *, movie_scale: int, path: Path, size_bytes: int, mo
         entry_numbers=_entry_numbers(found, len(entries)),
         hidden=hidden,
         delay=_delay(found, shown, hidden),
+        stalls=found.stalls,
         times=shown,
         scale=scale,
         matrix=matrix,

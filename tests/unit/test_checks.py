@@ -9,13 +9,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from broken import TABLE
 
 from lecompose import templates
 from lecompose.catalog import Catalog, open_catalog
+from lecompose.checks import PASSED_ON, PROMISES, REQUIREMENTS, Finding, facts, findings, requirements
 from lecompose.engine import Engine
 from lecompose.errors import MediaError, VerifyError
-from lecompose.stages import verify as stage
-from lecompose.stages.verify import PROMISES, REQUIREMENTS, Violation, requirements, verify, violations
+from lecompose.stages.verify import verify
 
 Record = Callable[..., Path]
 Table = Callable[[pa.Table], pa.Table]
@@ -172,7 +173,7 @@ def declare_int32(root: Path) -> None:
 # What is done to a sound dataset → what it then breaks; the first is the promise under test.
 BREAKS: list[tuple[Callable[[Path], None], tuple[str, ...]]] = [
     (set_info("total_frames", 51), ("info_totals",)),
-    (set_info("splits", {"train": "0:7"}), ("info_totals",)),
+    (set_info("splits", {"train": "0:7"}), ("info_splits",)),
     (
         set_info("data_path", "data/chunk-{chunk_index:03}/file-{file_index:03}.parquet"),
         ("path_templates",),
@@ -182,12 +183,22 @@ BREAKS: list[tuple[Callable[[Path], None], tuple[str, ...]]] = [
     (on(TASKS, without_metadata), ("tasks_indexed",)),
     (
         on(META[2], lambda table: table.take([0, 1, 1])),
-        ("episodes_unique", "info_totals", "episodes_dense", "episode_spans", "video_order"),
+        (
+            "episodes_unique",
+            "info_totals",
+            "info_splits",
+            "episodes_dense",
+            "episode_spans",
+            "video_order",
+        ),
     ),
     (on(META[0], lambda table: table.take([1, 0, 2])), ("episodes_dense", "episode_spans")),
     (on(META[2], moved_on("dataset_to_index", 1, episode=7)), ("episode_spans",)),
     (on(DATA[0], first_two_swapped(1)), ("episode_rows",)),
-    (on(META[2], without_episode(7)), ("episodes_listed", "info_totals")),
+    (
+        on(META[2], without_episode(7)),
+        ("episodes_listed", "info_totals", "info_splits", "files_listed", "video_surplus"),
+    ),
     (on(DATA[2], moved_on("index", 1)), ("index_dense", "episode_stats")),
     (on(META[0], moved_on("data/file_index", 1, episode=2)), ("data_pointers",)),
     (on(META[1], moved_on("meta/episodes/file_index", -1, episode=3)), ("episode_pointers",)),
@@ -207,10 +218,13 @@ BREAKS: list[tuple[Callable[[Path], None], tuple[str, ...]]] = [
     (lambda root: in_one_row_group(root / DATA[0]), ("row_groups",)),
     (with_stale_stats, ("episode_columns",)),
     (lambda root: (root / VIDEO).unlink(), ("video_present",)),
-    (cut_short, ("video_present",)),
+    (cut_short, ("video_readable",)),
     (on(META[0], moved_on(f"videos/{WRIST}/to_timestamp", 0.01, episode=1)), ("video_spans",)),
-    (on(META[1], moved_on(f"videos/{WRIST}/file_index", 1, episode=4)), ("video_spans", "video_order")),
-    (overlapping, ("video_order",)),
+    (
+        on(META[1], moved_on(f"videos/{WRIST}/file_index", 1, episode=4)),
+        ("video_spans", "video_order", "video_surplus"),
+    ),
+    (overlapping, ("video_order", "video_surplus")),
     (drop_stat, ("stats_keys",)),
     (set_stat("action", "mean", [0.0]), ("stats_keys",)),
     (lambda root: (root / STATS).unlink(), ("stats_keys",)),
@@ -219,7 +233,7 @@ BREAKS: list[tuple[Callable[[Path], None], tuple[str, ...]]] = [
 ]
 BREAKS_V2: list[tuple[dict[str, Any], Callable[[Path], None], tuple[str, ...]]] = [
     (V21, without_last_line("meta/episodes_stats.jsonl"), ("episode_stats_listed",)),
-    (V21, set_info("total_videos", 5), ("info_totals",)),
+    (V21, set_info("total_videos", 5), ("info_splits",)),
     (
         V21,
         swapped_files("data/chunk-000/episode_000000.parquet", "data/chunk-000/episode_000002.parquet"),
@@ -230,7 +244,7 @@ BREAKS_V2: list[tuple[dict[str, Any], Callable[[Path], None], tuple[str, ...]]] 
         swapped_files(
             f"videos/chunk-000/{WRIST}/episode_000000.mp4", f"videos/chunk-000/{WRIST}/episode_000002.mp4"
         ),
-        ("video_spans",),
+        ("video_spans", "video_surplus"),
     ),
     (V20, set_stat("frame_index", "mean", [3.0]), ("stats_bookkeeping",)),
 ]
@@ -247,7 +261,7 @@ def test_a_break_is_named(
 ) -> None:
     root = make_dataset(**MANY_FILES)
     spoil(root)
-    assert named(violations(opened(root), row_groups="episode")) == set(broken)
+    assert named(findings(opened(root), row_groups="episode")) == set(broken)
 
 
 @pytest.mark.parametrize(
@@ -264,27 +278,33 @@ def test_a_break_of_a_v2_dataset_is_named(
 ) -> None:
     root = make_dataset(**settings)
     spoil(root)
-    assert named(violations(opened(root), row_groups="episode")) == set(broken)
+    assert named(findings(opened(root), row_groups="episode")) == set(broken)
 
 
 def test_a_video_of_another_rate_is_named(make_dataset: Record, opened: Callable[..., Catalog]) -> None:
     root = make_dataset(**MANY_FILES)
     slower = make_dataset(**MANY_FILES, fps=25)
     (slower / VIDEO).replace(root / VIDEO)
-    (found,) = violations(opened(root), row_groups="episode")
-    assert (found.promise, found.file, found.feature) == ("video_grid", VIDEO, WRIST)
+    (found,) = findings(opened(root), row_groups="episode")
+    assert (found.code, found.file, found.feature) == ("video_grid", VIDEO, WRIST)
     assert "25 fps, the dataset has 30" in found.problem
+
+
+NAMES = {code.name for code in PROMISES}
+# What the promises are checked with.
+ASIDE = {"faults", "declared_episodes", "decodable_clips"}
 
 
 def test_every_promise_is_broken_once() -> None:
     tried = {names[0] for _, names in BREAKS} | {names[0] for _, _, names in BREAKS_V2} | {"video_grid"}
-    assert tried == set(PROMISES)
+    named = {code for broken in TABLE for code in broken.codes}
+    assert NAMES - tried - named == set()
 
 
 def test_every_file_of_sql_verify_is_a_promise() -> None:
     files = {name.removeprefix("verify/") for name in templates.names() if name.startswith("verify/")}
-    assert files == set(PROMISES)
-    assert set(PROMISES) > set(REQUIREMENTS)
+    assert files == NAMES | ASIDE
+    assert {*REQUIREMENTS, *PASSED_ON} < NAMES
 
 
 # Sound datasets -----------------------------------------------------------------------------------
@@ -319,38 +339,38 @@ def test_sound_datasets_break_nothing(
     recorded: Record, opened: Callable[..., Catalog], settings: dict[str, Any]
 ) -> None:
     catalog = opened(recorded(**settings))
-    assert violations(catalog, row_groups="episode") == []
+    assert findings(catalog, row_groups="episode") == []
     assert requirements(catalog) == []
 
 
 def test_real_recordings_break_nothing(real: Path, opened: Callable[..., Catalog]) -> None:
     catalog = opened(*sorted(path.parent.parent for path in real.glob("*/meta/info.json")))
-    assert violations(catalog, row_groups="episode") == []
+    assert findings(catalog, row_groups="episode") == []
 
 
 def test_row_groups_are_free_unless_asked_for(make_dataset: Record, opened: Callable[..., Catalog]) -> None:
     root = make_dataset(**MANY_FILES)
     in_one_row_group(root / DATA[0])
-    assert violations(opened(root)) == []
+    assert findings(opened(root)) == []
 
 
 def test_asking_twice_gives_the_same(make_dataset: Record, opened: Callable[..., Catalog]) -> None:
     root = make_dataset(**MANY_FILES)
     set_info("total_tasks", 4)(root)
     catalog = opened(root)
-    assert violations(catalog) == violations(catalog)
+    assert findings(catalog) == findings(catalog)
 
 
 def test_each_video_is_probed_once(
     recorded: Record, opened: Callable[..., Catalog], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     probed: list[Path] = []
-    probe = stage.facts.media.probe
+    probe = facts.media.probe
     monkeypatch.setattr(
-        stage.facts.media, "probe", lambda path, **more: (probed.append(path), probe(path, **more))[1]
+        facts.media, "probe", lambda path, **more: (probed.append(path), probe(path, **more))[1]
     )
     root = recorded(**MANY_FILES)
-    violations(opened(root))
+    findings(opened(root))
     assert sorted(probed) == sorted(root.rglob("*.mp4"))
 
 
@@ -361,12 +381,14 @@ def test_a_violation_says_where(make_dataset: Record, opened: Callable[..., Cata
     root = make_dataset("spoilt", **MANY_FILES)
     edit_parquet(root / DATA[0], first_two_swapped(1))
     (found,) = requirements(opened(root))
-    assert found == Violation(
-        promise="episode_rows",
+    assert found == Finding(
+        code="episode_rows",
+        severity="error",
         file=DATA[0],
         episode=1,
         feature=None,
         problem="frame_index does not run 0 to 9 in row order",
+        remedy="correct its length, or leave the episode out: lecompose delete",
         src_dataset="spoilt",
     )
     assert str(found) == f"episode_rows: episode 1: {found.problem} ({DATA[0]})"
@@ -379,7 +401,7 @@ def test_of_several_sources_the_broken_one_is_told(
     mend = mapped("task_index", lambda _: 5)
     edit_parquet(spoilt / "data/chunk-000/episode_000001.parquet", mend)
     found = requirements(opened(sound, spoilt))
-    assert [(v.promise, v.src_dataset, v.episode) for v in found] == [("task_indices", "spoilt", 1)]
+    assert [(v.code, v.src_dataset, v.episode) for v in found] == [("task_indices", "spoilt", 1)]
 
 
 def test_requirements_leave_numbering_alone(make_dataset: Record, opened: Callable[..., Catalog]) -> None:
@@ -397,8 +419,9 @@ def test_an_unreadable_video_is_told_as_media_tells_it(
     root = make_dataset(**MANY_FILES)
     cut_short(root)
     with pytest.raises(MediaError) as error:
-        stage.facts.media.probe(root / VIDEO)
-    assert [v.problem for v in violations(opened(root))] == [str(error.value)]
+        facts.media.probe(root / VIDEO)
+    (found,) = findings(opened(root))
+    assert found.problem == f"{str(error.value).removesuffix(f' ({root / VIDEO})')}; so for 3 episodes"
 
 
 # verify -------------------------------------------------------------------------------------------
@@ -429,5 +452,5 @@ def test_verify_raises_for_what_cannot_be_opened(make_dataset: Record, tmp_path:
         verify(root, threads=1, memory=None, scratch=tmp_path)
 
 
-def named(found: list[Violation]) -> set[str]:
-    return {violation.promise for violation in found}
+def named(found: list[Finding]) -> set[str]:
+    return {finding.code for finding in found}

@@ -1,0 +1,110 @@
+"""What parquet footers say: rows, columns, types, and what they tell Hugging Face `datasets`."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lecompose.errors import SourceBroken
+
+Row: TypeAlias = tuple[Any, ...]
+_BATCH_ROWS = 8192
+Footers: TypeAlias = Mapping[Path, pq.FileMetaData]
+
+
+def footer(path: Path) -> pq.FileMetaData:
+    """Errors: SourceBroken where it cannot be read."""
+    try:
+        return pq.read_metadata(path)
+    except (pa.ArrowException, OSError) as error:
+        raise SourceBroken(f"parquet file cannot be read: {error}. ({path})") from error
+
+
+def read_pages(path: Path, found: pq.FileMetaData) -> None:
+    """Nothing, if the pages of all columns but those of pictures can be read.
+
+    Errors: SourceBroken where they cannot.
+    """
+    schema = found.schema.to_arrow_schema()
+    wanted = [field.name for field in schema if not _holds_bytes(field.type)]
+    try:
+        with pq.ParquetFile(path, metadata=found) as file:
+            for _ in file.iter_batches(_BATCH_ROWS, columns=wanted, use_threads=False):
+                pass
+    except (pa.ArrowException, OSError) as error:
+        raise SourceBroken(f"its pages cannot be read: {error}. ({path})") from error
+
+
+def _holds_bytes(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_struct(kind) and any(pa.types.is_binary(field.type) for field in kind))
+
+
+def footer_facts(footers: Footers) -> dict[str, list[Row]]:
+    """What the footers of data files say; equal schemas are told once, by number."""
+    numbers: dict[bytes, int] = {}
+    facts: dict[str, list[Row]] = {"footer_facts": [], "column_facts": [], "row_group_facts": []}
+    for path, found in footers.items():
+        schema = found.schema.to_arrow_schema()
+        key = bytes(schema.serialize())
+        if key not in numbers:
+            numbers[key] = len(numbers)
+            facts["column_facts"] += [(numbers[key], *row) for row in _columns(schema)]
+        told = b"huggingface" in (schema.metadata or {})
+        facts["footer_facts"].append((str(path), numbers[key], told))
+        row = 0
+        for group in range(found.num_row_groups):
+            rows = found.row_group(group).num_rows
+            facts["row_group_facts"].append((str(path), row, row + rows))
+            row += rows
+    return facts
+
+
+def _columns(schema: pa.Schema) -> Iterator[Row]:
+    """Name, kind and Hugging Face type of each column, and of names without a column but with the latter."""
+    kinds = {field.name: kind_of(field.type) for field in schema}
+    told = _told_types(schema)
+    for name in kinds | told:
+        yield name, kinds.get(name), told.get(name)
+
+
+def _told_types(schema: pa.Schema) -> dict[str, str]:
+    """What the `huggingface` schema metadata says of each column; nothing where it is no such JSON."""
+    try:
+        told = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
+        return {name: huggingface(spec) for name, spec in told["info"]["features"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}
+
+
+def huggingface(spec: Any) -> str:
+    """A `datasets` feature as text that is equal for equal types.
+
+    Source: datasets 4 spells "Sequence" as "List"; before 3 it wrote null ids.
+    """
+    return json.dumps(_canonical(spec), sort_keys=True)
+
+
+def _canonical(spec: Any) -> Any:
+    if not isinstance(spec, dict):
+        return spec
+    kept = {k: _canonical(v) for k, v in spec.items() if v is not None and k not in ("decode", "id")}
+    return kept | {"_type": "List"} if kept.get("_type") == "Sequence" else kept
+
+
+def kind_of(kind: pa.DataType) -> str:
+    """An Arrow type without what readers do not care for: large or view layouts, names of list items."""
+    types = pa.types
+    if isinstance(kind, pa.BaseExtensionType):
+        return kind_of(kind.storage_type)
+    if types.is_fixed_size_list(kind):
+        return f"{kind_of(kind.value_type)}[{kind.list_size}]"
+    if types.is_list(kind) or types.is_large_list(kind):
+        return f"{kind_of(kind.value_type)}[]"
+    if types.is_struct(kind):
+        return f"struct({', '.join(f'{f.name} {kind_of(f.type)}' for f in kind)})"
+    if types.is_dictionary(kind):
+        return kind_of(kind.value_type)
+    return str(kind).removeprefix("large_").removesuffix("_view")

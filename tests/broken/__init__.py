@@ -1,0 +1,22 @@
+"""Broken datasets: each builder takes a copy of a sound toy dataset and breaks exactly one thing in it.
+
+`TABLE` says of each which formats it applies to, which codes `check` must name and where, and what `merge`
+of it comes to. Nothing of lecompose is imported: codes, severities and exit codes are told here anew.
+"""
+
+from collections.abc import Iterator
+
+from broken.entry import EQUAL, SETTINGS, WORKS, Broken
+from broken.files import FILES
+from broken.metadata import METADATA
+
+__all__ = ["EQUAL", "SETTINGS", "TABLE", "WORKS", "Broken", "cases"]
+
+TABLE: list[Broken] = [*FILES, *METADATA]
+
+
+def cases() -> Iterator[tuple[str, Broken, str]]:
+    """An id, the broken dataset and a format version: one row for each."""
+    for broken in TABLE:
+        for version in broken.versions:
+            yield f"{broken.name}-{version}", broken, version

@@ -1,0 +1,247 @@
+"""`check` names every break of the table, with its place, and dies of none; `merge` of it harms nothing."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from broken import EQUAL, SETTINGS, TABLE, WORKS, Broken, cases
+from click.testing import CliRunner
+from conftest import digest
+from independent import assert_merged
+
+import lecompose
+from lecompose.checks import CODES, PASSED_ON, Finding
+from lecompose.cli import main
+
+Record = Callable[..., Path]
+
+EVERY = pytest.mark.parametrize(
+    ("broken", "version"), [(b, v) for _, b, v in cases()], ids=[name for name, _, _ in cases()]
+)
+# v2.0 and v2.1 differ in statistics only, and 10,000 features take their time.
+MERGED = [
+    (name, broken, version)
+    for name, broken, version in cases()
+    if (version != "v2.0" or "v2.1" not in broken.versions) and "10,000" not in name
+]
+
+
+@pytest.fixture
+def spoilt(make_dataset: Record) -> Callable[[Broken, str], Path]:
+    def make(broken: Broken, version: str) -> Path:
+        root = make_dataset(f"bad {version}", version=version, **SETTINGS | dict(broken.settings))
+        broken.damage(root)
+        return root
+
+    return make
+
+
+def is_there(finding: Finding, broken: Broken) -> bool:
+    told = {"file": broken.file, "episode": broken.episode, "feature": broken.feature}
+    return all(getattr(finding, name) == value for name, value in told.items() if value is not None)
+
+
+# check --------------------------------------------------------------------------------------------
+
+
+@EVERY
+def test_check_names_it(broken: Broken, version: str, spoilt: Callable[..., Path]) -> None:
+    root = spoilt(broken, version)
+    before = digest(root)
+    found = lecompose.check(root)
+    assert digest(root) == before
+    named = [f for f in found if f.code in broken.codes]
+    assert {f.code: f.severity for f in named} == broken.codes
+    if broken.codes:
+        assert any(is_there(f, broken) for f in named), named
+    else:
+        assert found == []
+    for f in found:
+        assert f.problem
+        assert f.remedy == CODES[f.code].remedy
+        assert str(root) not in f"{f.problem} {f.file}"
+
+
+def test_the_table_knows_no_other_codes() -> None:
+    assert {code for broken in TABLE for code in broken.codes} <= set(CODES)
+
+
+@pytest.mark.parametrize("version", ["v2.0", "v2.1", "v3.0"])
+def test_what_the_table_breaks_is_sound(version: str, recorded: Record) -> None:
+    assert lecompose.check(recorded(version=version, **SETTINGS)) == []
+    assert lecompose.check(recorded(version=version, **SETTINGS), decode=True) == []
+
+
+@pytest.mark.parametrize("fixture", ["dataset_v20", "dataset_v21", "dataset_v30", "dataset_v30_many_files"])
+def test_sound_datasets_have_no_findings(fixture: str, request: pytest.FixtureRequest) -> None:
+    assert lecompose.check(request.getfixturevalue(fixture), decode=True) == []
+
+
+def test_real_recordings_have_no_findings(real: Path) -> None:
+    for path in sorted(real.glob("*/meta/info.json")):
+        assert lecompose.check(path.parents[1]) == []
+
+
+@pytest.mark.parametrize("version", ["v2.1", "v3.0"])
+def test_several_breaks_at_once(version: str, make_dataset: Record) -> None:
+    """What cannot be read hides nothing that can."""
+    root = make_dataset(version=version, **SETTINGS)
+    chosen = ("truncated video", "data without a footer", "pointer for tasks", "fps in words", "wrong splits")
+    for broken in TABLE:
+        if broken.name in chosen and version in broken.versions:
+            broken.damage(root)
+    codes = {f.code for f in lecompose.check(root)}
+    assert {"video_readable", "data_readable", "lfs_pulled", "info_fps", "info_splits"} <= codes
+
+
+@pytest.mark.parametrize("what", ["nothing", "empty", "photos", "file"])
+def test_what_is_no_dataset_is_refused(what: str, tmp_path: Path) -> None:
+    root = tmp_path / what
+    if what == "file":
+        root.write_text("hello")
+    elif what != "nothing":
+        root.mkdir()
+    if what == "photos":
+        (root / "me.png").write_bytes(b"\x89PNG")
+    with pytest.raises(lecompose.SourceNotFound):
+        lecompose.check(root)
+    assert CliRunner().invoke(main, ["check", str(root)]).exit_code == 3
+
+
+# The command --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "code"),
+    [
+        ("wrong totals", [], 3),
+        ("wrong splits", [], 0),
+        ("wrong splits", ["--fail-on", "warning"], 3),
+        ("episodes of one frame", ["--fail-on", "warning"], 0),
+    ],
+)
+def test_exit_codes(name: str, options: list[str], code: int, spoilt: Callable[..., Path]) -> None:
+    (broken,) = (b for b in TABLE if b.name == name)
+    root = spoilt(broken, "v2.1")
+    for more in ([], ["--json"]):
+        assert CliRunner().invoke(main, ["check", str(root), *options, *more]).exit_code == code
+
+
+def test_what_is_printed(spoilt: Callable[..., Path]) -> None:
+    (broken,) = (b for b in TABLE if b.name == "pointer for video" and "v3.0" in b.versions)
+    root = spoilt(broken, "v3.0")
+    said = CliRunner().invoke(main, ["check", str(root)]).stdout.splitlines()
+    assert said == [
+        "error lfs_pulled",
+        f"  {broken.file}, episode 2, observation.images.front: a Git LFS pointer, not the file itself",
+        "  Try: git lfs pull, in the folder of the dataset",
+        "1 error, 0 warnings",
+    ]
+    told = json.loads(CliRunner().invoke(main, ["check", str(root), "--json"]).stdout)
+    assert (told["source"], told["errors"], told["warnings"]) == (str(root), 1, 0)
+    (finding,) = told["findings"]
+    assert {key: finding[key] for key in ("code", "severity", "file", "episode", "feature")} == {
+        "code": "lfs_pulled",
+        "severity": "error",
+        "file": broken.file,
+        "episode": 2,
+        "feature": "observation.images.front",
+    }
+
+
+def test_names_do_not_drive_the_terminal(make_dataset: Record) -> None:
+    evil = "\x1b[31mred\x07[bold]"
+    root = make_dataset("bad\x1b]0;title\x07", version="v2.1", cameras=(), tasks=(evil, "b"))
+    path = root / "meta/info.json"
+    info = json.loads(path.read_text())
+    info["features"][evil] = {"dtype": evil, "shape": [1]}
+    path.write_text(json.dumps(info | {"splits": {evil: evil}, "codebase_version": evil}))
+    result = CliRunner().invoke(main, ["check", str(root)])
+    assert result.exit_code == 3
+    assert "\x1b" not in result.output
+    assert "\x07" not in result.output
+    assert "[bold]" in result.output
+
+
+# --decode -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("version", ["v2.1", "v3.0"])
+@pytest.mark.parametrize("codec", ["h264", "libsvtav1"])
+def test_frames_that_do_not_decode_are_named(version: str, codec: str, make_dataset: Record) -> None:
+    root = make_dataset(version=version, **SETTINGS | {"codec": codec})
+    path = sorted(root.glob("videos/**/*.mp4"))[-1]
+    wreck_packet(path, number=4)
+    assert lecompose.check(root) == []
+    found = lecompose.check(root, decode=True)
+    assert [(f.code, f.severity, f.episode, f.feature) for f in found] == [
+        ("pictures_decode", "error", 2, "observation.images.front")
+    ]
+    assert found[0].file == path.relative_to(root).as_posix()
+    assert "not decodable" in found[0].problem
+    assert "4" in found[0].problem.partition(": ")[2]
+
+
+def wreck_packet(path: Path, *, number: int) -> None:
+    """Other bytes in place of one packet's own, but for its length and its first."""
+    import av
+
+    with av.open(str(path)) as file:
+        packet = [p for p in file.demux(video=0) if p.size][number]
+        at, size = packet.pos, packet.size
+    content = bytearray(path.read_bytes())
+    content[at + 5 : at + size] = bytes(byte ^ 0xA7 for byte in content[at + 5 : at + size])
+    path.write_bytes(content)
+
+
+def test_images_that_do_not_decode_are_named(make_dataset: Record) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    root = make_dataset(cameras=(), image_features=("front",), frames=(4, 3))
+    (path,) = root.glob("data/*/*.parquet")
+    table = pq.read_table(path, partitioning=None)
+    cells = table["observation.images.front"].to_pylist()
+    cells[5]["bytes"] = cells[5]["bytes"][:30]
+    cells[6]["bytes"] = None
+    at = table.schema.get_field_index("observation.images.front")
+    kind = table.schema.field(at)
+    pq.write_table(table.set_column(at, kind, pa.array(cells, kind.type)), path)
+    assert [f for f in lecompose.check(root) if f.severity == "error"] == []
+    (found,) = (f for f in lecompose.check(root, decode=True) if f.severity == "error")
+    assert (found.code, found.episode, found.feature) == ("pictures_decode", 1, "observation.images.front")
+    assert found.problem == "2 pictures not decodable: 1, 2"
+
+
+# merge --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("broken", "version"), [(b, v) for _, b, v in MERGED], ids=[name for name, _, _ in MERGED]
+)
+def test_merge_works_or_leaves_nothing_behind(
+    broken: Broken, version: str, spoilt: Callable[..., Path], recorded: Record, tmp_path: Path
+) -> None:
+    root, out = spoilt(broken, version), tmp_path / "to" / "out"
+    out.parent.mkdir()
+    (out.parent / "notes.txt").write_text("mine")
+    sources, beside = digest(root), digest(out.parent)
+    if isinstance(broken.merge, int):
+        with pytest.raises(lecompose.ComposeError) as error:
+            lecompose.merge(root, out=out)
+        assert error.value.exit_code == broken.merge
+        assert digest(out.parent) == beside
+    else:
+        lecompose.merge(root, out=out)
+        assert_right(broken, out, recorded(version=version, **SETTINGS | dict(broken.settings)))
+    assert digest(root) == sources
+    assert sorted(path.name for path in out.parent.iterdir() if path != out) == ["notes.txt"]
+
+
+def assert_right(broken: Broken, out: Path, undamaged: Path) -> None:
+    """The output is sound, but for what it was given; and where it can be, what the undamaged one gives."""
+    assert {f.code for f in lecompose.check(out)} <= {*PASSED_ON, "episode_stats_listed"} & {*broken.codes}
+    assert broken.merge in (EQUAL, WORKS)
+    if broken.merge == EQUAL:
+        assert_merged(out, [undamaged])
