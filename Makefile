@@ -35,7 +35,7 @@ fix: $(VENV)/.developing ## format, and mend what ruff can mend by itself
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-docs: $(VENV)/.developing ## write docs/cli.md from --help
+docs: $(VENV)/.developing ## write docs/cli.md from --help, docs/checks.md from the codes
 	$(BIN)/python docs/generate.py
 
 bench: $(VENV)/.benching ## measure, and write the results as JSON

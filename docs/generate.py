@@ -1,4 +1,6 @@
-"""Writes docs/cli.md from what `lecompose --help` says; with --check, only tells whether it is fresh.
+"""Writes docs/cli.md from what `lecompose --help` says, and docs/checks.md from the table of codes.
+
+With --check, it only tells whether they are fresh.
 
 Usage: python docs/generate.py [--check]
 """
@@ -9,14 +11,33 @@ from pathlib import Path
 
 import click
 
+from lecompose.checks import CODES, Code
 from lecompose.cli import main as cli
 
-REFERENCE = Path(__file__).with_name("cli.md")
+FOLDER = Path(__file__).parent
 TOP = """# Command line
 
 Made from `--help` by `make docs`: change the help texts, not this file.
 """
 WIDTH = 100  # of the help texts, whatever the terminal
+CHECKS = """# What `lecompose check` finds
+
+Made from the table of codes by `make docs`: change `src/lecompose/checks/codes.py`, not this file.
+
+`lecompose check DATASET` names each thing that does not hold by its code, with its place (file, episode,
+feature), what was found against what is needed, and what to do. Codes do not change their meaning.
+
+- With an **error** a reader loses or mixes something, or refuses. `check` exits with 3.
+- With a **warning** readers cope, but something is off. `check` exits with 3 if `--fail-on warning` is given.
+
+Nothing hides anything else: what cannot be read is told, and the rest is still checked. What only follows
+from a part that could not be read is left out.
+
+`row_groups` is asked of what lecompose itself has written, before it appears; not of datasets that are given.
+
+| code | severity | what must hold | try |
+|---|---|---|---|
+"""
 
 
 def reference() -> str:
@@ -42,16 +63,33 @@ def section(context: click.Context) -> str:
     return "\n".join([f"## {context.command_path}", "", "```text", *lines, "```", ""])
 
 
+def checks() -> str:
+    """The page of codes: a row each, in the order in which `check` names them."""
+    return CHECKS + "".join(row(code) for code in CODES.values())
+
+
+def row(code: Code) -> str:
+    cells = (f"`{code.name}`", code.severity, code.what, code.remedy)
+    return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |\n"
+
+
+PAGES = {"cli.md": reference, "checks.md": checks}
+
+
 def main(arguments: list[str]) -> int:
-    """Exit code: 1 where --check finds the page stale."""
-    page = reference()
+    """Exit code: 1 where --check finds a page stale."""
+    stale = [name for name, page in PAGES.items() if not is_fresh(FOLDER / name, page())]
     if "--check" not in arguments:
-        REFERENCE.write_text(page, encoding="utf-8")
+        for name in stale:
+            (FOLDER / name).write_text(PAGES[name](), encoding="utf-8")
         return 0
-    fresh = REFERENCE.is_file() and REFERENCE.read_text(encoding="utf-8") == page
-    if not fresh:
-        print("docs/cli.md is not what --help says. Try: make docs", file=sys.stderr)
-    return 0 if fresh else 1
+    for name in stale:
+        print(f"docs/{name} is not what the code says. Try: make docs", file=sys.stderr)
+    return 1 if stale else 0
+
+
+def is_fresh(path: Path, page: str) -> bool:
+    return path.is_file() and path.read_text(encoding="utf-8") == page
 
 
 if __name__ == "__main__":

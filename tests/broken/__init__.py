@@ -6,11 +6,11 @@ of it comes to. Nothing of lecompose is imported: codes, severities and exit cod
 
 from collections.abc import Iterator
 
-from broken.entry import EQUAL, SETTINGS, WORKS, Broken
+from broken.entry import EQUAL, SAME, SETTINGS, WORKS, Broken
 from broken.files import FILES
 from broken.metadata import METADATA
 
-__all__ = ["EQUAL", "SETTINGS", "TABLE", "WORKS", "Broken", "cases"]
+__all__ = ["EQUAL", "SAME", "SETTINGS", "TABLE", "WORKS", "Broken", "cases"]
 
 TABLE: list[Broken] = [*FILES, *METADATA]
 

@@ -3,7 +3,6 @@
 import math
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -15,7 +14,6 @@ from broken.damage import (
     VIDEO,
     Row,
     column,
-    edit_json,
     edit_lines,
     edit_parquet,
     in_camera,
@@ -101,22 +99,3 @@ def twice_the_task(root: Path) -> None:
     else:
         edit_lines("meta/tasks.jsonl", lambda rows: [row | {"task": "pick"} for row in rows])(root)
         edit_lines("meta/episodes.jsonl", lambda rows: [row | {"tasks": ["pick"]} for row in rows])(root)
-
-
-def ten_thousand(root: Path) -> None:
-    """10,000 features are declared, and all are columns of the data files."""
-    names = [f"sensor.{n}" for n in range(10_000)]
-
-    def more(content: Row) -> None:
-        features = content["features"]
-        tail = {name: features.pop(name) for name in list(features)[-5:]}
-        spec = {"dtype": "float32", "shape": [1], "names": None}
-        content["features"] = {**features, **dict.fromkeys(names, spec), **tail}
-
-    def wider(table: pa.Table) -> pa.Table:
-        for name in names:
-            table = table.append_column(name, pa.array(np.arange(len(table), dtype=np.float32)))
-        return table
-
-    edit_json("meta/info.json", more)(root)
-    edit_parquet(DATA, wider, whole=True)(root)

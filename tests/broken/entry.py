@@ -21,7 +21,7 @@ SETTINGS: dict[str, Any] = {
     "extra_features": {"next.reward": ("float32", (1,), lambda episode, frame: episode + frame / 8)},
 }
 
-EQUAL, WORKS = "equal", "works"
+EQUAL, SAME, WORKS = "equal", "same", "works"
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,9 @@ class Broken:
     """One way to be broken.
 
     `codes` → severity are what `check` must name, `file`, `episode` and `feature` (where told) the place of
-    the first of them. `merge` is EQUAL where the output must hold what the undamaged dataset holds, WORKS
-    where it is another but sound one, or else the exit code.
+    the first of them. `merge` is EQUAL where the output must hold what the undamaged dataset holds, SAME
+    where it must hold what the damaged one does, read row by row, WORKS where it is another but sound one, or
+    else the exit code.
     """
 
     name: str

@@ -19,7 +19,7 @@ from broken.damage import (
     without_columns,
 )
 from broken.datasets import extra_video, hollow
-from broken.entry import EQUAL, META3, V2, V30, VIDEO3, WORKS, Broken, both, names, off
+from broken.entry import EQUAL, META3, SAME, V2, V30, VIDEO3, WORKS, Broken, both, names, off
 from broken.videos import encoded, same_decoding_times, variable_rate, video, with_audio
 
 FILES: list[Broken] = [
@@ -132,7 +132,7 @@ FILES: list[Broken] = [
     *both(
         "video too short", video(lambda n: encoded(n - 2)), names("video_spans"), 4, place="video", episode=2
     ),
-    *both("video too long", video(lambda n: encoded(n + 3)), off("video_surplus"), WORKS, place="video"),
+    *both("video too long", video(lambda n: encoded(n + 3)), off("video_surplus"), SAME, place="video"),
     *both("uneven frame times", variable_rate, names("video_grid"), 4, place="video"),
     *both(
         "video of another rate", video(lambda n: encoded(n, fps=15)), names("video_grid"), 4, place="video"
@@ -141,17 +141,17 @@ FILES: list[Broken] = [
         "video of another size",
         video(lambda n: encoded(n, size=(96, 48))),
         names("video_size"),
-        WORKS,
+        SAME,
         place="video",
         feature=CAMERA,
     ),
-    *both("audio track", with_audio, off("video_audio"), WORKS, place="video"),
-    *both("equal decoding times", same_decoding_times, off("video_decoding_times"), EQUAL, place="video"),
+    *both("audio track", with_audio, off("video_audio"), SAME, place="video"),
+    *both("equal decoding times", same_decoding_times, off("video_decoding_times"), SAME, place="video"),
     *both(
         "camera of two codecs",
         video(lambda n: encoded(n, codec="hevc")),
         off("video_alike"),
-        WORKS,
+        SAME,
         place="video",
     ),
     Broken("hollow camera", hollow, names("video_present"), 3, V2, episode=1, feature=CAMERA),
@@ -160,7 +160,7 @@ FILES: list[Broken] = [
         "wrong from_timestamp",
         in_camera(1, from_timestamp=0.1),
         names("video_order", "video_spans"),
-        WORKS,
+        SAME,
         (V30,),
         episode=1,
         feature=CAMERA,
@@ -169,7 +169,7 @@ FILES: list[Broken] = [
         "from_timestamp between frames",
         in_camera(1, from_timestamp=0.21),
         names("video_spans"),
-        WORKS,
+        SAME,
         (V30,),
         episode=1,
         feature=CAMERA,

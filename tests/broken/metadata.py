@@ -27,7 +27,6 @@ from broken.datasets import (
     ints_in_stats,
     nan_length,
     per_pixel,
-    ten_thousand,
     twice_the_task,
     wrong_keys,
 )
@@ -37,6 +36,7 @@ from broken.entry import (
     ERROR,
     META3,
     ODD,
+    SAME,
     V2,
     V20,
     V21,
@@ -57,8 +57,8 @@ METADATA: list[Broken] = [
         EQUAL,
         V2,
     ),
-    Broken("crash before the last episode", crashed, names("info_totals", "episodes_listed"), WORKS),
-    Broken("gap in episode_index", gap_in_episodes, names("episodes_dense"), WORKS, episode=5),
+    Broken("crash before the last episode", crashed, names("info_totals", "episodes_listed"), SAME),
+    Broken("gap in episode_index", gap_in_episodes, names("episodes_dense"), SAME, episode=5),
     Broken("length of NaN", nan_length, names("episode_fields"), 3, episode=2),
     Broken(
         "no tasks column",
@@ -72,7 +72,7 @@ METADATA: list[Broken] = [
         "no stats columns",
         edit_parquet(EPISODES, without_columns(lambda name: name.startswith("stats/")), whole=True),
         off("episode_stats_listed"),
-        WORKS,
+        SAME,
         (V30,),
     ),
     Broken(
@@ -146,7 +146,7 @@ METADATA: list[Broken] = [
         V2,
         "meta/tasks.jsonl",
     ),
-    Broken("duplicate tasks", twice_the_task, off("tasks_unique"), WORKS),
+    Broken("duplicate tasks", twice_the_task, off("tasks_unique"), SAME),
     Broken(
         "tasks out of order",
         edit_parquet(TASKS, lambda table: table.take([1, 0])),
@@ -190,7 +190,8 @@ METADATA: list[Broken] = [
     Broken("wrong totals", info(total_frames=19, total_episodes=4), names("info_totals")),
     Broken("wrong splits", info(splits={"train": "0:9"}), off("info_splits")),
     Broken("null chunk size", info(chunks_size=None), names("info_limits")),
-    Broken("chunk size in words", info(chunks_size="many"), names("info_limits"), 3),
+    Broken("chunk size in words", info(chunks_size="many"), names("info_limits"), 3, V2),
+    Broken("chunk size in words", info(chunks_size="many"), names("info_limits"), EQUAL, (V30,)),
     Broken(
         "null file sizes",
         info(data_files_size_in_mb=None, video_files_size_in_mb=None),
@@ -237,7 +238,7 @@ METADATA: list[Broken] = [
         "names of the wrong length",
         feature("action", names=["a", "b"]),
         off("feature_names"),
-        WORKS,
+        SAME,
         feature="action",
     ),
     # Statistics
@@ -263,7 +264,7 @@ METADATA: list[Broken] = [
         "no stats.json",
         put("meta/stats.json", None),
         names("stats_keys"),
-        WORKS,
+        SAME,
         (V20, V30),
         "meta/stats.json",
     ),
@@ -286,7 +287,7 @@ METADATA: list[Broken] = [
         (V21,),
         "meta/episodes_stats.jsonl",
     ),
-    Broken("ints in float stats", ints_in_stats, off("episode_columns"), WORKS, (V30,)),
+    Broken("ints in float stats", ints_in_stats, off("episode_columns"), SAME, (V30,)),
     # Unusual, and sound
     Broken("no episodes", lambda root: None, off("no_episodes"), 3, settings={"frames": ()}),
     Broken("episodes of one frame", lambda root: None, {}, settings={"frames": (1, 1, 4)}),
@@ -302,5 +303,16 @@ METADATA: list[Broken] = [
             },
         },
     ),
-    Broken("10,000 features", ten_thousand, {}, WORKS, (V21, V30)),
+    Broken(
+        "10,000 features",
+        lambda root: None,
+        {},
+        versions=(V30,),
+        settings={
+            "cameras": (),
+            "frames": (3, 2),
+            "quantiles": False,
+            "extra_features": {f"sensor.{n}": ("float32", (1,), lambda e, f: e + f) for n in range(10_000)},
+        },
+    ),
 ]

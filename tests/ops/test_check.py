@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from broken import EQUAL, SETTINGS, TABLE, WORKS, Broken, cases
+from broken import EQUAL, SAME, SETTINGS, TABLE, WORKS, Broken, cases
 from click.testing import CliRunner
 from conftest import digest
 from independent import assert_merged
@@ -234,14 +234,14 @@ def test_merge_works_or_leaves_nothing_behind(
         assert digest(out.parent) == beside
     else:
         lecompose.merge(root, out=out)
-        assert_right(broken, out, recorded(version=version, **SETTINGS | dict(broken.settings)))
+        assert_right(broken, out, root, recorded(version=version, **SETTINGS | dict(broken.settings)))
     assert digest(root) == sources
     assert sorted(path.name for path in out.parent.iterdir() if path != out) == ["notes.txt"]
 
 
-def assert_right(broken: Broken, out: Path, undamaged: Path) -> None:
-    """The output is sound, but for what it was given; and where it can be, what the undamaged one gives."""
+def assert_right(broken: Broken, out: Path, damaged: Path, undamaged: Path) -> None:
+    """The output is sound, but for what it was given; and holds what it should."""
     assert {f.code for f in lecompose.check(out)} <= {*PASSED_ON, "episode_stats_listed"} & {*broken.codes}
-    assert broken.merge in (EQUAL, WORKS)
-    if broken.merge == EQUAL:
-        assert_merged(out, [undamaged])
+    assert broken.merge in (EQUAL, SAME, WORKS)
+    if broken.merge != WORKS:
+        assert_merged(out, [undamaged if broken.merge == EQUAL else damaged])
