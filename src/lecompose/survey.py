@@ -14,7 +14,7 @@ from lecompose.statistics import Wanted
 
 
 def survey(catalog: Catalog, wanted: Wanted, *, scratch: Path, progress: Progress) -> dict[str, Any]:
-    """The statistics of the one dataset that the catalog holds, as stats.json has them, by feature.
+    """The statistics of the one dataset that the catalog holds, by feature, as stats.json has them.
 
     Errors: SourceBroken for data files, MediaError for pictures that cannot be read.
     """
@@ -32,7 +32,7 @@ def survey(catalog: Catalog, wanted: Wanted, *, scratch: Path, progress: Progres
     return {
         f.name: found[f.name].as_json(wanted.names, nested=f.is_visual)
         for f in source.features
-        if f.name in found
+        if f.name in found and found[f.name].lack is None
     }
 
 

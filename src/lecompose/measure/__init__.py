@@ -5,10 +5,11 @@ statistics.
 """
 
 from lecompose.measure.numeric import DataFile, numbers, numbers_bytes
-from lecompose.measure.results import Measured
+from lecompose.measure.results import NOT_FINITE, Measured
 from lecompose.measure.visual import Clip, is_measurable, pictures, pictures_bytes
 
 __all__ = [
+    "NOT_FINITE",
     "Clip",
     "DataFile",
     "Measured",

@@ -12,6 +12,7 @@ from lecompose import formats
 from lecompose.catalog import Catalog, open_catalog
 from lecompose.engine import Engine
 from lecompose.errors import SourceError, VerifyError, listed
+from lecompose.stages.verify.counted import load_counts
 from lecompose.stages.verify.facts import load_facts
 
 # In the order in which a reader would trip over them.
@@ -118,6 +119,7 @@ def violations(
     Errors: SourceBroken for metadata that cannot be read at all.
     """
     load_facts(catalog, scratch=scratch)
+    load_counts(catalog)
     skipped = () if row_groups == "episode" else ("row_groups",)
     return _broken(catalog, [name for name in PROMISES if name not in skipped])
 
