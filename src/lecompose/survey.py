@@ -22,7 +22,7 @@ def survey(catalog: Catalog, wanted: Wanted, *, scratch: Path, progress: Progres
     work = Work(catalog.engine, progress)
     files = list(_files(catalog))
     numeric = [f for f in source.columns if f.is_numeric]
-    looked = [f for f in source.features if wanted.pictures and f.is_visual and measure.is_measurable(f)]
+    looked = [f for f in source.features if wanted.pictures and f.is_visual]
     clips = {f.name: list(_clips(catalog, f, files)) for f in looked}
     size_bytes = sum(measure.pictures_bytes(of_camera) for of_camera in clips.values())
     progress.stage("stats", measure.numbers_bytes(work, files, numeric) + size_bytes)

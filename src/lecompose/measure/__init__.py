@@ -6,14 +6,13 @@ statistics.
 
 from lecompose.measure.numeric import DataFile, numbers, numbers_bytes
 from lecompose.measure.results import NOT_FINITE, Measured
-from lecompose.measure.visual import Clip, is_measurable, pictures, pictures_bytes
+from lecompose.measure.visual import Clip, pictures, pictures_bytes
 
 __all__ = [
     "NOT_FINITE",
     "Clip",
     "DataFile",
     "Measured",
-    "is_measurable",
     "numbers",
     "numbers_bytes",
     "pictures",

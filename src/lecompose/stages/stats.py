@@ -97,11 +97,7 @@ def _data_file(run: Run, output: str, rows: list[dict[str, Any]]) -> DataFile:
 
 def _looked_at(run: Run) -> list[Feature]:
     """The cameras whose pictures are decoded."""
-    cameras = [f for f in run.target.features if f.is_visual and run.target.statistics.pictures]
-    for camera in cameras:
-        if not measure.is_measurable(camera):
-            run.notes.append(f'camera "{camera.name}": depth in metres; its statistics are the source\'s')
-    return [camera for camera in cameras if measure.is_measurable(camera)]
+    return [f for f in run.target.features if f.is_visual and run.target.statistics.pictures]
 
 
 def _clips(run: Run, output: _Output, camera: Feature) -> list[Clip]:
