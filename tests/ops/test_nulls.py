@@ -241,7 +241,10 @@ def test_they_stay_true_when_merged_again(tmp_path: Path) -> None:
     assert_holes(tmp_path / "twice", times=2)
     lecompose.stats(tmp_path / "twice", out=tmp_path / "anew")
     assert_holes(tmp_path / "anew", times=2)
-    lecompose.split(tmp_path / "twice", out=tmp_path / "parts", into={"x": [1], "y": [0, 2, 3, 4, 5]})
+    report = lecompose.split(
+        tmp_path / "twice", out=tmp_path / "parts", into={"x": [1], "y": [0, 2, 3, 4, 5]}
+    )
+    assert sum("never" in note for note in report.notes) == 1
     assert_stats(stats_json(tmp_path / "parts/x")["late"], there("late"))
     assert [of_episodes(tmp_path / "parts" / p)["stats/some/count"] for p in "xy"] == [
         [[2]],

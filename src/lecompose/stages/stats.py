@@ -213,7 +213,7 @@ def _of_output(run: Run, output: _Output, kept: Mapping[str, list[str]]) -> dict
             if measured.lack is None:
                 every[feature.name] = measured.as_json(names, nested=feature.is_visual)
             else:
-                run.notes.append(_left_out(feature, measured.lack))
+                _note_left_out(run, feature, measured.lack)
         elif feature.is_visual and (said := _of_camera(run, output.name, feature, kept[feature.name])):
             every[feature.name] = {stat: said[stat] for stat in names if stat in said}
     return every
@@ -229,14 +229,16 @@ def _of_camera(run: Run, output: str, camera: Feature, names: list[str]) -> dict
     if row["min"] is None:
         return {}
     if not np.isfinite([x for stat in kept for x in row[stat]]).all():
-        run.notes.append(_left_out(camera, NOT_FINITE))
+        _note_left_out(run, camera, NOT_FINITE)
         return {}
     count = {"count": [int(row["count"][0])]} if "count" in kept else {}
     return {stat: [[[x]] for x in row[stat]] for stat in kept if stat != "count"} | count
 
 
-def _left_out(feature: Feature, why: str) -> str:
-    return f'feature "{feature.name}": {why}; stats.json leaves it out'
+def _note_left_out(run: Run, feature: Feature, why: str) -> None:
+    note = f'feature "{feature.name}": {why}; stats.json leaves it out'
+    if note not in run.notes:
+        run.notes.append(note)
 
 
 def _note_unknown(run: Run, camera: Feature) -> None:
