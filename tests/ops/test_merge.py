@@ -149,15 +149,20 @@ def test_not_a_number_stays_and_is_told(make_dataset: Record, tmp_path: Path) ->
         kind = held.schema.field("observation.state").type
         column = pa.FixedSizeListArray.from_arrays(pa.array(state.ravel()), type=kind)
         pq.write_table(held.set_column(0, held.schema.field(0), column), path)
-    merged([root, root], tmp_path / "out")
+    report = merged([root, root], tmp_path / "out")
     made = read(tmp_path / "out")
     for ours, theirs in zip(made.episodes, read(root).episodes * 2, strict=True):
         assert_same_values(ours.rows["observation.state"], theirs.rows["observation.state"], "state")
-    stats = made.stats["observation.state"]
+    (path,) = tmp_path.glob("out/meta/episodes/*/*.parquet")
+    held = pq.read_table(path).to_pydict()
     for stat in ("min", "max", "mean", "std", "q50"):
-        assert np.isnan(stats[stat][0]), stat
-        assert np.isfinite(stats[stat][1]), stat
-    assert stats["max"][2] == np.inf
+        for numbers in held[f"stats/observation.state/{stat}"]:
+            assert np.isnan(numbers[0]), stat
+            assert np.isfinite(numbers[1]), stat
+    assert [numbers[2] for numbers in held["stats/observation.state/max"]] == [np.inf] * 4
+    # In JSON there is no such number.
+    assert "observation.state" not in made.stats
+    assert any("NaN or infinite" in note for note in report.notes)
 
 
 # Where it lands -----------------------------------------------------------------------------------
