@@ -1,6 +1,7 @@
 """Small datasets with features of every kind, in any format version, written with pyarrow and json alone."""
 
 import json
+import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,6 +114,41 @@ def image(ending: str, *, shape: tuple[int, ...] = (4, 6, 3), info: Mapping[str,
         return pa.array(files, IMAGE)
 
     return Kind("image", shape, cells, info)
+
+
+def tiff(
+    picture: np.ndarray, *, order: str = "<", rows_a_strip: int = 1000, compression: int = 1, kind: int = 3
+) -> bytes:
+    """A TIFF file of float32, as LeRobot stores depth in metres. Shape: (height, width)."""
+    height, width = picture.shape
+    strips = [
+        picture[n : n + rows_a_strip].astype(f"{order}f4").tobytes() for n in range(0, height, rows_a_strip)
+    ]
+    starts = np.cumsum([8, *map(len, strips)]).tolist()
+    lists = struct.pack(f"{order}{2 * len(strips)}I", *starts[:-1], *map(len, strips))
+    first, second = (starts[-1], starts[-1] + 4 * len(strips)) if len(strips) > 1 else (8, len(strips[0]))
+    entries = [
+        *((256, 3, 1, width), (257, 4, 1, height), (258, 3, 1, 32), (259, 3, 1, compression)),
+        *((273, 4, len(strips), first), (277, 3, 1, 1), (279, 4, len(strips), second), (339, 3, 1, kind)),
+    ]
+    packed = [
+        struct.pack(f"{order}HHI" + ("HH" if type_ == 3 else "I"), tag, type_, n, *[value, 0][: 5 - type_])
+        for tag, type_, n, value in entries
+    ]
+    directory = struct.pack(f"{order}H", len(entries)) + b"".join(packed) + bytes(4)
+    head = {"<": b"II*\0", ">": b"MM\0*"}[order] + struct.pack(f"{order}I", starts[-1] + len(lists))
+    return b"".join([head, *strips, lists, directory])
+
+
+def metres(shape: tuple[int, int]) -> Kind:
+    """Depth pictures in metres, which can be decoded."""
+
+    def cells(rng: Random, n: int) -> pa.Array:
+        pictures = [(3 * rng.random(shape) + 0.3).astype(np.float32) for _ in range(n)]
+        files = [{"bytes": tiff(p), "path": f"frame-{i:06d}.tiff"} for i, p in enumerate(pictures)]
+        return pa.array(files, IMAGE)
+
+    return Kind("image", (*shape, 1), cells, {"is_depth_map": True, "depth_unit": "m"})
 
 
 def depth() -> Kind:

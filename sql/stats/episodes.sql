@@ -1,6 +1,6 @@
 -- stats/episodes: the statistics of each output episode: carried where a source has them, else computed
 -- index and episode_index follow from the layout; the quantiles of index are the source's, moved along
--- with its minimum, where the source's range is true.
+-- with its minimum, where the source's range is true. A count is of the frames that have a value.
 -- reads:  layout, carried_stats, the computed relations named
 -- params: $quantiles
 -- gives:  out_dataset VARCHAR, out_episode BIGINT, *
@@ -58,14 +58,16 @@ select n.out_dataset,
        {{ f.relation | ident }}.{{ s.stat | ident }} as {{ s.name | ident }},
 {% endif %}
 {% endfor %}
-{% if f.count %}
+{% if f.count and f.counted %}
+       coalesce({{ f.relation | ident }}."count", [n.length::double]) as {{ f.count | ident }},
+{% elif f.count %}
        [n.length::double] as {{ f.count | ident }},
 {% endif %}
 {% endfor %}
 from numbered n
 join of_index i using (out_dataset, out_episode)
 left join carried_stats c using (src_dataset, src_episode)
-{% for f in computed if f.compute %}
+{% for f in computed if f.compute or f.counted %}
 left join {{ f.relation | ident }} using (out_dataset, out_episode)
 {% endfor %}
 order by n.out_dataset, n.out_episode

@@ -1,5 +1,6 @@
 -- verify/episode_stats: v3.0, v2.1: an episode's statistics are true about its count and its numbering
--- reads:  datasets, declared, placement, features, episode_stats_facts
+-- Frames without a value may be counted, as LeRobot does, or not.
+-- reads:  datasets, declared, placement, features, episode_stats_facts, counted_facts
 -- params:
 -- gives:  src_dataset VARCHAR, file VARCHAR, episode BIGINT, feature VARCHAR, problem VARCHAR
 with sized as (
@@ -46,4 +47,12 @@ join episode_stats_facts f using (src_dataset, src_episode, feature, stat)
 join sized s using (src_dataset, src_episode)
 where n.needed is not null
   and (abs(f.number - n.needed) <= 1e-6) is distinct from true
+  and not exists (
+      from counted_facts c
+      where n.stat = 'count'
+        and c.src_dataset = n.src_dataset
+        and c.src_episode = n.src_episode
+        and c.feature = n.feature
+        and c.frames = f.number
+  )
 order by s.src_dataset, s.row_number, n.feature, n.stat

@@ -1,6 +1,7 @@
 -- verify/stats_keys: v3.0, v2.0: stats.json has each declared feature's statistics, in its shape, no other
 -- Statistics of pictures may be absent: nobody can make them without decoding. v2.0 keeps no count.
--- reads:  datasets, feature_needs, stats_facts
+-- So may those of a feature without any value.
+-- reads:  datasets, feature_needs, stats_facts, valueless_facts
 -- params:
 -- gives:  src_dataset VARCHAR, file VARCHAR, episode BIGINT, feature VARCHAR, problem VARCHAR
 with holders as (
@@ -48,6 +49,11 @@ lacking as (
       )
       and (
           not n.is_visual
+          and not exists (
+              from valueless_facts u
+              where u.src_dataset = n.src_dataset
+                and u.feature = n.feature
+          )
           or exists (
               from stats_facts s
               where s.src_dataset = n.src_dataset

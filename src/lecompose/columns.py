@@ -27,10 +27,11 @@ def data_schema(catalog: Catalog, columns: tuple[Feature, ...], takes: Takes | N
     `takes` says what of each source is taken; without it all of its columns are.
     Errors: SourceBroken naming every source file whose columns are not the declared ones.
     """
-    stored = {source.name: _stored_schema(source, catalog) for source in catalog.sources}
+    odd = _odd_files(catalog)
+    stored = {s.name: _stored_schema(s, catalog, odd[s.name].values()) for s in catalog.sources}
     taken = {s.name: _taken_of(s, takes) for s in catalog.sources}
     problems = [p for s in catalog.sources for p in _problems(s, stored[s.name], taken[s.name])]
-    problems += _odd_files(catalog, stored)
+    problems += [p for s in catalog.sources for p in _differing(s, odd[s.name], stored[s.name])]
     if problems:
         raise SourceBroken(listed("data files that do not hold what info.json declares:", problems))
     fields = [formats.arrow_field(f) or _language_field(f, catalog) for f in columns]
@@ -44,13 +45,22 @@ def follow_content(columns: Iterable[Feature]) -> bool:
     return any(f.is_language for f in columns)
 
 
-def _odd_files(catalog: Catalog, first: Mapping[str, pa.Schema]) -> Iterator[str]:
-    language = {s.name: {f.name for f in s.columns if f.is_language} for s in catalog.sources}
+def _odd_files(catalog: Catalog) -> dict[str, dict[str, pa.Schema]]:
+    """The files of each source that are not like its first one, and their schemas."""
+    odd: dict[str, dict[str, pa.Schema]] = {source.name: {} for source in catalog.sources}
     for row in catalog.engine.rows("catalog/odd_files", {"sources": _file_views(catalog)}):
-        name, path = row["src_dataset"], row["file_name"]
-        found = ", ".join(_differences(schema_of(path), first[name], but=language[name]))
+        odd[row["src_dataset"]][row["file_name"]] = schema_of(row["file_name"])
+    return odd
+
+
+def _differing(source: Source, odd: Mapping[str, pa.Schema], stored: pa.Schema) -> Iterator[str]:
+    language = {f.name for f in source.columns if f.is_language}
+    for path, schema in odd.items():
+        found = ", ".join(_differences(schema, stored, but=language))
         if found:
-            yield f'source "{name}": columns or types differ from the first data file: {found}. ({path})'
+            yield (
+                f'source "{source.name}": columns or types differ from the first data file: {found}. ({path})'
+            )
 
 
 def _language_field(feature: Feature, catalog: Catalog) -> pa.Field:
@@ -64,8 +74,8 @@ def _language_field(feature: Feature, catalog: Catalog) -> pa.Field:
         for row in catalog.engine.rows("catalog/data_file_list", src_dataset=source.name):
             schema = schema_of(row["data_file"])
             have = schema.field(feature.name).type if feature.name in schema.names else pa.null()
-            fields += [field for field in (single, double) if _lossless(have, field.type)][:1]
-            if not _lossless(have, double.type):
+            fields += [field for field in (single, double) if lossless(have, field.type)][:1]
+            if not lossless(have, double.type):
                 problems.append(f'"{feature.name}" is {have}. ({row["data_file"]})')
     if problems:
         raise SourceBroken(listed("language columns that LeRobot cannot read:", problems))
@@ -76,9 +86,25 @@ def _differences(have: pa.Schema, want: pa.Schema, *, but: Collection[str]) -> I
     for name in dict.fromkeys([*want.names, *have.names]):
         if name in but and name in have.names:
             continue
-        types = [str(s.field(name).type) if name in s.names else "not there" for s in (have, want)]
-        if types[0] != types[1]:
-            yield f'"{name}" is {types[0]}, not {types[1]}' if name in want.names else f'"{name}" is more'
+        types = [s.field(name).type if name in s.names else None for s in (have, want)]
+        if not _alike(*types):
+            found, wanted = ("not there" if kind is None else kind for kind in types)
+            yield f'"{name}" is {found}, not {wanted}' if name in want.names else f'"{name}" is more'
+
+
+def _alike(one: pa.DataType | None, other: pa.DataType | None) -> bool:
+    """Whether two types differ in layout at most, or where one of them is of nulls, which are of any type."""
+    if one is None or other is None:
+        return False
+    one, other = _unlaid(one), _unlaid(other)
+    if pa.types.is_null(one) or pa.types.is_null(other):
+        return True
+    if formats.is_list(one) and formats.is_list(other):
+        return _alike(one.value_type, other.value_type)
+    if pa.types.is_struct(one) and pa.types.is_struct(other):
+        parts = [{f.name: f.type for f in kind} for kind in (one, other)]
+        return parts[0].keys() == parts[1].keys() and all(_alike(parts[0][n], parts[1][n]) for n in parts[0])
+    return bool(one == other)
 
 
 def _file_views(catalog: Catalog) -> list[str]:
@@ -96,8 +122,14 @@ def _file_views(catalog: Catalog) -> list[str]:
     return views
 
 
-def _stored_schema(source: Source, catalog: Catalog) -> pa.Schema:
-    return schema_of(catalog.engine.rows("catalog/data_file_list", src_dataset=source.name)[0]["data_file"])
+def _stored_schema(source: Source, catalog: Catalog, odd: Iterable[pa.Schema]) -> pa.Schema:
+    """The columns of a source's first data file; a column of nulls has the type that an odd file has."""
+    files = catalog.engine.rows("catalog/data_file_list", src_dataset=source.name)
+    first = schema_of(files[0]["data_file"])
+    typed: dict[str, pa.Field] = {}
+    for schema in odd:
+        typed = {f.name: f for f in schema if not pa.types.is_null(f.type)} | typed
+    return pa.schema([typed.get(f.name, f) if pa.types.is_null(f.type) else f for f in first])
 
 
 def _taken_of(source: Source, takes: Takes | None) -> set[str]:
@@ -119,7 +151,7 @@ def _problems(source: Source, stored: pa.Schema, taken: Collection[str]) -> Iter
             yield f'source "{source.name}": feature "{name}" is in info.json, not in the data files'
             continue
         field = formats.arrow_field(held)
-        if field is not None and not _lossless(stored.field(name).type, field.type):
+        if field is not None and not lossless(stored.field(name).type, field.type):
             yield (
                 f'source "{source.name}": feature "{name}": info.json declares {held.dtype}'
                 f" {list(held.shape)},"
@@ -127,29 +159,34 @@ def _problems(source: Source, stored: pa.Schema, taken: Collection[str]) -> Iter
             )
 
 
-def _lossless(have: pa.DataType, want: pa.DataType) -> bool:
+def lossless(have: pa.DataType, want: pa.DataType) -> bool:
     """Whether every value of one type is a value of the other."""
     if _is_json(want):
         return True
-    have = have.storage_type if isinstance(have, pa.BaseExtensionType) else have
-    have = have.value_type if pa.types.is_dictionary(have) else have
+    have = _unlaid(have)
     if formats.is_list(have) and formats.is_list(want):
         fixed = [t.list_size for t in (have, want) if pa.types.is_fixed_size_list(t)]
-        return len(set(fixed)) <= 1 and _lossless(have.value_type, want.value_type)
+        return len(set(fixed)) <= 1 and lossless(have.value_type, want.value_type)
     if pa.types.is_struct(have) and pa.types.is_struct(want):
         known = {f.name: f.type for f in want}
-        return all(f.name in known and _lossless(f.type, known[f.name]) for f in have)
+        return all(f.name in known and lossless(f.type, known[f.name]) for f in have)
     if pa.types.is_null(have):
         return True
     if formats.is_list(have) and not pa.types.is_nested(want):
         # A scalar that its writer left as a vector of one; that it is one is seen when it is read.
         single = not pa.types.is_fixed_size_list(have) or have.list_size == 1
-        return single and _lossless(have.value_type, want)
+        return single and lossless(have.value_type, want)
     if pa.types.is_nested(have) or pa.types.is_nested(want):
         return False
-    if pa.types.is_large_string(have) or pa.types.is_string_view(have):
-        have = pa.string()
     return bool(have == want) or _widens(have, want)
+
+
+def _unlaid(kind: pa.DataType) -> pa.DataType:
+    """The type of the values, whatever the layout they have in memory."""
+    kind = kind.storage_type if isinstance(kind, pa.BaseExtensionType) else kind
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    text = pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    return pa.string() if text else kind
 
 
 def _is_json(kind: pa.DataType) -> bool:

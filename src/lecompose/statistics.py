@@ -20,6 +20,8 @@ Floats = NDArray[np.float64]
 Statistics = dict[str, Floats]
 
 _BLOCK = 1 << 20
+# Infinite numbers have no mean; NaN says so without a warning.
+_quiet = np.errstate(invalid="ignore", over="ignore")
 
 
 @dataclass(frozen=True)
@@ -78,14 +80,30 @@ def summarise_counts(
     return {stat: np.array([row[stat] for row in rows], dtype=np.float64) for stat in rows[0]}
 
 
+@_quiet
+def summarise_sorted(
+    runs: Sequence[Numbers], each: Sequence[Mapping[str, float]], quantiles: Mapping[str, float] = QUANTILES
+) -> Statistics:
+    """The statistics of runs of numbers, all together. Few numbers are looked at: files may hold them.
+
+    `each` are the runs' own moments. Shape: each run (n,) of float32, ascending.
+    """
+    sizes = np.array([len(run) for run in runs])
+    own = {stat: np.array([run[stat] for run in each], dtype=np.float64) for stat in MOMENTS}
+    mean = np.dot(own["mean"], sizes) / sizes.sum()
+    variance = np.dot(own["std"] ** 2 + (own["mean"] - mean) ** 2, sizes) / sizes.sum()
+    stats = {"min": own["min"].min(), "max": own["max"].max(), "mean": mean, "std": np.sqrt(variance)}
+    for name, q in quantiles.items():
+        below, above, t = _ranks(q, int(sizes.sum()))
+        a, b = (_at_rank(runs, rank) for rank in (below, above))
+        stats[name] = np.where(np.isnan(stats["max"]), np.nan, _between(a, b, t))
+    return {stat: np.array([value], dtype=np.float64) for stat, value in stats.items()}
+
+
 def sortable(numbers: Numbers) -> Numbers:
     """`numbers` in a dtype that sorts fast and holds every value of theirs."""
     wider = {"e": np.float32, "?": np.uint8}.get(numbers.dtype.char)
     return numbers.astype(wider) if wider else numbers
-
-
-# Infinite numbers have no mean; NaN says so without a warning.
-_quiet = np.errstate(invalid="ignore", over="ignore")
 
 
 @_quiet
@@ -138,6 +156,27 @@ def _of_counts(values: Floats, counts: NDArray[np.int64], quantiles: Mapping[str
         a, b = values[np.searchsorted(upto, [below, above], side="right")]
         stats[name] = _between(a, b, t)
     return {stat: float(value) for stat, value in stats.items()}
+
+
+# The float32 numbers in their order, each under a number: minus infinity is the first, infinity the last.
+_LOWEST, _HIGHEST = 0x007FFFFF, 0xFF800000
+
+
+def _at_rank(runs: Sequence[Numbers], rank: int) -> Floats:
+    """The number of a rank among sorted runs, found by halving."""
+    low, high = _LOWEST, _HIGHEST
+    while low < high:
+        middle = (low + high) // 2
+        if sum(int(np.searchsorted(run, _numbered(middle), side="right")) for run in runs) > rank:
+            high = middle
+        else:
+            low = middle + 1
+    return np.asarray(_numbered(low), np.float64)
+
+
+def _numbered(place: int) -> Any:
+    bits = place ^ (0x80000000 if place >= 0x80000000 else 0xFFFFFFFF)
+    return np.uint32(bits).view(np.float32)
 
 
 def _ranks(q: float, n: int) -> tuple[int, int, float]:

@@ -14,7 +14,7 @@ from lecompose.statistics import Wanted
 
 
 def survey(catalog: Catalog, wanted: Wanted, *, scratch: Path, progress: Progress) -> dict[str, Any]:
-    """The statistics of the one dataset that the catalog holds, as stats.json has them, by feature.
+    """The statistics of the one dataset that the catalog holds, by feature, as stats.json has them.
 
     Errors: SourceBroken for data files, MediaError for pictures that cannot be read.
     """
@@ -22,7 +22,7 @@ def survey(catalog: Catalog, wanted: Wanted, *, scratch: Path, progress: Progres
     work = Work(catalog.engine, progress)
     files = list(_files(catalog))
     numeric = [f for f in source.columns if f.is_numeric]
-    looked = [f for f in source.features if wanted.pictures and f.is_visual and measure.is_measurable(f)]
+    looked = [f for f in source.features if wanted.pictures and f.is_visual]
     clips = {f.name: list(_clips(catalog, f, files)) for f in looked}
     size_bytes = sum(measure.pictures_bytes(of_camera) for of_camera in clips.values())
     progress.stage("stats", measure.numbers_bytes(work, files, numeric) + size_bytes)
@@ -32,7 +32,7 @@ def survey(catalog: Catalog, wanted: Wanted, *, scratch: Path, progress: Progres
     return {
         f.name: found[f.name].as_json(wanted.names, nested=f.is_visual)
         for f in source.features
-        if f.name in found
+        if f.name in found and found[f.name].has_value
     }
 
 

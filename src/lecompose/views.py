@@ -17,10 +17,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lecompose import carried, results
+from lecompose import columns as types
 from lecompose.catalog import Catalog, Source
+from lecompose.catalog.files import by_name
 from lecompose.engine.sandbox import Sandbox
 from lecompose.errors import QueryError
-from lecompose.formats import STATS, escaped_glob
+from lecompose.formats import STATS, arrow_field, escaped_glob
 
 BATCH_ROWS = 65_536
 
@@ -257,8 +259,12 @@ def _register_frames(catalog: Catalog, sandbox: Sandbox) -> list[str]:
                 src_dataset=source.name,
                 tasks=_task_list(catalog, source),
                 files=[escaped_glob(file) for file in files[source.name]],
+                by_name=by_name(files[source.name]),
             )
         parts = [s.relation("frames") for s in catalog.sources]
+        if untyped := _untyped(catalog, columns):
+            sandbox.load("untyped", untyped.empty_table())
+            parts.append("untyped")
         sandbox.view("frames", "catalog/union", {"relations": parts})
     sandbox.view("frames", "views/shown", {"schema": "sources", "relation": "frames"})
     return [file for mine in files.values() for file in mine]
@@ -275,12 +281,25 @@ def _columns(catalog: Catalog, source: Source) -> dict[str, str]:
     return {r["column_name"]: r["column_type"] for r in rows[len(_NOT_SHOWN) :]}
 
 
+def _untyped(catalog: Catalog, columns: dict[str, dict[str, str]]) -> pa.Schema | None:
+    """The declared types of the columns of which no source holds anything but nulls; None without any."""
+    kinds: dict[str, set[str]] = {}
+    for held in columns.values():
+        for name, kind in held.items():
+            kinds.setdefault(name.lower(), set()).add(kind)
+    declared = {f.name.lower(): f for source in catalog.sources for f in source.columns}
+    fields = [arrow_field(declared[n]) for n, found in kinds.items() if n in declared and found == {_UNTYPED}]
+    shown = [f.with_name(_shown(f.name, _FRONT, "data")) for f in fields if f is not None]
+    return types.plain(pa.schema(shown)) if shown else None
+
+
 def _mixed(columns: dict[str, dict[str, str]]) -> set[str]:
     """The columns, in lower case, that hold things in one source that do not go with those of another."""
     kinds: dict[str, set[str]] = {}
     for held in columns.values():
         for name, kind in held.items():
-            kinds.setdefault(name.lower(), set()).add(_kind(kind))
+            if kind != _UNTYPED:
+                kinds.setdefault(name.lower(), set()).add(_kind(kind))
     return {name for name, found in kinds.items() if len(found) > 1}
 
 
@@ -291,6 +310,8 @@ def _kind(sql_type: str) -> str:
     return "number" + sql_type[len(item) :] if number else sql_type
 
 
+# What SQL calls the type of a column that holds nothing but nulls, and knows no more.
+_UNTYPED = '"NULL"'
 _NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE", "INT")
 
 

@@ -11,6 +11,7 @@ import av
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import typed
 from click.testing import CliRunner
 from conftest import digest
 
@@ -201,6 +202,30 @@ def test_of_pictures(source: Path, camera: str, tmp_path: Path) -> None:
     assert report.frames_decoded >= 3 * 119
     lecompose.merge(source, out=tmp_path / "merged")
     assert_same_but_statistics(tmp_path / "out", tmp_path / "merged")
+
+
+@pytest.mark.parametrize("size", [(6, 8), (310, 40)])
+def test_of_depth_in_metres(size: tuple[int, int], tmp_path: Path) -> None:
+    lengths, name = (5, 120, 3), "observation.depth"
+    source = typed.write(tmp_path / "a", {name: typed.metres(size)}, lengths=lengths)
+    lecompose.stats(source, out=tmp_path / "out", images=True)
+    step = 2 if max(size) >= 300 else 1
+    cells = [c.as_py() for f in sorted((source / "data").rglob("*.parquet")) for c in pq.read_table(f)[name]]
+    # The strip of pixels follows the 8 bytes of the head.
+    frames = [np.frombuffer(c["bytes"], "<f4", size[0] * size[1], 8).reshape(size) for c in cells]
+    starts, held = np.cumsum((0, *lengths)), of_episodes(tmp_path / "out")
+    episodes = [
+        np.concatenate([frames[a + n][::step, ::step].reshape(-1, 1) for n in sampled(b - a)])
+        for a, b in pairwise(starts)
+    ]
+    for n, (rows, count) in enumerate(zip(episodes, (5, 100, 3), strict=True)):
+        found = {stat: held[f"stats/{name}/{stat}"][n] for stat in (*expected(rows), "count")}
+        assert np.shape(found["mean"]) == (1, 1, 1)
+        assert_stats(found, expected(rows.astype(np.float64)), count)
+    every = expected(np.concatenate(episodes).astype(np.float64))
+    assert_stats(stats_json(tmp_path / "out")[name], every, 108)
+    assert lecompose.stats(source, images=True) == stats_json(tmp_path / "out")
+    assert lecompose.check(tmp_path / "out") == []
 
 
 # The command ------------------------------------------------------------------------------------

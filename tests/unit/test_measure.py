@@ -141,10 +141,37 @@ def test_nulls_are_left_out(work: Work, tmp_path: Path) -> None:
     assert_close(found["one"].whole, np.array([[1], [3], [4]]))
     assert_close(found["two"].whole, np.array([[1, 2], [5, 6]]))
     assert np.isnan(found["none"].whole["mean"]).all()
+    assert {name: measured.counts for name, measured in found.items()} == {
+        "one": [3, 0], "two": [2, 0], "none": [0, 0],
+    }  # fmt: skip
+    assert [found[name].whole["count"].tolist() for name in ("one", "two", "none")] == [[3], [2], [0]]
     for name in ("one", "two"):
         by_episode = found[name].episodes or {}
         np.testing.assert_array_equal(by_episode["max"][0], found[name].whole["max"])
         assert np.isnan(by_episode["max"][1]).all()
+
+
+def test_a_frame_counts_that_has_all_its_numbers(work: Work, tmp_path: Path) -> None:
+    rows = [[[1, 2], [3, 4]], [[5, None], [7, 8]], None, [[9, 10], [11, 12]]]
+    path = written(tmp_path / "a.parquet", {"grid": pa.array(rows, pa.list_(pa.list_(pa.int16())))})
+    grid = named("grid", "int16", 2, 2)
+    file = DataFile(path, ((0, 1), (1, 3), (3, 4)))
+    found = measure.numbers(work, [file], [grid], quantiles=LEVELS, by_episode={"grid"})["grid"]
+    assert found.counts == [1, 0, 1]
+    assert_close(found.whole, np.array([[1, 2], [3, 4], [7, 8], [9, 10], [11, 12]]))
+    assert found.episodes is not None
+    assert found.episodes["max"].tolist() == [[3, 4], [7, 8], [11, 12]]
+
+
+@pytest.mark.parametrize(
+    "cells", [[[1.0, 2.0], [3.0]], ["a", "b"], [[1.0], [2.0]]], ids=["ragged", "text", "short"]
+)
+def test_a_column_that_is_not_as_declared_is_named(cells: Any, work: Work, tmp_path: Path) -> None:
+    path = written(tmp_path / "a.parquet", {"state": cells})
+    for name in ("state", "mood"):
+        feature = named(name, "float32", 2)
+        with pytest.raises(SourceBroken, match=rf'"{name}": its column is not float32 \[2\].*a\.parquet\)$'):
+            measure.numbers(work, [DataFile(path, ((0, 2),))], [feature], quantiles=LEVELS)
 
 
 def test_a_file_that_is_none_is_named(work: Work, tmp_path: Path) -> None:

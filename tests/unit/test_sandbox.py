@@ -39,6 +39,7 @@ def sandbox(data_file: Path, tmp_path: Path) -> Iterator[Sandbox]:
         src_dataset="a",
         tasks=["pick"],
         files=[escaped_glob(str(data_file))],
+        by_name=False,
     )
     sandbox.seal([data_file])
     yield sandbox
@@ -220,6 +221,7 @@ def test_order_of_many_rows(tmp_path: Path) -> None:
         src_dataset="a",
         tasks=["pick"],
         files=[str(tmp_path / "x.parquet")],
+        by_name=False,
     )
     sandbox.seal([tmp_path / "x.parquet"])
     for sql, wanted in (
@@ -305,6 +307,7 @@ def test_damaged_pages(tmp_path: Path) -> None:
         src_dataset="a",
         tasks=["pick"],
         files=[str(path)],
+        by_name=False,
     )
     sandbox.seal([path])
     with pytest.raises(SourceBroken):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from lecompose.formats import QUANTILES
-from lecompose.statistics import Statistics, sortable, summarise, summarise_runs
+from lecompose.statistics import Statistics, sortable, summarise, summarise_runs, summarise_sorted
 
 floats = st.floats(-1e6, 1e6, width=32)
 rows = arrays(np.float32, st.tuples(st.integers(1, 40), st.integers(1, 3)), elements=floats)
@@ -41,6 +41,30 @@ def test_over_runs(numbers: np.ndarray, data: st.DataObject) -> None:
     found = summarise_runs(numbers, lengths)
     for n, run in enumerate(r for r in runs if len(r)):
         assert_equal({s: v[n] for s, v in found.items()}, expected(run))
+
+
+any_floats = arrays(np.float32, st.integers(1, 30), elements=st.floats(-(2.0**99), 2.0**99, width=32))
+
+
+@given(st.lists(any_floats, min_size=1, max_size=5))
+def test_over_sorted_runs(runs: list[np.ndarray]) -> None:
+    every = np.concatenate(runs)
+    each = [{s: float(v[0]) for s, v in summarise(run[None]).items()} for run in runs]  # sorts them
+    found, truth = summarise_sorted(runs, each), expected(every[:, None])
+    assert found.keys() == truth.keys()
+    for stat, values in truth.items():
+        exact = stat not in ("mean", "std")
+        scale = 0 if exact else 1e-12 * float(np.abs(every).max())
+        np.testing.assert_allclose(found[stat], values, rtol=0, atol=scale, err_msg=stat)
+
+
+def test_sorted_runs_with_what_is_no_number() -> None:
+    for odd in (np.nan, np.inf):
+        runs = [np.array([1, 2], np.float32), np.array([3, odd], np.float32)]
+        each = [{s: float(v[0]) for s, v in summarise(run[None]).items()} for run in runs]
+        found = summarise_sorted(runs, each)
+        assert np.isnan(found["std"]).all()
+        np.testing.assert_array_equal(found["q50"], [2.5 if odd == np.inf else np.nan])
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """The files of a dataset, told whole or broken before anything reads them."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,19 @@ def schema_of(path: Path | str) -> pa.Schema:
         return pq.read_schema(path)
     except (pa.ArrowException, OSError) as error:
         raise SourceBroken(f"parquet file cannot be read: {error}. ({path})") from error
+
+
+def by_name(files: Sequence[Path | str]) -> bool:
+    """Whether DuckDB is to take the types of these files from all of them, as it does when it reads by name.
+
+    It takes them from the first one otherwise, and that knows no type of a column of nulls.
+    """
+    return any(_is_untyped(field.type) for field in schema_of(files[0]))
+
+
+def _is_untyped(kind: pa.DataType) -> bool:
+    parts = (kind.field(n).type for n in range(kind.num_fields))
+    return bool(pa.types.is_null(kind)) or any(map(_is_untyped, parts))
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from lecompose import formats
 from lecompose.catalog import custom, lineage, tasks
 from lecompose.catalog.files import (
     DataFile,
+    by_name,
     data_files,
     episode_files,
     existing,
@@ -37,6 +38,7 @@ def register(engine: Engine, source: Source) -> Share:
             "catalog/frames_of_source",
             src_dataset=source.name,
             files=[formats.escaped_glob(str(f.path)) for f in files],
+            by_name=by_name([f.path for f in files]),
         )
         context = {"frames": source.relation("frames")}
         engine.table(source.relation("placement"), "catalog/placement", context, fps=float(source.fps))

@@ -20,6 +20,7 @@ from lecompose.checks.codes import (
     Code,
     Severity,
 )
+from lecompose.checks.counted import load_counts
 from lecompose.checks.facts import load_facts
 from lecompose.checks.opening import opened
 from lecompose.checks.pictures import note_undecodable
@@ -75,6 +76,7 @@ def examine(engine: Engine, given: str | Path, *, scratch: Path, decode: bool = 
     skipped = {"row_groups"}
     if catalog.sources:
         load_facts(catalog, readings, footers, scratch=scratch)
+        load_counts(catalog)
         found = _kept(catalog, [code for code in PROMISES if code.name not in skipped], readings)
     else:
         found = []
@@ -95,6 +97,7 @@ def findings(
     """
     readings = {source.name: Reading(source.root) for source in catalog.sources}
     load_facts(catalog, readings, None, scratch=scratch)
+    load_counts(catalog)
     skipped = () if row_groups == "episode" else ("row_groups",)
     noted = [_finding(**row) for row in catalog.engine.rows("verify/faults")]
     return noted + _kept(catalog, [code for code in PROMISES if code.name not in skipped], readings)

@@ -6,13 +6,12 @@ statistics.
 
 from lecompose.measure.numeric import DataFile, numbers, numbers_bytes
 from lecompose.measure.results import Measured
-from lecompose.measure.visual import Clip, is_measurable, pictures, pictures_bytes
+from lecompose.measure.visual import Clip, pictures, pictures_bytes
 
 __all__ = [
     "Clip",
     "DataFile",
     "Measured",
-    "is_measurable",
     "numbers",
     "numbers_bytes",
     "pictures",

@@ -7,8 +7,8 @@ and one call for all of them holds several copies.
 
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from lecompose.errors import SourceBroken
 from lecompose.formats import Feature, is_list
 from lecompose.measure.results import Measured, joined
 from lecompose.run import Work
-from lecompose.statistics import Numbers, Statistics, sortable, summarise, summarise_runs
+from lecompose.statistics import Numbers, sortable, summarise, summarise_runs
 
 # Numbers gathered at a time; never more than a quarter of the memory limit either.
 _ROOM_BYTES = 2**28
@@ -49,13 +49,18 @@ class _Share:
 
 @dataclass(frozen=True)
 class _Gathered:
-    """The numbers of a share. Shape: numbers (dimensions, rows), known (rows,).
+    """The numbers of a share.
 
+    Shape: numbers (dimensions, frames × rows a frame), known (frames, rows a frame).
     A row that is not `known` has a null in it. An array of several dimensions has several rows a frame.
     """
 
     numbers: Numbers
     known: np.ndarray
+
+    @property
+    def rows_a_frame(self) -> int:
+        return int(self.known.shape[1])
 
 
 def numbers_bytes(work: Work, files: Sequence[DataFile], features: Sequence[Feature]) -> int:
@@ -74,7 +79,7 @@ def numbers(
     """The statistics of numeric features over all rows of the episodes, of each episode for some features.
 
     Nulls are left out: statistics are of the rows that have numbers.
-    Errors: SourceBroken for a file that cannot be read.
+    Errors: SourceBroken for a file that cannot be read, or does not hold what is declared.
     """
     lengths = [n for file in files for n in file.lengths]
     parts: dict[str, list[Measured]] = {f.name: [] for f in features}
@@ -82,9 +87,9 @@ def numbers(
         gathered = _gather(work, files, shares)
         for share, found in zip(shares, gathered, strict=True):
             name = share.feature.name
-            wanted = [n * _rows_a_frame(share.feature) for n in lengths] if name in by_episode else None
-            parts[name].append(_measured(work, found, wanted, quantiles))
-    return {name: joined(of_feature, sum(lengths)) for name, of_feature in parts.items()}
+            measured = _measured(work, found, lengths, quantiles, by_episode=name in by_episode)
+            parts[name].append(measured)
+    return {name: joined(of_feature, lengths) for name, of_feature in parts.items()}
 
 
 def _passes(work: Work, files: Sequence[DataFile], features: Sequence[Feature]) -> Iterator[list[_Share]]:
@@ -126,7 +131,8 @@ def _gather(work: Work, files: Sequence[DataFile], shares: list[_Share]) -> list
         file, frame = part
         for table, size_bytes in _bunches(file, shares):
             for share, into in zip(shares, gathered, strict=True):
-                _put(table[share.feature.name], share, into, frame)
+                with _declared(share.feature, file.path):
+                    _put(table[share.feature.name], share, into, frame)
             frame += table.num_rows
             work.advance(size_bytes)
 
@@ -134,10 +140,23 @@ def _gather(work: Work, files: Sequence[DataFile], shares: list[_Share]) -> list
     return gathered
 
 
+@contextmanager
+def _declared(feature: Feature, path: Path) -> Iterator[None]:
+    """Errors: SourceBroken where a column does not have the shape and kind that its feature says."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError) as error:
+        told = f"{feature.dtype} {list(feature.shape)}"
+        raise SourceBroken(
+            f'feature "{feature.name}": its column is not {told}, as declared: {error}. ({path})'
+        ) from error
+
+
 def _empty(share: _Share, frames: int) -> _Gathered:
     rows = frames * _rows_a_frame(share.feature)
     dimensions = share.columns.stop - share.columns.start
-    return _Gathered(np.empty((dimensions, rows), _dtype(share.feature)), np.ones(rows, bool))
+    known = np.ones((frames, _rows_a_frame(share.feature)), bool)
+    return _Gathered(np.empty((dimensions, rows), _dtype(share.feature)), known)
 
 
 def _bunches(file: DataFile, shares: list[_Share]) -> Iterator[tuple[pa.Table, int]]:
@@ -205,12 +224,16 @@ def _put(column: pa.ChunkedArray, share: _Share, into: _Gathered, frame: int) ->
         end = row + len(numbers)
         into.numbers[:, row:end] = numbers[:, share.columns].T
         if known is not None:
-            into.known[row:end] = known
+            into.known.reshape(-1)[row:end] = known
         row = end
 
 
 def _rows(column: pa.Array, feature: Feature) -> tuple[Numbers, np.ndarray | None]:
-    """A column's numbers, and which rows have them. Shape: (frames × leading axes, last axis)."""
+    """A column's numbers, and which rows have them. Shape: (frames × leading axes, last axis).
+
+    Errors: ValueError for a column of another shape.
+    """
+    shape = (len(column) * _rows_a_frame(feature), feature.stat_size)
     if isinstance(column.type, pa.BaseExtensionType):
         column = column.storage
     if column.null_count:
@@ -219,9 +242,9 @@ def _rows(column: pa.Array, feature: Feature) -> tuple[Numbers, np.ndarray | Non
         column = column.flatten()
     known = None
     if column.null_count:
-        known = ~column.is_null().to_numpy(zero_copy_only=False).reshape(-1, feature.stat_size).any(axis=1)
+        known = ~column.is_null().to_numpy(zero_copy_only=False).reshape(shape).any(axis=1)
         column = column.fill_null(False if pa.types.is_boolean(column.type) else 0)
-    return column.to_numpy(zero_copy_only=False).reshape(-1, feature.stat_size), known
+    return column.to_numpy(zero_copy_only=False).reshape(shape), known
 
 
 def _rows_with_gaps(column: pa.Array, feature: Feature) -> tuple[Numbers, np.ndarray]:
@@ -241,17 +264,21 @@ def _rows_with_gaps(column: pa.Array, feature: Feature) -> tuple[Numbers, np.nda
 
 
 def _measured(
-    work: Work, found: _Gathered, lengths: list[int] | None, quantiles: Mapping[str, float]
+    work: Work, found: _Gathered, lengths: list[int], quantiles: Mapping[str, float], *, by_episode: bool
 ) -> Measured:
-    numbers = found.numbers
+    numbers, counts = found.numbers, None
+    runs = [length * found.rows_a_frame for length in lengths]
     if not found.known.all():
-        numbers = numbers[:, found.known]
-        ends = np.cumsum([0, *(lengths or [])])
-        lengths = None if lengths is None else [int(found.known[a:b].sum()) for a, b in pairwise(ends)]
-    by_episode = None if lengths is None else _by_episode(numbers, lengths, quantiles)
+        numbers = numbers[:, found.known.reshape(-1)]
+        counts = _per_run(np.all(found.known, axis=1), lengths)
+        runs = _per_run(found.known.reshape(-1), runs)
+    episodes = summarise_runs(numbers.T, runs, quantiles) if by_episode else None
     parts = work.each(list(numbers), lambda row: summarise(row[None], quantiles))
-    return Measured({s: np.concatenate([p[s] for p in parts]) for s in parts[0]}, by_episode)
+    return Measured({s: np.concatenate([p[s] for p in parts]) for s in parts[0]}, episodes, counts)
 
 
-def _by_episode(numbers: Numbers, lengths: list[int], quantiles: Mapping[str, float]) -> Statistics:
-    return summarise_runs(numbers.T, lengths, quantiles)
+def _per_run(known: np.ndarray, lengths: list[int]) -> list[int]:
+    """How many are known in each of the runs that follow each other."""
+    upto = np.cumsum([0, *known])
+    ends = np.cumsum([0, *lengths])
+    return [int(n) for n in upto[ends[1:]] - upto[ends[:-1]]]

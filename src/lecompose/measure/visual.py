@@ -1,13 +1,15 @@
 """Statistics of pictures: some frames of each episode, thinned out, as LeRobot 0.6.1 samples them.
 
 Pictures have few distinct values, so that counting these gives exact statistics of every pixel looked at,
-quantiles included, in a few kilobytes an episode.
+quantiles included, in a few kilobytes an episode. Depth in metres is of floats: the pixels of an episode are
+sorted, and kept in a file until all episodes are known.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -16,11 +18,19 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from lecompose import media
-from lecompose.errors import SourceBroken
+from lecompose.errors import OutputUnwritable, SourceBroken
 from lecompose.formats import Feature
+from lecompose.measure import tiff
 from lecompose.measure.results import Measured
 from lecompose.run import Work
-from lecompose.statistics import Floats, Statistics, summarise_counts
+from lecompose.statistics import (
+    Floats,
+    Numbers,
+    Statistics,
+    summarise,
+    summarise_counts,
+    summarise_sorted,
+)
 
 Counts = NDArray[np.int64]
 
@@ -64,11 +74,6 @@ def pictures_bytes(clips: Sequence[Clip]) -> int:
     return sum(path.stat().st_size for path in {clip.path for clip in clips} if path.is_file())
 
 
-def is_measurable(feature: Feature) -> bool:
-    """Whether the values of the pictures can be counted; depth in metres is of floats, and cannot."""
-    return feature.is_video or not feature.is_depth or feature.info.get("depth_unit", "mm") == "mm"
-
-
 def pictures(
     work: Work,
     clips: Sequence[Clip],
@@ -83,6 +88,8 @@ def pictures(
     Units: RGB is 0 to 1; depth is in the unit that the feature declares.
     Errors: MediaError for pictures that do not decode; SourceBroken for files that cannot be read.
     """
+    if _is_of_floats(feature):
+        return _sorted(work, clips, feature, quantiles, on_frame)
     values = _values(feature)
     total = np.zeros((feature.stat_size, len(values)), np.int64)
     episodes: list[Statistics] = []
@@ -90,7 +97,8 @@ def pictures(
     def look(job: _Job) -> tuple[list[Statistics], Counts]:
         own = np.zeros_like(total)
         found = []
-        for clip, counts in zip(job.clips, _counted(job, feature, len(values), on_frame), strict=True):
+        for clip, looked in _looked(job, feature, on_frame):
+            counts = _counts(looked, feature, len(values))
             found.append(_statistics(values, counts, len(clip.sampled), quantiles))
             own += counts
             work.advance(job.size_bytes // len(job.clips))
@@ -105,6 +113,48 @@ def pictures(
 
 def _statistics(values: Floats, counts: Counts, pictures: int, quantiles: Mapping[str, float]) -> Statistics:
     return summarise_counts(values, counts, quantiles) | {"count": np.array([float(pictures)])}
+
+
+def _is_of_floats(feature: Feature) -> bool:
+    return feature.is_depth and not feature.is_video and feature.info.get("depth_unit") == "m"
+
+
+def _sorted(
+    work: Work,
+    clips: Sequence[Clip],
+    feature: Feature,
+    quantiles: Mapping[str, float],
+    on_frame: Callable[[], None],
+) -> Measured:
+    """As `pictures`, of those whose values are too many to be counted."""
+
+    def look(numbered: tuple[int, _Job]) -> list[tuple[Numbers, Statistics]]:
+        path, job = Path(folder) / str(numbered[0]), numbered[1]
+        runs = []
+        with path.open("wb") as file:
+            for _, looked in _looked(job, feature, on_frame):
+                numbers = np.concatenate([_thinned(picture).ravel() for picture in looked])
+                runs.append((len(numbers), summarise(numbers[None], quantiles)))  # sorts them
+                numbers.tofile(file)
+                work.advance(job.size_bytes // len(job.clips))
+        held = np.memmap(path, np.float32, "r")
+        ends = np.cumsum([0, *(length for length, _ in runs)])
+        return [(held[a:b], found) for (a, b), (_, found) in zip(pairwise(ends), runs, strict=True)]
+
+    with TemporaryDirectory(dir=work.engine.scratch) as folder:
+        try:
+            parts = [
+                run for job in work.each(list(enumerate(_jobs(work, clips, feature))), look) for run in job
+            ]
+        except OSError as error:
+            raise OutputUnwritable(
+                f"no room for the pixels of depth pictures: {error}. ({folder})"
+            ) from error
+        each = [{stat: float(values[0]) for stat, values in found.items()} for _, found in parts]
+        whole = summarise_sorted([numbers for numbers, _ in parts], each, quantiles)
+        count = {"count": np.array([[float(len(clip.sampled))] for clip in clips])}
+        episodes = {stat: np.stack([found[stat] for _, found in parts]) for stat in whole} | count
+    return Measured(whole | {"count": count["count"].sum(axis=0)}, episodes)
 
 
 def _values(feature: Feature) -> Floats:
@@ -156,21 +206,26 @@ def _parted(clips: list[Clip]) -> Iterator[list[Clip]]:
         yield some
 
 
-def _counted(job: _Job, feature: Feature, bins: int, on_frame: Callable[[], None]) -> Iterator[Counts]:
-    """How often each value is there, for each clip. Shape: (channels, values)."""
+def _looked(
+    job: _Job, feature: Feature, on_frame: Callable[[], None]
+) -> Iterator[tuple[Clip, Iterator[media.Picture]]]:
+    """Each clip with its sampled pictures."""
     for clip in job.clips:
         if job.times is None:
-            looked: Iterator[Any] = _of_column(clip, feature, on_frame)
+            yield clip, _of_column(clip, feature, on_frame)
         else:
-            looked = media.pictures(
-                job.path, job.times, clip.sampled, depth=feature.is_depth, on_frame=on_frame
-            )
-        counts = np.zeros((feature.stat_size, bins), np.int64)
-        for picture in looked:
-            thin = _thinned(picture)
-            for channel in range(feature.stat_size):
-                counts[channel] += np.bincount(thin[..., channel].ravel(), minlength=bins)
-        yield counts
+            depth = feature.is_depth
+            yield clip, media.pictures(job.path, job.times, clip.sampled, depth=depth, on_frame=on_frame)
+
+
+def _counts(looked: Iterator[media.Picture], feature: Feature, bins: int) -> Counts:
+    """How often each value is there. Shape: (channels, values)."""
+    counts = np.zeros((feature.stat_size, bins), np.int64)
+    for picture in looked:
+        thin = _thinned(picture)
+        for channel in range(feature.stat_size):
+            counts[channel] += np.bincount(thin[..., channel].ravel(), minlength=bins)
+    return counts
 
 
 def _thinned(picture: media.Picture) -> media.Picture:
@@ -186,7 +241,10 @@ def _of_column(clip: Clip, feature: Feature, on_frame: Callable[[], None]) -> It
         if not held or held.get("bytes") is None:
             raise SourceBroken(f'image "{feature.name}": row {row} has no bytes. ({clip.path})')
         on_frame()
-        yield media.picture(held["bytes"], depth=feature.is_depth, name=clip.path)
+        if _is_of_floats(feature):
+            yield tiff.floats(held["bytes"], name=clip.path)
+        else:
+            yield media.picture(held["bytes"], depth=feature.is_depth, name=clip.path)
 
 
 def _cells(clip: Clip, feature: Feature) -> Iterator[tuple[int, Any]]:

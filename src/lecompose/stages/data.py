@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from lecompose import columns, formats
 from lecompose.added import Added
+from lecompose.catalog.files import by_name
 from lecompose.errors import OutputUnwritable, SourceBroken
 from lecompose.frames.windows import Place, batches, stored_as
 from lecompose.layout import jobs
@@ -269,7 +270,9 @@ def _streamed(run: Run, file: _File) -> Iterator[pa.RecordBatch]:
         named = {c["name"]: c["name"] for c in columns}
         template = "write/frames_whole" if read["whole"] else "write/frames_range"
         values: dict[str, object] = {"files": [formats.escaped_glob(f) for f in read["files"]]}
-        if not read["whole"]:
+        if read["whole"]:
+            values |= {"by_name": by_name(read["files"])}
+        else:
             values |= {"first_episode": read["first_episode"], "last_episode": read["last_episode"]}
         with run.engine.stream(
             template, {"columns": columns}, batch_rows=file.batch_rows, **values

@@ -5,7 +5,7 @@ Over an output: computed from all its frames, quantiles included; cameras from t
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -21,7 +21,6 @@ from lecompose.formats import SUBTASK_INDEX, Feature
 from lecompose.layout import jobs
 from lecompose.measure import Clip, DataFile, Measured
 from lecompose.run import Run
-from lecompose.statistics import Statistics
 
 # These follow from the layout; sql/stats/episodes.sql has the formulas.
 _FROM_LAYOUT = ("index", "episode_index")
@@ -98,11 +97,7 @@ def _data_file(run: Run, output: str, rows: list[dict[str, Any]]) -> DataFile:
 
 def _looked_at(run: Run) -> list[Feature]:
     """The cameras whose pictures are decoded."""
-    cameras = [f for f in run.target.features if f.is_visual and run.target.statistics.pictures]
-    for camera in cameras:
-        if not measure.is_measurable(camera):
-            run.notes.append(f'camera "{camera.name}": depth in metres; its statistics are the source\'s')
-    return [camera for camera in cameras if measure.is_measurable(camera)]
+    return [f for f in run.target.features if f.is_visual and run.target.statistics.pictures]
 
 
 def _clips(run: Run, output: _Output, camera: Feature) -> list[Clip]:
@@ -131,25 +126,27 @@ def _register_episode_stats(
     """`held` are the statistics that sources carry, `kept` those of each camera that is not measured."""
     computed = []
     for n, feature in enumerate(f for f in measured if f.name not in _FROM_LAYOUT):
-        rows = [
-            _episode_rows(o, by_episode) for o in outputs if (by_episode := o.measured[feature.name].episodes)
-        ]
+        found = [(output, output.measured[feature.name]) for output in outputs]
+        rows = [_episode_rows(*each) for each in found if each[1].by_episode]
+        have = {name for table in rows for name in table.column_names}
         if rows:
-            run.engine.load(f"computed_{n}", pa.concat_tables(rows))
-        computed.append(_names(run, feature, f"computed_{n}", held, compute=bool(rows)))
+            run.engine.load(f"computed_{n}", pa.concat_tables(rows, promote_options="default"))
+        computed.append(_names(run, feature, f"computed_{n}", held, have))
     cameras = [{"name": name} for names in kept.values() for name in names]
     quantiles = run.target.statistics.quantiles
     context = {"carried": cameras, "computed": computed, "quantiles": _quantile_names(run, held)}
     run.engine.table("episode_stats", "stats/episodes", context, quantiles=list(quantiles.values()))
 
 
-def _episode_rows(output: _Output, found: Statistics) -> pa.Table:
-    count = len(output.episodes)
+def _episode_rows(output: _Output, found: Measured) -> pa.Table:
+    """What was measured of each episode: its count only where some frames have no value."""
+    number = len(output.episodes)
+    counted = {} if found.counts is None else {"count": np.array(found.counts, np.float64)[:, None]}
     return pa.table(
         {
-            "out_dataset": pa.array([output.name] * count, pa.string()),
+            "out_dataset": pa.array([output.name] * number, pa.string()),
             "out_episode": pa.array(output.episodes, pa.int64()),
-            **{stat: _lists(values) for stat, values in found.items()},
+            **{stat: _lists(values) for stat, values in (counted | (found.episodes or {})).items()},
         }
     )
 
@@ -160,9 +157,12 @@ def _lists(values: np.ndarray) -> pa.Array:
 
 
 def _names(
-    run: Run, feature: Feature, relation: str, held: frozenset[str], *, compute: bool
+    run: Run, feature: Feature, relation: str, held: frozenset[str], have: Collection[str]
 ) -> dict[str, Any]:
-    """How stats/episodes is to get one feature's statistics: carried, computed, or either."""
+    """How stats/episodes is to get one feature's statistics: carried, computed, or either.
+
+    `held` are the columns that are carried, `have` those of `relation`.
+    """
     name, wanted = feature.name, run.target.statistics
     kept = wanted.carried and name not in _numbered_anew(run)
     carry = held if kept else frozenset()
@@ -170,9 +170,10 @@ def _names(
     columns = {stat: f"{name}/{stat}" for stat in computed}
     return {
         "relation": relation,
-        "compute": compute,
+        "compute": "mean" in have,
         "stats": [{"stat": s, "name": column, "carry": column in carry} for s, column in columns.items()],
         "count": "" if feature.is_visual else f"{name}/count",
+        "counted": "count" in have,
     }
 
 
@@ -209,7 +210,12 @@ def _of_output(run: Run, output: _Output, kept: Mapping[str, list[str]]) -> dict
     for feature in run.target.features:
         if feature.name in output.measured:
             measured = output.measured[feature.name]
-            every[feature.name] = measured.as_json(names, nested=feature.is_visual)
+            if measured.has_value:
+                every[feature.name] = measured.as_json(names, nested=feature.is_visual)
+            else:
+                _note(run, f'feature "{feature.name}": no value in any frame; stats.json leaves it out')
+            if not measured.is_finite:
+                _note(run, f'feature "{feature.name}": NaN or infinite numbers, and so are its statistics')
         elif feature.is_visual and (said := _of_camera(run, output.name, feature, kept[feature.name])):
             every[feature.name] = {stat: said[stat] for stat in names if stat in said}
     return every
@@ -226,6 +232,11 @@ def _of_camera(run: Run, output: str, camera: Feature, names: list[str]) -> dict
         return {}
     count = {"count": [int(row["count"][0])]} if "count" in kept else {}
     return {stat: [[[x]] for x in row[stat]] for stat in kept if stat != "count"} | count
+
+
+def _note(run: Run, note: str) -> None:
+    if note not in run.notes:
+        run.notes.append(note)
 
 
 def _note_unknown(run: Run, camera: Feature) -> None:
