@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from lecompose import formats, media
 from lecompose.catalog import Catalog, Custom, Source, locate
 from lecompose.catalog.custom import custom_of
-from lecompose.catalog.files import DataFile, payload_bytes
+from lecompose.catalog.files import DataFile, by_name, payload_bytes
 from lecompose.catalog.lineage import LINEAGE_PATH, lineage_of
 from lecompose.catalog.relations import (
     data_file_rows,
@@ -274,7 +274,8 @@ def _placed(
     frames = source.relation(f"frames_{part}")
     paths = [formats.escaped_glob(str(file.path)) for file in files]
     try:
-        engine.view(frames, "catalog/frames_of_source", src_dataset=source.name, files=paths)
+        values = {"files": paths, "by_name": by_name([file.path for file in files])}
+        engine.view(frames, "catalog/frames_of_source", src_dataset=source.name, **values)
         yield engine.arrow("catalog/placement", {"frames": frames}, fps=float(source.fps))
         return
     except (SourceBroken, QueryError) as error:
