@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -18,6 +18,7 @@ from lecompose.engine import Engine
 from lecompose.errors import SourceBroken, listed
 from lecompose.execute import execute
 from lecompose.layout import lay_out
+from lecompose.mending import Mended, mend
 from lecompose.report import Report, preview
 from lecompose.request import Named, PathLike, Settings
 from lecompose.statistics import Wanted
@@ -33,7 +34,8 @@ class Request:
     """One composition: sources, plan, destination, settings, and the command as text.
 
     `to` is what is known of the destination before there is a plan. `statistics` are wanted in place of the
-    settings' own, and with `retime` every frame is counted at that rate.
+    settings' own, and with `retime` every frame is counted at that rate. `declare` keeps columns of damaged
+    sources that info.json does not declare.
     """
 
     given: Named
@@ -43,6 +45,7 @@ class Request:
     text: str
     statistics: Wanted | None = None
     retime: Fraction | None = None
+    declare: bool = False
 
 
 def composed(request: Request) -> Report:
@@ -58,25 +61,28 @@ def composed(request: Request) -> Report:
         _scratch(to.root, dry_run=settings.dry_run) as scratch,
         engine_in(scratch, settings.threads, settings.memory) as engine,
     ):
-        catalog = open_catalog(engine, request.given.paths, names=request.given.names)
-        roots = [s.root for s in catalog.sources]
+        mended = _mended(request, scratch)
+        catalog = _catalog(engine, request.given, mended)
+        roots = [m.source.root for m in mended] or [s.root for s in catalog.sources]
         refuse_taken(to, overwrite=overwrite, roots=roots)
-        added = _added(catalog, settings, scratch)
-        target = _target(catalog, request, added)
-        refuse_broken(catalog)
+        off_grid = frozenset(s.name for s, m in zip(catalog.sources, mended, strict=False) if m.off_grid)
+        added = _added(catalog, settings, scratch, off_grid)
+        target = _target(catalog, request, added, mended, off_grid)
+        refuse_broken(catalog, retimed=target.pace.retimed)
         notes, to = request.fill(catalog)
         refuse_taken(to, overwrite=overwrite, roots=roots)
         layout = lay_out(
             catalog,
             target,
             scratch=scratch,
-            notes=(*_repeated(catalog), *_unlisted(catalog), *notes),
+            notes=(*_told(mended), *_repeated(catalog), *_unlisted(catalog), *notes),
             reencode=settings.reencode,
             added=added,
         )
+        dropped = tuple(dropped for m in mended for dropped in m.dropped)
         if settings.dry_run:
-            return preview(layout, to)
-        return execute(
+            return replace(preview(layout, to), dropped=dropped)
+        report = execute(
             layout,
             to,
             command=request.text,
@@ -85,30 +91,91 @@ def composed(request: Request) -> Report:
             progress=settings.told,
             planned_s=time.perf_counter() - start,
         )
+        return replace(report, dropped=dropped)
 
 
-def _target(catalog: Catalog, request: Request, added: tuple[Added, ...]) -> Target:
+def _target(
+    catalog: Catalog,
+    request: Request,
+    added: tuple[Added, ...],
+    mended: Sequence[Mended],
+    off_grid: frozenset[str],
+) -> Target:
     settings = request.settings
+    remove = settings.changes.remove
+    if mended:
+        remove = (*_there(remove, catalog), *(() if request.declare else _undeclared(catalog, mended)))
     target = agree(
         catalog,
         robot_type=settings.robot_type,
         limits=settings.limits,
         row_groups=settings.row_groups,
-        changes=replace(settings.changes, add=tuple(column.feature for column in added)),
+        changes=replace(settings.changes, remove=remove, add=tuple(column.feature for column in added)),
         fps=settings.rate,
         retime=request.retime,
+        off_grid=off_grid,
     )
     wanted = request.statistics or settings.statistics
-    # What sources say of their pictures is said of all their frames.
-    return replace(target, statistics=replace(wanted, pictures=wanted.pictures or bool(target.pace.thinned)))
+    # What sources say of their pictures is said of all their frames, and some may have lost what they said.
+    pictures = wanted.pictures or bool(target.pace.thinned) or not all(m.has_stats for m in mended)
+    return replace(target, statistics=replace(wanted, pictures=pictures))
 
 
-def _added(catalog: Catalog, settings: Settings, scratch: Path) -> tuple[Added, ...]:
+def _added(
+    catalog: Catalog, settings: Settings, scratch: Path, off_grid: frozenset[str]
+) -> tuple[Added, ...]:
     if not settings.wishes:
         return ()
-    refuse_broken(catalog)  # else the frames to compute from may be none
+    refuse_broken(catalog, retimed=off_grid)  # else the frames to compute from may be none
     with open_views(catalog) as views:
         return tuple(add(views, wish, scratch / f"added-{n}.arrow") for n, wish in enumerate(settings.wishes))
+
+
+# Damaged sources --------------------------------------------------------------------------------
+
+
+def _mended(request: Request, scratch: Path) -> tuple[Mended, ...]:
+    """What can be saved of each source; nothing where that was not asked for."""
+    settings = request.settings
+    if not settings.skip_broken:
+        return ()
+    without = frozenset(name for key in settings.changes.remove for name in (key, key.partition(":")[2]))
+    return tuple(
+        mend(
+            path,
+            scratch=scratch / f"mended-{n}",
+            without=without,
+            threads=settings.threads,
+            memory=settings.memory,
+        )
+        for n, path in enumerate(request.given.paths)
+    )
+
+
+def _catalog(engine: Engine, given: Named, mended: Sequence[Mended]) -> Catalog:
+    if not mended:
+        return open_catalog(engine, given.paths, names=given.names)
+    return open_catalog(engine, [m.root for m in mended], names=given.names, given=given.paths)
+
+
+def _undeclared(catalog: Catalog, mended: Sequence[Mended]) -> tuple[str, ...]:
+    pairs = zip(catalog.sources, mended, strict=True)
+    return tuple(f"{source.name}:{name}" for source, m in pairs for name in m.undeclared)
+
+
+def _there(remove: Sequence[str], catalog: Catalog) -> Iterator[str]:
+    """What is to be removed and is there still: cameras that were to go have gone."""
+    names = {f.name for source in catalog.sources for f in source.features}
+    return (key for key in remove if key in names or key.partition(":")[2] in names)
+
+
+def _told(mended: Sequence[Mended]) -> Iterator[str]:
+    """What was put right, and which episodes were left out."""
+    for m in mended:
+        yield from m.notes
+        lines = [f"episode {d.episode}: {d.reason}{f' ({d.file})' if d.file else ''}" for d in m.dropped]
+        if lines:
+            yield listed(f'source "{m.source.name}": {len(lines)} episodes could not be saved:', lines)
 
 
 @contextmanager
@@ -153,9 +220,12 @@ def _unlisted(catalog: Catalog) -> tuple[str, ...]:
     return tuple(f'source "{v.src_dataset}": left out: {v}' for v in remarks(catalog))
 
 
-def refuse_broken(catalog: Catalog) -> None:
-    """Errors: SourceBroken for sources that do not keep what a composition needs."""
-    broken = requirements(catalog)
+def refuse_broken(catalog: Catalog, *, retimed: frozenset[str] = frozenset()) -> None:
+    """Errors: SourceBroken for sources that do not keep what a composition needs.
+
+    The times of those that are `retimed` are no matter.
+    """
+    broken = [v for v in requirements(catalog) if v.code != "frame_times" or v.src_dataset not in retimed]
     if broken:
         lines = [f'source "{v.src_dataset}": {v}' for v in broken]
         raise SourceBroken(listed("sources that do not keep what a composition needs:", lines))

@@ -1,6 +1,7 @@
-"""Public functions that copy one dataset with something changed: its tasks, features or metadata."""
+"""Public functions that copy one dataset with something changed or mended."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace as with_
 from typing import TypeAlias, Unpack
 
 from lecompose import plan
@@ -24,6 +25,7 @@ from lecompose.request import (
 )
 from lecompose.views import open_views
 
+UNDECLARED = ("drop", "declare")
 EpisodeTasks: TypeAlias = Mapping[int, str] | Mapping[str, str] | Mapping[int | str, str] | Iterable[str]
 """{5: "wave"}, {"0,3:7": "wave"}, or ["0,3:7=wave"] as on the command line."""
 
@@ -108,6 +110,26 @@ def edit_info(
 def _texts(episodes: EpisodeTasks) -> Pairs:
     """The same, with the episodes as text."""
     return {str(k): text for k, text in episodes.items()} if isinstance(episodes, Mapping) else episodes
+
+
+def repair(
+    source: PathLike, *, out: PathLike, undeclared: str = "drop", **options: Unpack[Options]
+) -> Report:
+    """The report of copying what can be saved of a damaged dataset to `out`, which is sound then.
+
+    Episodes whose rows or pictures are not all there are left out and told in `report.dropped`; lengths,
+    pointers, totals, tasks and numbering are made true, and `report.notes` says what was not. Columns of the
+    data files that info.json does not declare are dropped, or kept with `undeclared` "declare".
+    Errors: SourceBroken where nothing can be saved; SourceNotFound; otherwise as `merge`.
+    """
+    if undeclared not in UNDECLARED:
+        raise RequestError(f'undeclared "{undeclared}": one of {", ".join(UNDECLARED)} is needed')
+    given, settings = named(source), with_(Settings(**options), skip_broken=True)
+    to = single(destination(out))
+    arguments = [("--undeclared", undeclared if undeclared != UNDECLARED[0] else None)]
+    text = command("repair", given, out, with_(settings, skip_broken=False), arguments)
+    declare = undeclared == "declare"
+    return composed(Request(given, to, _copy(to), settings, text, declare=declare))
 
 
 def _asked(

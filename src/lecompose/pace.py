@@ -63,23 +63,31 @@ class Pace:
         return Steps(self.strides[source], self.fps if source in self.retimed else None)
 
 
-def pace(sources: Sequence[Source], *, fps: Fraction | None, retime: Fraction | None) -> Pace:
+def pace(
+    sources: Sequence[Source],
+    *,
+    fps: Fraction | None,
+    retime: Fraction | None,
+    off_grid: frozenset[str] = frozenset(),
+) -> Pace:
     """The pace at which sources of different rates go together.
 
     With `fps` each rate must be a whole multiple of it, and the frames between are left out; with `retime`
-    all frames are taken, at that rate.
+    all frames are taken, at that rate. Sources that are `off_grid` are timed anew in any case.
     """
     every = {s.name: 1 for s in sources}
     if retime is not None:
-        return Pace(retime, every, frozenset(s.name for s in sources if s.fps != retime))
+        others = frozenset(s.name for s in sources if s.fps != retime)
+        return Pace(retime, every, others | off_grid)
     if fps is None:
-        return Pace(sources[0].fps, every, problems=tuple(_differing(sources)))
+        return Pace(sources[0].fps, every, off_grid, problems=tuple(_differing(sources)))
     ratios = {s.name: s.fps / fps for s in sources}
     odd = [s for s in sources if ratios[s.name].denominator != 1]
     strides = {name: max(1, int(ratio)) for name, ratio in ratios.items()}
     return Pace(
         fps,
         strides,
+        off_grid,
         problems=tuple(
             f'fps: {float(s.fps):g} in "{s.name}" is no whole multiple of {float(fps):g}:'
             " frames would have to be made up"

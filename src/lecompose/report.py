@@ -11,6 +11,7 @@ import pyarrow as pa
 from lecompose import formats
 from lecompose.destination import Destinations
 from lecompose.layout import Layout, Reencoded
+from lecompose.mending.episodes import Dropped
 from lecompose.run import Run
 
 
@@ -41,7 +42,8 @@ class Report:
     of pictures moved unchanged into new containers, `bytes_encoded` of files written anew: data, and
     videos of the clips in `reencoded`, which could not be cut out otherwise. `frames_decoded` counts
     every picture decoded for these, also to measure how near they came. `frames_unreferenced` are
-    pictures in the sources' videos that belong to no episode there, and stayed behind.
+    pictures in the sources' videos that belong to no episode there, and stayed behind. `dropped` are episodes
+    of damaged sources that could not be saved.
     """
 
     outputs: tuple[Output, ...]
@@ -58,6 +60,7 @@ class Report:
     notes: tuple[str, ...]
     dry_run: bool
     plan: pa.Table | None = None
+    dropped: tuple[Dropped, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """The report as plain values, for JSON; the plan as a list of rows."""
@@ -66,6 +69,7 @@ class Report:
             "outputs": [asdict(output) | {"path": str(output.path)} for output in self.outputs],
             "files": [asdict(file) for file in self.files],
             "reencoded": [_plain(clip) for clip in self.reencoded],
+            "dropped": [asdict(episode) for episode in self.dropped],
             "plan": None if self.plan is None else self.plan.to_pylist(),
         }
 

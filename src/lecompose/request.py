@@ -36,6 +36,7 @@ class Options(TypedDict, total=False):
     out, "union" keeps them, and the frames of a source without are filled with "null" or "zero" (`fill`).
     LeRobot reads null as None, of arrays as NaN; torch cannot batch None. `cast` gives a feature a dtype that
     need not hold every value, {"action": "float32"}: digits are lost, a number out of range is refused.
+    With `skip_broken` what can be saved of damaged sources is taken, and the report tells what was not.
     `quantiles` are those that statistics hold, as "0.05,0.5" or [0.05, 0.5].
     Units: `data_mb` and `video_mb` in MiB a file; `memory` as in "4GB".
     """
@@ -54,6 +55,7 @@ class Options(TypedDict, total=False):
     row_groups: str
     quantiles: str | Sequence[float]
     reencode: bool
+    skip_broken: bool
     overwrite: bool
     dry_run: bool
     threads: int | None
@@ -82,6 +84,7 @@ class Settings:
     row_groups: str = "episode"
     quantiles: str | Sequence[float] = tuple(QUANTILES.values())
     reencode: bool = True
+    skip_broken: bool = False
     overwrite: bool = False
     dry_run: bool = False
     threads: int | None = None
@@ -259,10 +262,14 @@ def command(
     quantiles = settings.statistics.quantiles
     if quantiles != QUANTILES:
         options.append(("--quantiles", ",".join(map(str, quantiles.values()))))
-    for option, value in [*arguments, *options, ("--no-reencode", not settings.reencode)]:
+    for option, value in [*arguments, *options, *_flags(settings)]:
         if value is not None and value is not False:
             words += [option] if value is True else [option, str(value)]
     return shlex.join(words)
+
+
+def _flags(settings: Settings) -> list[tuple[str, object]]:
+    return [("--no-reencode", not settings.reencode), ("--skip-broken", settings.skip_broken)]
 
 
 def _differs(settings: Settings, name: str) -> bool:

@@ -15,7 +15,7 @@ from lecompose.checks import Finding, examine
 from lecompose.composition import Request, composed, engine_in, opened, refuse_broken
 from lecompose.datasets import Datasets
 from lecompose.destination import Destinations, several, single
-from lecompose.edits import edit_features, edit_info, edit_tasks
+from lecompose.edits import edit_features, edit_info, edit_tasks, repair
 from lecompose.errors import RequestError
 from lecompose.plan.parts import Part, told_apart
 from lecompose.plan.selection import Episodes
@@ -37,6 +37,7 @@ __all__ = [
     "merge",
     "open",
     "query",
+    "repair",
     "sample",
     "sort",
     "split",

@@ -78,16 +78,17 @@ def agree(
     changes: Changes = UNCHANGED,
     fps: Fraction | None = None,
     retime: Fraction | None = None,
+    off_grid: frozenset[str] = frozenset(),
 ) -> Target:
     """The target that all sources can become without a change of meaning but those asked for.
 
-    `fps` and `retime` as of `pace`.
+    `fps`, `retime` and `off_grid` as of `pace`.
     Errors: FeatureMismatch with every difference and the sources it lies between; RequestError for changes
     that cannot be made.
     """
     sources = catalog.sources
     mapped = map_features(sources, changes)
-    paced = pace(sources, fps=fps, retime=retime)
+    paced = pace(sources, fps=fps, retime=retime, off_grid=off_grid)
     problems = [
         *paced.problems,
         *mapped.problems,

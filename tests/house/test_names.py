@@ -5,7 +5,7 @@ from lecompose import errors
 
 OPERATIONS = {
     "check", "compose", "delete", "edit_features", "edit_info", "edit_tasks", "filter", "info", "merge",
-    "open", "query", "sample", "sort", "split", "stats",
+    "open", "query", "repair", "sample", "sort", "split", "stats",
 }  # fmt: skip
 RESULTS = {"Datasets", "Finding", "Report", "Summary"}
 ERRORS = {

@@ -53,11 +53,16 @@ class Catalog:
 
 
 def open_catalog(
-    engine: Engine, paths: Sequence[Path | str], *, names: Sequence[str] | None = None
+    engine: Engine,
+    paths: Sequence[Path | str],
+    *,
+    names: Sequence[str] | None = None,
+    given: Sequence[Path | str] | None = None,
 ) -> Catalog:
     """The catalog of the dataset folders (or repo ids under $HF_LEROBOT_HOME) in `paths`.
 
-    `names` become the sources' `src_dataset`; without them their folders' names do.
+    `names` become the sources' `src_dataset`; without them their folders' names do. `given` are the paths
+    that the user knows them by, where those are others.
     Only metadata and the data files' bookkeeping columns are read.
     Errors: RequestError for names that do not tell the sources apart; SourceNotFound, UnsupportedVersion,
     SourceBroken, all of a kind together.
@@ -68,7 +73,7 @@ def open_catalog(
         names = given_names(names, sources=len(paths))
     roots = collected(paths, locate, what="sources")
     labels = names or unique_names(root.name for root in roots)
-    found = [(n, labels[n], str(path), roots[n]) for n, path in enumerate(paths)]
+    found = [(n, labels[n], str(path), roots[n]) for n, path in enumerate(given or paths)]
     sources = tuple(collected(found, lambda source: read_source(*source), what="sources"))
     shares = collected(sources, lambda source: register(engine, source), what="sources")
     custom = register_together(engine, sources, shares)

@@ -14,6 +14,7 @@ from lecompose.cli.filter import filter
 from lecompose.cli.info import info
 from lecompose.cli.merge import merge
 from lecompose.cli.query import query
+from lecompose.cli.repair import repair
 from lecompose.cli.sample import sample
 from lecompose.cli.sort import sort
 from lecompose.cli.split import split
@@ -54,5 +55,5 @@ def main() -> None:
     """
 
 
-for command in (merge, split, filter, delete, sort, sample, compose, edit, query, info, check, stats):
+for command in (merge, split, filter, delete, sort, sample, compose, edit, query, info, check, repair, stats):
     main.add_command(command)

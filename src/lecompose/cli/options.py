@@ -76,6 +76,11 @@ layout = _together(
         default=True,
         help="Fail rather than encode an episode anew whose video cannot be cut where it starts or ends.",
     ),
+    click.option(
+        "--skip-broken",
+        is_flag=True,
+        help="Take what can be saved of damaged datasets, as repair does, and tell what was not.",
+    ),
     click.option("--robot-type", metavar="NAME", help="The output's robot_type, where the sources' differ."),
     click.option(
         "--fps",

@@ -1,0 +1,204 @@
+"""Where the pictures of each episode are, and which episodes have all of theirs."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import accumulate
+from pathlib import Path
+
+from lecompose import formats, media
+from lecompose.catalog import Source
+from lecompose.engine import Engine
+from lecompose.errors import ComposeError, MediaError, OutputUnwritable, SourceBroken
+from lecompose.mending.episodes import Clip, Dropped, Salvage, Sound
+
+# How far a video's own rate may be from the dataset's before it is another rate, not jitter.
+_FPS_TOLERANCE = 0.01
+_Clips = dict[int, Clip]
+"""By episode."""
+
+
+def with_clips(
+    engine: Engine, source: Source, salvage: Salvage, *, scratch: Path, without: frozenset[str]
+) -> Salvage:
+    """The episodes with their clips; those whose pictures are not all there are not sound.
+
+    A clip is taken where the metadata says, if it lies inside of its file and beside its neighbours. Where
+    one does not, but the file is exactly as long as its episodes, they follow each other.
+    """
+    told = _told(engine, source, salvage.episodes)
+    for camera in source.cameras:
+        if camera.name not in without:
+            salvage = _of_camera(source, camera.name, told[camera.name], salvage, engine.threads, scratch)
+    return salvage
+
+
+def _told(engine: Engine, source: Source, episodes: Sequence[Sound]) -> dict[str, _Clips]:
+    """The clips as the metadata has them; in v2.x each episode has a file of its own, listed or not."""
+    told: dict[str, _Clips] = defaultdict(dict)
+    moved = _moved(source)
+    for row in engine.rows("mending/clips"):
+        if row["video_file"] is not None:
+            first = -1 if row["from_frame"] is None else row["from_frame"]
+            told[row["camera"]][row["src_episode"]] = Clip(moved(Path(row["video_file"])), first)
+    for episode in episodes if not source.is_v3 else ():
+        for camera in source.cameras:
+            path = moved(_v2_file(source, camera.name, episode.episode))
+            told[camera.name].setdefault(episode.episode, Clip(path, 0))
+    return told
+
+
+def _v2_file(source: Source, camera: str, episode: int) -> Path:
+    template = str(source.info.get("video_path") or formats.V2_VIDEO_PATH)
+    chunk = episode // source.chunks_size
+    return source.root / template.format(video_key=camera, episode_chunk=chunk, episode_index=episode)
+
+
+def _moved(source: Source) -> Callable[[Path], Path]:
+    """Where a video is: as info.json says or, if there is no such folder, in the one folder with videos."""
+    usual = formats.VIDEO_PATH if source.is_v3 else formats.V2_VIDEO_PATH
+    folder = str(source.info.get("video_path") or usual).partition("/")[0]
+    others = [
+        path
+        for path in source.root.iterdir()
+        if path.is_dir() and path.name not in ("meta", "data") and next(path.rglob("*.mp4"), None)
+    ]
+    if (source.root / folder).exists() or "{" in folder or len(others) != 1:
+        return lambda path: path
+    return lambda path: others[0] / path.relative_to(source.root / folder)
+
+
+def _of_unlisted(camera: str, told: _Clips, episodes: Sequence[Sound], frames: Mapping[Path, int]) -> _Clips:
+    """Clips of episodes behind the listed ones, as a crash leaves them: each follows the one before.
+
+    Only where every frame of the files is then an episode's can that be told.
+    """
+    unlisted = [e for e in episodes if e.episode not in told]
+    if not told or not unlisted or min(e.episode for e in unlisted) < max(told):
+        return {}
+    last = max(told)
+    lengths = {e.episode: e.length for e in episodes}
+    path, at = told[last].video_file, told[last].from_frame + lengths.get(last, 0)
+    rest = [file for file in sorted(frames) if file > path]
+    found: _Clips = {}
+    for episode in unlisted:
+        if at == frames.get(path) and rest:
+            path, at = rest.pop(0), 0
+        found[episode.episode] = Clip(path, at)
+        at += episode.length
+    return found if at == frames.get(path) and not rest else {}
+
+
+def _of_camera(
+    source: Source, camera: str, told: _Clips, salvage: Salvage, threads: int, scratch: Path
+) -> Salvage:
+    paths = sorted({told[e.episode].video_file for e in salvage.episodes if e.episode in told})
+    looked = dict(_looked_at([*paths, *_beside(paths, source)], threads, scratch))
+    videos = {path: video for path, video in looked.items() if isinstance(video, media.Video)}
+    lengths = {path: video.frames for path, video in videos.items()}
+    told = told | _of_unlisted(camera, told, salvage.episodes, lengths)
+    files: dict[Path, list[Sound]] = defaultdict(list)
+    dropped = []
+    for episode in salvage.episodes:
+        if episode.episode in told:
+            files[told[episode.episode].video_file].append(episode)
+        else:
+            dropped.append(Dropped(source.name, episode.episode, f'camera "{camera}": no video is named'))
+    found: _Clips = {}
+    notes = []
+    for path, held in files.items():
+        fault = _fault(looked[path], source)
+        if fault is not None:
+            reason = f'camera "{camera}": {fault}'
+            dropped += [Dropped(source.name, e.episode, reason, str(path)) for e in held]
+            continue
+        placed, moved = _placed(path, held, told, lengths[path])
+        found |= placed
+        if moved:
+            notes.append(
+                f'source "{source.name}", camera "{camera}": the episodes follow each other in the video, and'
+                f" its pointers were others. ({path})"
+            )
+        lost = [e for e in held if e.episode not in placed]
+        dropped += [_outside(source, camera, e, told[e.episode], lengths[path]) for e in lost]
+    salvage = salvage.without(dropped, *notes)
+    return replace(
+        salvage,
+        episodes=tuple(_with_clip(e, camera, found) for e in salvage.episodes),
+        rates=salvage.rates | {float(v.fps) for p, v in videos.items() if p in files and v.frames > 1},
+    )
+
+
+def _beside(paths: Sequence[Path], source: Source) -> list[Path]:
+    """Other videos of the camera, which no episode names; in v2.x a file is an episode's by its name."""
+    folders = {path.parent.parent for path in paths} if source.is_v3 else set()
+    return sorted({file for folder in folders for file in folder.glob("*/*.mp4")} - set(paths))
+
+
+def _fault(video: media.Video | ComposeError, source: Source) -> str | None:
+    """Why a video is none to take clips from; None where it is."""
+    if isinstance(video, ComposeError):
+        return str(video).partition(". (")[0].partition(". Try")[0]
+    if video.frames > 1 and abs(video.fps / source.fps - 1) > _FPS_TOLERANCE:
+        return f"the video runs at {float(video.fps):g} fps, the dataset at {float(source.fps):g}"
+    return None
+
+
+def _with_clip(episode: Sound, camera: str, found: _Clips) -> Sound:
+    return replace(episode, clips={**episode.clips, camera: found[episode.episode]})
+
+
+def _looked_at(
+    paths: Sequence[Path], threads: int, scratch: Path
+) -> Iterator[tuple[Path, media.Video | ComposeError]]:
+    """Each video, or why it cannot be read."""
+
+    def look(path: Path) -> media.Video | ComposeError:
+        try:
+            video = media.probe(path, scratch=scratch)
+            media.pieces(video, [(0, video.frames)])
+            return video
+        except (MediaError, SourceBroken, OutputUnwritable) as error:
+            return error
+
+    with ThreadPoolExecutor(threads) as pool:
+        yield from zip(paths, pool.map(look, paths), strict=True)
+
+
+def _placed(path: Path, episodes: Sequence[Sound], told: _Clips, frames: int) -> tuple[_Clips, bool]:
+    """The clips of a file's episodes that can be trusted, and whether they are others than was told."""
+    inside = {e.episode: told[e.episode] for e in episodes if _fits(told[e.episode], e, frames)}
+    apart = {n: clip for n, clip in inside.items() if not _overlaps(n, episodes, inside)}
+    if len(apart) == len(episodes):
+        return apart, False
+    lengths = [e.length for e in episodes]
+    if sum(lengths) == frames:
+        starts = accumulate(lengths, initial=0)
+        return {e.episode: Clip(path, at) for e, at in zip(episodes, starts, strict=False)}, True
+    return apart, False
+
+
+def _fits(clip: Clip, episode: Sound, frames: int) -> bool:
+    return clip.from_frame >= 0 and clip.from_frame + episode.length <= frames
+
+
+def _overlaps(number: int, episodes: Iterable[Sound], inside: Mapping[int, Clip]) -> bool:
+    """Whether another episode's clip has some of the frames."""
+    lengths = {e.episode: e.length for e in episodes}
+    first = inside[number].from_frame
+    end = first + lengths[number]
+    return any(
+        other != number and clip.from_frame < end and first < clip.from_frame + lengths[other]
+        for other, clip in inside.items()
+    )
+
+
+def _outside(source: Source, camera: str, episode: Sound, clip: Clip, frames: int) -> Dropped:
+    end = clip.from_frame + episode.length
+    if _fits(clip, episode, frames):
+        what = "has frames of other episodes"
+    else:
+        what = f"is frames {clip.from_frame} to {end - 1} of a video of {frames}"
+    reason = f'camera "{camera}": its clip {what}'
+    return Dropped(source.name, episode.episode, reason, str(clip.video_file))
