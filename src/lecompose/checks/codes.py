@@ -9,10 +9,10 @@ from lecompose import formats
 Severity = Literal["error", "warning"]
 
 _ANEW = "lecompose merge DATASET -o OUT, which writes this anew"
-_AGAIN = "fetch or record the file again, or leave its episodes out: lecompose delete"
+_AGAIN = "fetch or record the file again; lecompose repair DATASET -o OUT saves the others"
 _INFO = "correct meta/info.json"
 _STATS = "lecompose stats DATASET -o OUT, which computes them anew"
-_VIDEO = "record or encode the video again, or leave its episodes out: lecompose delete"
+_VIDEO = "record or encode the video again; lecompose repair DATASET -o OUT saves the others"
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ PROMISES = (
     _error(
         "episode_rows",
         "Each listed episode has its length of rows, together in one file, frame_index running from 0.",
-        "correct its length, or leave the episode out: lecompose delete",
+        "lecompose repair DATASET -o OUT, which corrects lengths and leaves out what is torn",
     ),
     _error(
         "episodes_listed",
@@ -174,7 +174,7 @@ PROMISES = (
     _error(
         "frame_times",
         "The timestamp of frame i is i / fps, within LeRobot's tolerance. Videos are read by it.",
-        "correct fps, or leave the episode out: lecompose delete",
+        "correct fps; lecompose repair DATASET -o OUT times jittery frames anew",
         "fps",
         values={"tolerance_s": formats.TOLERANCE_S},
     ),
@@ -222,7 +222,7 @@ PROMISES = (
     _error(
         "video_named",
         "v3.0: each episode names a video file for each camera, or the camera is hollow.",
-        "leave the episode out: lecompose delete, or the camera: lecompose merge --features common",
+        "lecompose repair DATASET -o OUT, which leaves the episode out, or with --remove the camera",
     ),
     _error("video_present", "The video file of every episode and camera is there.", _AGAIN),
     _error("video_readable", "Every video file can be read.", _AGAIN),
@@ -250,7 +250,7 @@ PROMISES = (
     _error(
         "video_order",
         "v3.0: a camera's files, from 000/000, and the clips in them follow the episodes; none overlap.",
-        "correct videos/…/from_timestamp; where only the order is off, lecompose merge DATASET -o OUT",
+        "lecompose repair DATASET -o OUT, which corrects pointers; where only the order is off, merge",
         "fps",
     ),
     _error("video_size", "The frames of a video have the declared height and width.", _INFO),
