@@ -95,6 +95,45 @@ def test_several_breaks_at_once(version: str, make_dataset: Record) -> None:
     assert {"video_readable", "data_readable", "lfs_pulled", "info_fps", "info_splits"} <= codes
 
 
+SPOILT: dict[str, Callable[[bytes], bytes] | None] = {
+    "gone": None,
+    "half": lambda content: content[: len(content) // 2],
+    "garbage": lambda content: bytes((byte * 7 + 13) % 256 for byte in content),
+    "other JSON": lambda content: b"[null]\n",
+    "deep JSON": lambda content: b'{"a":' * 100_000,
+}
+
+
+@pytest.mark.parametrize("version", ["v2.1", "v3.0"])
+@pytest.mark.parametrize("how", SPOILT)
+def test_no_spoilt_file_goes_unnoticed(how: str, version: str, make_dataset: Record) -> None:
+    """Each file of a dataset in turn; what is found never names the folder on this machine."""
+    root, spoil = make_dataset(version=version, **SETTINGS), SPOILT[how]
+    for path in [path for path in sorted(root.rglob("*")) if path.is_file()]:
+        content = path.read_bytes()
+        path.unlink() if spoil is None else path.write_bytes(spoil(content))
+        found = lecompose.check(root)
+        assert found, path
+        assert all(str(root) not in f.problem for f in found)
+        path.write_bytes(content)
+    assert lecompose.check(root) == []
+
+
+@pytest.mark.parametrize("value", [None, 5, "x", [], {"a": None}, 10**30], ids=repr)
+def test_info_may_say_anything(value: object, make_dataset: Record) -> None:
+    root = make_dataset(version="v3.0", **SETTINGS)
+    path = root / "meta/info.json"
+    said = json.loads(path.read_text())
+    for field in said:
+        path.write_text(json.dumps(said | {field: value}))
+        lecompose.check(root)
+    for name in ("action", "observation.images.front", "timestamp"):
+        for field in ("dtype", "shape", "names", "info"):
+            spec = said["features"][name] | {field: value}
+            path.write_text(json.dumps(said | {"features": said["features"] | {name: spec}}))
+            lecompose.check(root)
+
+
 @pytest.mark.parametrize("what", ["nothing", "empty", "photos", "file"])
 def test_what_is_no_dataset_is_refused(what: str, tmp_path: Path) -> None:
     root = tmp_path / what

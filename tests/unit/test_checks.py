@@ -13,7 +13,7 @@ from broken import TABLE
 
 from lecompose import templates
 from lecompose.catalog import Catalog, open_catalog
-from lecompose.checks import PASSED_ON, PROMISES, REQUIREMENTS, Finding, facts, findings, requirements
+from lecompose.checks import CODES, PASSED_ON, PROMISES, REQUIREMENTS, Finding, facts, findings, requirements
 from lecompose.engine import Engine
 from lecompose.errors import MediaError, VerifyError
 from lecompose.stages.verify import verify
@@ -304,7 +304,8 @@ def test_every_promise_is_broken_once() -> None:
 def test_every_file_of_sql_verify_is_a_promise() -> None:
     files = {name.removeprefix("verify/") for name in templates.names() if name.startswith("verify/")}
     assert files == NAMES | ASIDE
-    assert {*REQUIREMENTS, *PASSED_ON} < NAMES
+    assert set(REQUIREMENTS) < NAMES
+    assert {*PASSED_ON, *NAMES} < set(CODES)
 
 
 # Sound datasets -----------------------------------------------------------------------------------
