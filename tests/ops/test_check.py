@@ -67,6 +67,12 @@ def test_the_table_knows_no_other_codes() -> None:
     assert {code for broken in TABLE for code in broken.codes} <= set(CODES)
 
 
+def test_a_remedy_that_promises_a_merge_is_true() -> None:
+    promised = {code.name for code in CODES.values() if "lecompose merge" in code.remedy}
+    refused = {code for broken in TABLE if isinstance(broken.merge, int) for code in broken.codes}
+    assert promised & refused == set()
+
+
 @pytest.mark.parametrize("version", ["v2.0", "v2.1", "v3.0"])
 def test_what_the_table_breaks_is_sound(version: str, recorded: Record) -> None:
     assert lecompose.check(recorded(version=version, **SETTINGS)) == []

@@ -9,7 +9,8 @@ from lecompose import formats
 Severity = Literal["error", "warning"]
 
 _ANEW = "lecompose merge DATASET -o OUT, which writes this anew"
-_AGAIN = "fetch or record the file again, or leave its episodes out: lecompose delete"
+_VIDEO_AGAIN = "fetch or record the file again, or leave its episodes out: lecompose delete"
+_AGAIN = "fetch or record the file again"
 _INFO = "correct meta/info.json"
 _STATS = "lecompose stats DATASET -o OUT, which computes them anew"
 _VIDEO = "record or encode the video again, or leave its episodes out: lecompose delete"
@@ -146,7 +147,7 @@ PROMISES = (
     _error(
         "episode_rows",
         "Each listed episode has its length of rows, together in one file, frame_index running from 0.",
-        "correct its length, or leave the episode out: lecompose delete",
+        "correct the episode's length in the list, or fetch or record its data again",
     ),
     _error(
         "episodes_listed",
@@ -175,7 +176,7 @@ PROMISES = (
     _error(
         "frame_times",
         "The timestamp of frame i is i / fps, within LeRobot's tolerance. Videos are read by it.",
-        "correct fps, or leave the episode out: lecompose delete",
+        "correct fps in meta/info.json, or the timestamps",
         "fps",
         values={"tolerance_s": formats.TOLERANCE_S},
     ),
@@ -223,10 +224,10 @@ PROMISES = (
     _error(
         "video_named",
         "v3.0: each episode names a video file for each camera, or the camera is hollow.",
-        "leave the episode out: lecompose delete, or the camera: lecompose merge --features common",
+        "leave the episode out: lecompose delete",
     ),
-    _error("video_present", "The video file of every episode and camera is there.", _AGAIN),
-    _error("video_readable", "Every video file can be read.", _AGAIN),
+    _error("video_present", "The video file of every episode and camera is there.", _VIDEO_AGAIN),
+    _error("video_readable", "Every video file can be read.", _VIDEO_AGAIN),
     _error(
         "video_spans",
         "An episode's clip lies inside its file, on whole frames, and is as long as its data.",
@@ -297,7 +298,7 @@ DECODING = (
 )
 
 # What a source must keep so that its episodes can be told apart and copied whole.
-REQUIREMENTS = ("episodes_unique", "episode_rows", "frame_times", "task_indices", "video_named")
+REQUIREMENTS = ("episodes_unique", "episode_rows", "frame_times", "task_indices")
 # What a composition passes on as it is, and is therefore no promise of its output.
 PASSED_ON = ("robot_type", "feature_names", "video_size", "video_alike")
 # What no composition can carry.
