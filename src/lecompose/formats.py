@@ -150,6 +150,9 @@ def feature(name: str, spec: object) -> Feature:
         raise SourceBroken(f'feature "{name}": needs a dtype and a shape, has {json.dumps(spec)[:200]}')
     if dtype not in _ARROW and dtype not in (*_VISUAL, "language"):
         raise SourceBroken(f'feature "{name}": dtype "{dtype}" is none that LeRobot knows')
+    for key in ("info", "video_info"):
+        if not isinstance(said.get(key), Mapping | None):
+            raise SourceBroken(f'feature "{name}": {key} is {json.dumps(said[key])[:200]}, must be an object')
     if "/" in name or "\0" in name or name in ("", ".", ".."):
         raise SourceBroken(f'feature "{name}": a feature name may not contain "/"')
     return Feature(name, dtype, tuple(int(n) for n in shape), dict(said))

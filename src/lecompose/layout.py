@@ -322,9 +322,11 @@ def _looked_at(
 
 
 def _look_at(
-    path: str, clips: list[dict[str, Any]], rates: Mapping[str, Fraction], scratch: Path
+    path: str | None, clips: list[dict[str, Any]], rates: Mapping[str, Fraction], scratch: Path
 ) -> tuple[media.Video, list[dict[str, Any]]] | ComposeError:
     try:
+        if path is None:
+            raise SourceBroken("the episode list names no video file. Try: lecompose repair")
         video = media.probe(Path(path), scratch=scratch)
         _refuse_other_rate(video, rates[clips[0]["src_dataset"]])
         spans = [(c["from_frame"], c["to_frame"]) for c in clips]

@@ -188,6 +188,7 @@ METADATA: list[Broken] = [
     Broken("fps in words", info(fps="thirty"), names("info_fps"), 3),
     Broken("fractional fps", info(fps=29.97), off("fps_whole"), 3),
     Broken("wrong totals", info(total_frames=19, total_episodes=4), names("info_totals")),
+    Broken("robot_type that is no text", info(robot_type=5), off("robot_type"), WORKS),
     Broken("wrong splits", info(splits={"train": "0:9"}), off("info_splits")),
     Broken("null chunk size", info(chunks_size=None), names("info_limits")),
     Broken("chunk size in words", info(chunks_size="many"), names("info_limits"), 3, V2),

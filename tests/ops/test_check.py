@@ -67,6 +67,12 @@ def test_the_table_knows_no_other_codes() -> None:
     assert {code for broken in TABLE for code in broken.codes} <= set(CODES)
 
 
+def test_a_remedy_that_promises_a_merge_is_true() -> None:
+    promised = {code.name for code in CODES.values() if "lecompose merge" in code.remedy}
+    refused = {code for broken in TABLE if isinstance(broken.merge, int) for code in broken.codes}
+    assert promised & refused == set()
+
+
 @pytest.mark.parametrize("version", ["v2.0", "v2.1", "v3.0"])
 def test_what_the_table_breaks_is_sound(version: str, recorded: Record) -> None:
     assert lecompose.check(recorded(version=version, **SETTINGS)) == []
@@ -93,6 +99,45 @@ def test_several_breaks_at_once(version: str, make_dataset: Record) -> None:
             broken.damage(root)
     codes = {f.code for f in lecompose.check(root)}
     assert {"video_readable", "data_readable", "lfs_pulled", "info_fps", "info_splits"} <= codes
+
+
+SPOILT: dict[str, Callable[[bytes], bytes] | None] = {
+    "gone": None,
+    "half": lambda content: content[: len(content) // 2],
+    "garbage": lambda content: bytes((byte * 7 + 13) % 256 for byte in content),
+    "other JSON": lambda content: b"[null]\n",
+    "deep JSON": lambda content: b'{"a":' * 100_000,
+}
+
+
+@pytest.mark.parametrize("version", ["v2.1", "v3.0"])
+@pytest.mark.parametrize("how", SPOILT)
+def test_no_spoilt_file_goes_unnoticed(how: str, version: str, make_dataset: Record) -> None:
+    """Each file of a dataset in turn; what is found never names the folder on this machine."""
+    root, spoil = make_dataset(version=version, **SETTINGS), SPOILT[how]
+    for path in [path for path in sorted(root.rglob("*")) if path.is_file()]:
+        content = path.read_bytes()
+        path.unlink() if spoil is None else path.write_bytes(spoil(content))
+        found = lecompose.check(root)
+        assert found, path
+        assert all(str(root) not in f.problem for f in found)
+        path.write_bytes(content)
+    assert lecompose.check(root) == []
+
+
+@pytest.mark.parametrize("value", [None, "x", {"a": None}, 10**30], ids=repr)
+def test_info_may_say_anything(value: object, make_dataset: Record) -> None:
+    root = make_dataset(version="v3.0", **SETTINGS)
+    path = root / "meta/info.json"
+    said = json.loads(path.read_text())
+    for field in said:
+        path.write_text(json.dumps(said | {field: value}))
+        lecompose.check(root)
+    for name in ("action", "observation.images.front"):
+        for field in ("dtype", "shape", "names", "info"):
+            spec = said["features"][name] | {field: value}
+            path.write_text(json.dumps(said | {"features": said["features"] | {name: spec}}))
+            lecompose.check(root)
 
 
 @pytest.mark.parametrize("what", ["nothing", "empty", "photos", "file"])

@@ -13,7 +13,7 @@ from broken import TABLE
 
 from lecompose import templates
 from lecompose.catalog import Catalog, open_catalog
-from lecompose.checks import PASSED_ON, PROMISES, REQUIREMENTS, Finding, facts, findings, requirements
+from lecompose.checks import CODES, PASSED_ON, PROMISES, REQUIREMENTS, Finding, facts, findings, requirements
 from lecompose.engine import Engine
 from lecompose.errors import MediaError, VerifyError
 from lecompose.stages.verify import verify
@@ -304,7 +304,8 @@ def test_every_promise_is_broken_once() -> None:
 def test_every_file_of_sql_verify_is_a_promise() -> None:
     files = {name.removeprefix("verify/") for name in templates.names() if name.startswith("verify/")}
     assert files == NAMES | ASIDE
-    assert {*REQUIREMENTS, *PASSED_ON} < NAMES
+    assert set(REQUIREMENTS) < NAMES
+    assert {*PASSED_ON, *NAMES} < set(CODES)
 
 
 # Sound datasets -----------------------------------------------------------------------------------
@@ -388,7 +389,7 @@ def test_a_violation_says_where(make_dataset: Record, opened: Callable[..., Cata
         episode=1,
         feature=None,
         problem="frame_index does not run 0 to 9 in row order",
-        remedy="correct its length, or leave the episode out: lecompose delete",
+        remedy="correct the episode's length in the list, or fetch or record its data again",
         src_dataset="spoilt",
     )
     assert str(found) == f"episode_rows: episode 1: {found.problem} ({DATA[0]})"

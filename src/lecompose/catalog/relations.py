@@ -157,9 +157,13 @@ def dataset_rows(sources: tuple[Source, ...]) -> pa.Table:
             "root": pa.array([str(s.root) for s in sources], pa.string()),
             "version": pa.array([s.version for s in sources], pa.string()),
             "fps": pa.array([float(s.fps) for s in sources], pa.float64()),
-            "robot_type": pa.array([s.info.get("robot_type") for s in sources], pa.string()),
+            "robot_type": pa.array([_text(s.info.get("robot_type")) for s in sources], pa.string()),
         }
     )
+
+
+def _text(value: object) -> str | None:
+    return value if value is None or isinstance(value, str) else json.dumps(value)
 
 
 def feature_rows(sources: tuple[Source, ...]) -> pa.Table:

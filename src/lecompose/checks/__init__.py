@@ -104,7 +104,7 @@ def findings(
 
 
 def requirements(catalog: Catalog) -> list[Finding]:
-    """What keeps the episodes of open sources from being composed faithfully; videos that are named aside."""
+    """What keeps the episodes of open sources from being composed faithfully; videos aside."""
     return _broken(catalog, [CODES[name] for name in REQUIREMENTS])
 
 

@@ -77,6 +77,7 @@ READING = (
         " paths with the first, and refuses to load with others.",
         _INFO,
     ),
+    _warning("robot_type", "robot_type is text, or null.", _INFO),
     _error("feature_specs", "Every feature has a name, a dtype that LeRobot knows, and a shape.", _INFO),
     _error(
         "episode_fields",
@@ -296,9 +297,9 @@ DECODING = (
 )
 
 # What a source must keep so that its episodes can be told apart and copied whole.
-REQUIREMENTS = ("episodes_unique", "episode_rows", "frame_times", "task_indices", "video_named")
+REQUIREMENTS = ("episodes_unique", "episode_rows", "frame_times", "task_indices")
 # What a composition passes on as it is, and is therefore no promise of its output.
-PASSED_ON = ("feature_names", "video_size", "video_alike")
+PASSED_ON = ("robot_type", "feature_names", "video_size", "video_alike")
 # What no composition can carry.
 REMARKS = ("episodes_listed",)
 

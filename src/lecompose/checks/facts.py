@@ -318,7 +318,7 @@ def _stats_lines(path: Path) -> Iterator[tuple[int, dict[str, dict[str, Any]]]]:
     """
     if not path.is_file():
         return
-    with path.open(encoding="utf-8") as lines:
+    with path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             try:
                 row = json.loads(line)

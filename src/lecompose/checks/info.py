@@ -1,7 +1,6 @@
 """A source by an info.json that may say anything: what is wrong is noted, and the usual taken instead."""
 
 import json
-import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,8 @@ from lecompose.errors import SourceBroken
 from lecompose.formats import Feature
 
 _USUAL_FPS = 30
+# Nothing records faster; times and places computed with more would overflow.
+_MOST_FPS, _MOST_FILES = 1_000_000, 2**31
 _SIZES = ("data_files_size_in_mb", "video_files_size_in_mb")
 
 
@@ -30,6 +31,8 @@ def source_of(root: Path, given: str, reading: Reading) -> Source | None:
     version = _version(root, info, path, reading)
     if version is None:
         return None
+    if not isinstance(info.get("robot_type"), str | None):
+        reading.note("robot_type", path, f"robot_type is {_json(info['robot_type'])}, must be text or null")
     known = {**info, **_fps(info, path, reading), **_limits(info, version, path, reading)}
     known |= _templates(info, version, path, reading)
     return Source(
@@ -61,7 +64,7 @@ def _laid_out(meta: Path) -> str | None:
 
 def _fps(info: Mapping[str, Any], path: Path, reading: Reading) -> dict[str, Any]:
     fps: Any = info.get("fps")
-    if not _is_above_0(fps, (int, float)) or fps == math.inf:
+    if not _is_above_0(fps, (int, float)) or fps > _MOST_FPS:
         shown = "missing" if "fps" not in info else _json(fps)
         reading.note("info_fps", path, f"fps is {shown}, must be a number above 0", lacks="fps")
         return {"fps": _USUAL_FPS}
@@ -75,10 +78,14 @@ def _limits(info: Mapping[str, Any], version: str, path: Path, reading: Reading)
     is_v3 = version == formats.V30
     for name in ("chunks_size", *(_SIZES if is_v3 else ())):
         said = info.get(name)
-        if not _is_above_0(said, int if name == "chunks_size" else (int, float)):
+        if not (_is_chunk(said) if name == "chunks_size" else _is_above_0(said, (int, float))):
             shown = _json(said) if name in info else "missing"
             reading.note("info_limits", path, f"{name} is {shown}, must be a number above 0")
-    return {} if _is_above_0(info.get("chunks_size"), int) else {"chunks_size": 1000}
+    return {} if _is_chunk(info.get("chunks_size")) else {"chunks_size": 1000}
+
+
+def _is_chunk(said: Any) -> bool:
+    return _is_above_0(said, int) and bool(said < _MOST_FILES)
 
 
 def _is_above_0(said: object, kind: Any) -> bool:

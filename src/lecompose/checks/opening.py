@@ -95,7 +95,8 @@ def _look_at_the_rest(engine: Engine, source: Source, reading: Reading) -> None:
     if not totals["episodes"]:
         reading.lacking.add("stats_facts")  # of nothing there are no statistics
     elif "declared" not in reading.lacking:
-        with reading.guarded("metadata_readable", source.root / "meta"):
+        name = "episodes" if source.is_v3 else "episodes.jsonl"
+        with reading.guarded("metadata_readable", source.root / "meta" / name):
             custom_of(engine, source)
         with reading.guarded("metadata_readable", source.root / LINEAGE_PATH):
             lineage_of(engine, source)

@@ -67,6 +67,7 @@ class Reading:
         self.unreadable.add(path)
         pointer = is_pointer(path)
         problem = "a Git LFS pointer, not the file itself" if pointer else told(error, path)
+        problem = problem.replace(f"{self.root}/", "")
         self.note(
             "lfs_pulled" if pointer else code, path, problem, episode=episode, feature=feature, lacks=lacks
         )
