@@ -1,9 +1,6 @@
-"""Where outputs go: whether they may, the hidden folder they are made in, and how they are put in place."""
+"""Where outputs go, and whether they may."""
 
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,34 +46,6 @@ def _can_be_folder(name: str) -> bool:
 
 def is_dataset(folder: Path) -> bool:
     return (folder / "meta" / "info.json").is_file()
-
-
-@contextmanager
-def workspace(destination: Path) -> Iterator[Path]:
-    """A hidden folder on the destination's file system; gone afterwards unless the process is killed.
-
-    It lies beside the destination, but inside of a folder that is there to receive several outputs.
-    Errors: OutputUnwritable where it cannot be made.
-    """
-    receives = destination.is_dir() and not is_dataset(destination)
-    home = destination if receives else destination.parent
-    made = [p for p in (home, *home.parents) if not p.exists()]
-    folder: Path | None = None
-    try:
-        try:
-            home.mkdir(parents=True, exist_ok=True)
-            folder = Path(tempfile.mkdtemp(prefix=f".{destination.name}.lecompose-", dir=home))
-        except OSError as error:
-            raise OutputUnwritable(
-                f"cannot write beside the output: {error.strerror or error}. Try: another -o. ({home})"
-            ) from error
-        yield folder
-    finally:
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
-        for parent in made:
-            if parent.is_dir() and not any(parent.iterdir()):
-                parent.rmdir()
 
 
 def refuse_taken(destinations: Destinations, *, overwrite: bool, roots: Sequence[Path]) -> None:

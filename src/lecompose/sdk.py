@@ -14,7 +14,7 @@ import pyarrow as pa
 from lecompose import plan
 from lecompose.catalog import Catalog, open_catalog
 from lecompose.datasets import Datasets
-from lecompose.destination import Destinations, refuse_taken, several, single, workspace
+from lecompose.destination import Destinations, refuse_taken, several, single
 from lecompose.engine import Engine
 from lecompose.errors import RequestError, SourceBroken, listed
 from lecompose.execute import execute
@@ -24,6 +24,7 @@ from lecompose.plan.selection import Episodes
 from lecompose.report import Report, preview
 from lecompose.request import Named, Options, PathLike, Settings, Sources, command, destination, named
 from lecompose.stages.verify import Violation, remarks, requirements, violations
+from lecompose.staging import Staging, settle, workspace
 from lecompose.statistics import Wanted
 from lecompose.summary import Summary, summarise
 from lecompose.survey import survey
@@ -285,10 +286,11 @@ def _composed(
     """
     start = time.perf_counter()
     overwrite = settings.overwrite
+    mended = () if settings.dry_run else settle(to.root)
     refuse_taken(to, overwrite=overwrite, roots=[])
     with (
-        _scratch(to.root, dry_run=settings.dry_run) as scratch,
-        _engine(scratch, settings.threads, settings.memory) as engine,
+        _staging(to.root, dry_run=settings.dry_run) as staging,
+        _engine(staging.scratch, settings.threads, settings.memory) as engine,
     ):
         catalog = open_catalog(engine, given.paths, names=given.names)
         roots = [s.root for s in catalog.sources]
@@ -307,8 +309,8 @@ def _composed(
         layout = lay_out(
             catalog,
             target,
-            scratch=scratch,
-            notes=(*_repeated(catalog), *_unlisted(catalog), *notes),
+            scratch=staging.scratch,
+            notes=(*mended, *_repeated(catalog), *_unlisted(catalog), *notes),
             reencode=settings.reencode,
         )
         if settings.dry_run:
@@ -317,7 +319,7 @@ def _composed(
             layout,
             to,
             command=text,
-            staging=scratch,
+            staging=staging,
             overwrite=overwrite,
             progress=settings.told,
             planned_s=time.perf_counter() - start,
@@ -353,13 +355,14 @@ def _engine(scratch: Path, threads: int | None, memory: str | None) -> Iterator[
 
 
 @contextmanager
-def _scratch(destination: Path, *, dry_run: bool) -> Iterator[Path]:
-    if dry_run:
-        with TemporaryDirectory(prefix="lecompose-") as folder:
-            yield Path(folder)
-    else:
-        with workspace(destination) as folder:
-            yield folder
+def _staging(destination: Path, *, dry_run: bool) -> Iterator[Staging]:
+    """Where a run works; where nothing is to be written, away from the destination."""
+    if not dry_run:
+        with workspace(destination) as staging:
+            yield staging
+        return
+    with TemporaryDirectory(prefix="lecompose-") as folder:
+        yield Staging(Path(folder), None, [])
 
 
 def _repeated(catalog: Catalog) -> Iterator[str]:

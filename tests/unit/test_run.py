@@ -12,13 +12,14 @@ from lecompose.catalog.custom import Custom
 from lecompose.engine import Engine
 from lecompose.layout import Layout
 from lecompose.run import Run, Silent
+from lecompose.staging import Staging
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Iterator[Run]:
     engine = Engine(scratch=tmp_path, threads=2)
     layout = Layout(Catalog(engine, (), Custom((), 0)), None, None, (), {}, ())  # type: ignore[arg-type]
-    yield Run(layout, {}, {}, tmp_path, Silent(), "lecompose merge")
+    yield Run(layout, {}, {}, tmp_path, Silent(), "lecompose merge", Staging(tmp_path, None, []))
     engine.close()
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import duckdb
@@ -23,7 +24,7 @@ class Engine:
     into `scratch`.
     Every call names a template of `sql/`; `context` shapes it (names, blocks), keyword values are
     bound. Results are read to the end before a call returns, but for `stream`, which has a cursor
-    of its own. Safe to share between threads for `stream` and `run`.
+    of its own. Safe to share between threads for `stream`, `run` and `interrupt`.
     """
 
     def __init__(self, *, scratch: Path, threads: int | None = None, memory: str | None = None) -> None:
@@ -36,6 +37,8 @@ class Engine:
             config["memory_limit"] = _checked(memory)
         with translated("engine settings", wrong=RequestError):
             self._con = duckdb.connect(":memory:", config=config)
+        self._cursors: set[duckdb.DuckDBPyConnection] = set()
+        self._cursors_lock = Lock()
         # COPY marks columns REQUIRED where statistics show no NULL: two files of one dataset could differ.
         self._con.execute("set disabled_optimizers = 'statistics_propagation'")
         # Footers of a row group an episode are large, and would be parsed at each use of a view.
@@ -46,6 +49,24 @@ class Engine:
 
     def close(self) -> None:
         self._con.close()
+
+    def interrupt(self) -> None:
+        """End the statements that other threads are running; they see a KeyboardInterrupt."""
+        with self._cursors_lock:
+            for con in (self._con, *self._cursors):
+                con.interrupt()
+
+    @contextmanager
+    def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection of its own for one thread."""
+        with self._con.cursor() as cursor:
+            with self._cursors_lock:
+                self._cursors.add(cursor)
+            try:
+                yield cursor
+            finally:
+                with self._cursors_lock:
+                    self._cursors.discard(cursor)
 
     def _setting(self, name: str) -> Any:
         # fetchall, not fetchone: a half-read result blocks the connection.
@@ -82,7 +103,7 @@ class Engine:
 
     def run(self, template: str, context: Context | None = None, /, **values: object) -> None:
         """Execute a statement that gives no rows (COPY)."""
-        with translated(template, writing=True), self._con.cursor() as cursor:
+        with translated(template, writing=True), self._cursor() as cursor:
             cursor.execute(render(template, **(context or {})), values).fetchall()
 
     @contextmanager
@@ -90,7 +111,7 @@ class Engine:
         self, template: str, context: Context | None = None, /, *, batch_rows: int, **values: object
     ) -> Iterator[pa.RecordBatchReader]:
         """Record batches of at most `batch_rows`, in row order, read lazily on a cursor of their own."""
-        with translated(template), self._con.cursor() as cursor:
+        with translated(template), self._cursor() as cursor:
             yield self._relation(cursor, template, context, values).to_arrow_reader(batch_rows)
 
     def copy_batches(
@@ -110,7 +131,7 @@ class Engine:
                 raise
 
         try:
-            with translated(template, writing=True), self._con.cursor() as cursor:
+            with translated(template, writing=True), self._cursor() as cursor:
                 cursor.register("batches", pa.RecordBatchReader.from_batches(schema, guarded()))
                 cursor.execute(render(template), values).fetchall()
         except ComposeError:

@@ -49,7 +49,8 @@ def video(run: Run) -> None:
 
     Errors: MediaError where a source cannot be read or does not land where the layout says; OutputUnwritable.
     """
-    files, clips = list(_files(run)), _clips(run)
+    files = run.unfinished(list(_files(run)))
+    clips = _clips(run, files)
     run.progress.stage("video", sum(f.size_bytes for f in files) + sum(c.size_bytes for c in clips))
     encoded = _encode(run, clips)
     run.each(files, lambda file: _write_file(run, file, encoded))
@@ -65,8 +66,9 @@ def _files(run: Run) -> Iterator[_File]:
         yield _File(run.folders[output] / name, segments)
 
 
-def _clips(run: Run) -> list[_Clip]:
-    """Every clip to be encoded, once."""
+def _clips(run: Run, files: list[_File]) -> list[_Clip]:
+    """Every clip that is to be encoded for these files, once."""
+    needed = {_span(s) for file in files for s in file.segments if s["encoded"]}
     rows = run.engine.rows("layout/reencoded")
     sizes: dict[_Span, int] = {}
     wanted: dict[_Span, list[Reencoded]] = defaultdict(list)
@@ -74,7 +76,8 @@ def _clips(run: Run) -> list[_Clip]:
         span = (row["video_file"], row["from_frame"], row["to_frame"])
         sizes[span] = row["size_bytes"]
         wanted[span].append(reencoded)
-    return [_Clip(span, size, wanted[span]) for span, size in sizes.items()]
+    run.reencoded.extend(clip for span in sizes.keys() - needed for clip in wanted[span])
+    return [_Clip(span, size, wanted[span]) for span, size in sizes.items() if span in needed]
 
 
 def _encode(run: Run, clips: list[_Clip]) -> dict[_Span, media.Video]:
@@ -110,7 +113,7 @@ def _write_file(run: Run, file: _File, encoded: dict[_Span, media.Video]) -> Non
     cuts = [_segment(run, row, encoded) for row in file.segments]
     written = media.concat(cuts, file.path, fps=run.target.fps, on_bytes=run.advance)
     _refuse_elsewhere(file, written)
-    run.count("files_written", 1)
+    run.finish(file.path)
     if file.segments[0]["encoded"]:
         run.count("bytes_encoded", written.bytes_copied + written.bytes_remuxed)
     else:
@@ -119,10 +122,14 @@ def _write_file(run: Run, file: _File, encoded: dict[_Span, media.Video]) -> Non
 
 
 def _segment(run: Run, row: dict[str, Any], encoded: dict[_Span, media.Video]) -> media.Segment:
-    span = (row["video_file"], row["src_from_frame"], row["src_to_frame"])
+    span = _span(row)
     if row["encoded"]:
         return media.Segment(encoded[span], 0, encoded[span].frames)
     return media.Segment(run.layout.videos[span[0]], *span[1:])
+
+
+def _span(row: dict[str, Any]) -> _Span:
+    return row["video_file"], row["src_from_frame"], row["src_to_frame"]
 
 
 def _refuse_elsewhere(file: _File, written: media.Written) -> None:
