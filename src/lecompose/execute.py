@@ -120,4 +120,5 @@ def _room(run: Run) -> str:
 
 def _note_resumed(run: Run) -> None:
     if count := run.counted["files_resumed"]:
-        run.notes.append(f"{count:,} files were taken over from a run that was killed")
+        files = "1 file was" if count == 1 else f"{count:,} files were"
+        run.notes.append(f"{files} taken over from a run that was killed")

@@ -76,6 +76,9 @@ class Staging:
                 f"{removed:,} bytes that a killed run had written for another request were removed."
                 f" ({self.folder})"
             )
+        for move in self._left_moves():
+            if move.done:  # what it replaced is no longer wanted, and its place is
+                shutil.rmtree(move.aside, ignore_errors=True)
         self.held = {name: file for name, file in files.items() if (self.folder / name).is_file()}
         header = {"lecompose": __version__, "fingerprint": fingerprint, "command": command}
         records = [header, *({"file": name} | asdict(file) for name, file in self.held.items())]

@@ -37,10 +37,9 @@ class Move:
     @property
     def keeper(self) -> Path | None:
         """Where beside the destination the old folder is; None where it stands in its place, or is none."""
-        for path in (self.staged, self.aside) if self.replaces else ():
-            if inode(path) == self.replaces:
-                return path
-        return None
+        if self.replaces and inode(self.staged) == self.replaces:
+            return self.staged
+        return self.aside if inode(self.aside) else None
 
 
 def carry_out(move: Move) -> None:

@@ -1,0 +1,88 @@
+"""Commands, the place where they are run, and what may be found there afterwards."""
+
+import hashlib
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+Tree = dict[str, str]
+
+
+def tree(root: Path) -> Tree:
+    """Every name under `root`, folders too, and the digest of what it holds; empty where there is nothing."""
+    return {
+        path.relative_to(root).as_posix(): _digest(path) for path in sorted(root.rglob("*")) if root.is_dir()
+    }
+
+
+def _digest(path: Path) -> str:
+    if path.is_symlink():
+        return f"link to {path.readlink()}"
+    return hashlib.blake2b(path.read_bytes()).hexdigest() if path.is_file() else "folder"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A command; `outputs` are the folders that it makes in the arena, `replaces` whether older ones are there.
+
+    `beside` is what else stands in the arena before, and has to stand there afterwards.
+    """
+
+    name: str
+    arguments: tuple[str, ...]
+    sources: tuple[Path, ...]
+    outputs: tuple[str, ...]
+    replaces: bool = False
+    beside: tuple[str, ...] = ()
+
+    def command(self, home: Path, *, overwrite: bool = False) -> list[str]:
+        """The words of the command line; `@out` is a path in the arena."""
+        said = [str(home / word[1:]) if word.startswith("@") else word for word in self.arguments]
+        options = ["--overwrite"] if self.replaces or overwrite else []
+        return [said[0], *map(str, self.sources), *said[1:], *options, "--json"]
+
+
+@dataclass(frozen=True)
+class Arena:
+    """A folder in which one command is run, as often as it takes."""
+
+    home: Path
+    job: Job
+    old: Path
+
+    def prepare(self) -> None:
+        shutil.rmtree(self.home, ignore_errors=True)
+        self.home.mkdir(parents=True)
+        for name in self.job.beside:
+            (self.home / name).mkdir(parents=True)
+            (self.home / name / "photo.png").write_bytes(b"precious")
+        for name in self.job.outputs if self.job.replaces else ():
+            shutil.copytree(self.old, self.home / name)
+
+    @cached_property
+    def before(self) -> Tree:
+        return tree(self.old)
+
+    def found(self) -> list[Tree]:
+        """What stands at each destination."""
+        return [tree(self.home / name) for name in self.job.outputs]
+
+    def state(self, results: Sequence[Tree]) -> list[str]:
+        """What each destination holds: "old" (which is nothing where nothing was replaced), "new", or "wrong"."""
+        old = self.before if self.job.replaces else {}
+        return [
+            "new" if now == new else "old" if now == old else "wrong"
+            for now, new in zip(self.found(), results, strict=True)
+        ]
+
+    def left_over(self) -> list[str]:
+        """What is in the arena that is neither an output nor was there before."""
+        known = {Path(name).parts[0] for name in (*self.job.outputs, *self.job.beside)}
+        strange = [path for path in self.home.iterdir() if path.name not in known]
+        inside = [path for path in self.home.glob("*/*") if path.name.endswith(".lecompose")]
+        return sorted(path.relative_to(self.home).as_posix() for path in [*strange, *inside])
+
+    def beside_stands(self) -> bool:
+        return all((self.home / n / "photo.png").read_bytes() == b"precious" for n in self.job.beside)
