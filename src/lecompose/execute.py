@@ -79,6 +79,8 @@ def execute(
         _begin(run)
         for name, stage in STAGES:
             start = time.perf_counter()
+            if not run.staging.stands:
+                raise _vanished(run)
             stage(run)
             seconds[name] = time.perf_counter() - start
     _note_resumed(run)
@@ -98,15 +100,19 @@ def _explained(run: Run) -> Iterator[None]:
         yield
     except Exception as error:
         if not run.staging.stands:
-            raise OutputUnwritable(
-                "the folder that the output was made in is gone; was it removed during the run?"
-                f" ({run.staging.folder})"
-            ) from error
+            raise _vanished(run) from error
         if ran_out(error):
             raise OutputUnwritable(f"{error}\n{_room(run)}") from error
         if isinstance(error, OSError) and not isinstance(error, ComposeError):
             raise OutputUnwritable(f"cannot write the output: {error}. ({run.staging.folder})") from error
         raise
+
+
+def _vanished(run: Run) -> OutputUnwritable:
+    return OutputUnwritable(
+        "the folder that the output was made in is gone; was it removed during the run?"
+        f" ({run.staging.folder})"
+    )
 
 
 def _room(run: Run) -> str:

@@ -10,12 +10,10 @@ from threading import Event, Lock
 from typing import Any, Protocol, TypeVar
 
 from lecompose import formats
-from lecompose.engine import Engine
+from lecompose.engine import PATIENCE_S, Engine
 from lecompose.layout import Layout, Reencoded
 from lecompose.staging import Staging
 from lecompose.target import Target
-
-_PATIENCE_S = 0.05
 
 T = TypeVar("T")
 
@@ -85,7 +83,7 @@ class Work:
                 while under_way := [job for job in jobs if not job.done()]:
                     # Again and again: a job may have been between two queries.
                     self.engine.interrupt()
-                    wait(under_way, timeout=_PATIENCE_S)
+                    wait(under_way, timeout=PATIENCE_S)
                 raise
 
 

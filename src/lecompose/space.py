@@ -7,8 +7,9 @@ from pathlib import Path
 from lecompose.errors import OutputUnwritable
 from lecompose.layout import Layout
 
-# What a video's tables say of a frame, and a parquet footer of a column in a row group, generously.
+# What a video's tables say of a frame, any file of itself, and a parquet footer of a column in a row group.
 _BYTES_A_FRAME = 16
+_BYTES_A_FILE = 4096
 _BYTES_A_COLUMN = 160
 # What meta/ has of an episode, and of each of its statistics: in the episodes files, as numbers.
 _BYTES_AN_EPISODE = 512
@@ -24,7 +25,8 @@ def needed(layout: Layout) -> int:
     Where values change on the way (a cast, other row groups, a clip encoded anew), it is the source's bytes.
     """
     target, rows = layout.target, layout.engine.rows
-    moved = sum(row["size_bytes"] for row in rows("layout/output_files"))
+    files = rows("layout/output_files")
+    moved = sum(row["size_bytes"] + _BYTES_A_FILE for row in files)
     totals = rows("plan/totals")
     episodes, frames = (sum(row[name] for row in totals) for name in ("episodes", "frames"))
     groups = episodes if target.row_groups == "episode" else 0

@@ -31,6 +31,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--kills", type=int, default=400, help="about so many, over all commands")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", default="", help="trials whose names begin so")
     parser.add_argument("--short", action="store_true", help="few of everything")
     parser.add_argument("--json", type=Path, help="where the counts go")
     parser.add_argument("--verbose", action="store_true")
@@ -41,6 +42,8 @@ def main() -> int:
         Path(folder).chmod(0o755)
         torture = trials.made(Path(folder), seed=given.seed)
         for trial in chosen(torture, given.kills, short=given.short, seed=given.seed):
+            if not trial.name.startswith(given.only):
+                continue
             torture.undergo(trial)
             if given.verbose:
                 print(trial.name, torture.told[-1], flush=True)

@@ -70,12 +70,22 @@ class Arena:
         return [tree(self.home / name) for name in self.job.outputs]
 
     def state(self, results: Sequence[Tree]) -> list[str]:
-        """What each destination holds: "old" (which is nothing where nothing was replaced), "new", or "wrong"."""
-        old = self.before if self.job.replaces else {}
-        return [
-            "new" if now == new else "old" if now == old else "wrong"
-            for now, new in zip(self.found(), results, strict=True)
-        ]
+        """What each destination holds: "old", "new", "nothing", or "wrong".
+
+        "set aside" is the old one in the staging folder, and nothing in its place.
+        """
+        named = zip(self.job.outputs, self.found(), results, strict=True)
+        return [self._state(Path(name), now, new) for name, now, new in named]
+
+    def _state(self, output: Path, now: Tree, new: Tree) -> str:
+        if now == new:
+            return "new"
+        if not self.job.replaces:
+            return "wrong" if now else "nothing"
+        aside = self.home.glob(f"**/.*.lecompose/replaced/{output.name}")
+        if not now and any(tree(path) == self.before for path in aside):
+            return "set aside"
+        return "old" if now == self.before else "wrong"
 
     def left_over(self) -> list[str]:
         """What is in the arena that is neither an output nor was there before."""

@@ -114,7 +114,7 @@ class Sandbox(Engine):
         while True:
             with self._told(text, checked=True), translated("query/select"):
                 try:
-                    batch = next(reader, None)
+                    batch = self.waited(lambda: next(reader, None))
                 except (pa.ArrowException, OSError) as error:
                     raise duckdb.Error(str(error)) from error
             if batch is None:
@@ -149,7 +149,7 @@ class Sandbox(Engine):
             found = rows.aggregate(columns, ", ".join(_KEYS)) if group else rows.project(*columns)
             if len(found.columns) != len(columns):
                 raise QueryError(f"one value is needed, this gives {len(found.columns) - len(_KEYS)}")
-            return found.to_arrow_table()
+            return self.waited(found.to_arrow_table)
 
     def ordered(self, relation: str, terms: str, *, ties: str) -> pa.Table:
         """src_dataset and src_episode of each row, in the order of a user's ORDER BY list, then of `ties`."""

@@ -130,7 +130,7 @@ class Staging:
         if self._manifest is not None:
             self._manifest.close()
         try:
-            if self._only_copies():
+            if self._only_copies() or not self._ours_to_remove():
                 return
             untouched = self._manifest is None and bool(self.left) and not self._published()
             _removed(self.folder, ("scratch",) if untouched else _FOLDERS)
@@ -139,6 +139,10 @@ class Staging:
         finally:
             if self.lock:
                 self.lock.release()
+
+    def _ours_to_remove(self) -> bool:
+        """Whether no other run has made itself a folder of this name since ours was removed."""
+        return self.stands or (self.lock is not None and not os.path.lexists(self.lock.path))
 
     def _only_copies(self) -> bool:
         """Whether a replaced dataset is here and the new one is not in its place; then nothing is removed."""
@@ -151,7 +155,10 @@ class Staging:
 
     def _left_moves(self) -> list[Move]:
         """The moves that a killed run was about to make, or had made."""
-        return [_move_of(m, self.folder) for record in self.left for m in record.get("moves", ())]
+        said = [move for record in self.left for move in record.get("moves", ())]
+        with suppress(KeyError, TypeError):
+            return [_move_of(move, self.folder) for move in said]
+        return []
 
     def put_back(self) -> None:
         """Put what a killed run had set aside back in its place. Errors: OutputUnwritable."""
@@ -188,7 +195,8 @@ def _move_of(said: Record, folder: Path) -> Move:
 
 
 def _finished(records: list[Record]) -> dict[str, Finished]:
-    return {r["file"]: Finished(r["size_bytes"], r["crc32"]) for r in records if "file" in r}
+    wanted = {"file", "size_bytes", "crc32"}
+    return {r["file"]: Finished(r["size_bytes"], r["crc32"]) for r in records if wanted <= r.keys()}
 
 
 # The folder -------------------------------------------------------------------------------------
