@@ -1,7 +1,7 @@
 """Kills lecompose, fills its disk, refuses its system calls, and counts what was lost.
 
     python tests/torture --kills 400 --json torture.json      # make torture
-    python tests/torture --kills 20 --short                   # what the test suite runs
+    python tests/torture --kills 20 --faults 12               # what the test suite runs
 
 After every disturbance sources are byte for byte what they were, each destination holds nothing, the old
 dataset or the whole new one, and the same command then succeeds and gives the undisturbed bytes.
@@ -32,7 +32,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=400, help="about so many, over all commands")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", default="", help="trials whose names begin so")
-    parser.add_argument("--short", action="store_true", help="few of everything")
+    parser.add_argument("--faults", type=int, help="so many of them, drawn; all of them without")
     parser.add_argument("--json", type=Path, help="where the counts go")
     parser.add_argument("--verbose", action="store_true")
     given = parser.parse_args()
@@ -41,7 +41,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="torture-") as folder:
         Path(folder).chmod(0o755)
         torture = trials.made(Path(folder), seed=given.seed)
-        for trial in chosen(torture, given.kills, short=given.short, seed=given.seed):
+        for trial in chosen(torture, given.kills, given.faults, seed=given.seed):
             if not trial.name.startswith(given.only):
                 continue
             torture.undergo(trial)
@@ -57,13 +57,13 @@ def main() -> int:
     return 1 if torture.problems else 0
 
 
-def chosen(torture: Torture, kills: int, *, short: bool, seed: int) -> Iterator[Trial]:
-    """So many kills, and all faults, or a few of each."""
+def chosen(torture: Torture, kills: int, faults: int | None, *, seed: int) -> Iterator[Trial]:
+    """So many kills, and so many faults, or all."""
     draw = random.Random(seed)
     every = list(trials.kills(torture, kills, draw))
     yield from draw.sample(every, min(kills, len(every)))
-    faults = list(trials.faults(torture, draw))
-    yield from draw.sample(faults, 12) if short else faults
+    others = list(trials.faults(torture, draw))
+    yield from others if faults is None else draw.sample(others, min(faults, len(others)))
 
 
 def where() -> dict[str, Any]:

@@ -25,7 +25,7 @@ def _digest(path: Path) -> str:
 
 @dataclass(frozen=True)
 class Job:
-    """A command; `outputs` are the folders that it makes in the arena, `replaces` whether older ones are there.
+    """A command; `outputs` are the folders that it makes, `replaces` whether older ones are there before.
 
     `beside` is what else stands in the arena before, and has to stand there afterwards.
     """
@@ -96,3 +96,8 @@ class Arena:
 
     def beside_stands(self) -> bool:
         return all((self.home / n / "photo.png").read_bytes() == b"precious" for n in self.job.beside)
+
+    def has_intruder(self) -> bool:
+        """Whether what `faults.appears` put at the first destination is there."""
+        photo = self.home / self.job.outputs[0] / "photo.png"
+        return photo.is_file() and photo.read_bytes() == b"precious"

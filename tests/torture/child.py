@@ -16,7 +16,7 @@ Hook = Callable[[], Any]
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a process ended: its exit code, or minus the signal that killed it; what it said; how long it took."""
+    """How a process ended: its exit code, or minus the signal; what it said; how long it took."""
 
     code: int
     said: str

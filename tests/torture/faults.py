@@ -44,7 +44,16 @@ def at_stage(stage: str, do: Callable[[Any], None], *, after: bool = False) -> H
 # Each call that changes a file system or makes it last is a moment to be killed at. ---------------
 
 _AUDITED = frozenset(
-    ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.scandir", "shutil.rmtree", "tempfile.mkdtemp")
+    (
+        "open",
+        "os.rename",
+        "os.remove",
+        "os.mkdir",
+        "os.rmdir",
+        "os.scandir",
+        "shutil.rmtree",
+        "tempfile.mkdtemp",
+    )
 )
 _CALLED = ("fsync", "write", "pwrite", "ftruncate", "copy_file_range", "sendfile")
 
@@ -224,5 +233,3 @@ def small_disk(folder: Path, size_bytes: int) -> None:
     Path("/proc/self/gid_map").write_text(f"0 {gid} 1")
     options = f"size={size_bytes}".encode()
     _done(libc.mount(b"tmpfs", os.fsencode(folder), b"tmpfs", 0, options))
-
-

@@ -56,9 +56,7 @@ def test_everything_that_changes_what_is_written_changes_it(
     assert len(set(found)) == len(found)
 
 
-def test_sql_that_gives_something_else_each_time(
-    printed: Print, make_dataset: Callable[..., Path]
-) -> None:
+def test_sql_that_gives_something_else_each_time(printed: Print, make_dataset: Callable[..., Path]) -> None:
     """The command is the same, the plan is not: nothing may be taken over."""
     source = make_dataset(name="a", cameras=(), frames=(1,) * 40)
     assert printed("sort", source, by="random()") != printed("sort", source, by="random()")

@@ -60,13 +60,10 @@ def test_a_file_system_that_does_not_say(
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO])
 def test_a_full_disk_is_known_however_deep_it_lies(code: int) -> None:
-    try:
-        try:
-            raise OSError(code, "no")
-        except OSError as error:
-            raise OutputUnwritable("cannot write") from error
-    except OutputUnwritable as error:
-        assert space.ran_out(error) == (code != errno.EIO)
+    error = OutputUnwritable("cannot write")
+    error.__cause__ = RuntimeError("a library's")
+    error.__cause__.__context__ = OSError(code, "no")
+    assert space.ran_out(error) == (code != errno.EIO)
 
 
 def test_a_full_disk_is_known_by_the_words_of_duckdb() -> None:

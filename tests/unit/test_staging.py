@@ -1,4 +1,4 @@
-"""The folder that outputs are made in: whose it is, what of a killed run is kept, how outputs get in place."""
+"""The folder that outputs are made in: whose it is, what of a killed run is kept, how outputs move."""
 
 import errno
 import fcntl
@@ -251,7 +251,7 @@ def renaming(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 
     if request.param != "names can be exchanged":
         monkeypatch.setattr(renames, "_renamed", refused)
-    yield request.param
+    return request.param
 
 
 def move(tmp_path: Path, *, old: bool) -> Move:

@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from lecompose.destination import is_dataset
+from lecompose.destination import is_dataset, refuse_taken, single
 from lecompose.errors import OutputExists, OutputUnwritable
 from lecompose.staging.lock import Lock, NoLocks, taken
 from lecompose.staging.manifest import Finished, Manifest, Record, looked_at, read, started
@@ -118,8 +118,10 @@ class Staging:
 
     def _move(self, staged: Path, to: Path, *, overwrite: bool) -> Move:
         there = inode(to)
-        if there and not (overwrite and is_dataset(to)):
-            raise OutputExists(f"something appeared at the destination during the run. ({to})")
+        try:
+            refuse_taken(single(to), overwrite=overwrite, roots=())
+        except OutputExists as error:
+            raise OutputExists(f"something appeared at the destination during the run: {error}") from error
         return Move(staged, to, self.folder / "replaced" / staged.name, inode(staged), there)
 
     def _name(self, path: Path) -> str:
