@@ -46,7 +46,7 @@ def main() -> int:
                 continue
             torture.undergo(trial)
             if given.verbose:
-                print(trial.name, torture.told[-1], flush=True)
+                print(trial.name, f"({trial.job})", torture.told[-1], flush=True)
     found = torture.counts() | {"seconds": round(time.monotonic() - start, 1), "where": where()}
     text = json.dumps(found, indent=2)
     print(text)

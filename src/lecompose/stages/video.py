@@ -50,9 +50,12 @@ def video(run: Run) -> None:
     Errors: MediaError where a source cannot be read or does not land where the layout says; OutputUnwritable.
     """
     files = run.unfinished(list(_files(run)))
-    clips = _clips(run, files)
-    run.progress.stage("video", sum(f.size_bytes for f in files) + sum(c.size_bytes for c in clips))
-    encoded = _encode(run, clips)
+    clips = _clips(run)
+    wanted = _wanted(run, clips, files)
+    run.progress.stage("video", sum(f.size_bytes for f in files) + sum(c.size_bytes for c in wanted))
+    # Of all clips, wanted or not: with other threads an encoder gives other bytes.
+    threads = max(1, run.engine.threads // max(1, len(clips)))
+    encoded = _encode(run, wanted, threads)
     run.each(files, lambda file: _write_file(run, file, encoded))
 
 
@@ -66,9 +69,8 @@ def _files(run: Run) -> Iterator[_File]:
         yield _File(run.folders[output] / name, segments)
 
 
-def _clips(run: Run, files: list[_File]) -> list[_Clip]:
-    """Every clip that is to be encoded for these files, once."""
-    needed = {_span(s) for file in files for s in file.segments if s["encoded"]}
+def _clips(run: Run) -> list[_Clip]:
+    """Every clip to be encoded, once."""
     rows = run.engine.rows("layout/reencoded")
     sizes: dict[_Span, int] = {}
     wanted: dict[_Span, list[Reencoded]] = defaultdict(list)
@@ -76,13 +78,18 @@ def _clips(run: Run, files: list[_File]) -> list[_Clip]:
         span = (row["video_file"], row["from_frame"], row["to_frame"])
         sizes[span] = row["size_bytes"]
         wanted[span].append(reencoded)
-    run.reencoded.extend(clip for span in sizes.keys() - needed for clip in wanted[span])
-    return [_Clip(span, size, wanted[span]) for span, size in sizes.items() if span in needed]
+    return [_Clip(span, size, wanted[span]) for span, size in sizes.items()]
 
 
-def _encode(run: Run, clips: list[_Clip]) -> dict[_Span, media.Video]:
+def _wanted(run: Run, clips: list[_Clip], files: list[_File]) -> list[_Clip]:
+    """The clips of these files; the others are told as encoded, which they were by a run that was killed."""
+    spans = {_span(segment) for file in files for segment in file.segments if segment["encoded"]}
+    run.reencoded.extend(told for clip in clips if clip.span not in spans for told in clip.wanted)
+    return [clip for clip in clips if clip.span in spans]
+
+
+def _encode(run: Run, clips: list[_Clip], threads: int) -> dict[_Span, media.Video]:
     """The new video of each clip, as many at once as there are threads."""
-    threads = max(1, run.engine.threads // max(1, len(clips)))
     made = run.each(clips, lambda clip: _encode_clip(run, clip, threads))
     for clip, encoded in zip(clips, made, strict=True):
         run.reencoded.extend(replace(wanted, psnr_db=encoded.psnr_db) for wanted in clip.wanted)
