@@ -19,7 +19,12 @@ from arena import Arena, Job, Tree, tree
 from child import Outcome, forked, lecompose
 
 STAGES = ("data", "video", "stats", "metadata", "verify", "sync", "publish")
-SETTINGS: dict[str, Any] = {"codec": "h264", "frames": (7, 10, 3, 12), "tasks": ("pick", "place")}
+SETTINGS: dict[str, Any] = {
+    "codec": "h264",
+    "cameras": ("front",),
+    "frames": (7, 10, 3, 12),
+    "tasks": ("pick", "place"),
+}
 
 
 @dataclass(frozen=True)
@@ -271,7 +276,7 @@ def _jobs(sources: Path) -> Iterator[Job]:
         "split beside", ("split", "-o", "@parts", *parts), (two,), ("parts/a", "parts/b"), beside=("parts",)
     )
     yield Job("split over", ("split", "-o", "@parts", *parts), (one,), ("parts/a", "parts/b"), replaces=True)
-    yield Job("delete", ("delete", "-o", "@out", "--episodes", "0,2"), (long,), ("out",))
+    yield Job("delete", ("delete", "-o", "@out", "--episodes", "0,2", "--threads", "2"), (long,), ("out",))
 
 
 _NO_EXCHANGE = fault.at_once("exchange", errno.EINVAL) if fault.can_refuse() else None
