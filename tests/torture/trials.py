@@ -171,7 +171,7 @@ def _again(trial: Trial, arena: Arena, state: list[str], results: list[Tree]) ->
     if done.code != 0:
         return [f"not_resumed: exit code {done.code}: {done.said[-500:]}"], 0
     problems = [
-        f"wrong_outputs: {name} after the second run"
+        f"wrong_outputs: {name} after the second run: {_differing(now, new)}"
         for name, now, new in zip(arena.job.outputs, arena.found(), results, strict=True)
         if now != new
     ]
@@ -180,6 +180,10 @@ def _again(trial: Trial, arena: Arena, state: list[str], results: list[Tree]) ->
     if not arena.beside_stands():
         problems.append("wrong_outputs: what stood beside the output is gone")
     return problems, int(json.loads(done.said[done.said.index("{") :])["files_resumed"])
+
+
+def _differing(now: Tree, new: Tree) -> list[str]:
+    return sorted(name for name in now.keys() | new.keys() if now.get(name) != new.get(name))
 
 
 def _unclear(outcome: Outcome) -> str | None:
