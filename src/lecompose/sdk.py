@@ -362,7 +362,9 @@ def _staging(destination: Path, *, dry_run: bool) -> Iterator[Staging]:
             yield staging
         return
     with TemporaryDirectory(prefix="lecompose-") as folder:
-        yield Staging(Path(folder), None, [])
+        staging = Staging(Path(folder), None, [])
+        staging.scratch.mkdir()
+        yield staging
 
 
 def _repeated(catalog: Catalog) -> Iterator[str]:

@@ -149,6 +149,7 @@ def test_a_dry_run_neither_removes_nor_resumes(recorded: Record, tmp_path: Path)
     killed_before("stats", "merge", source, "-o", out)
     before = digest(tmp_path)
     assert lecompose.merge(source, out=out, dry_run=True).bytes_needed > 0
+    assert lecompose.filter(source, out=out, where="length > 3", dry_run=True).episodes == 3
     assert digest(tmp_path) == before
 
 

@@ -30,6 +30,7 @@ from trials import Torture, Trial  # noqa: E402
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--kills", type=int, default=400, help="about so many, over all commands")
+    parser.add_argument("--minutes", type=float, help="begin no trial after so many")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", default="", help="trials whose names begin so")
     parser.add_argument("--faults", type=int, help="so many of them, drawn; all of them without")
@@ -42,6 +43,8 @@ def main() -> int:
         Path(folder).chmod(0o755)
         torture = trials.made(Path(folder), seed=given.seed)
         for trial in chosen(torture, given.kills, given.faults, seed=given.seed):
+            if given.minutes and time.monotonic() - start > given.minutes * 60:
+                break
             if not trial.name.startswith(given.only):
                 continue
             torture.undergo(trial)
@@ -58,12 +61,14 @@ def main() -> int:
 
 
 def chosen(torture: Torture, kills: int, faults: int | None, *, seed: int) -> Iterator[Trial]:
-    """So many kills, and so many faults, or all."""
+    """So many kills, and so many faults, or all, mixed."""
     draw = random.Random(seed)
     every = list(trials.kills(torture, kills, draw))
-    yield from draw.sample(every, min(kills, len(every)))
     others = list(trials.faults(torture, draw))
-    yield from others if faults is None else draw.sample(others, min(faults, len(others)))
+    some = len(others) if faults is None else min(faults, len(others))
+    mixed = [*draw.sample(every, min(kills, len(every))), *draw.sample(others, some)]
+    draw.shuffle(mixed)
+    yield from mixed
 
 
 def where() -> dict[str, Any]:

@@ -238,13 +238,18 @@ def settle(destination: Path) -> list[str]:
     """
     notes: list[str] = []
     for home in (destination.parent, destination):
-        folder = home / _folder_name(destination.name)
-        if folder.is_dir() and not folder.is_symlink() and _is_ours(folder):
-            with _writable(home):
-                staging = _claimed(folder)
+        with _writable(home):
+            staging = _found(home / _folder_name(destination.name))
+        if staging:
             staging.close()
             notes += staging.notes
     return notes
+
+
+def _found(folder: Path) -> Staging | None:
+    """The folder, where a run has left one and not another one stands there; held."""
+    there = os.path.isdir(folder) and not folder.is_symlink()  # noqa: PTH112 - where nobody may look it is False
+    return _claimed(folder) if there and _is_ours(folder) else None
 
 
 @contextmanager
