@@ -10,10 +10,17 @@ from pathlib import Path
 Tree = dict[str, str]
 
 
-def tree(root: Path) -> Tree:
-    """Every name under `root`, folders too, and the digest of what it holds; empty where there is nothing."""
+def tree(root: Path, *, but_for: str = "") -> Tree:
+    """Every name under `root`, folders too, and the digest of what it holds; empty where there is nothing.
+
+    Of files whose names end with `but_for` it is only known that they are there.
+    """
     return {
-        path.relative_to(root).as_posix(): _digest(path) for path in sorted(root.rglob("*")) if root.is_dir()
+        path.relative_to(root).as_posix(): "there"
+        if but_for and path.name.endswith(but_for)
+        else _digest(path)
+        for path in sorted(root.rglob("*"))
+        if root.is_dir()
     }
 
 
@@ -27,7 +34,8 @@ def _digest(path: Path) -> str:
 class Job:
     """A command; `outputs` are the folders that it makes, `replaces` whether older ones are there before.
 
-    `beside` is what else stands in the arena before, and has to stand there afterwards.
+    `beside` is what else stands in the arena before, and has to stand there afterwards. `encodes` where
+    clips are encoded anew: the bytes of such a video are the encoder's business, and not always the same.
     """
 
     name: str
@@ -36,6 +44,7 @@ class Job:
     outputs: tuple[str, ...]
     replaces: bool = False
     beside: tuple[str, ...] = ()
+    encodes: bool = False
 
     def command(self, home: Path, *, overwrite: bool = False) -> list[str]:
         """The words of the command line; `@out` is a path in the arena."""
@@ -67,7 +76,8 @@ class Arena:
 
     def found(self) -> list[Tree]:
         """What stands at each destination."""
-        return [tree(self.home / name) for name in self.job.outputs]
+        encoded = ".mp4" if self.job.encodes else ""
+        return [tree(self.home / name, but_for=encoded) for name in self.job.outputs]
 
     def state(self, results: Sequence[Tree]) -> list[str]:
         """What each destination holds: "old", "new", "nothing", or "wrong".

@@ -280,7 +280,9 @@ def _jobs(sources: Path) -> Iterator[Job]:
         "split beside", ("split", "-o", "@parts", *parts), (two,), ("parts/a", "parts/b"), beside=("parts",)
     )
     yield Job("split over", ("split", "-o", "@parts", *parts), (one,), ("parts/a", "parts/b"), replaces=True)
-    yield Job("delete", ("delete", "-o", "@out", "--episodes", "0,2", "--threads", "2"), (long,), ("out",))
+    yield Job("delete", ("delete", "-o", "@out", "--episodes", "0,2", *small), (two,), ("out",))
+    cut = ("delete", "-o", "@out", "--episodes", "0,2", "--threads", "2")
+    yield Job("cut", cut, (long,), ("out",), encodes=True)
 
 
 _NO_EXCHANGE = fault.at_once("exchange", errno.EINVAL) if fault.can_refuse() else None
@@ -320,7 +322,7 @@ def _at_moment(name: str, number: int, *, kind: str = "call", always: fault.Hook
 
 def faults(torture: Torture, draw: random.Random) -> Iterator[Trial]:
     """Everything that may go wrong but death."""
-    for name in ("merge", "replace", "delete"):
+    for name in ("merge", "replace", "cut"):
         for stage in STAGES:
             yield from _refusals(stage, name)
             yield from _full_disks(stage, name, draw)
