@@ -86,6 +86,16 @@ def test_a_short_torture(tmp_path: Path) -> None:
     assert {found[name] for name in ("sources_changed", "wrong_outputs", "left_over", "not_resumed")} == {0}
 
 
+def test_the_page_quotes_the_counts() -> None:
+    """docs/torture.json is what `make torture` wrote; the page has its figures, and nothing was lost."""
+    found = json.loads((CHECKOUT / "docs/torture.json").read_text())
+    page = (CHECKOUT / "docs/reliability.md").read_text()
+    quoted = ("trials", "kills", "faults_met", "source_files_compared", "runs_resumed", "files_resumed")
+    assert [name for name in quoted if f"| {found[name]:,} |" not in page] == []
+    assert {found[name] for name in ("sources_changed", "wrong_outputs", "left_over", "not_resumed")} == {0}
+    assert found["where"]["date"] in page
+
+
 def test_the_report_says_what_was_taken_over(recorded: Record, tmp_path: Path) -> None:
     source, out = recorded(**SMALL), tmp_path / "out"
     whole = lecompose.merge(source, out=tmp_path / "reference" / "out")
