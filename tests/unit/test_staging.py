@@ -308,6 +308,18 @@ def test_killed_between_two_renames_the_old_one_comes_back(
         assert staging.has(staging.outputs / "out/meta/info.json")
 
 
+def test_an_old_one_whose_successor_was_moved_away_comes_back(tmp_path: Path) -> None:
+    """Killed after the exchange, before the old dataset was removed; then somebody moves the new one."""
+    out = dataset(tmp_path / "out", "old")
+    left = killed(out)
+    dataset(left.outputs / "out", "new")
+    [there] = left.intend({left.outputs / "out": out}, overwrite=True)
+    carry_out(there)
+    out.rename(tmp_path / "elsewhere")
+    assert "the old one is back" in settle(out)[0]
+    assert stands(there) == "old"
+
+
 def test_the_only_copy_is_never_removed(tmp_path: Path) -> None:
     """Something else has come to stand where the old dataset belongs: a person has to decide."""
     out = dataset(tmp_path / "out", "old")

@@ -165,15 +165,16 @@ class Staging:
     def put_back(self) -> None:
         """Put what a killed run had set aside back in its place. Errors: OutputUnwritable."""
         for move in self._left_moves():
-            if move.done or move.keeper != move.aside:
+            old = move.keeper
+            if move.done or old is None:
                 continue
             try:
-                put(move.aside, move.destination)
+                put(old, move.destination)
                 sync_folder(move.destination.parent)
             except OSError as error:
                 raise OutputUnwritable(
                     f"a run was killed while it replaced a dataset, and the old one cannot be put back:"
-                    f" {error.strerror}. Try: move it back yourself from {move.aside}. ({move.destination})"
+                    f" {error.strerror}. Try: move it back yourself from {old}. ({move.destination})"
                 ) from error
             self.notes.append(
                 f"a run was killed while it replaced this dataset; the old one is back. ({move.destination})"
