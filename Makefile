@@ -12,7 +12,7 @@ ORACLE := .venv-oracle
 PIP := -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix docs bench oracle clean
+.PHONY: help demo test check fix docs bench oracle torture clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ bench: $(VENV)/.benching ## measure, and write the results as JSON
 
 oracle: $(ORACLE)/.ready ## LeRobot itself opens our output (Python 3.12, about 6 GB)
 	@$(ORACLE)/bin/python tests/oracle/env.py -m pytest -o addopts= -W ignore -ra -m oracle tests/oracle
+
+torture: $(VENV)/.developing ## kill runs, fill disks, refuse system calls; count what is lost (half an hour)
+	$(BIN)/python tests/torture --json docs/torture.json
 
 clean: ## remove environments, caches and builds
 	rm -rf $(VENV) $(ORACLE) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

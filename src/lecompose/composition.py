@@ -13,7 +13,7 @@ from lecompose import plan
 from lecompose.added import Added, add
 from lecompose.catalog import Catalog, open_catalog
 from lecompose.checks import remarks, requirements
-from lecompose.destination import Destinations, refuse_taken, workspace
+from lecompose.destination import Destinations, refuse_taken
 from lecompose.engine import Engine
 from lecompose.errors import SourceBroken, listed
 from lecompose.execute import execute
@@ -21,6 +21,7 @@ from lecompose.layout import lay_out
 from lecompose.mending import Mended, mend
 from lecompose.report import Report, preview
 from lecompose.request import Named, PathLike, Settings
+from lecompose.staging import Staging, settle, workspace
 from lecompose.statistics import Wanted
 from lecompose.target import Target, agree
 from lecompose.views import open_views
@@ -56,11 +57,13 @@ def composed(request: Request) -> Report:
     start = time.perf_counter()
     settings, to = request.settings, request.to
     overwrite = settings.overwrite
+    settled = () if settings.dry_run else settle(to.root)
     refuse_taken(to, overwrite=overwrite, roots=[])
     with (
-        _scratch(to.root, dry_run=settings.dry_run) as scratch,
-        engine_in(scratch, settings.threads, settings.memory) as engine,
+        _staging(to.root, dry_run=settings.dry_run) as staging,
+        engine_in(staging.scratch, settings.threads, settings.memory) as engine,
     ):
+        scratch = staging.scratch
         mended = _mended(request, scratch)
         catalog = _catalog(engine, request.given, mended)
         roots = [m.source.root for m in mended] or [s.root for s in catalog.sources]
@@ -75,7 +78,7 @@ def composed(request: Request) -> Report:
             catalog,
             target,
             scratch=scratch,
-            notes=(*_told(mended), *_repeated(catalog), *_unlisted(catalog), *notes),
+            notes=(*settled, *_told(mended), *_repeated(catalog), *_unlisted(catalog), *notes),
             reencode=settings.reencode,
             added=added,
         )
@@ -86,7 +89,7 @@ def composed(request: Request) -> Report:
             layout,
             to,
             command=request.text,
-            staging=scratch,
+            staging=staging,
             overwrite=overwrite,
             progress=settings.told,
             planned_s=time.perf_counter() - start,
@@ -199,13 +202,14 @@ def engine_in(scratch: Path, threads: int | None, memory: str | None) -> Iterato
 
 
 @contextmanager
-def _scratch(destination: Path, *, dry_run: bool) -> Iterator[Path]:
-    if dry_run:
-        with TemporaryDirectory(prefix="lecompose-") as folder:
-            yield Path(folder)
-    else:
-        with workspace(destination) as folder:
-            yield folder
+def _staging(destination: Path, *, dry_run: bool) -> Iterator[Staging]:
+    """Where a run works; where nothing is to be written, away from the destination."""
+    if not dry_run:
+        with workspace(destination) as staging:
+            yield staging
+        return
+    with TemporaryDirectory(prefix="lecompose-") as folder:
+        yield Staging(Path(folder), None, [])
 
 
 def _repeated(catalog: Catalog) -> Iterator[str]:

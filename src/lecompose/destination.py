@@ -1,10 +1,8 @@
-"""Where outputs go: whether they may, the hidden folder they are made in, and how they are put in place."""
+"""Where outputs go, and whether they may."""
 
 import os
 import shutil
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,46 +82,20 @@ def keep_others(dataset: Path, output: Path) -> None:
 def _link(path: Path, to: Path) -> None:
     """A second name for a file, or for all files below a folder; a copy where there are no such names."""
     if path.is_dir() and not path.is_symlink():
-        shutil.copytree(path, to, symlinks=True, copy_function=_link_file)
+        shutil.copytree(path, to, symlinks=True, copy_function=_link_file, dirs_exist_ok=True)
     elif path.is_symlink():
+        to.unlink(missing_ok=True)
         to.symlink_to(path.readlink())
     else:
         _link_file(path, to)
 
 
 def _link_file(path: Path | str, to: Path | str) -> None:
+    Path(to).unlink(missing_ok=True)  # a killed run may have been here before
     try:
         os.link(path, to)
     except OSError:
         shutil.copy2(path, to)
-
-
-@contextmanager
-def workspace(destination: Path) -> Iterator[Path]:
-    """A hidden folder on the destination's file system; gone afterwards unless the process is killed.
-
-    It lies beside the destination, but inside of a folder that is there to receive several outputs.
-    Errors: OutputUnwritable where it cannot be made.
-    """
-    receives = destination.is_dir() and not is_dataset(destination)
-    home = destination if receives else destination.parent
-    made = [p for p in (home, *home.parents) if not p.exists()]
-    folder: Path | None = None
-    try:
-        try:
-            home.mkdir(parents=True, exist_ok=True)
-            folder = Path(tempfile.mkdtemp(prefix=f".{destination.name}.lecompose-", dir=home))
-        except OSError as error:
-            raise OutputUnwritable(
-                f"cannot write beside the output: {error.strerror or error}. Try: another -o. ({home})"
-            ) from error
-        yield folder
-    finally:
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
-        for parent in made:
-            if parent.is_dir() and not any(parent.iterdir()):
-                parent.rmdir()
 
 
 def refuse_taken(destinations: Destinations, *, overwrite: bool, roots: Sequence[Path]) -> None:

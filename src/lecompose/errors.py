@@ -12,6 +12,7 @@
     │   └─ UnsupportedVersion
     ├─ MediaError                  4   a video that cannot be read or cut
     ├─ OutputError                 5   the destination
+    │   ├─ OutputBusy
     │   ├─ OutputExists                (also FileExistsError)
     │   └─ OutputUnwritable
     └─ VerifyError                 6   our own result broke a promise; nothing was published
@@ -84,6 +85,10 @@ class OutputError(ComposeError):
     """The destination cannot be written."""
 
     exit_code = 5
+
+
+class OutputBusy(OutputError):
+    """Another run is writing the same output right now."""
 
 
 class OutputExists(OutputError, FileExistsError):

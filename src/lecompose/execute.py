@@ -1,19 +1,24 @@
 """Carries a layout out: stages in order, in a staging folder beside the destination, all or nothing."""
 
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from lecompose.destination import Destinations
+from lecompose.errors import ComposeError, OutputUnwritable
+from lecompose.fingerprint import fingerprint
 from lecompose.layout import Layout
 from lecompose.report import Report, finished
 from lecompose.run import Progress, Run
+from lecompose.space import free_bytes, needed, ran_out, refuse_too_little, told
 from lecompose.stages.data import data
 from lecompose.stages.metadata import metadata
 from lecompose.stages.publish import publish
 from lecompose.stages.stats import stats
+from lecompose.stages.sync import sync
 from lecompose.stages.verify import verify
 from lecompose.stages.video import video
+from lecompose.staging import Staging
 
 
 def _verify(run: Run) -> None:
@@ -34,6 +39,7 @@ STAGES: tuple[tuple[str, Callable[[Run], None]], ...] = (
     ("stats", stats),
     ("metadata", metadata),
     ("verify", _verify),
+    ("sync", sync),
     ("publish", publish),
 )
 
@@ -43,32 +49,83 @@ def execute(
     destinations: Destinations,
     *,
     command: str,
-    staging: Path,
+    staging: Staging,
     overwrite: bool,
     progress: Progress,
     planned_s: float,
 ) -> Report:
     """The report of a layout carried out; on any error every destination is untouched.
 
+    What a killed run with the same request has finished is taken over from `staging`.
     Units: `planned_s` is the wall time, in seconds, that opening and planning took.
-    Errors: what the stages raise; VerifyError where the result broke a promise.
+    Errors: what the stages raise; VerifyError where the result broke a promise; OutputUnwritable where
+    there is not room enough.
     """
-    made = staging / "outputs"
+    made = staging.outputs
     folders = {output: made / output for output in destinations.folders}
     moves = {folders[output]: folder for output, folder in destinations.folders.items()}
     run = Run(
         layout=layout,
         folders=folders,
         moves={made: destinations.root} if destinations.appear_at_once else moves,
-        scratch=staging,
+        scratch=staging.scratch,
+        staging=staging,
         progress=progress,
         command=command,
         overwrite=overwrite or destinations.in_place,
         in_place=destinations.in_place,
     )
     seconds = {"plan": planned_s}
-    for name, stage in STAGES:
-        start = time.perf_counter()
-        stage(run)
-        seconds[name] = time.perf_counter() - start
+    with _explained(run):
+        _begin(run)
+        for name, stage in STAGES:
+            start = time.perf_counter()
+            if not run.staging.stands:
+                raise _vanished(run)
+            stage(run)
+            seconds[name] = time.perf_counter() - start
+    _note_resumed(run)
     return finished(run, destinations, seconds=seconds)
+
+
+def _begin(run: Run) -> None:
+    """Take over what is finished, and see that there is room for the rest."""
+    run.staging.begin(fingerprint(run.layout, run.command), run.command)
+    refuse_too_little(run.staging.folder, needed(run.layout) - run.staging.held_bytes)
+
+
+@contextmanager
+def _explained(run: Run) -> Iterator[None]:
+    """Say what is behind an error: the folder that is gone, the disk that is full."""
+    try:
+        yield
+    except Exception as error:
+        if not run.staging.stands:
+            raise _vanished(run) from error
+        if ran_out(error):
+            raise OutputUnwritable(f"{error}\n{_room(run)}") from error
+        if isinstance(error, OSError) and not isinstance(error, ComposeError):
+            raise OutputUnwritable(f"cannot write the output: {error}. ({run.staging.folder})") from error
+        raise
+
+
+def _vanished(run: Run) -> OutputUnwritable:
+    return OutputUnwritable(
+        "the folder that the output was made in is gone; was it removed during the run?"
+        f" ({run.staging.folder})"
+    )
+
+
+def _room(run: Run) -> str:
+    free = free_bytes(run.staging.folder)
+    left = "" if free is None else f", {told(free)} are free now"
+    return (
+        f"the outputs need about {told(needed(run.layout))} in all{left}."
+        f" Try: make room, or another disk with -o. ({run.staging.folder.parent})"
+    )
+
+
+def _note_resumed(run: Run) -> None:
+    if count := run.counted["files_resumed"]:
+        files = "1 file was" if count == 1 else f"{count:,} files were"
+        run.notes.append(f"{files} taken over from a run that was killed")

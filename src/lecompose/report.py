@@ -13,6 +13,7 @@ from lecompose.destination import Destinations
 from lecompose.layout import Layout, Reencoded
 from lecompose.mending.episodes import Dropped
 from lecompose.run import Run
+from lecompose.space import needed
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,9 @@ class Report:
     of pictures moved unchanged into new containers, `bytes_encoded` of files written anew: data, and
     videos of the clips in `reencoded`, which could not be cut out otherwise. `frames_decoded` counts
     every picture decoded for these, also to measure how near they came. `frames_unreferenced` are
-    pictures in the sources' videos that belong to no episode there, and stayed behind. `dropped` are episodes
-    of damaged sources that could not be saved.
+    pictures in the sources' videos that belong to no episode there, and stayed behind. `files_resumed`
+    were found whole where a killed run had left them. `bytes_needed` is about what the outputs take.
+    `dropped` are episodes of damaged sources that could not be saved.
     """
 
     outputs: tuple[Output, ...]
@@ -55,6 +57,8 @@ class Report:
     bytes_encoded: int
     frames_decoded: int
     frames_unreferenced: int
+    files_resumed: int
+    bytes_needed: int
     reencoded: tuple[Reencoded, ...]
     seconds: dict[str, float]
     notes: tuple[str, ...]
@@ -100,7 +104,9 @@ def finished(run: Run, destinations: Destinations, *, seconds: dict[str, float])
     )
     found = _report(run.layout, destinations, files=files, counted=run.counted)
     reencoded = tuple(sorted(run.reencoded, key=lambda clip: (clip.output, clip.episode, clip.camera)))
-    return replace(found, reencoded=reencoded, seconds=seconds, notes=found.notes + tuple(run.notes))
+    return replace(
+        found, reencoded=reencoded, seconds=seconds, notes=(*found.notes, *run.staging.notes, *run.notes)
+    )
 
 
 def _report(
@@ -126,6 +132,8 @@ def _report(
         bytes_encoded=counted.get("bytes_encoded", 0),
         frames_decoded=counted.get("frames_decoded", 0),
         frames_unreferenced=layout.unreferenced_frames,
+        files_resumed=counted.get("files_resumed", 0),
+        bytes_needed=needed(layout),
         reencoded=layout.reencoded,
         seconds={},
         notes=layout.notes,

@@ -10,11 +10,22 @@ from threading import Event, Lock
 from typing import Any, Protocol, TypeVar
 
 from lecompose import formats
-from lecompose.engine import Engine
+from lecompose.engine import PATIENCE_S, Engine
 from lecompose.layout import Layout, Reencoded
+from lecompose.staging import Staging
 from lecompose.target import Target
 
 T = TypeVar("T")
+
+
+class File(Protocol):
+    """An output file that a stage is about to write."""
+
+    @property
+    def path(self) -> Path: ...
+
+
+F = TypeVar("F", bound=File)
 R = TypeVar("R")
 
 
@@ -52,13 +63,13 @@ class Work:
         with self._lock:
             self.progress.advance(size_bytes, episodes)
 
-    def each(self, items: Sequence[T], do: Callable[[T], R]) -> list[R]:
-        """`do` of every item, on threads, in the order of the items.
+    def each(self, items: Sequence[T], do: Callable[[T], R], *, threads: int | None = None) -> list[R]:
+        """`do` of every item, on threads (the engine's number of them), in the order of the items.
 
         Errors: the first that any job raises. Jobs not yet begun never are; those under way stop at their
-        next `advance`, so that an error or Ctrl-C does not wait for gigabytes.
+        next `advance`, and queries at once, so that an error or Ctrl-C does not wait for gigabytes.
         """
-        with ThreadPoolExecutor(max(1, min(self.engine.threads, len(items)))) as pool:
+        with ThreadPoolExecutor(max(1, min(threads or self.engine.threads, len(items)))) as pool:
             jobs = [pool.submit(do, item) for item in items]
             try:
                 wait(jobs, return_when=FIRST_EXCEPTION)
@@ -69,6 +80,10 @@ class Work:
             except BaseException:
                 self._stopped.set()
                 pool.shutdown(wait=False, cancel_futures=True)
+                while under_way := [job for job in jobs if not job.done()]:
+                    # Again and again: a job may have been between two queries.
+                    self.engine.interrupt()
+                    wait(under_way, timeout=PATIENCE_S)
                 raise
 
 
@@ -86,6 +101,7 @@ class Run:
     scratch: Path
     progress: Progress
     command: str
+    staging: Staging
     overwrite: bool = False
     in_place: bool = False
     counted: Counter[str] = field(default_factory=Counter)
@@ -127,9 +143,22 @@ class Run:
         """As `Work.advance`."""
         self.work.advance(size_bytes, episodes)
 
-    def each(self, items: Sequence[T], do: Callable[[T], R]) -> list[R]:
+    def each(self, items: Sequence[T], do: Callable[[T], R], *, threads: int | None = None) -> list[R]:
         """As `Work.each`."""
-        return self.work.each(items, do)
+        return self.work.each(items, do, threads=threads)
+
+    def unfinished(self, files: Sequence[F]) -> list[F]:
+        """The files that are still to be written: those that a killed run has finished are only counted."""
+        if not self.staging.held:
+            return list(files)
+        there = self.each(files, lambda file: self.staging.has(file.path))
+        self.count("files_resumed", sum(there))
+        return [file for file, has in zip(files, there, strict=True) if not has]
+
+    def finish(self, path: Path) -> None:
+        """Note that a file is written, so that no later run with the same request has to."""
+        self.count("files_written", 1)
+        self.staging.finish(path)
 
 
 class Stopped(Exception):

@@ -21,6 +21,7 @@ TREE = {
     "UnsupportedVersion": ("SourceError", 3),
     "MediaError": ("ComposeError", 4),
     "OutputError": ("ComposeError", 5),
+    "OutputBusy": ("OutputError", 5),
     "OutputExists": ("OutputError", 5),
     "OutputUnwritable": ("OutputError", 5),
     "VerifyError": ("ComposeError", 6),

@@ -1,10 +1,10 @@
-"""Where outputs may go, and the hidden folder that they are made in."""
+"""Where outputs may go."""
 
 from pathlib import Path
 
 import pytest
 
-from lecompose.destination import Destinations, refuse_taken, several, single, workspace
+from lecompose.destination import Destinations, refuse_taken, several, single
 from lecompose.errors import OutputExists, OutputUnwritable, RequestError
 
 
@@ -40,35 +40,6 @@ def test_what_is_there_is_refused(tmp_path: Path) -> None:
         refuse_taken(single(held / "part"), overwrite=False, roots=[held])
     with pytest.raises(OutputExists):
         refuse_taken(several(tmp_path, ["new", "held"]), overwrite=False, roots=[])
-
-
-def test_a_file_in_the_way_of_a_folder(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(OutputUnwritable), workspace(tmp_path / "file" / "a"):
-        pass
-    assert [p.name for p in tmp_path.iterdir()] == ["file"]
-
-
-@pytest.mark.parametrize("fails", [False, True])
-def test_a_workspace_leaves_nothing_behind(fails: bool, tmp_path: Path) -> None:
-    def use(out: Path) -> Path:
-        with workspace(out) as folder:
-            (folder / "staged").mkdir()
-            if fails:
-                raise ValueError
-            return folder
-
-    (tmp_path / "there").mkdir()
-    for out, home in (
-        (tmp_path / "deep" / "er" / "out", tmp_path / "deep" / "er"),
-        (tmp_path / "there", tmp_path / "there"),
-        (dataset(tmp_path / "held"), tmp_path),
-    ):
-        try:
-            assert use(out).parent == home
-        except ValueError:
-            assert fails
-    assert sorted(p.name for p in tmp_path.rglob("*")) == ["held", "info.json", "meta", "there"]
 
 
 def test_destinations_not_known_yet_refuse_nothing(tmp_path: Path) -> None:

@@ -12,13 +12,14 @@ from lecompose.catalog.custom import Custom
 from lecompose.engine import Engine
 from lecompose.layout import Layout
 from lecompose.run import Run, Silent
+from lecompose.staging import Staging
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Iterator[Run]:
     engine = Engine(scratch=tmp_path, threads=2)
     layout = Layout(Catalog(engine, (), Custom((), 0)), None, None, (), {}, ())  # type: ignore[arg-type]
-    yield Run(layout, {}, {}, tmp_path, Silent(), "lecompose merge")
+    yield Run(layout, {}, {}, tmp_path, Silent(), "lecompose merge", Staging(tmp_path, None, []))
     engine.close()
 
 
@@ -51,3 +52,21 @@ def test_an_error_ends_the_jobs_under_way_and_begins_no_other(run: Run) -> None:
     with pytest.raises(ValueError, match="no"):
         run.each(range(100), work)
     assert sorted(begun) == [0, 1]
+
+
+def test_an_error_ends_the_queries_of_other_jobs(run: Run) -> None:
+    """A statement that would run for hours, on another thread than the error."""
+
+    def work(n: int) -> None:
+        if n == 1:
+            time.sleep(0.3)
+            raise ValueError("no")
+        sql = "query/select"
+        with run.engine.stream(sql, batch_rows=1, sql="select count(*) from range(1000000000000)") as reader:
+            next(reader)
+
+    start = time.monotonic()
+    with pytest.raises(ValueError, match="no"):
+        run.each([0, 1], work)
+    assert time.monotonic() - start < 30
+    assert run.engine.rows("query/select", sql="select 1 as one") == [{"one": 1}]

@@ -1,10 +1,12 @@
 """One DuckDB connection that runs the statements of `sql/` by name. No other package imports duckdb."""
 
 import re
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -14,6 +16,10 @@ from lecompose.errors import ComposeError, RequestError
 from lecompose.templates import render
 
 Context = Mapping[str, object]
+T = TypeVar("T")
+
+# How often a statement is told to stop until it has: it may just have been between two steps.
+PATIENCE_S = 0.05
 
 
 class Engine:
@@ -23,7 +29,7 @@ class Engine:
     into `scratch`.
     Every call names a template of `sql/`; `context` shapes it (names, blocks), keyword values are
     bound. Results are read to the end before a call returns, but for `stream`, which has a cursor
-    of its own. Safe to share between threads for `stream` and `run`.
+    of its own. Safe to share between threads for `stream`, `run` and `interrupt`.
     """
 
     def __init__(self, *, scratch: Path, threads: int | None = None, memory: str | None = None) -> None:
@@ -36,6 +42,9 @@ class Engine:
             config["memory_limit"] = _checked(memory)
         with translated("engine settings", wrong=RequestError):
             self._con = duckdb.connect(":memory:", config=config)
+        self._cursors: set[duckdb.DuckDBPyConnection] = set()
+        self._cursors_lock = threading.Lock()
+        self._beside = ThreadPoolExecutor(1, thread_name_prefix="lecompose-engine")
         # COPY marks columns REQUIRED where statistics show no NULL: two files of one dataset could differ.
         self._con.execute("set disabled_optimizers = 'statistics_propagation'")
         # Footers of a row group an episode are large, and would be parsed at each use of a view.
@@ -45,7 +54,42 @@ class Engine:
         self.memory_bytes = _bytes(str(self._setting("memory_limit")))
 
     def close(self) -> None:
+        self._beside.shutdown()
         self._con.close()
+
+    def interrupt(self) -> None:
+        """End the statements that other threads are running; they see a KeyboardInterrupt."""
+        with self._cursors_lock:
+            for con in (self._con, *self._cursors):
+                con.interrupt()
+
+    def waited(self, do: Callable[[], T]) -> T:
+        """What `do` gives, beside the main thread where that calls: DuckDB would heed Ctrl-C only when done.
+
+        Errors: KeyboardInterrupt, after what DuckDB was doing has ended.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            return do()
+        job = self._beside.submit(do)
+        try:
+            return job.result()
+        except BaseException:
+            while not job.done():
+                self.interrupt()
+                wait([job], timeout=PATIENCE_S)
+            raise
+
+    @contextmanager
+    def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection of its own for one thread."""
+        with self._con.cursor() as cursor:
+            with self._cursors_lock:
+                self._cursors.add(cursor)
+            try:
+                yield cursor
+            finally:
+                with self._cursors_lock:
+                    self._cursors.discard(cursor)
 
     def _setting(self, name: str) -> Any:
         # fetchall, not fetchone: a half-read result blocks the connection.
@@ -54,14 +98,15 @@ class Engine:
     def load(self, relation: str, rows: pa.Table) -> None:
         """Copy an Arrow table into the database as `relation`."""
         with translated(relation):
-            self._con.from_arrow(rows).create(relation)
+            self.waited(lambda: self._con.from_arrow(rows).create(relation))
 
     def table(
         self, relation: str, template: str, context: Context | None = None, /, **values: object
     ) -> None:
         """Materialise what a template gives as the table `relation`."""
         with translated(template):
-            self._relation(self._con, template, context, values).create(relation)
+            found = self._relation(self._con, template, context, values)
+            self.waited(lambda: found.create(relation))
 
     def view(self, relation: str, template: str, context: Context | None = None, /, **values: object) -> None:
         """Name what a template gives `relation`, to be computed at each read."""
@@ -71,7 +116,8 @@ class Engine:
     def arrow(self, template: str, context: Context | None = None, /, **values: object) -> pa.Table:
         """All rows as an Arrow table."""
         with translated(template):
-            return self._relation(self._con, template, context, values).to_arrow_table()
+            found = self._relation(self._con, template, context, values)
+            return self.waited(found.to_arrow_table)
 
     def rows(
         self, template: str, context: Context | None = None, /, **values: object
@@ -82,16 +128,18 @@ class Engine:
 
     def run(self, template: str, context: Context | None = None, /, **values: object) -> None:
         """Execute a statement that gives no rows (COPY)."""
-        with translated(template, writing=True), self._con.cursor() as cursor:
-            cursor.execute(render(template, **(context or {})), values).fetchall()
+        with translated(template, writing=True), self._cursor() as cursor:
+            sql = render(template, **(context or {}))
+            self.waited(lambda: cursor.execute(sql, values).fetchall())
 
     @contextmanager
     def stream(
         self, template: str, context: Context | None = None, /, *, batch_rows: int, **values: object
     ) -> Iterator[pa.RecordBatchReader]:
         """Record batches of at most `batch_rows`, in row order, read lazily on a cursor of their own."""
-        with translated(template), self._con.cursor() as cursor:
-            yield self._relation(cursor, template, context, values).to_arrow_reader(batch_rows)
+        with translated(template), self._cursor() as cursor:
+            found = self._relation(cursor, template, context, values)
+            yield self.waited(lambda: found.to_arrow_reader(batch_rows))
 
     def copy_batches(
         self, schema: pa.Schema, batches: Iterator[pa.RecordBatch], template: str, /, **values: object
@@ -110,7 +158,7 @@ class Engine:
                 raise
 
         try:
-            with translated(template, writing=True), self._con.cursor() as cursor:
+            with translated(template, writing=True), self._cursor() as cursor:
                 cursor.register("batches", pa.RecordBatchReader.from_batches(schema, guarded()))
                 cursor.execute(render(template), values).fetchall()
         except ComposeError:

@@ -118,7 +118,7 @@ class Sandbox(Engine):
         while True:
             with self._told(text, checked=True), translated("query/select"):
                 try:
-                    batch = next(reader, None)
+                    batch = self.waited(lambda: next(reader, None))
                 except (pa.ArrowException, OSError) as error:
                     raise duckdb.Error(str(error)) from error
             if batch is None:
@@ -136,13 +136,13 @@ class Sandbox(Engine):
         """An expression's value for each row of a relation, cast to `kind` if given. Shape: keys, value."""
         text = _beside(relation, keys, expression)
         with self._told(text), translated(relation):
-            return self._valued(relation, text, keys, kind=kind).to_arrow_table()
+            return self.waited(self._valued(relation, text, keys, kind=kind).to_arrow_table)
 
     def grouped(self, relation: str, aggregate: str) -> pa.Table:
         """The value of an aggregate over each episode's rows. Shape: src_dataset, src_episode, value."""
         text = _beside(relation, _KEYS, aggregate, after=f"\ngroup by {', '.join(_KEYS)}")
         with self._told(text), translated(relation):
-            return self._valued(relation, text, _KEYS, group=True).to_arrow_table()
+            return self.waited(self._valued(relation, text, _KEYS, group=True).to_arrow_table)
 
     @contextmanager
     def each_in_order(

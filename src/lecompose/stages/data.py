@@ -155,7 +155,7 @@ def data(run: Run) -> None:
     Errors: SourceBroken where rows are not what the catalog saw; OutputUnwritable.
     """
     write = _writer(run)
-    files = list(_files(run))
+    files = run.unfinished(list(_files(run)))
     run.progress.stage("data", sum(f.size_bytes for f in files), sum(len(f.episodes) for f in files))
     run.each(files, lambda file: _write_file(run, file, write))
 
@@ -202,7 +202,7 @@ def _write_file(run: Run, file: _File, write: _Write) -> None:
         write(file, _finished(run, file))
     except OSError as error:
         raise OutputUnwritable(f"cannot write data: {error}. ({file.path})") from error
-    run.count("files_written", 1)
+    run.finish(file.path)
     run.count("bytes_encoded", file.path.stat().st_size)
 
 

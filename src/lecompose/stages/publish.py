@@ -1,44 +1,42 @@
-"""Puts finished outputs in their places: one rename each, or one for all of them; all or none."""
+"""Puts finished outputs in their places: one step each, or one for all of them; all or none."""
 
-import errno
-from pathlib import Path
-
-from lecompose.destination import keep_others
 from lecompose.errors import OutputExists, OutputUnwritable
 from lecompose.run import Run
+from lecompose.staging import Move, carry_out, take_back
 
 
 def publish(run: Run) -> None:
-    """Rename every staging folder to its destination; a dataset that is replaced leaves with the staging.
+    """Move every staging folder to its destination; a dataset that is replaced leaves with the staging.
 
+    Killed anywhere, each destination holds the old dataset or the new one; where names cannot be exchanged
+    it may be empty, and the next run puts the old one back.
     Errors: OutputExists where something appeared there meanwhile; OutputUnwritable. Either way every
     destination is as it was.
     """
     run.progress.stage("publish", 0)
-    undo: list[tuple[Path, Path]] = []
-    for folder, destination in run.moves.items():
+    now = None
+    try:
+        for now in run.staging.intend(run.moves, overwrite=run.overwrite):
+            carry_out(now)
+    except BaseException as error:
+        _take_back(run.staging.moves)
+        if isinstance(error, OutputExists) or not isinstance(error, OSError):
+            raise
+        where = now.destination if now else run.staging.folder
+        if isinstance(error, FileExistsError):
+            raise OutputExists(f"something appeared at the destination during the run. ({where})") from error
+        raise OutputUnwritable(f"cannot put the output in place: {error}. ({where})") from error
+
+
+def _take_back(moves: list[Move]) -> None:
+    for move in reversed(moves):
         try:
-            if run.in_place:
-                keep_others(destination, folder)
-            if run.overwrite and destination.exists():
-                _rename(destination, folder.with_name(f"{folder.name}.replaced"), undo)
-            elif destination.exists():  # a rename would silently replace an empty folder
-                raise FileExistsError(errno.EEXIST, "already there")
-            _rename(folder, destination, undo)
+            take_back(move)
         except OSError as error:
-            _take_back(undo)
-            if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
-                raise OutputExists(
-                    f"something appeared at the destination during the run. ({destination})"
-                ) from error
-            raise OutputUnwritable(f"cannot put the output in place: {error}. ({destination})") from error
+            raise OutputUnwritable(_left(move, error)) from error
 
 
-def _rename(source: Path, target: Path, undo: list[tuple[Path, Path]]) -> None:
-    source.rename(target)
-    undo.append((target, source))
-
-
-def _take_back(undo: list[tuple[Path, Path]]) -> None:
-    for now, before in reversed(undo):
-        now.rename(before)
+def _left(move: Move, error: OSError) -> str:
+    """What a person has to know who finds a destination changed after all."""
+    old = f"the dataset that stood here is at {move.keeper}" if move.keeper else "the new dataset stays here"
+    return f"cannot put the output in place, nor take it back: {error}; {old}. ({move.destination})"

@@ -49,9 +49,13 @@ def video(run: Run) -> None:
 
     Errors: MediaError where a source cannot be read or does not land where the layout says; OutputUnwritable.
     """
-    files, clips = list(_files(run)), _clips(run)
-    run.progress.stage("video", sum(f.size_bytes for f in files) + sum(c.size_bytes for c in clips))
-    encoded = _encode(run, clips)
+    files = run.unfinished(list(_files(run)))
+    clips = _clips(run)
+    wanted = _wanted(run, clips, files)
+    run.progress.stage("video", sum(f.size_bytes for f in files) + sum(c.size_bytes for c in wanted))
+    # Of all clips, wanted or not: with other threads an encoder gives other bytes.
+    threads = max(1, run.engine.threads // max(1, len(clips)))
+    encoded = _encode(run, wanted, threads)
     run.each(files, lambda file: _write_file(run, file, encoded))
 
 
@@ -77,9 +81,15 @@ def _clips(run: Run) -> list[_Clip]:
     return [_Clip(span, size, wanted[span]) for span, size in sizes.items()]
 
 
-def _encode(run: Run, clips: list[_Clip]) -> dict[_Span, media.Video]:
+def _wanted(run: Run, clips: list[_Clip], files: list[_File]) -> list[_Clip]:
+    """The clips of these files; the others are told as encoded, which they were by a run that was killed."""
+    spans = {_span(segment) for file in files for segment in file.segments if segment["encoded"]}
+    run.reencoded.extend(told for clip in clips if clip.span not in spans for told in clip.wanted)
+    return [clip for clip in clips if clip.span in spans]
+
+
+def _encode(run: Run, clips: list[_Clip], threads: int) -> dict[_Span, media.Video]:
     """The new video of each clip, as many at once as there are threads."""
-    threads = max(1, run.engine.threads // max(1, len(clips)))
     made = run.each(clips, lambda clip: _encode_clip(run, clip, threads))
     for clip, encoded in zip(clips, made, strict=True):
         run.reencoded.extend(replace(wanted, psnr_db=encoded.psnr_db) for wanted in clip.wanted)
@@ -111,7 +121,7 @@ def _write_file(run: Run, file: _File, encoded: dict[_Span, media.Video]) -> Non
     cuts = [_segment(run, row, encoded) for row in file.segments]
     written = media.concat(cuts, file.path, fps=run.target.fps, on_bytes=run.advance)
     _refuse_elsewhere(file, written)
-    run.count("files_written", 1)
+    run.finish(file.path)
     if file.segments[0]["encoded"]:
         run.count("bytes_encoded", written.bytes_copied + written.bytes_remuxed)
     else:
@@ -120,10 +130,14 @@ def _write_file(run: Run, file: _File, encoded: dict[_Span, media.Video]) -> Non
 
 
 def _segment(run: Run, row: dict[str, Any], encoded: dict[_Span, media.Video]) -> media.Segment:
-    span = (row["video_file"], row["src_from_frame"], row["src_to_frame"])
+    span = _span(row)
     if row["encoded"]:
         return media.Segment(encoded[span], 0, encoded[span].frames)
     return media.Segment(run.layout.videos[span[0]], *span[1:])
+
+
+def _span(row: dict[str, Any]) -> _Span:
+    return row["video_file"], row["src_from_frame"], row["src_to_frame"]
 
 
 def _refuse_elsewhere(file: _File, written: media.Written) -> None:

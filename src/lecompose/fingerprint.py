@@ -1,0 +1,46 @@
+"""What tells a request from every other: a killed run is resumed only by one with the same fingerprint."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from lecompose.errors import SourceBroken
+from lecompose.layout import Layout
+from lecompose.version import __version__
+
+
+def fingerprint(layout: Layout, command: str) -> str:
+    """The digest of the command, the plan that it led to, and every file that is read.
+
+    The plan is in it for SQL that does not give the same twice. A file is its path, size and time of change.
+    Errors: SourceBroken for a source's file that is gone.
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(_framed(__version__) + _framed(command))
+    for column in layout.engine.arrow("plan/all").columns:
+        digest.update(_framed(repr(column.to_pylist())))
+    for path in _read(layout):
+        digest.update(_framed(_identity(path)))
+    return digest.hexdigest()
+
+
+def _framed(part: str) -> bytes:
+    """A part that cannot run into the next one."""
+    content = part.encode(errors="surrogateescape")
+    return len(content).to_bytes(8, "little") + content
+
+
+def _read(layout: Layout) -> Iterator[Path]:
+    """Every file that a run reads, in order."""
+    for source in layout.catalog.sources:
+        yield from sorted(path for path in (source.root / "meta").rglob("*") if path.is_file())
+    yield from sorted({Path(row["data_file"]) for row in layout.engine.rows("layout/all_episodes")})
+    yield from sorted(map(Path, layout.videos))
+
+
+def _identity(path: Path) -> str:
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise SourceBroken(f"{path.name} is gone: {error.strerror}. ({path})") from error
+    return f"{path}\0{found.st_size}\0{found.st_mtime_ns}"

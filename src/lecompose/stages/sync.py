@@ -1,0 +1,47 @@
+"""Has the disk hold every file and folder of the outputs, so that a power cut after publish takes nothing."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from lecompose.destination import keep_others
+from lecompose.errors import OutputUnwritable
+from lecompose.run import Run
+from lecompose.staging import sync_file, sync_folder
+
+# The disk is waited for, not the processor; file systems write many that wait together at once.
+_THREADS = 16
+
+
+def sync(run: Run) -> None:
+    """Return when everything in the staging folders is on disk.
+
+    Errors: OutputUnwritable, which a disk may say no sooner than now.
+    """
+    _keep_others(run)
+    files: list[Path] = []
+    folders: list[Path] = []
+    for at, _, names in os.walk(run.staging.outputs):
+        folders.append(Path(at))
+        files += [Path(at, name) for name in names]
+    sizes = {path: path.stat().st_size for path in files if not path.is_symlink()}
+    run.progress.stage("sync", sum(sizes.values()))
+    run.each(list(sizes), lambda path: _sync(run, sync_file, path, sizes[path]), threads=_THREADS)
+    run.each(folders, lambda path: _sync(run, sync_folder, path, 0), threads=_THREADS)
+
+
+def _keep_others(run: Run) -> None:
+    """A dataset that is edited in place leaves behind what was no part of it."""
+    for folder, destination in run.moves.items() if run.in_place else ():
+        try:
+            keep_others(destination, folder)
+        except OSError as error:
+            raise OutputUnwritable(f"cannot keep what lies beside the dataset: {error}") from error
+
+
+def _sync(run: Run, sync_one: Callable[[Path], None], path: Path, size_bytes: int) -> None:
+    try:
+        sync_one(path)
+    except OSError as error:
+        raise OutputUnwritable(f"the disk did not take the output: {error.strerror}. ({path})") from error
+    run.advance(size_bytes)

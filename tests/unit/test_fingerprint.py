@@ -1,0 +1,95 @@
+"""What tells requests apart, so that only what belongs together is put together."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lecompose import execute, sdk
+from lecompose.errors import OutputUnwritable
+
+Print = Callable[..., str]
+
+
+@pytest.fixture
+def printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Print:
+    """The fingerprint of an operation, which gets no further."""
+    found: list[str] = []
+
+    def seen(*given: Any) -> str:
+        found.append(fingerprint(*given))
+        raise OutputUnwritable("far enough")
+
+    fingerprint = execute.fingerprint
+    monkeypatch.setattr(execute, "fingerprint", seen)
+
+    def of(operation: str, *arguments: Any, **options: Any) -> str:
+        with pytest.raises(OutputUnwritable, match="far enough"):
+            getattr(sdk, operation)(*arguments, out=tmp_path / "new" / "out", **options)
+        return found[-1]
+
+    return of
+
+
+def test_the_same_request_has_the_same(printed: Print, make_dataset: Callable[..., Path]) -> None:
+    source = make_dataset(name="a", codec="h264")
+    assert printed("merge", source) == printed("merge", [source], threads=1, memory="2GB", overwrite=True)
+
+
+def test_everything_that_changes_what_is_written_changes_it(
+    printed: Print, make_dataset: Callable[..., Path]
+) -> None:
+    one, other = make_dataset(name="a", codec="h264"), make_dataset(name="b", codec="h264")
+    requests = [
+        ("merge", one),
+        ("merge", [one, other]),
+        ("merge", [other, one]),
+        ("merge", {"x": one}),
+        ("sort", one),
+    ]
+    found = [printed(op, given, **({"by": "length"} if op == "sort" else {})) for op, given in requests]
+    found += [printed("merge", one, data_mb=1), printed("merge", one, row_groups="packed")]
+    found += [printed("delete", one, episodes=episodes) for episodes in ("0", "1")]
+    found += [printed("sample", one, seed=seed) for seed in (1, 2)]
+    assert len(set(found)) == len(found)
+
+
+def test_sql_that_gives_something_else_each_time(printed: Print, make_dataset: Callable[..., Path]) -> None:
+    """The command is the same, the plan is not: nothing may be taken over."""
+    source = make_dataset(name="a", cameras=(), frames=(1,) * 40)
+    assert printed("sort", source, by="random()") != printed("sort", source, by="random()")
+
+
+@pytest.mark.parametrize(
+    "which", ["meta/info.json", "meta/tasks.parquet", "meta/*/*/*", "data/*/*.parquet", "videos/*/*/*.mp4"]
+)
+def test_a_source_that_changed(which: str, printed: Print, make_dataset: Callable[..., Path]) -> None:
+    source = make_dataset(name="a", codec="h264")
+    before = printed("merge", source)
+    path = next(source.glob(which))
+    held = path.stat()
+    os.utime(path, ns=(held.st_atime_ns, held.st_mtime_ns + 1))
+    assert printed("merge", source) != before
+    os.utime(path, ns=(held.st_atime_ns, held.st_mtime_ns))
+    assert printed("merge", source) == before
+
+
+def test_a_source_of_another_size(printed: Print, make_dataset: Callable[..., Path]) -> None:
+    path = (source := make_dataset(name="a", codec="h264")) / "meta/info.json"
+    before, held = printed("merge", source), path.stat()
+    path.write_text(path.read_text() + " ")
+    os.utime(path, ns=(held.st_atime_ns, held.st_mtime_ns))
+    assert printed("merge", source) != before
+
+
+def test_a_source_in_another_place(
+    printed: Print, make_dataset: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Said in the same words, from another folder."""
+    found = set()
+    for name in ("here/a", "there/a"):
+        monkeypatch.chdir(make_dataset(name=name, codec="h264").parent)
+        found.add(printed("merge", "a"))
+    assert len(found) == 2

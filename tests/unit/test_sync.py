@@ -1,0 +1,68 @@
+"""What is on disk before an output is put in place: every file and every folder, and nothing twice."""
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import lecompose
+from lecompose import execute
+from lecompose.errors import OutputUnwritable
+from lecompose.stages.publish import publish
+
+
+def test_everything_is_synced_before_it_is_published_and_its_name_after(
+    recorded: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+    real = os.fsync
+
+    def fsync(fd: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{fd}").readlink())
+        real(fd)
+
+    def seen(run: Any) -> None:
+        wanted = {*run.staging.outputs.rglob("*"), run.staging.outputs}
+        assert len(wanted) > 10
+        assert wanted <= set(synced)
+        synced.clear()
+        publish(run)
+        assert tmp_path / "new" in synced
+        assert run.staging.folder / "manifest.jsonl" in synced
+
+    if not Path("/proc/self/fd").is_dir():
+        pytest.skip("no /proc to tell what a descriptor is of")
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(execute, "STAGES", (*execute.STAGES[:-1], ("publish", seen)))
+    source = recorded(codec="h264", cameras=("front",))
+    lecompose.split(source, out=tmp_path / "new" / "parts", into={"a": 0.5, "b": 0.5})
+    assert lecompose.check(tmp_path / "new" / "parts" / "a") == []
+
+
+def test_a_disk_that_does_not_take_it(
+    recorded: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fsync(fd: int) -> None:
+        if Path(f"/proc/self/fd/{fd}").readlink().suffix == ".mp4":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(OutputUnwritable, match="the disk did not take the output"):
+        lecompose.merge(recorded(codec="h264", cameras=("front",)), out=tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_synced_is_no_fault(
+    recorded: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some file systems know no fsync of folders."""
+
+    def fsync(fd: int) -> None:
+        if os.path.isdir(f"/proc/self/fd/{fd}"):  # noqa: PTH112
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    assert lecompose.merge(recorded(cameras=()), out=tmp_path / "out").episodes == 3
