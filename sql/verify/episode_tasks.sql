@@ -13,10 +13,11 @@ done as (
     join tasks t using (src_dataset, src_task)
     group by u.src_dataset, u.src_episode
 ),
-known as (
-    select src_dataset, list_sort(list(distinct task)) as tasks
-    from tasks
-    group by src_dataset
+unknown as (
+    select u.src_dataset, u.src_episode, list_sort(list(distinct u.task)) as tasks
+    from (select src_dataset, src_episode, unnest(tasks) as task from declared) u
+    anti join tasks t using (src_dataset, task)
+    group by u.src_dataset, u.src_episode
 )
 select e.src_dataset,
        if(d.version = 'v3.0', substr(e.meta_file, length(d.root) + 2), 'meta/episodes.jsonl') as file,
@@ -24,11 +25,11 @@ select e.src_dataset,
        null::varchar as feature,
        if(not list_has_all(e.tasks, f.tasks),
           format('tasks is {}, its frames have {}', to_json(list_sort(e.tasks)), to_json(f.tasks)),
-          format('tasks is {}, the dataset knows only {}', to_json(list_sort(e.tasks)), to_json(k.tasks))
+          format('tasks is {}, and the dataset knows no {}', to_json(list_sort(e.tasks)), to_json(k.tasks))
        ) as problem
 from declared e
 join datasets d using (src_dataset)
 join done f using (src_dataset, src_episode)
-join known k using (src_dataset)
-where not list_has_all(e.tasks, f.tasks) or not list_has_all(k.tasks, e.tasks)
+left join unknown k using (src_dataset, src_episode)
+where not list_has_all(e.tasks, f.tasks) or k.tasks is not null
 order by e.src_dataset, e.row_number
