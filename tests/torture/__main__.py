@@ -1,7 +1,7 @@
 """Kills lecompose, fills its disk, refuses its system calls, and counts what was lost.
 
     python tests/torture --kills 400 --json torture.json      # make torture
-    python tests/torture --kills 20 --faults 12               # what the test suite runs
+    python tests/torture --kills 20 --faults 4                # what the test suite runs
 
 After every disturbance sources are byte for byte what they were, each destination holds nothing, the old
 dataset or the whole new one, and the same command then succeeds and gives the undisturbed bytes.
