@@ -178,7 +178,8 @@ def _told(mended: Sequence[Mended]) -> Iterator[str]:
         yield from m.notes
         lines = [f"episode {d.episode}: {d.reason}{f' ({d.file})' if d.file else ''}" for d in m.dropped]
         if lines:
-            yield listed(f'source "{m.source.name}": {len(lines)} episodes could not be saved:', lines)
+            count = "1 episode" if len(lines) == 1 else f"{len(lines)} episodes"
+            yield listed(f'source "{m.source.name}": {count} could not be saved:', lines)
 
 
 @contextmanager
@@ -209,7 +210,9 @@ def _staging(destination: Path, *, dry_run: bool) -> Iterator[Staging]:
             yield staging
         return
     with TemporaryDirectory(prefix="lecompose-") as folder:
-        yield Staging(Path(folder), None, [])
+        staging = Staging(Path(folder), None, [])
+        staging.scratch.mkdir()
+        yield staging
 
 
 def _repeated(catalog: Catalog) -> Iterator[str]:

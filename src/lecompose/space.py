@@ -27,7 +27,7 @@ def needed(layout: Layout) -> int:
     target, rows = layout.target, layout.engine.rows
     files = rows("layout/output_files")
     moved = sum(row["size_bytes"] + _BYTES_A_FILE for row in files)
-    totals = rows("plan/totals")
+    totals = rows("layout/totals")
     episodes, frames = (sum(row[name] for row in totals) for name in ("episodes", "frames"))
     groups = episodes if target.row_groups == "episode" else 0
     numbers = sum(f.stat_size for f in target.features if f.has_stats) * len(target.statistics.names)

@@ -214,5 +214,5 @@ def test_the_command_line(spoilt: Any, tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
     done = CliRunner().invoke(main, arguments)
     assert done.exit_code == 0, done.output
-    assert 'source "bad": 1 episodes could not be saved' in done.stderr
+    assert 'source "bad": 1 episode could not be saved' in done.stderr
     assert "empty file (0 bytes)" in done.stderr

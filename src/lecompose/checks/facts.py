@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from lecompose import formats, media
 from lecompose.catalog import Catalog, Source, read_json
 from lecompose.checks.footers import Footers, Row, footer, footer_facts, huggingface, kind_of
-from lecompose.checks.reading import Reading, is_pointer, told
+from lecompose.checks.reading import Reading, is_pointer, without_path
 from lecompose.errors import MediaError, SourceBroken
 from lecompose.formats import Feature
 
@@ -214,7 +214,7 @@ def _video(clip: Mapping[str, Any], source: Source, reading: Reading, scratch: P
             reading.broken("lfs_pulled", path, error, episode=clip["first_episode"], feature=clip["camera"])
             return (*at, *nothing, "pointer", "a Git LFS pointer")
         fault = "unreadable" if isinstance(error, MediaError) else "missing"
-        return (*at, *nothing, fault, told(error, path))
+        return (*at, *nothing, fault, without_path(error, path))
     told_of = (video.frames, float(video.fps), media.grid(video, source.fps), video.width, video.height)
     track = (video.codec, video.pix_fmt, video.has_audio, video.track.stalls)
     return (*at, *told_of, *track, None, None)

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from lecompose import media
 from lecompose.catalog import Catalog, Source
-from lecompose.checks.reading import Reading, told
+from lecompose.checks.reading import Reading, without_path
 from lecompose.errors import MediaError, SourceBroken
 
 _BATCH_ROWS = 16
@@ -59,7 +59,7 @@ def _lost(path: Path, threads: int) -> list[int] | str:
     try:
         return media.undecodable(path, threads=threads)
     except (MediaError, SourceBroken) as error:
-        return told(error, path)
+        return without_path(error, path)
 
 
 def _by_episode(spans: Sequence[_Span], frames: Sequence[int]) -> Iterator[tuple[int | None, list[int]]]:

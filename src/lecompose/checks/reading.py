@@ -66,7 +66,7 @@ class Reading:
             return
         self.unreadable.add(path)
         pointer = is_pointer(path)
-        problem = "a Git LFS pointer, not the file itself" if pointer else told(error, path)
+        problem = "a Git LFS pointer, not the file itself" if pointer else without_path(error, path)
         problem = problem.replace(f"{self.root}/", "")
         self.note(
             "lfs_pulled" if pointer else code, path, problem, episode=episode, feature=feature, lacks=lacks
@@ -95,7 +95,7 @@ def is_pointer(path: Path) -> bool:
         return False
 
 
-def told(error: ComposeError, path: Path) -> str:
+def without_path(error: ComposeError, path: Path) -> str:
     """What an error says of a file, without the next step and the path: a finding has these of its own."""
     text = str(error).rstrip().removesuffix(f"({path})").rstrip(" .")
     return text.partition(" Try: ")[0].rstrip(" .").replace(f"{path.name} cannot be read: ", "")

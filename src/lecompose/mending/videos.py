@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lecompose import formats, media
 from lecompose.catalog import Source
+from lecompose.checks.reading import without_path
 from lecompose.engine import Engine
 from lecompose.errors import ComposeError, MediaError, OutputUnwritable, SourceBroken
 from lecompose.mending.episodes import Clip, Dropped, Salvage, Sound
@@ -108,7 +109,7 @@ def _of_camera(
     found: _Clips = {}
     notes = []
     for path, held in files.items():
-        fault = _fault(looked[path], source)
+        fault = _fault(looked[path], path, source)
         if fault is not None:
             reason = f'camera "{camera}": {fault}'
             dropped += [Dropped(source.name, e.episode, reason, str(path)) for e in held]
@@ -136,10 +137,10 @@ def _beside(paths: Sequence[Path], source: Source) -> list[Path]:
     return sorted({file for folder in folders for file in folder.glob("*/*.mp4")} - set(paths))
 
 
-def _fault(video: media.Video | ComposeError, source: Source) -> str | None:
+def _fault(video: media.Video | ComposeError, path: Path, source: Source) -> str | None:
     """Why a video is none to take clips from; None where it is."""
     if isinstance(video, ComposeError):
-        return str(video).partition(". (")[0].partition(". Try")[0]
+        return without_path(video, path)
     if video.frames > 1 and abs(video.fps / source.fps - 1) > _FPS_TOLERANCE:
         return f"the video runs at {float(video.fps):g} fps, the dataset at {float(source.fps):g}"
     return None
