@@ -7,7 +7,7 @@ with flat as (
 {% for c in columns %}
            , {% for _ in range(c.depth - 1) %}flatten({% endfor %}{{ c.stored | ident }}{% for _ in range(c.depth - 1) %}){% endfor %}::double[] as {{ c.name | ident }}
 {% endfor %}
-    from read_parquet($files, hive_partitioning = false)
+    from read_parquet($files, hive_partitioning = false, union_by_name = true)
 )
 select $src_dataset as src_dataset,
        src_episode

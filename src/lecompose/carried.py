@@ -112,13 +112,13 @@ def _register_whole(catalog: Catalog, source: Source, wanted: dict[str, Feature]
 
 def _register_v3(catalog: Catalog, source: Source, wanted: dict[str, Feature]) -> None:
     files = _episode_files(source)
-    stored = pq.read_schema(files[0])
-    present = [name for name in wanted if f"stats/{name}" in stored.names]
+    kinds = _kinds(files)
+    present = [name for name in wanted if f"stats/{name}" in kinds]
     columns = [
         {
             "name": name,
             "stored": f"stats/{name}",
-            "depth": _depth(stored.field(f"stats/{name}").type),
+            "depth": _depth(kinds[f"stats/{name}"]),
             "size": 1 if name.endswith("/count") else wanted[name].stat_size,
         }
         for name in present
@@ -130,6 +130,15 @@ def _register_v3(catalog: Catalog, source: Source, wanted: dict[str, Feature]) -
         src_dataset=source.name,
         files=[formats.escaped_glob(f) for f in files],
     )
+
+
+def _kinds(files: list[str]) -> dict[str, pa.DataType]:
+    """The type of each column that any of the files has; some writers add columns on the way."""
+    found: dict[str, pa.DataType] = {}
+    for file in files:
+        for field in pq.read_schema(file):
+            found.setdefault(field.name, field.type)
+    return found
 
 
 def _depth(kind: pa.DataType) -> int:

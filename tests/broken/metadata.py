@@ -79,7 +79,7 @@ METADATA: list[Broken] = [
         "stats columns in one file only",
         edit_parquet(EPISODES, without_columns(lambda name: name.startswith("stats/"))),
         off("episode_columns"),
-        3,
+        SAME,
         (V30,),
     ),
     Broken(
