@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from broken import EQUAL, SAME, SETTINGS, TABLE, WORKS, Broken, cases
+from broken import EQUAL, SAME, SETTINGS, TABLE, WORKS, Broken, cases, some_cases
 from click.testing import CliRunner
 from conftest import digest
 from independent import assert_merged
@@ -19,12 +19,7 @@ Record = Callable[..., Path]
 EVERY = pytest.mark.parametrize(
     ("broken", "version"), [(b, v) for _, b, v in cases()], ids=[name for name, _, _ in cases()]
 )
-# v2.0 and v2.1 differ in statistics only, and 10,000 features take their time.
-MERGED = [
-    (name, broken, version)
-    for name, broken, version in cases()
-    if (version != "v2.0" or "v2.1" not in broken.versions) and "10,000" not in name
-]
+MERGED = list(some_cases())
 
 
 @pytest.fixture

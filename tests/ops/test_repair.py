@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from broken import SETTINGS, TABLE, Broken, cases
+from broken import SETTINGS, TABLE, Broken, some_cases
 from click.testing import CliRunner
 from conftest import digest
 from independent import assert_same_values, read
@@ -18,12 +18,7 @@ from lecompose.errors import ComposeError, SourceBroken
 
 Record = Callable[..., Path]
 
-# v2.0 and v2.1 differ in statistics only, and 10,000 features take their time.
-CASES = [
-    (name, broken, version)
-    for name, broken, version in cases()
-    if (version != "v2.0" or "v2.1" not in broken.versions) and "10,000" not in name
-]
+CASES = list(some_cases())
 # Without these nothing can be known.
 HOPELESS = (
     *("no info.json", "cut info.json", "pointer for info.json", "info.json is a list", "no features"),
