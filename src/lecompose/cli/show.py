@@ -125,8 +125,8 @@ def summary(found: Summary, *, as_json: bool) -> None:
         for c in found.cameras:
             cameras.add_row(
                 _text(c.key),
-                c.codec or "-",
-                c.pix_fmt or "-",
+                _text(str(c.codec or "-")),
+                _text(str(c.pix_fmt or "-")),
                 f"{c.width}×{c.height}" if c.width else "-",
                 f"{c.fps:g}" if c.fps else "-",
                 str(c.files),
@@ -199,4 +199,5 @@ def _text(text: str) -> str:
 
 
 def _json(value: dict[str, Any]) -> None:
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    click.echo("".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text))
