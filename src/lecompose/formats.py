@@ -4,9 +4,12 @@ Source: LeRobot 0.3.3 (v2.x) and 0.6.1 (v3.0), read off what they write and what
 """
 
 import json
+import math
+import re
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
 import pyarrow as pa
@@ -43,6 +46,8 @@ V2_VIDEO_PATH = "videos/chunk-{episode_chunk:03d}/{video_key}/episode_{episode_i
 MAX_INDEX = 1000
 # LeRobot refuses a video frame whose time is further than this from the one asked for.
 TOLERANCE_S = 1e-4
+# What a frame of one feature may hold; a list of more numbers is none that parquet can tell the length of.
+MAX_DIMENSIONS, MAX_NUMBERS = 8, 2**31 - 1
 
 _VISUAL = ("video", "image")
 _ARROW = {
@@ -115,8 +120,9 @@ class Feature:
 
     @property
     def info(self) -> dict[str, Any]:
-        """The feature's `info`, or `video_info` as v2.0 spelled it; empty where absent."""
-        return dict(self.spec.get("info") or self.spec.get("video_info") or {})
+        """The feature's `info`, or `video_info` as v2.0 spelled it; empty where absent, or no object."""
+        said = self.spec.get("info") or self.spec.get("video_info")
+        return dict(said) if isinstance(said, Mapping) else {}
 
     @property
     def is_depth(self) -> bool:
@@ -148,6 +154,9 @@ def feature(name: str, spec: object) -> Feature:
     dtype, shape = said.get("dtype"), said.get("shape")
     if not isinstance(dtype, str) or not isinstance(shape, list | tuple) or not all(map(_is_size, shape)):
         raise SourceBroken(f'feature "{name}": needs a dtype and a shape, has {json.dumps(spec)[:200]}')
+    if len(shape) > MAX_DIMENSIONS or math.prod(shape) > MAX_NUMBERS:
+        size = str(list(shape[: MAX_DIMENSIONS + 1]))[:100]
+        raise SourceBroken(f'feature "{name}": shape {size} is larger than a frame can be')
     if dtype not in _ARROW and dtype not in (*_VISUAL, "language"):
         raise SourceBroken(f'feature "{name}": dtype "{dtype}" is none that LeRobot knows')
     if "/" in name or "\0" in name or name in ("", ".", ".."):
@@ -248,22 +257,32 @@ def is_list(kind: pa.DataType) -> bool:
 # Path templates -------------------------------------------------------------------------------
 
 _FIELDS = ("video_key", "chunk_index", "file_index", "episode_chunk", "episode_index")
+# How a number may be printed; a width of a billion would fill the memory with zeros.
+_MAX_PATH_BYTES = 1024
+_SPEC = re.compile(r"(0?[0-9]{1,2})?d?")
 
 
 def _parts(template: str) -> list[tuple[str, str | None, str]]:
     """(literal, field name or None, format spec) for each piece of a path template.
 
-    Errors: SourceBroken for a template that leaves the dataset folder or names an unknown field.
+    Errors: SourceBroken for a template that leaves the dataset folder, names an unknown field, or prints
+    one in another way than as a number of some digits.
     """
     try:
-        parts = [(lit, name, spec or "") for lit, name, spec, _ in string.Formatter().parse(template)]
+        pieces = list(string.Formatter().parse(template))
     except ValueError as error:
         raise SourceBroken(f'path template "{template}" in info.json: {error}') from None
+    parts = [(lit, name, spec or "") for lit, name, spec, _ in pieces]
     unknown = [name for _, name, _ in parts if name is not None and name not in _FIELDS]
     if unknown:
         raise SourceBroken(f'path template "{template}" in info.json: unknown field {{{unknown[0]}}}')
     if template.startswith("/") or ".." in template.split("/") or "\\" in template:
         raise SourceBroken(f'path template "{template}" in info.json leaves the dataset folder')
+    odd = [s for _, name, s in parts if s and (name == "video_key" or not _SPEC.fullmatch(s))]
+    if odd or any(conversion for *_, conversion in pieces) or not template.isprintable():
+        raise SourceBroken(f'path template "{template}" in info.json: fields are numbers of a few digits')
+    if not PurePosixPath(template).parts or len(template.encode()) > _MAX_PATH_BYTES:
+        raise SourceBroken(f'path template "{template[:100]}" in info.json names no file')
     return parts
 
 

@@ -64,7 +64,7 @@ def _register_v2(engine: Engine, source: Source) -> None:
             src_dataset=source.name,
             root=str(source.root),
             template=_video_format(source, formats.V2_VIDEO_PATH, fields),
-            chunk_size=int(source.info.get("chunks_size") or 1000),
+            chunk_size=source.chunk_size,
             camera=camera.name,
         )
 
