@@ -48,6 +48,8 @@ MAX_INDEX = 1000
 TOLERANCE_S = 1e-4
 # What a frame of one feature may hold; a list of more numbers is none that parquet can tell the length of.
 MAX_DIMENSIONS, MAX_NUMBERS = 8, 2**31 - 1
+# What file systems allow.
+MAX_NAME_BYTES, MAX_PATH_BYTES = 255, 1024
 
 _VISUAL = ("video", "image")
 _ARROW = {
@@ -161,6 +163,8 @@ def feature(name: str, spec: object) -> Feature:
         raise SourceBroken(f'feature "{name}": dtype "{dtype}" is none that LeRobot knows')
     if "/" in name or "\0" in name or name in ("", ".", ".."):
         raise SourceBroken(f'feature "{name}": a feature name may not contain "/"')
+    if len(name.encode(errors="replace")) > MAX_NAME_BYTES:
+        raise SourceBroken(f'feature "{name[:40]}…": a name may have {MAX_NAME_BYTES} bytes, as a folder may')
     return Feature(name, dtype, tuple(int(n) for n in shape), dict(said))
 
 
@@ -258,7 +262,6 @@ def is_list(kind: pa.DataType) -> bool:
 
 _FIELDS = ("video_key", "chunk_index", "file_index", "episode_chunk", "episode_index")
 # How a number may be printed; a width of a billion would fill the memory with zeros.
-_MAX_PATH_BYTES = 1024
 _SPEC = re.compile(r"(0?[0-9]{1,2})?d?")
 
 
@@ -281,9 +284,15 @@ def _parts(template: str) -> list[tuple[str, str | None, str]]:
     odd = [s for _, name, s in parts if s and (name == "video_key" or not _SPEC.fullmatch(s))]
     if odd or any(conversion for *_, conversion in pieces) or not template.isprintable():
         raise SourceBroken(f'path template "{template}" in info.json: fields are numbers of a few digits')
-    if not PurePosixPath(template).parts or len(template.encode()) > _MAX_PATH_BYTES:
+    if not PurePosixPath(template).parts or len(template.encode()) > MAX_PATH_BYTES or _is_long(parts):
         raise SourceBroken(f'path template "{template[:100]}" in info.json names no file')
     return parts
+
+
+def _is_long(parts: list[tuple[str, str | None, str]]) -> bool:
+    """Whether a file or folder that a path template names has a longer name than any may have."""
+    shown = "".join(lit + "0" * int(spec.rstrip("d") or 0) for lit, _, spec in parts)
+    return any(len(name.encode()) > MAX_NAME_BYTES for name in shown.split("/"))
 
 
 def path_glob(template: str) -> str:

@@ -68,6 +68,9 @@ def _payload_bytes(path: Path) -> int:
     Errors: SourceBroken for what is no whole parquet file, told from its first and last bytes.
     """
     try:
+        # A pipe would be waited for until somebody writes to it.
+        if not path.is_file() and (path.is_fifo() or path.is_socket() or path.is_char_device()):
+            raise SourceBroken(f"not a regular file. ({path})")
         with path.open("rb") as file:
             head = file.read(64)
             size = file.seek(0, os.SEEK_END)

@@ -139,6 +139,8 @@ def opened(
     import av
 
     known_as = known_as or path
+    if path.exists() and not path.is_file():
+        raise broken(f"{context}not a regular file", known_as)
     with (
         translated(known_as, context),
         av.open(str(path.absolute()), options=_OPTIONS) as container,

@@ -81,7 +81,7 @@ def _plain(path: Path) -> Video:
 def _opened(path: Path) -> Iterator[tuple[int, os.stat_result]]:
     """A descriptor and the state of the file, with every refusal of the system translated."""
     try:
-        fd = os.open(path, os.O_RDONLY)
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe is not waited for
     except FileNotFoundError as error:
         raise SourceBroken(f"a video file is missing ({path})") from error
     except OSError as error:
