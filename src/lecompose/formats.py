@@ -122,9 +122,8 @@ class Feature:
 
     @property
     def info(self) -> dict[str, Any]:
-        """The feature's `info`, or `video_info` as v2.0 spelled it; empty where absent, or no object."""
-        said = self.spec.get("info") or self.spec.get("video_info")
-        return dict(said) if isinstance(said, Mapping) else {}
+        """The feature's `info`, or `video_info` as v2.0 spelled it; empty where absent."""
+        return dict(self.spec.get("info") or self.spec.get("video_info") or {})
 
     @property
     def is_depth(self) -> bool:
@@ -161,6 +160,9 @@ def feature(name: str, spec: object) -> Feature:
         raise SourceBroken(f'feature "{name}": shape {size} is larger than a frame can be')
     if dtype not in _ARROW and dtype not in (*_VISUAL, "language"):
         raise SourceBroken(f'feature "{name}": dtype "{dtype}" is none that LeRobot knows')
+    for key in ("info", "video_info"):
+        if not isinstance(said.get(key), Mapping | None):
+            raise SourceBroken(f'feature "{name}": {key} is {json.dumps(said[key])[:200]}, must be an object')
     if "/" in name or "\0" in name or name in ("", ".", ".."):
         raise SourceBroken(f'feature "{name}": a feature name may not contain "/"')
     if len(name.encode(errors="replace")) > MAX_NAME_BYTES:

@@ -64,7 +64,7 @@ def _register_v2(engine: Engine, source: Source) -> None:
             src_dataset=source.name,
             root=str(source.root),
             template=_video_format(source, formats.V2_VIDEO_PATH, fields),
-            chunk_size=source.chunk_size,
+            chunk_size=source.chunks_size,
             camera=camera.name,
         )
 
@@ -142,9 +142,13 @@ def _dataset_rows(sources: tuple[Source, ...]) -> pa.Table:
             "root": pa.array([str(s.root) for s in sources], pa.string()),
             "version": pa.array([s.version for s in sources], pa.string()),
             "fps": pa.array([float(s.fps) for s in sources], pa.float64()),
-            "robot_type": pa.array([s.info.get("robot_type") for s in sources], pa.string()),
+            "robot_type": pa.array([_text(s.info.get("robot_type")) for s in sources], pa.string()),
         }
     )
+
+
+def _text(value: object) -> str | None:
+    return value if value is None or isinstance(value, str) else json.dumps(value)
 
 
 def _feature_rows(sources: tuple[Source, ...]) -> pa.Table:

@@ -46,9 +46,15 @@ class Source:
         return Fraction(str(self.info["fps"])).limit_denominator(100_000)
 
     @property
-    def chunk_size(self) -> int:
-        """Episodes in one folder of a v2.x dataset."""
-        return int(self.info.get("chunks_size") or 1000)
+    def chunks_size(self) -> int:
+        """How many files, in v2.x episodes, share a folder. Errors: SourceBroken for what is no number."""
+        said = self.info.get("chunks_size") or 1000
+        if isinstance(said, bool) or not isinstance(said, int) or not 1 <= said < 2**31:
+            raise SourceBroken(
+                f"chunks_size in info.json is {json.dumps(said)[:100]}; a whole number above 0 is needed."
+                f" ({self.root / 'meta/info.json'})"
+            )
+        return said
 
     @property
     def cameras(self) -> tuple[Feature, ...]:
@@ -155,25 +161,11 @@ def read_source(position: int, name: str, given: str, root: Path) -> Source:
         )
     if not _LEAST_FPS <= fps <= _MOST_FPS:
         raise SourceBroken(f"fps in info.json is {str(fps)[:100]}: no camera and no robot has it. ({path})")
-    _refuse_odd(info, path)
     version = _version(info, root)
     with located(path):
         features = tuple(formats.feature(name, spec) for name, spec in declared.items())
     _refuse_ambiguous(features, root)
     return Source(name, position, given, root, version, info, features)
-
-
-def _refuse_odd(info: Mapping[str, Any], path: Path) -> None:
-    """Errors: SourceBroken for what would only be found to be no name or no number once it is used."""
-    robot, size = info.get("robot_type"), info.get("chunks_size") or 1000
-    if robot is not None and not isinstance(robot, str):
-        raise SourceBroken(
-            f"robot_type in info.json is {json.dumps(robot)[:100]}; a text is needed. ({path})"
-        )
-    if isinstance(size, bool) or not isinstance(size, int) or not 0 < size < 2**31:
-        raise SourceBroken(
-            f"chunks_size in info.json is {json.dumps(size)[:100]}; a number of files is needed. ({path})"
-        )
 
 
 def _refuse_ambiguous(features: tuple[Feature, ...], root: Path) -> None:

@@ -193,9 +193,9 @@ def _console() -> Console:
     return Console(highlight=False, soft_wrap=True)
 
 
-def _text(text: str) -> str:
-    """Text from a dataset, made harmless to the terminal and to rich's markup."""
-    return escape(printable(text))
+def _text(text: object) -> str:
+    """What a dataset says, made harmless to the terminal and to rich's markup; a dash for nothing."""
+    return escape(printable("-" if text is None else str(text)))
 
 
 def _json(value: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lecompose import formats, media
-from lecompose.catalog import Catalog, Source, episode_number, parsed, read_json
+from lecompose.catalog import Catalog, Source, read_json
 from lecompose.errors import MediaError, SourceBroken
 from lecompose.formats import Feature
 
@@ -103,7 +103,7 @@ def _paths(source: Source) -> Row:
     default = formats.DATA_PATH if source.is_v3 else formats.V2_DATA_PATH
     fields = ("chunk_index", "file_index") if source.is_v3 else ("episode_chunk", "episode_index")
     template = str(source.info.get("data_path") or default)
-    return formats.path_format(template, fields), source.chunk_size
+    return formats.path_format(template, fields), source.chunks_size
 
 
 def _needs(feature: Feature) -> Row:
@@ -177,7 +177,7 @@ def _told_types(schema: pa.Schema) -> dict[str, str]:
     try:
         told = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
         return {name: _huggingface(spec) for name, spec in told["info"]["features"].items()}
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return {}
 
 
@@ -261,7 +261,7 @@ def _task_index(path: Path) -> Row:
     try:
         pandas = json.loads((schema.metadata or {})[b"pandas"])
         index = json.dumps(pandas["index_columns"])
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError):
         index = None
     return index, "task" if "task" in texts else texts[0]
 
@@ -290,12 +290,9 @@ def _stats_lines(path: Path) -> Iterator[tuple[int, dict[str, dict[str, Any]]]]:
     with path.open(encoding="utf-8") as lines:
         for number, line in enumerate(lines, start=1):
             try:
-                row = parsed(line)
-                yield (
-                    episode_number(row["episode_index"]),
-                    {f: dict(part) for f, part in row["stats"].items()},
-                )
-            except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+                row = json.loads(line)
+                yield int(row["episode_index"]), {f: dict(part) for f, part in row["stats"].items()}
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise SourceBroken(
                     f"line {number} is no statistics of an episode: {error}. ({path})"
                 ) from error
