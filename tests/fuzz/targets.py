@@ -6,7 +6,8 @@ from fractions import Fraction
 from pathlib import Path
 
 from lecompose import media
-from lecompose.catalog.files import schema_of
+from lecompose.catalog.files import read_from, schema_of
+from lecompose.engine import Engine
 from lecompose.errors import ComposeError
 
 Target = Callable[[bytes, Path], None]
@@ -38,12 +39,18 @@ def picture(data: bytes, folder: Path) -> None:
 
 
 def parquet(data: bytes, folder: Path) -> None:
+    """Footer and columns by Arrow, every row by DuckDB."""
     path = folder / "fuzzed.parquet"
     path.write_bytes(data)
+    engine = Engine(scratch=folder, threads=1, memory="1GB")
     try:
         schema_of(path)
+        with read_from(path):
+            engine.arrow("catalog/frames_of_source", src_dataset="a", files=[str(path)])
     except ComposeError:
         return
+    finally:
+        engine.close()
 
 
 TARGETS: dict[str, Target] = {"video": video, "picture": picture, "parquet": parquet}

@@ -6,7 +6,7 @@ import pytest
 from fuzz.seeds import seeds
 from fuzz.targets import TARGETS, mutations
 
-RUNS = {"video": 1500, "picture": 300, "parquet": 300}
+RUNS = {"video": 1500, "picture": 300, "parquet": 150}
 
 
 @pytest.fixture(scope="module")

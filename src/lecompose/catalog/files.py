@@ -18,7 +18,7 @@ def schema_of(path: Path | str) -> pa.Schema:
     """The Arrow schema of a parquet file. Errors: SourceBroken where its footer cannot be read."""
     try:
         return pq.read_schema(path)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # the last for names of columns
         raise SourceBroken(f"parquet file cannot be read: {error}. ({path})") from error
 
 

@@ -214,5 +214,5 @@ def _cells(clip: Clip, feature: Feature) -> Iterator[tuple[int, Any]]:
                     if row + n in wanted:
                         yield row + n, batch.column(0)[n].as_py()
                 row += batch.num_rows
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise SourceBroken(f"data file cannot be read: {error}. ({clip.path})") from error
