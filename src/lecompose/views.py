@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from lecompose import carried, results
 from lecompose.catalog import Catalog, Source
+from lecompose.catalog.files import schema_of
 from lecompose.engine.sandbox import Sandbox
 from lecompose.errors import QueryError
 from lecompose.formats import STATS, escaped_glob
@@ -272,7 +273,9 @@ def _files(catalog: Catalog, source: Source) -> list[str]:
 def _columns(catalog: Catalog, source: Source) -> dict[str, str]:
     """The columns of a source's data files, and their types in SQL."""
     rows = catalog.engine.rows("views/column_types", {"relation": source.relation("frames")})
-    return {r["column_name"]: r["column_type"] for r in rows[len(_NOT_SHOWN) :]}
+    types = [row["column_type"] for row in rows[len(_NOT_SHOWN) :]]
+    # By place: DuckDB renames a column that is called as one of ours.
+    return dict(zip(schema_of(_files(catalog, source)[0]).names, types, strict=True))
 
 
 def _mixed(columns: dict[str, dict[str, str]]) -> set[str]:

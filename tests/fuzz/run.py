@@ -41,7 +41,8 @@ def by_coverage(name: str, seconds: float, folder: Path) -> None:
     arguments = [
         f"-max_total_time={seconds:g}",
         f"-artifact_prefix={folder}/",
-        "-rss_limit_mb=2048",
+        "-len_control=0",
+        "-rss_limit_mb=4096",
         "-timeout=20",
     ]
     atheris.Setup([sys.argv[0], *arguments, str(folder / "corpus")], lambda data: target(data, folder))
