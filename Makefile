@@ -4,6 +4,8 @@
 PYTHON ?= $(shell .ci/find-python 3.11)
 ORACLE_PYTHON ?= $(shell .ci/find-python 3.12 only)
 
+SECONDS ?= 60
+
 VENV   := .venv
 BIN    := $(VENV)/bin
 ORACLE := .venv-oracle
@@ -12,7 +14,7 @@ ORACLE := .venv-oracle
 PIP := -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix docs bench oracle torture clean
+.PHONY: help demo test check fix docs bench fuzz oracle torture clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +42,11 @@ docs: $(VENV)/.developing ## write docs/cli.md from --help, docs/checks.md from 
 
 bench: $(VENV)/.benching ## measure, and write the results as JSON
 	$(BIN)/python benchmarks/bench_merge.py
+
+fuzz: $(VENV)/.fuzzing ## spoil files for SECONDS (60) each, and read them; ends at the first find
+	$(BIN)/python tests/fuzz/run.py video $(SECONDS)
+	$(BIN)/python tests/fuzz/run.py picture $(SECONDS)
+	$(BIN)/python tests/fuzz/run.py parquet $(SECONDS)
 
 oracle: $(ORACLE)/.ready ## LeRobot itself opens our output (Python 3.12, about 6 GB)
 	@$(ORACLE)/bin/python tests/oracle/env.py -m pytest -o addopts= -W ignore -ra -m oracle tests/oracle
@@ -71,6 +78,11 @@ $(VENV)/.developing: pyproject.toml | $(VENV)/.made
 $(VENV)/.benching: pyproject.toml | $(VENV)/.made
 	@echo "installing lecompose and its rivals into $(VENV)"
 	@$(BIN)/python $(PIP) --editable '.[bench]'
+	@touch $@ $(VENV)/.installed
+
+$(VENV)/.fuzzing: pyproject.toml | $(VENV)/.made
+	@echo "installing lecompose and what fuzzes it into $(VENV)"
+	@$(BIN)/python $(PIP) --editable '.[fuzz]'
 	@touch $@ $(VENV)/.installed
 
 $(ORACLE)/.ready: pyproject.toml

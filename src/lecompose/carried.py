@@ -5,7 +5,6 @@ source has none, or has one of another size than the feature's (per-pixel statis
 the usual ones and whatever others a source has.
 """
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lecompose import formats
-from lecompose.catalog import Catalog, Source, read_json
+from lecompose.catalog import Catalog, Source, episode_number, parsed, read_json
 from lecompose.errors import SourceBroken
 from lecompose.formats import STATS, Feature
 from lecompose.mapping import Takes
@@ -169,9 +168,9 @@ def _v21_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             if not line.strip():
                 continue
             try:
-                row = json.loads(line)
-                yield int(row["episode_index"]), dict(row["stats"])
-            except (ValueError, KeyError, TypeError) as error:
+                row = parsed(line)
+                yield episode_number(row["episode_index"]), dict(row["stats"])
+            except (ValueError, KeyError, TypeError, OverflowError) as error:
                 raise SourceBroken(
                     f"line {number} is no episode's statistics: {error!r}. ({path})"
                 ) from error

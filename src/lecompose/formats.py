@@ -4,9 +4,12 @@ Source: LeRobot 0.3.3 (v2.x) and 0.6.1 (v3.0), read off what they write and what
 """
 
 import json
+import math
+import re
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
 import pyarrow as pa
@@ -43,6 +46,10 @@ V2_VIDEO_PATH = "videos/chunk-{episode_chunk:03d}/{video_key}/episode_{episode_i
 MAX_INDEX = 1000
 # LeRobot refuses a video frame whose time is further than this from the one asked for.
 TOLERANCE_S = 1e-4
+# What a frame of one feature may hold; a list of more numbers is none that parquet can tell the length of.
+MAX_DIMENSIONS, MAX_NUMBERS = 8, 2**31 - 1
+# What file systems allow.
+MAX_NAME_BYTES, MAX_PATH_BYTES = 255, 1024
 
 _VISUAL = ("video", "image")
 _ARROW = {
@@ -148,6 +155,9 @@ def feature(name: str, spec: object) -> Feature:
     dtype, shape = said.get("dtype"), said.get("shape")
     if not isinstance(dtype, str) or not isinstance(shape, list | tuple) or not all(map(_is_size, shape)):
         raise SourceBroken(f'feature "{name}": needs a dtype and a shape, has {json.dumps(spec)[:200]}')
+    if len(shape) > MAX_DIMENSIONS or math.prod(shape) > MAX_NUMBERS:
+        size = str(list(shape[: MAX_DIMENSIONS + 1]))[:100]
+        raise SourceBroken(f'feature "{name}": shape {size} is larger than a frame can be')
     if dtype not in _ARROW and dtype not in (*_VISUAL, "language"):
         raise SourceBroken(f'feature "{name}": dtype "{dtype}" is none that LeRobot knows')
     for key in ("info", "video_info"):
@@ -155,6 +165,8 @@ def feature(name: str, spec: object) -> Feature:
             raise SourceBroken(f'feature "{name}": {key} is {json.dumps(said[key])[:200]}, must be an object')
     if "/" in name or "\0" in name or name in ("", ".", ".."):
         raise SourceBroken(f'feature "{name}": a feature name may not contain "/"')
+    if len(name.encode(errors="replace")) > MAX_NAME_BYTES:
+        raise SourceBroken(f'feature "{name[:40]}…": a name may have {MAX_NAME_BYTES} bytes, as a folder may')
     return Feature(name, dtype, tuple(int(n) for n in shape), dict(said))
 
 
@@ -251,23 +263,38 @@ def is_list(kind: pa.DataType) -> bool:
 # Path templates -------------------------------------------------------------------------------
 
 _FIELDS = ("video_key", "chunk_index", "file_index", "episode_chunk", "episode_index")
+# How a number may be printed; a width of a billion would fill the memory with zeros.
+_SPEC = re.compile(r"(0?[0-9]{1,2})?d?")
 
 
 def _parts(template: str) -> list[tuple[str, str | None, str]]:
     """(literal, field name or None, format spec) for each piece of a path template.
 
-    Errors: SourceBroken for a template that leaves the dataset folder or names an unknown field.
+    Errors: SourceBroken for a template that leaves the dataset folder, names an unknown field, or prints
+    one in another way than as a number of some digits.
     """
     try:
-        parts = [(lit, name, spec or "") for lit, name, spec, _ in string.Formatter().parse(template)]
+        pieces = list(string.Formatter().parse(template))
     except ValueError as error:
         raise SourceBroken(f'path template "{template}" in info.json: {error}') from None
+    parts = [(lit, name, spec or "") for lit, name, spec, _ in pieces]
     unknown = [name for _, name, _ in parts if name is not None and name not in _FIELDS]
     if unknown:
         raise SourceBroken(f'path template "{template}" in info.json: unknown field {{{unknown[0]}}}')
     if template.startswith("/") or ".." in template.split("/") or "\\" in template:
         raise SourceBroken(f'path template "{template}" in info.json leaves the dataset folder')
+    odd = [s for _, name, s in parts if s and (name == "video_key" or not _SPEC.fullmatch(s))]
+    if odd or any(conversion for *_, conversion in pieces) or not template.isprintable():
+        raise SourceBroken(f'path template "{template}" in info.json: fields are numbers of a few digits')
+    if not PurePosixPath(template).parts or len(template.encode()) > MAX_PATH_BYTES or _is_long(parts):
+        raise SourceBroken(f'path template "{template[:100]}" in info.json names no file')
     return parts
+
+
+def _is_long(parts: list[tuple[str, str | None, str]]) -> bool:
+    """Whether a file or folder that a path template names has a longer name than any may have."""
+    shown = "".join(lit + "0" * int(spec.rstrip("d") or 0) for lit, _, spec in parts)
+    return any(len(name.encode()) > MAX_NAME_BYTES for name in shown.split("/"))
 
 
 def path_glob(template: str) -> str:

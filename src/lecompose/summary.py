@@ -108,7 +108,8 @@ def _tasks(catalog: Catalog, source: Source) -> tuple[Task, ...]:
 
 def _camera(catalog: Catalog, feature: Feature) -> Camera:
     rows = catalog.engine.rows("catalog/camera_files")
-    paths = [Path(row["video_file"]) for row in rows if row["camera"] == feature.name]
+    named = (row["video_file"] for row in rows if row["camera"] == feature.name)
+    paths = [Path(file) for file in named if file is not None]
     size = _size(paths)
     try:
         first = media.probe(paths[0]) if paths else None

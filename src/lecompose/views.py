@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from lecompose import carried, results
 from lecompose import columns as types
 from lecompose.catalog import Catalog, Source
-from lecompose.catalog.files import by_name
+from lecompose.catalog.files import by_name, schema_of
 from lecompose.engine.sandbox import Sandbox
 from lecompose.errors import QueryError
 from lecompose.formats import STATS, arrow_field, escaped_glob
@@ -278,7 +278,9 @@ def _files(catalog: Catalog, source: Source) -> list[str]:
 def _columns(catalog: Catalog, source: Source) -> dict[str, str]:
     """The columns of a source's data files, and their types in SQL."""
     rows = catalog.engine.rows("views/column_types", {"relation": source.relation("frames")})
-    return {r["column_name"]: r["column_type"] for r in rows[len(_NOT_SHOWN) :]}
+    kinds = [row["column_type"] for row in rows[len(_NOT_SHOWN) :]]
+    # By place: DuckDB renames a column that is called as one of ours.
+    return dict(zip(schema_of(_files(catalog, source)[0]).names, kinds, strict=True))
 
 
 def _untyped(catalog: Catalog, columns: dict[str, dict[str, str]]) -> pa.Schema | None:

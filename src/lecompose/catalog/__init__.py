@@ -22,8 +22,10 @@ from lecompose.catalog.lineage import LINEAGE_PATH
 from lecompose.catalog.relations import register, register_together
 from lecompose.catalog.source import (
     Source,
+    episode_number,
     given_names,
     locate,
+    parsed,
     read_json,
     read_source,
     unique_names,
@@ -37,8 +39,10 @@ __all__ = [
     "Custom",
     "CustomColumn",
     "Source",
+    "episode_number",
     "locate",
     "open_catalog",
+    "parsed",
     "read_json",
 ]
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from lecompose import formats
 from lecompose.catalog.files import episode_files, read_from, schema_of
-from lecompose.catalog.source import Source
+from lecompose.catalog.source import Source, episode_number, parsed
 from lecompose.engine import Engine
 from lecompose.errors import SourceBroken
 
@@ -111,9 +111,9 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             if not line.strip():
                 continue
             try:
-                row = json.loads(line)
-                yield int(row["episode_index"]), dict(row)
-            except (ValueError, KeyError, TypeError) as error:
+                row = parsed(line)
+                yield episode_number(row["episode_index"]), dict(row)
+            except (ValueError, KeyError, TypeError, OverflowError) as error:
                 raise SourceBroken(f"line {number} is no episode: {error}. ({path})") from error
 
 

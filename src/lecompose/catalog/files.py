@@ -18,7 +18,7 @@ def schema_of(path: Path | str) -> pa.Schema:
     """The Arrow schema of a parquet file. Errors: SourceBroken where its footer cannot be read."""
     try:
         return pq.read_schema(path)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # the last for names of columns
         raise SourceBroken(f"parquet file cannot be read: {error}. ({path})") from error
 
 
@@ -81,6 +81,9 @@ def payload_bytes(path: Path) -> int:
     Errors: SourceBroken for what is no whole parquet file, told from its first and last bytes.
     """
     try:
+        # A pipe would be waited for until somebody writes to it.
+        if not path.is_file() and (path.is_fifo() or path.is_socket() or path.is_char_device()):
+            raise SourceBroken(f"not a regular file. ({path})")
         with path.open("rb") as file:
             head = file.read(64)
             size = file.seek(0, os.SEEK_END)

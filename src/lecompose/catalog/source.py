@@ -3,6 +3,7 @@
 import difflib
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,14 @@ from typing import Any
 from lecompose import formats
 from lecompose.errors import RequestError, SourceBroken, SourceNotFound, UnsupportedVersion, listed
 from lecompose.formats import Feature
+
+# info.json of 10,000 features is 2 MB.
+_INFO_BYTES = 2**26
+_LEAST_FPS, _MOST_FPS = 1e-3, 1e6
+_MOST_LEVELS = 64
+_TOO_DEEP = f"objects and lists lie more than {_MOST_LEVELS} deep in each other"
+# JSON may spell one half of a pair that stands for a character: text that no file can hold.
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 @dataclass(frozen=True)
@@ -40,9 +49,9 @@ class Source:
     def chunks_size(self) -> int:
         """How many files, in v2.x episodes, share a folder. Errors: SourceBroken for what is no number."""
         said = self.info.get("chunks_size") or 1000
-        if isinstance(said, bool) or not isinstance(said, int) or said < 1:
+        if isinstance(said, bool) or not isinstance(said, int) or not 1 <= said < 2**31:
             raise SourceBroken(
-                f"chunks_size in info.json is {json.dumps(said)}; a whole number above 0 is needed."
+                f"chunks_size in info.json is {json.dumps(said)[:100]}; a whole number above 0 is needed."
                 f" ({self.root / 'meta/info.json'})"
             )
         return said
@@ -141,13 +150,17 @@ def given_names(names: Sequence[str], *, sources: int) -> list[str]:
 
 def read_source(position: int, name: str, given: str, root: Path) -> Source:
     path = root / "meta" / "info.json"
-    info = read_json(path)
+    info = read_json(path, most_bytes=_INFO_BYTES)
     declared = info.get("features")
     if not isinstance(declared, dict) or "fps" not in info:
         raise SourceBroken(f"meta/info.json needs at least fps and features. ({path})")
     fps = info["fps"]
     if isinstance(fps, bool) or not isinstance(fps, int | float) or not 0 < fps < float("inf"):
-        raise SourceBroken(f"fps in info.json is {json.dumps(fps)}; a number above 0 is needed. ({path})")
+        raise SourceBroken(
+            f"fps in info.json is {json.dumps(fps)[:100]}; a number above 0 is needed. ({path})"
+        )
+    if not _LEAST_FPS <= fps <= _MOST_FPS:
+        raise SourceBroken(f"fps in info.json is {str(fps)[:100]}: no camera and no robot has it. ({path})")
     version = _version(info, root)
     with located(path):
         features = tuple(formats.feature(name, spec) for name, spec in declared.items())
@@ -167,13 +180,15 @@ def _refuse_ambiguous(features: tuple[Feature, ...], root: Path) -> None:
             )
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path, *, most_bytes: int = 2**30) -> dict[str, Any]:
     """The JSON object in a file.
 
-    Errors: SourceBroken where the file is missing or holds anything else.
+    Errors: SourceBroken where the file is missing, larger than such a file can be, or holds anything else.
     """
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        if (size := path.stat().st_size) > most_bytes:
+            raise SourceBroken(f"{path.name} has {size:,} bytes, at most {most_bytes:,} are read. ({path})")
+        value = parsed(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SourceBroken(f"{path.name} is missing. ({path})") from None
     except (ValueError, OSError, RecursionError) as error:
@@ -181,6 +196,41 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise SourceBroken(f"{path.name} must hold a JSON object. ({path})")
     return value
+
+
+def parsed(text: str) -> Any:
+    """The value that a JSON text stands for.
+
+    Errors: ValueError, also where it lies deeper than anyone nests by hand, or holds half a character.
+    """
+    try:
+        value = json.loads(text)
+    except RecursionError:
+        raise ValueError(_TOO_DEEP) from None
+    # Whatever walks the value later may do so by recursion.
+    if text.count("[") + text.count("{") > _MOST_LEVELS and _levels(value) > _MOST_LEVELS:
+        raise ValueError(_TOO_DEEP)
+    if _HALF.search(text):
+        json.dumps(value, ensure_ascii=False).encode()  # UnicodeEncodeError is a ValueError
+    return value
+
+
+def _levels(value: Any) -> int:
+    """How deep objects and lists lie in each other, counted no further than one level too many."""
+    level, depth = [value] if isinstance(value, dict | list) else [], 0
+    while level and depth <= _MOST_LEVELS:
+        held = (part.values() if isinstance(part, dict) else part for part in level)
+        level = [inner for part in held for inner in part if isinstance(inner, dict | list)]
+        depth += 1
+    return depth
+
+
+def episode_number(said: Any) -> int:
+    """The number of an episode. Errors: ValueError, TypeError, OverflowError for what is none."""
+    number = int(said)
+    if not 0 <= number < 2**63:
+        raise ValueError(f"episode_index {str(number)[:40]}")
+    return number
 
 
 def _version(info: Mapping[str, Any], root: Path) -> str:

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from lecompose import formats
 from lecompose.catalog.files import existing, read_from, schema_of
-from lecompose.catalog.source import Source
+from lecompose.catalog.source import Source, parsed
 from lecompose.engine import Engine
 from lecompose.errors import SourceBroken
 
@@ -81,13 +81,14 @@ def _from_lines(engine: Engine, source: Source, file: Path) -> None:
 def _from_json(source: Source, file: Path) -> pa.Table:
     """The rows of `tasks` in a plain JSON file, as some writers of v2.x left one instead of lines."""
     try:
-        tasks = list(_numbered(json.loads(file.read_text(encoding="utf-8"))))
-    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+        tasks = list(_numbered(parsed(file.read_text(encoding="utf-8"))))
+        numbers = pa.array([number for number, _ in tasks], pa.int64())
+    except (ValueError, KeyError, TypeError, AttributeError, OSError, OverflowError) as error:
         raise SourceBroken(f"{file.name} cannot be read as a list of tasks: {error}. ({file})") from error
     return pa.table(
         {
             "src_dataset": pa.array([source.name] * len(tasks), pa.string()),
-            "src_task": pa.array([number for number, _ in tasks], pa.int64()),
+            "src_task": numbers,
             "task": pa.array([text for _, text in tasks], pa.string()),
             "row_number": pa.array(range(len(tasks)), pa.int64()),
         }

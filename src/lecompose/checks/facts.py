@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lecompose import formats, media
-from lecompose.catalog import Catalog, Source, read_json
+from lecompose.catalog import Catalog, Source, parsed, read_json
 from lecompose.checks.footers import Footers, Row, footer, footer_facts, huggingface, kind_of
 from lecompose.checks.reading import Reading, is_pointer, without_path
 from lecompose.errors import MediaError, SourceBroken
@@ -321,7 +321,7 @@ def _stats_lines(path: Path) -> Iterator[tuple[int, dict[str, dict[str, Any]]]]:
     with path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             try:
-                row = json.loads(line)
+                row = parsed(line)
                 yield int(row["episode_index"]), {f: dict(part) for f, part in row["stats"].items()}
             except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
                 raise SourceBroken(

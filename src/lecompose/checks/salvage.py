@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lecompose import formats
-from lecompose.catalog import Source
+from lecompose.catalog import Source, parsed
 from lecompose.catalog.files import payload_bytes
 from lecompose.checks.reading import Reading
 from lecompose.errors import ComposeError, SourceBroken
@@ -134,7 +134,7 @@ def _lines(path: Path, reading: Reading, *, lacks: str) -> Iterator[Row]:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = parsed(line)
         except (ValueError, RecursionError):
             row = None
         if isinstance(row, dict):

@@ -128,8 +128,8 @@ def summary(found: Summary, *, as_json: bool) -> None:
         for c in found.cameras:
             cameras.add_row(
                 _text(c.key),
-                c.codec or "-",
-                c.pix_fmt or "-",
+                _text(str(c.codec or "-")),
+                _text(str(c.pix_fmt or "-")),
                 f"{c.width}×{c.height}" if c.width else "-",
                 f"{c.fps:g}" if c.fps else "-",
                 str(c.files),
@@ -210,10 +210,11 @@ def _console() -> Console:
     return Console(highlight=False, soft_wrap=True)
 
 
-def _text(text: str) -> str:
-    """Text from a dataset, made harmless to the terminal and to rich's markup."""
-    return escape(printable(text))
+def _text(text: object) -> str:
+    """What a dataset says, made harmless to the terminal and to rich's markup; a dash for nothing."""
+    return escape(printable("-" if text is None else str(text)))
 
 
 def _json(value: dict[str, Any]) -> None:
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    click.echo("".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text))

@@ -229,7 +229,7 @@ def _rows(file: str, places: Sequence[Place], columns: list[str]) -> Iterator[tu
                 for batch in batches:
                     yield row, batch
                     row += batch.num_rows
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         told = str(error).partition("\n")[0].rstrip(".")
         raise SourceBroken(f"data cannot be read, damaged pages? {told}. ({file})") from error
 

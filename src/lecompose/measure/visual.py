@@ -167,14 +167,25 @@ def _values(feature: Feature) -> Floats:
     if not feature.is_video:
         return np.arange(2**16, dtype=np.float64)
     info = feature.info
-    low, high = info.get("video.depth_min", 0.01), info.get("video.depth_max", 10.0)
-    shift = info.get("video.shift", 3.5)
+    low, high, shift = (
+        _number(feature, key, usual)
+        for key, usual in (("video.depth_min", 0.01), ("video.depth_max", 10.0), ("video.shift", 3.5))
+    )
+    if not -shift < low < high:
+        raise SourceBroken(f'feature "{feature.name}": depths from {low} to {high} with a shift of {shift}')
     if info.get("video.use_log", True):
         metres = np.exp(np.linspace(np.log(low + shift), np.log(high + shift), _DEPTH_CODES)) - shift
     else:
         metres = np.linspace(low, high, _DEPTH_CODES)
     clipped: Floats = np.clip(metres, low, high)
     return clipped if info.get("depth_unit") == "m" else np.rint(clipped * 1000)
+
+
+def _number(feature: Feature, key: str, usual: float) -> float:
+    said = feature.info.get(key, usual)
+    if isinstance(said, bool) or not isinstance(said, int | float) or not abs(said) < 1e9:
+        raise SourceBroken(f'feature "{feature.name}": {key} is {str(said)[:100]}; a number is needed')
+    return float(said)
 
 
 # Looking ----------------------------------------------------------------------------------------
@@ -261,5 +272,5 @@ def _cells(clip: Clip, feature: Feature) -> Iterator[tuple[int, Any]]:
                     if row + n in wanted:
                         yield row + n, batch.column(0)[n].as_py()
                 row += batch.num_rows
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise SourceBroken(f"data file cannot be read: {error}. ({clip.path})") from error

@@ -29,6 +29,10 @@ MOVIE_BOXES = frozenset(
 )
 
 
+# No recorder writes a tenth of these; whoever claims more wants memory, not frames.
+MOST_BOXES = 100_000
+
+
 class BoxError(ValueError):
     """The bytes are no well-formed box; the message names the box, not the file."""
 
@@ -72,10 +76,13 @@ def name(kind: bytes) -> str:
 def top_level(fd: int, size_bytes: int) -> Iterator[Span]:
     """The boxes of a file in order, reading their headers only.
 
-    Errors: BoxError as `header`. The last box may claim to end beyond `size_bytes`: then it is cut.
+    Errors: BoxError as `header`, and past the number of boxes that any recorder writes. The last box may
+    claim to end beyond `size_bytes`: then it is cut.
     """
-    at = 0
+    at = count = 0
     while at < size_bytes:
+        if (count := count + 1) > MOST_BOXES:
+            raise BoxError(f"more than {MOST_BOXES:,} boxes")
         span = header(os.pread(fd, 16, at), at, size_bytes)
         yield span
         at = span.end
@@ -84,11 +91,15 @@ def top_level(fd: int, size_bytes: int) -> Iterator[Span]:
 def children(body: Bytes, start: int = 0) -> Iterator[tuple[bytes, memoryview]]:
     """Type and body of each box in `body`, from byte `start` on.
 
-    Errors: BoxError when a box does not fit. Fewer than 8 trailing bytes are QuickTime's terminator.
+    Errors: BoxError when a box does not fit, or they are too many. Fewer than 8 trailing bytes are
+    QuickTime's terminator.
     """
     view = memoryview(body)
     end = len(view)
+    count = 0
     while end - start >= 8:
+        if (count := count + 1) > MOST_BOXES:
+            raise BoxError(f"more than {MOST_BOXES:,} boxes in one")
         size, kind = struct.unpack_from(">I4s", view, start)
         head = 8
         if size < 8:

@@ -22,6 +22,13 @@ if TYPE_CHECKING:
     from av.packet import Packet
     from av.video.stream import VideoStream
 
+# A picture of 10,000 by 10,000 takes 600 MB while it is decoded; a few kilobytes can claim to hold more.
+LIMITS = {"max_pixels": str(10**8)}
+# A playlist or script that is called a video would have FFmpeg open other files, or hosts.
+_OPTIONS = LIMITS | {
+    "protocol_whitelist": "file",
+    "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,ogg,asf,h264,hevc,obu,ivf",
+}
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EFBIG, errno.EIO)
 
 
@@ -132,10 +139,17 @@ def opened(
     import av
 
     known_as = known_as or path
-    with translated(known_as, context), av.open(str(path.absolute())) as container:
+    if path.exists() and not path.is_file():
+        raise broken(f"{context}not a regular file", known_as)
+    with (
+        translated(known_as, context),
+        av.open(str(path.absolute()), options=_OPTIONS) as container,
+    ):
         if not container.streams.video:
             raise broken(f"{context}no video track", known_as)
-        yield container, container.streams.video[0]
+        stream = container.streams.video[0]
+        stream.codec_context.options = LIMITS
+        yield container, stream
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from lecompose.media.fallback import opened, translated
+from lecompose.media.fallback import LIMITS, opened, translated
 from lecompose.media.faults import broken
 
 if TYPE_CHECKING:
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 # Shape: (height, width, channels); uint8 with three channels, of depth uint16 with one.
 Picture = NDArray[Any]
 OnFrame = Callable[[], None]
+
+_OPTIONS = LIMITS | {
+    "format_whitelist": "png_pipe,apng,jpeg_pipe,jpegls_pipe,mjpeg,tiff_pipe,webp_pipe,bmp_pipe"
+}
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,12 @@ def picture(data: bytes, *, depth: bool = False, name: Path) -> Picture:
     """
     import av
 
-    with translated(name, "a picture in it: "), av.open(io.BytesIO(data), "r") as container:
+    with (
+        translated(name, "a picture in it: "),
+        av.open(io.BytesIO(data), "r", options=_OPTIONS) as container,
+    ):
+        if container.streams.video:
+            container.streams.video[0].codec_context.options = LIMITS
         for frame in container.decode(video=0):
             return _as_array(frame, depth=depth)
     raise broken("a picture in it is empty", name)

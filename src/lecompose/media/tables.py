@@ -14,6 +14,9 @@ from lecompose.media.faults import NotPlain
 
 Ints: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 
+# Three days at 30 frames a second in one file; each takes some 100 bytes while it is read.
+_MOST_SAMPLES = 2**23
+
 
 @dataclass(frozen=True)
 class Samples:
@@ -65,6 +68,8 @@ def _sizes(stbl: memoryview, size_bytes: int) -> Ints:
             else BoxError("box stsz is missing")
         )
     same, count = struct.unpack_from(">II", body, 4)
+    if count > _MOST_SAMPLES:
+        raise BoxError(f"box stsz claims {count} samples, at most {_MOST_SAMPLES} are read")
     if same * count > size_bytes:
         raise BoxError(f"box stsz claims {count} samples of {same} bytes")
     return np.full(count, same, np.int64) if same else rows(body, 1, 8)[:, 0]

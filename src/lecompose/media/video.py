@@ -18,6 +18,8 @@ from lecompose.media.track import IDENTITY, Track, handlers, time_scale, track
 
 # ftyp, free, mdat header: what a writer needs around media and tables.
 _PACKAGING_BYTES = 4096
+# Tables take some 20 bytes a frame.
+_MOST_TABLE_BYTES = 2**28
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,8 @@ def _plain(path: Path) -> Video:
     with _opened(path) as (fd, status):
         spans = outline(fd, status.st_size, path)
         moov_at = next(span for span in spans if span.kind == b"moov")
+        if moov_at.end - moov_at.body > _MOST_TABLE_BYTES:
+            raise broken(f"tables of {moov_at.end - moov_at.body:,} bytes: no recording has so many", path)
         moov = os.pread(fd, moov_at.end - moov_at.body, moov_at.body)
     try:
         return _described(path, status, spans, memoryview(moov))
@@ -77,7 +81,7 @@ def _plain(path: Path) -> Video:
 def _opened(path: Path) -> Iterator[tuple[int, os.stat_result]]:
     """A descriptor and the state of the file, with every refusal of the system translated."""
     try:
-        fd = os.open(path, os.O_RDONLY)
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe is not waited for
     except FileNotFoundError as error:
         raise SourceBroken(f"a video file is missing ({path})") from error
     except OSError as error:
