@@ -321,7 +321,7 @@ def _stats_lines(path: Path) -> Iterator[tuple[int, dict[str, dict[str, Any]]]]:
     with path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             try:
-                row = parsed(line)
+                row = parsed(line.decode())
                 yield int(row["episode_index"]), {f: dict(part) for f, part in row["stats"].items()}
             except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
                 raise SourceBroken(
