@@ -65,7 +65,7 @@ def wished(said: Sequence[tuple[str, str]]) -> tuple[Wish, ...]:
 
 def _wish(spec: str, sql: str) -> Wish:
     found = _SPEC.fullmatch(spec)
-    if not found or not found["name"].strip():
+    if not found or not found["name"].strip() or {"[", "]"} & set(found["name"]):
         raise RequestError(
             f'--add "{spec}": a name is needed, as in reward, reward:float32, speed:float32[6]'
         )

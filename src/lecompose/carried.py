@@ -78,7 +78,10 @@ def _other_quantiles(source: Source) -> list[str]:
 
 
 def _episode_files(source: Source) -> list[str]:
-    return [str(f) for f in sorted((source.root / "meta" / "episodes").glob("*/*.parquet"))]
+    files = [str(f) for f in sorted((source.root / "meta" / "episodes").glob("*/*.parquet"))]
+    if not files:
+        raise SourceBroken(f"no file under meta/episodes. ({source.root / 'meta/episodes'})")
+    return files
 
 
 def _whole_said(source: Source) -> dict[str, Any]:

@@ -235,4 +235,5 @@ def refuse_broken(catalog: Catalog, *, retimed: frozenset[str] = frozenset()) ->
     broken = [v for v in requirements(catalog) if v.code != "frame_times" or v.src_dataset not in retimed]
     if broken:
         lines = [f'source "{v.src_dataset}": {v}' for v in broken]
-        raise SourceBroken(listed("sources that do not keep what a composition needs:", lines))
+        hint = "Try: --skip-broken, which takes what can be saved"
+        raise SourceBroken(listed(f"sources that do not keep what a composition needs. {hint}:", lines))

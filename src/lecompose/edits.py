@@ -98,7 +98,7 @@ def edit_info(
     Errors: RequestError where nothing is to change; otherwise as `merge`.
     """
     given, settings, to = _asked(source, out, in_place, options)
-    if retime is None and settings.robot_type is None:
+    if retime is None and settings.robot_type is None and settings.fps is None:
         raise RequestError("nothing is to change. Try: --robot-type, --retime")
     if retime is not None and settings.fps is not None:
         raise RequestError("--retime keeps every frame, --fps leaves some out. Try: one after the other")
@@ -138,7 +138,9 @@ def _asked(
     """What is edited, how, and where to. Errors: RequestError unless it is said where to."""
     given, settings = named(source), Settings(**options)
     if in_place == (out is not None):
-        raise RequestError("where to? Try: -o FOLDER, for a new dataset, or --in-place")
+        raise RequestError("where to? Try: either -o FOLDER, for a new dataset, or --in-place")
+    if in_place and settings.skip_broken:
+        raise RequestError("what --skip-broken leaves out would be gone for good. Try: -o FOLDER")
     return given, settings, in_its_place(locate(source)) if out is None else single(destination(out))
 
 

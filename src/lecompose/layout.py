@@ -315,7 +315,10 @@ def _looked_at(
     errors = [r for r in results if isinstance(r, ComposeError)]
     if errors:
         family = MediaError if any(isinstance(e, MediaError) for e in errors) else SourceBroken
-        raise family(listed(f"{len(errors)} video file(s) cannot be used:", map(str, errors)))
+        headline = (
+            f"{len(errors)} video file(s) cannot be used. Try: --skip-broken leaves their episodes out:"
+        )
+        raise family(listed(headline, map(str, errors)))
     looked = [r for r in results if not isinstance(r, ComposeError)]
     videos = {path: video for (path, _), (video, _) in zip(by_file, looked, strict=True)}
     return videos, [piece for _, pieces in looked for piece in pieces]

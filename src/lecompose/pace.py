@@ -90,7 +90,7 @@ def pace(
         off_grid,
         problems=tuple(
             f'fps: {float(s.fps):g} in "{s.name}" is no whole multiple of {float(fps):g}:'
-            " frames would have to be made up"
+            f" frames would have to be made up{_way_out(sources)}"
             for s in odd
         ),
         notes=tuple(_note(s, strides[s.name], fps) for s in sources if strides[s.name] > 1),
@@ -114,6 +114,11 @@ def _differing(sources: Iterable[Source]) -> Iterable[str]:
         shared = reduce(_common, groups)
         way_out = f"--fps {float(shared):g}, which leaves frames out" if shared >= 1 else "two outputs"
         yield f"fps: {found}. One dataset has one rate. Try: {way_out}"
+
+
+def _way_out(sources: Iterable[Source]) -> str:
+    shared = reduce(_common, (source.fps for source in sources))
+    return f". Try: --fps {float(shared):g}" if shared >= 1 else ""
 
 
 def _common(one: Fraction, other: Fraction) -> Fraction:

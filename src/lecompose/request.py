@@ -103,7 +103,13 @@ class Settings:
         if self.row_groups not in ROW_GROUPS:
             raise RequestError(f'row groups "{self.row_groups}": one of {", ".join(ROW_GROUPS)} is needed')
         quantile_names(self.quantiles)
-        _ = self.rate, self.wishes
+        if self.robot_type is not None and not self.robot_type.strip():
+            raise RequestError("the robot has no name. Try: --robot-type with one")
+        if self.rate is not None and self.wishes:
+            raise RequestError(
+                "--add computes from the sources' frames, and --fps leaves some of them out."
+                " Try: one after the other, in the order that is meant"
+            )
         for name in ("data_mb", "video_mb", "chunk_files"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise RequestError(f"{name} is {getattr(self, name)}; a number above 0 is needed")

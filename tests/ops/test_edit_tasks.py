@@ -205,6 +205,14 @@ def test_an_edit_in_place_that_fails_at_the_last_moment_leaves_all_as_it_was(
     assert [p.name for p in tmp_path.iterdir()] == ["day"]
 
 
+def test_in_place_nothing_is_skipped(make_dataset: Record) -> None:
+    root = make_dataset("day", version="v3.0")
+    before = digest(root)
+    with pytest.raises(RequestError, match=r"gone for good\. Try: -o FOLDER"):
+        lecompose.edit_tasks(root, in_place=True, task="x", skip_broken=True)
+    assert digest(root) == before
+
+
 @pytest.mark.parametrize("version", ["v2.0", "v2.1"])
 def test_in_place_never_changes_the_format(version: str, make_dataset: Record) -> None:
     root = make_dataset("day", version=version)

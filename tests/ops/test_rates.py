@@ -129,11 +129,15 @@ def test_without_videos_nothing_is_encoded(recorded: Record, tmp_path: Path) -> 
             assert_same_values(ours.rows[name], wanted[name], name)
 
 
-def test_added_features_are_of_the_frames_that_are_left(recorded: Record, tmp_path: Path) -> None:
+def test_a_new_feature_and_another_rate_are_two_steps(recorded: Record, tmp_path: Path) -> None:
+    """A reward in the last frame would be lost with it."""
     source = recorded(fps=30, **(SMALL | {"cameras": ()}))
-    lecompose.merge(source, out=tmp_path / "out", fps=10, add={"was": "frame_index"})
+    with pytest.raises(RequestError, match="one after the other"):
+        lecompose.merge(source, out=tmp_path / "out", fps=10, add={"was": "frame_index"})
+    lecompose.merge(source, out=tmp_path / "slow", fps=10)
+    lecompose.edit_features(tmp_path / "slow", out=tmp_path / "out", add={"last": "frame_index = length - 1"})
     made = read(tmp_path / "out")
-    assert [e.rows["was"].to_pylist() for e in made.episodes] == [[0, 3, 6], [0], [0, 3, 6, 9]]
+    assert [e.rows["last"].to_pylist()[-1] for e in made.episodes] == [True] * 3
 
 
 def test_scattered_episodes_of_two_rates(recorded: Record, tmp_path: Path) -> None:

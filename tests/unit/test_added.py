@@ -33,7 +33,9 @@ def test_names_dtypes_and_shapes(
         assert wished([(spec, " 1 ")]) == (Wish(wish[0], "1", *wish[1:]),)
 
 
-@pytest.mark.parametrize("spec", ["", " ", "x:video", "x:language", "a/b", "x:float32[0]", ".."])
+@pytest.mark.parametrize(
+    "spec", ["", " ", "x:float32[]", "x[2]", "x:video", "x:language", "a/b", "x:float32[0]", ".."]
+)
 def test_what_is_no_column(spec: str) -> None:
     with pytest.raises(RequestError, match="--add"):
         wished([(spec, "1")])

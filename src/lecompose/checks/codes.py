@@ -151,7 +151,7 @@ PROMISES = (
     _error(
         "episodes_listed",
         "No data file has rows of an episode that the list lacks. Readers take them for frames.",
-        "lecompose merge DATASET -o OUT, which leaves them behind",
+        "lecompose repair DATASET -o OUT, which takes them in where it can; merge leaves them behind",
         "declared",
     ),
     _error(
@@ -292,7 +292,9 @@ PROMISES = (
 
 DECODING = (
     _error(
-        "pictures_decode", "With --decode: every picture, of videos and of image columns, decodes.", _VIDEO
+        "pictures_decode",
+        "With --decode: every picture, of videos and of image columns, decodes.",
+        "record or encode the video again, or leave its episodes out: lecompose delete",
     ),
 )
 

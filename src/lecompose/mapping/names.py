@@ -107,7 +107,9 @@ def taken_names(names: Iterable[str], there: Iterable[str]) -> Iterator[str]:
     seen = {name.lower(): name for name in held}
     for name in names:
         other = seen.setdefault(name.lower(), name)
-        if other in held:
+        if name in DEFAULT_FEATURES:
+            yield f'"{name}" is one of the five features that every dataset has'
+        elif other in held:
             yield f'there is a feature "{other}". Try: --remove "{other}" as well, to replace it'
         elif other != name:
             yield f'"{other}" and "{name}" cannot be told apart in SQL'

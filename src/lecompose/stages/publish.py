@@ -16,7 +16,7 @@ def publish(run: Run) -> None:
     run.progress.stage("publish", 0)
     now = None
     try:
-        for now in run.staging.intend(run.moves, overwrite=run.overwrite):
+        for now in run.staging.intend(run.moves, overwrite=run.overwrite, in_place=run.in_place):
             carry_out(now)
     except BaseException as error:
         _take_back(run.staging.moves)

@@ -106,23 +106,21 @@ class Staging:
         except OSError as error:
             raise OutputUnwritable(f"cannot note what is written: {error}. ({path})") from error
 
-    def intend(self, moves: Mapping[Path, Path], *, overwrite: bool) -> list[Move]:
+    def intend(self, moves: Mapping[Path, Path], *, overwrite: bool, in_place: bool = False) -> list[Move]:
         """How folders get to their destinations, written down so that the next run knows where each may be.
 
+        What is edited `in_place` may have others' files beside it, for the new folder has them too.
         Errors: OutputExists for what may not be replaced; OSError.
         """
-        self.moves = [self._move(staged, to, overwrite=overwrite) for staged, to in moves.items()]
+        for to in moves.values() if not in_place else ():
+            _refuse_intruder(to, overwrite=overwrite)
+        self.moves = [self._move(staged, to) for staged, to in moves.items()]
         if self._manifest is not None:
             self._manifest.add({"moves": [_recorded(move, self.folder) for move in self.moves]}, sync=True)
         return self.moves
 
-    def _move(self, staged: Path, to: Path, *, overwrite: bool) -> Move:
-        there = inode(to)
-        try:
-            refuse_taken(single(to), overwrite=overwrite, roots=())
-        except OutputExists as error:
-            raise OutputExists(f"something appeared at the destination during the run: {error}") from error
-        return Move(staged, to, self.folder / "replaced" / staged.name, inode(staged), there)
+    def _move(self, staged: Path, to: Path) -> Move:
+        return Move(staged, to, self.folder / "replaced" / staged.name, inode(staged), inode(to))
 
     def _name(self, path: Path) -> str:
         return path.relative_to(self.folder).as_posix()
@@ -346,3 +344,10 @@ def _pruned(folder: Path, keep: Mapping[str, Finished]) -> int:
                 with suppress(OSError):
                     path.rmdir()
     return removed
+
+
+def _refuse_intruder(to: Path, *, overwrite: bool) -> None:
+    try:
+        refuse_taken(single(to), overwrite=overwrite, roots=())
+    except OutputExists as error:
+        raise OutputExists(f"something appeared at the destination during the run: {error}") from error
