@@ -75,14 +75,14 @@ def held(folder: Path) -> list[str]:
 
 
 def test_a_short_torture(tmp_path: Path) -> None:
-    """Twenty kills and a few faults; `make torture` does hundreds, and says more."""
+    """A few kills and faults; `make torture` does hundreds, and says more."""
     counts = tmp_path / "counts.json"
-    with started(CHECKOUT / "tests/torture", "--kills", 20, "--faults", 4, "--json", counts) as process:
+    with started(CHECKOUT / "tests/torture", "--kills", 8, "--faults", 2, "--json", counts) as process:
         _, problems = process.communicate(timeout=600)
     assert (process.returncode, problems) == (0, "")
     found = json.loads(counts.read_text())
-    assert found["kills"] >= 15
-    assert found["runs_resumed"] >= 3
+    assert found["kills"] >= 5
+    assert found["runs_resumed"] >= 1
     assert {found[name] for name in ("sources_changed", "wrong_outputs", "left_over", "not_resumed")} == {0}
 
 

@@ -389,7 +389,7 @@ def test_a_violation_says_where(make_dataset: Record, opened: Callable[..., Cata
         episode=1,
         feature=None,
         problem="frame_index does not run 0 to 9 in row order",
-        remedy="correct the episode's length in the list, or fetch or record its data again",
+        remedy="lecompose repair DATASET -o OUT, which corrects lengths and leaves out what is torn",
         src_dataset="spoilt",
     )
     assert str(found) == f"episode_rows: episode 1: {found.problem} ({DATA[0]})"

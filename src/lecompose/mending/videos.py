@@ -76,11 +76,13 @@ def _of_unlisted(camera: str, told: _Clips, episodes: Sequence[Sound], frames: M
     Only where every frame of the files is then an episode's can that be told.
     """
     unlisted = [e for e in episodes if e.episode not in told]
-    if not told or not unlisted or min(e.episode for e in unlisted) < max(told):
+    if not frames or not unlisted or min(e.episode for e in unlisted) < max(told, default=-1):
         return {}
-    last = max(told)
-    lengths = {e.episode: e.length for e in episodes}
-    path, at = told[last].video_file, told[last].from_frame + lengths.get(last, 0)
+    path, at = min(frames), 0
+    if told:
+        last = told[max(told)]
+        lengths = {e.episode: e.length for e in episodes}
+        path, at = last.video_file, last.from_frame + lengths.get(max(told), 0)
     rest = [file for file in sorted(frames) if file > path]
     found: _Clips = {}
     for episode in unlisted:
@@ -95,7 +97,7 @@ def _of_camera(
     source: Source, camera: str, told: _Clips, salvage: Salvage, threads: int, scratch: Path
 ) -> Salvage:
     paths = sorted({told[e.episode].video_file for e in salvage.episodes if e.episode in told})
-    looked = dict(_looked_at([*paths, *_beside(paths, source)], threads, scratch))
+    looked = dict(_looked_at([*paths, *_beside(paths, camera, source)], threads, scratch))
     videos = {path: video for path, video in looked.items() if isinstance(video, media.Video)}
     lengths = {path: video.frames for path, video in videos.items()}
     told = told | _of_unlisted(camera, told, salvage.episodes, lengths)
@@ -131,10 +133,13 @@ def _of_camera(
     )
 
 
-def _beside(paths: Sequence[Path], source: Source) -> list[Path]:
+def _beside(paths: Sequence[Path], camera: str, source: Source) -> list[Path]:
     """Other videos of the camera, which no episode names; in v2.x a file is an episode's by its name."""
-    folders = {path.parent.parent for path in paths} if source.is_v3 else set()
-    return sorted({file for folder in folders for file in folder.glob("*/*.mp4")} - set(paths))
+    if not source.is_v3:
+        return []
+    template = str(source.info.get("video_path") or formats.VIDEO_PATH)
+    folder = _moved(source)(source.root / template.partition("{")[0] / camera)
+    return sorted(set(folder.glob("*/*.mp4")) - set(paths))
 
 
 def _fault(video: media.Video | ComposeError, path: Path, source: Source) -> str | None:
