@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from lecompose.catalog import Catalog
 from lecompose.errors import EmptyOutput, QueryError, RequestError, UnknownEpisode, listed
+from lecompose.plan.rows import table
 from lecompose.plan.selection import Episodes, chosen, overlaps
 from lecompose.plan.shares import dealt
 from lecompose.views import Views
@@ -143,7 +144,7 @@ def split_episodes(catalog: Catalog, *, into: Mapping[str, Episodes]) -> Notes:
         raise RequestError(listed("parts share episodes; each belongs to one part at most:", twice))
     name = catalog.sources[0].name
     rows = [(name, episode, part) for part, episodes in parts.items() for episode in episodes]
-    catalog.engine.load("strata", _table(_STRATA, rows))
+    catalog.engine.load("strata", table(_STRATA, rows))
     counts = {part: {part: len(episodes)} for part, episodes in parts.items()}
     _load_shares(catalog, counts)
     catalog.engine.table("picks", "plan/split", seed=None)
@@ -208,7 +209,7 @@ def _only_source(catalog: Catalog, doing: str) -> list[int]:
 
 def _load_named(catalog: Catalog, episodes: Sequence[int]) -> None:
     name = catalog.sources[0].name
-    catalog.engine.load("named", _table(_NAMED, [(name, episode) for episode in episodes]))
+    catalog.engine.load("named", table(_NAMED, [(name, episode) for episode in episodes]))
 
 
 def _load_strata(catalog: Catalog, views: Views | None, by: str | None) -> dict[str, int]:
@@ -229,19 +230,13 @@ def _load_shares(catalog: Catalog, counts: Mapping[str, Mapping[str, int]]) -> N
         for part, count in shares.items():
             rows.append((stratum, part, at, at + count))
             at += count
-    catalog.engine.load("shares", _table(_SHARES, rows))
+    catalog.engine.load("shares", table(_SHARES, rows))
 
 
 def _with_places(rows: pa.Table, schema: pa.Schema) -> pa.Table:
     """`rows` with the column `place`: where each stands."""
     places = pa.array(range(len(rows)), pa.int64())
     return rows.select(schema.names).cast(schema).append_column("place", places)
-
-
-def _table(schema: pa.Schema, rows: Sequence[tuple[object, ...]]) -> pa.Table:
-    columns = list(zip(*rows, strict=True)) if rows else [()] * len(schema)
-    arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
-    return pa.Table.from_arrays(arrays, schema=schema)
 
 
 def _cast(rows: pa.Table, schema: pa.Schema) -> pa.Table:

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from lecompose.catalog import Catalog
 from lecompose.errors import QueryError, RequestError, listed, near
+from lecompose.plan.rows import table
 from lecompose.plan.selection import Episodes, chosen
 from lecompose.views import Views
 
@@ -57,7 +58,7 @@ def relabel(catalog: Catalog, views: Views, texts: Texts) -> tuple[str, ...]:
     there = [row["task"] for row in engine.rows("plan/all_texts")]
     _refuse_unknown(texts.replace, there)
     engine.load("told_episodes", _of_episodes(catalog, texts.episodes))
-    engine.load("replaced", _table(_REPLACED, texts.replace))
+    engine.load("replaced", table(_REPLACED, texts.replace))
     engine.load("expressed", _expressed(views, texts.sql, engine.arrow("plan/all_episode_texts")))
     engine.view("relabels", "plan/relabels", task=texts.task)
     changed = engine.rows("plan/relabelled")[0]["episodes"]
@@ -85,21 +86,15 @@ def _of_episodes(catalog: Catalog, told: Sequence[tuple[Episodes, str]]) -> pa.T
                 twice.append(f'episode {episode}: "{other}" and "{text}"')
     if twice:
         raise RequestError(listed("episodes with two tasks told:", twice))
-    return _table(_OF_EPISODES, list(texts.items()))
+    return table(_OF_EPISODES, list(texts.items()))
 
 
 def _expressed(views: Views, sql: str | None, held: pa.Table) -> pa.Table:
     if sql is None:
-        return _EXPRESSED.empty_table()
+        return _EXPRESSED.emptytable()
     found = views.texts(sql, held).select(["src_episode", "task", "value"]).rename_columns(_EXPRESSED.names)
     empty = [row for row in found.to_pylist() if row["new_task"] is not None and not row["new_task"].strip()]
     if empty:
         lines = [f'episode {row["src_episode"]}, task "{row["task"]}"' for row in empty]
         raise QueryError(listed("the expression gives a text without any letter:", lines))
     return found.cast(_EXPRESSED)
-
-
-def _table(schema: pa.Schema, rows: Sequence[tuple[object, ...]]) -> pa.Table:
-    columns = list(zip(*rows, strict=True)) if rows else [()] * len(schema)
-    arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
-    return pa.Table.from_arrays(arrays, schema=schema)
