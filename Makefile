@@ -14,7 +14,7 @@ ORACLE := .venv-oracle
 PIP := -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix docs bench fuzz oracle torture clean
+.PHONY: help demo test thorough check fix docs bench fuzz oracle torture clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ demo: $(VENV)/.installed ## record toy datasets, compose them and show the resul
 
 test: $(VENV)/.developing ## run the tests
 	@$(BIN)/python -m pytest
+
+thorough: $(VENV)/.developing ## run the tests, with every damaged dataset from end to end (a quarter of an hour)
+	@$(BIN)/python -m pytest -m "not oracle"
 
 check: $(VENV)/.developing ## what CI runs: format, lint, types, imports, docs, tests
 	$(BIN)/ruff format --check .

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from broken import EQUAL, SAME, SETTINGS, TABLE, WORKS, Broken, cases, some_cases
+from broken import EQUAL, SAME, SETTINGS, TABLE, WORKS, Broken, cases, some_cases, spread
 from click.testing import CliRunner
 from conftest import digest
 from independent import assert_merged
@@ -16,10 +16,15 @@ from lecompose.cli import main
 
 Record = Callable[..., Path]
 
+ONE_VERSION = [name for name, _, _ in some_cases()]
+# The other versions with `make thorough`.
 EVERY = pytest.mark.parametrize(
-    ("broken", "version"), [(b, v) for _, b, v in cases()], ids=[name for name, _, _ in cases()]
+    ("broken", "version"),
+    [
+        pytest.param(broken, version, id=name, marks=[] if name in ONE_VERSION else [pytest.mark.thorough])
+        for name, broken, version in cases()
+    ],
 )
-MERGED = list(some_cases())
 
 
 @pytest.fixture
@@ -257,9 +262,7 @@ def test_images_that_do_not_decode_are_named(make_dataset: Record) -> None:
 # merge --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("broken", "version"), [(b, v) for _, b, v in MERGED], ids=[name for name, _, _ in MERGED]
-)
+@pytest.mark.parametrize(("broken", "version"), spread(some_cases()))
 def test_merge_works_or_leaves_nothing_behind(
     broken: Broken, version: str, spoilt: Callable[..., Path], recorded: Record, tmp_path: Path
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from broken import EQUAL, SAME, SETTINGS, TABLE, Broken, some_cases
+from broken import EQUAL, SAME, SETTINGS, TABLE, Broken, some_cases, spread
 from click.testing import CliRunner
 from conftest import digest
 from independent import assert_same_values, read
@@ -74,9 +74,7 @@ def assert_saved(out: Path, whole: Path, *, offset: int = 0) -> list[int]:
     return numbers
 
 
-@pytest.mark.parametrize(
-    ("broken", "version"), [(b, v) for _, b, v in CASES], ids=[name for name, _, _ in CASES]
-)
+@pytest.mark.parametrize(("broken", "version"), spread(CASES))
 def test_every_break(broken: Broken, version: str, spoilt: Any, recorded: Record, tmp_path: Path) -> None:
     root = spoilt(broken, version)
     before = digest(root)
