@@ -2,9 +2,11 @@
 
     python benchmarks/generate.py OUT --version v3.0 --episodes 250 --frames 300 --seed 0
     python benchmarks/generate.py OUT --version v2.1 --episodes 60 --frames 40 --clips 4
+    python benchmarks/generate.py OUT --episodes 50 --frames 100 --pictures
 
 The toy recorder shows how a dataset is laid out; this one is built for speed. Vectors are random walks.
-Videos, where asked for, are a few real encodes that the episodes take in turn.
+Videos, where asked for, are a few real encodes that the episodes take in turn. Pictures in the data files
+are noise, no two alike: a PNG file of 225 KiB each frame.
 """
 
 import argparse
@@ -21,13 +23,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "examples"))
-from recorder import camera, stats, tables
+from recorder import camera, scene, stats, tables
 from recorder.robot import DEFAULTS
 
 FPS = 30
 VECTORS = {"observation.state": 14, "action": 14}
 CAMERAS = ("observation.images.front", "observation.images.wrist")
 PICTURE = (320, 240)
+IMAGE = "observation.images.top"
 MIB = 2**20
 DATA_MIB, VIDEO_MIB, CHUNK_FILES = 100, 200, 1000
 EPISODES_AT_ONCE = 10  # LeRobot writes its buffer of episode rows when it holds ten
@@ -52,6 +55,7 @@ class Recording:
     episodes: int
     frames: int
     clips: int = 0
+    has_pictures: bool = False
 
     @property
     def cameras(self) -> tuple[str, ...]:
@@ -104,8 +108,28 @@ class Recording:
 
     def stats(self, episode: int, columns: dict[str, np.ndarray]) -> dict[str, stats.Stats]:
         """Statistics of every feature of one episode."""
-        found = describe(columns)
-        return found | {key: self.clip(key, episode).stats for key in self.cameras}
+        found = describe(columns) | {key: self.clip(key, episode).stats for key in self.cameras}
+        if self.has_pictures:
+            length = self.lengths[episode]
+            noise = self._noise(episode)
+            found[IMAGE] = stats.describe_pictures(iter(noise), length, quantiles=True)
+        return found
+
+    def table(self, columns: dict[str, np.ndarray], episode: int, schema: pa.Schema) -> pa.Table:
+        """One episode in the types of the data files."""
+        if not self.has_pictures:
+            return table_of(columns, schema)
+        files = [
+            {"bytes": scene.png(image, level=0), "path": f"frame-{frame:06d}.png"}
+            for frame, image in enumerate(self._noise(episode))
+        ]
+        return table_of(columns | {IMAGE: pa.array(files, tables.PNG_FILE)}, schema)
+
+    def _noise(self, episode: int) -> Iterator[np.ndarray]:
+        rng = np.random.default_rng([self.seed, episode, 1])
+        width, height = PICTURE
+        for _ in range(self.lengths[episode]):
+            yield rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
 
     def features(self) -> dict[str, Row]:
         """`features` as info.json holds them."""
@@ -121,6 +145,9 @@ class Recording:
                 "names": ["height", "width", "channels"],
                 "info": _video_info(width, height),
             }
+        if self.has_pictures:
+            names = ["height", "width", "channels"]
+            result[IMAGE] = {"dtype": "image", "shape": [height, width, 3], "names": names}
         return result | {n: {"dtype": d, "shape": [1], "names": None} for n, d in DEFAULTS.items()}
 
 
@@ -222,7 +249,7 @@ def _write_data_v3(root: Path, recording: Recording, rows: list[Row]) -> Iterato
         if file.is_full(row["length"]):
             file.close()
             file = DataFile(root, schema, file.number + 1)
-        file.add(table_of(columns, schema))
+        file.add(recording.table(columns, row["episode_index"], schema))
         row["data/chunk_index"], row["data/file_index"] = divmod(file.number, CHUNK_FILES)
         yield recording.stats(row["episode_index"], columns)
     file.close()
@@ -253,11 +280,12 @@ class DataFile:
         self._file.close()
 
 
-def table_of(columns: dict[str, np.ndarray], schema: pa.Schema) -> pa.Table:
-    """One episode in the types of the data files."""
+def table_of(columns: dict[str, np.ndarray | pa.Array], schema: pa.Schema) -> pa.Table:
+    """Columns in the types of the data files."""
     arrays = []
     for field in schema:
-        values = pa.array(columns[field.name].ravel())
+        column = columns[field.name]
+        values = column if isinstance(column, pa.Array) else pa.array(column.ravel())
         fixed = pa.types.is_fixed_size_list(field.type)
         arrays.append(pa.FixedSizeListArray.from_arrays(values, type=field.type) if fixed else values)
     return pa.Table.from_arrays(arrays, schema=schema)
@@ -352,7 +380,7 @@ def _episodes_v21(root: Path, recording: Recording, schema: pa.Schema) -> Iterab
         chunk = f"chunk-{episode // CHUNK_FILES:03d}"
         columns = recording.columns(episode)
         path = root / f"data/{chunk}/episode_{episode:06d}.parquet"
-        tables.write_parquet(path, [table_of(columns, schema)], schema)
+        tables.write_parquet(path, [recording.table(columns, episode, schema)], schema)
         for key in recording.cameras:
             video = root / f"videos/{chunk}/{key}/episode_{episode:06d}.mp4"
             video.parent.mkdir(parents=True, exist_ok=True)
@@ -389,9 +417,12 @@ def main() -> None:
     parser.add_argument("--episodes", type=int, default=250)
     parser.add_argument("--frames", type=int, default=300, help="about so many an episode")
     parser.add_argument("--clips", type=int, default=0, help="distinct videos a camera; 0: no cameras")
+    parser.add_argument(
+        "--pictures", action="store_true", help="a PNG picture of each frame in the data files"
+    )
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
-    recording = Recording(args.seed, args.episodes, args.frames, args.clips)
+    recording = Recording(args.seed, args.episodes, args.frames, args.clips, args.pictures)
     write = write_v3 if args.version == "v3.0" else write_v21
     write(args.out, recording)
 

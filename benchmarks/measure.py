@@ -36,15 +36,17 @@ class CommandFailed(Exception):
     """A variant did not end with exit code 0; its last words are the message."""
 
 
-def run(command: Sequence[str], out: Path, *, number: int, env: dict[str, str] | None = None) -> Sample:
+def run(command: Sequence[str], out: Path, *, number: int, tells_stages: bool = True) -> Sample:
     """A sample of one command that writes `out`. CPU and memory are those of its whole process tree.
+
+    One that `tells_stages` prints {"seconds": {stage: …}}.
 
     What earlier runs have left to be written to disk is written first. Errors: CommandFailed.
     """
     os.sync()
     with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
         start = time.perf_counter()
-        process = subprocess.Popen(command, stdout=stdout, stderr=stderr, env=env)
+        process = subprocess.Popen(command, stdout=stdout, stderr=stderr)
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.perf_counter() - start
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -60,7 +62,7 @@ def run(command: Sequence[str], out: Path, *, number: int, env: dict[str, str] |
         rss_mib=usage.ru_maxrss * 1024 / MIB,
         out_mib=_size(out.rglob("*")) / MIB,
         data_mib=_size(out.rglob("data/**/*.parquet")) / MIB,
-        stages=json.loads(said)["seconds"] if said else {},
+        stages=json.loads(said)["seconds"] if said and tells_stages else {},
     )
 
 

@@ -44,12 +44,12 @@ def _workload(workload: Json) -> Iterator[str]:
         f" {sizes['rows']:,} frames, {sizes['files']:,} files, {sizes['mib']:,.0f} MiB."
     )
     yield ""
-    yield from _rows(
+    yield from rows_of(
         ("whole command", "wall s", "CPU s", "peak RSS MiB", "output MiB", "of it data MiB"),
         ((f"`{name}`", *_numbers(variant["median"])) for name, variant in variants.items()),
     )
     yield ""
-    yield from _rows(("same-round ratios", "wall", "CPU"), map(_ratio, workload["ratios"]))
+    yield from rows_of(("same-round ratios", "wall", "CPU"), map(_ratio, workload["ratios"]))
     yield ""
     yield from _stages(variants)
     yield ""
@@ -79,7 +79,7 @@ def _stages(variants: Json) -> Iterator[str]:
     names = list(dict.fromkeys(stage for stages in staged.values() for stage in stages))
     names.sort(key=["import", "plan", "data", "video", "stats", "metadata", "verify", "publish"].index)
     rows = ((f"`{tool}`", *(_seconds(stages.get(n)) for n in names)) for tool, stages in staged.items())
-    yield from _rows(("seconds of wall time in", *names), rows)
+    yield from rows_of(("seconds of wall time in", *names), rows)
 
 
 def _seconds(value: float | None) -> str:
@@ -95,7 +95,7 @@ def _equality(equality: Json) -> str:
     return f"Equal between {tools}: number and order of rows or packets, and checksums of their values."
 
 
-def _rows(head: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
+def rows_of(head: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
     head = list(head)
     yield "| " + " | ".join(head) + " |"
     yield "|" + "|".join(["---", *["---:"] * (len(head) - 1)]) + "|"

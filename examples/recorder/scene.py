@@ -84,13 +84,13 @@ def read_barcode(image: NDArray[np.integer]) -> Barcode:
     raise ValueError("no bar code in this picture")
 
 
-def png(image: NDArray[np.uint8]) -> bytes:
-    """`image` as a complete PNG file."""
+def png(image: NDArray[np.uint8], *, level: int = 6) -> bytes:
+    """`image` as a complete PNG file, compressed at zlib's `level`."""
     height, width, _ = image.shape
     lines = np.zeros((height, 1 + width * 3), np.uint8)  # each line begins with its filter: 0, none
     lines[:, 1:] = image.reshape(height, -1)
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    parts = ((b"IHDR", header), (b"IDAT", zlib.compress(lines.tobytes(), 6)), (b"IEND", b""))
+    parts = ((b"IHDR", header), (b"IDAT", zlib.compress(lines.tobytes(), level)), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(_png_chunk(kind, data) for kind, data in parts)
 
 

@@ -27,7 +27,7 @@ def _verify(run: Run) -> None:
         verify(
             folder,
             threads=run.engine.threads,
-            memory=run.engine.memory,
+            memory=run.engine.memory_left,
             scratch=run.scratch,
             row_groups=run.target.row_groups,
         )

@@ -187,7 +187,7 @@ def open_views(catalog: Catalog) -> Iterator[Views]:
     Errors: SourceBroken where statistics cannot be read.
     """
     folder = Path(mkdtemp(prefix="sandbox-", dir=catalog.engine.scratch))
-    sandbox = Sandbox(scratch=folder, threads=catalog.engine.threads, memory=catalog.engine.memory)
+    sandbox = Sandbox(scratch=folder, threads=catalog.engine.threads, memory=catalog.engine.memory_left)
     try:
         for name in _SMALL:
             sandbox.load(name, catalog.engine.arrow(f"views/{name}"))

@@ -50,14 +50,14 @@ def test_whose_fault_a_failing_disk_is(text: str, writing: bool, family: type[Co
 
 @pytest.mark.parametrize("memory", ["lots", "5 parsecs", "-1GB", "", "1MB", "80%"])
 def test_memory_that_is_no_size_or_too_little(memory: str, tmp_path: Path) -> None:
-    with pytest.raises(RequestError, match="64MB is needed, such as 4GB"):
+    with pytest.raises(RequestError, match="400MB is needed, such as 4GB"):
         Engine(scratch=tmp_path, memory=memory)
 
 
 def test_settings_in_force(tmp_path: Path) -> None:
-    engine = Engine(scratch=tmp_path, threads=3, memory="300MiB")
+    engine = Engine(scratch=tmp_path, threads=3, memory="500MiB")
     assert engine.threads == 3
-    assert engine.memory_bytes == 300 * 2**20
+    assert engine.memory_bytes == 200 * 2**20
     engine.close()
 
 

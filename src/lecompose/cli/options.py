@@ -39,7 +39,11 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print the result
 
 engine = _together(
     click.option("--threads", type=click.IntRange(min=1), help="Threads to use.  [default: all cores]"),
-    click.option("--memory", metavar="SIZE", help='Memory for SQL, as "4GB".  [default: 80% of the machine]'),
+    click.option(
+        "--memory",
+        metavar="SIZE",
+        help='Memory to stay within, as "4GB".  [default: 80% of the machine]',
+    ),
 )
 
 

@@ -25,8 +25,8 @@ PATIENCE_S = 0.05
 class Engine:
     """A private in-memory database.
 
-    `threads` and `memory_bytes` are what DuckDB, and every stage beside it, may use; it spills
-    into `scratch`.
+    `threads` are those of DuckDB, and of every stage beside it. `memory`, as "4GB", is that of the whole
+    process, `memory_bytes` DuckDB's part of it; it spills into `scratch`.
     Every call names a template of `sql/`; `context` shapes it (names, blocks), keyword values are
     bound. Results are read to the end before a call returns, but for `stream`, which has a cursor
     of its own. Safe to share between threads for `stream`, `run` and `interrupt`.
@@ -39,7 +39,7 @@ class Engine:
         if threads is not None:
             config["threads"] = threads
         if memory is not None:
-            config["memory_limit"] = _checked(memory)
+            config["memory_limit"] = f"{_size(memory) - _PROCESS_BYTES}B"
         with translated("engine settings", wrong=RequestError):
             self._con = duckdb.connect(":memory:", config=config)
         self._cursors: set[duckdb.DuckDBPyConnection] = set()
@@ -47,8 +47,6 @@ class Engine:
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="lecompose-engine")
         # COPY marks columns REQUIRED where statistics show no NULL: two files of one dataset could differ.
         self._con.execute("set disabled_optimizers = 'statistics_propagation'")
-        # Footers of a row group an episode are large, and would be parsed at each use of a view.
-        self._con.execute("set parquet_metadata_cache = true")
         # Read once: the connection serves one thread at a time.
         self.threads = int(self._setting("threads"))
         self.memory_bytes = _bytes(str(self._setting("memory_limit")))
@@ -91,9 +89,20 @@ class Engine:
                 with self._cursors_lock:
                     self._cursors.discard(cursor)
 
+    @property
+    def memory_left(self) -> str | None:
+        """The `memory` of another engine beside this one, which keeps what it holds."""
+        if self.memory is None:
+            return None
+        used = int(self._value("select coalesce(sum(memory_usage_bytes), 0) from duckdb_memory()"))
+        return f"{max(_LEAST_MEMORY, _size(self.memory) - used)}B"
+
     def _setting(self, name: str) -> Any:
+        return self._value("select current_setting($name)", name=name)
+
+    def _value(self, sql: str, **values: object) -> Any:
         # fetchall, not fetchone: a half-read result blocks the connection.
-        return self._con.execute("select current_setting($name)", {"name": name}).fetchall()[0][0]
+        return self._con.execute(sql, values).fetchall()[0][0]
 
     def load(self, relation: str, rows: pa.Table) -> None:
         """Copy an Arrow table into the database as `relation`."""
@@ -174,16 +183,19 @@ class Engine:
 
 
 _UNITS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
-_LEAST_MEMORY = 64 * 10**6
+_LEAST_MEMORY = 400 * 10**6
+# Python, the libraries, and what they hold beside DuckDB.
+_PROCESS_BYTES = 300 * 2**20
 
 
-def _checked(memory: str) -> str:
-    """Errors: RequestError for what is no size, or too little to open a dataset with."""
+def _size(memory: str) -> int:
+    """A size in bytes. Errors: RequestError for what is no size, or too little to open a dataset with."""
     size = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B\s*", memory, re.IGNORECASE)
     base = 1024 if size and size[3] else 1000
-    if not size or float(size[1]) * base ** _UNITS[size[2].upper()] < _LEAST_MEMORY:
-        raise RequestError(f'memory "{memory}": a size of at least 64MB is needed, such as 4GB')
-    return memory
+    found = int(float(size[1]) * base ** _UNITS[size[2].upper()]) if size else 0
+    if found < _LEAST_MEMORY:
+        raise RequestError(f'memory "{memory}": a size of at least 400MB is needed, such as 4GB')
+    return found
 
 
 def _bytes(text: str) -> int:

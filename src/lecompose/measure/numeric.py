@@ -51,16 +51,16 @@ class _Share:
 class _Gathered:
     """The numbers of a share.
 
-    Shape: numbers (dimensions, frames × rows a frame), known (frames, rows a frame).
-    A row that is not `known` has a null in it. An array of several dimensions has several rows a frame.
+    Shape: numbers (dimensions, frames × rows a frame), missing (frames, rows a frame).
+    A row that is `missing` has a null in it. An array of several dimensions has several rows a frame.
     """
 
     numbers: Numbers
-    known: np.ndarray
+    missing: np.ndarray
 
     @property
     def rows_a_frame(self) -> int:
-        return int(self.known.shape[1])
+        return int(self.missing.shape[1])
 
 
 def numbers_bytes(work: Work, files: Sequence[DataFile], features: Sequence[Feature]) -> int:
@@ -84,10 +84,10 @@ def numbers(
     lengths = [n for file in files for n in file.lengths]
     parts: dict[str, list[Measured]] = {f.name: [] for f in features}
     for shares in _passes(work, files, features):
-        gathered = _gather(work, files, shares)
-        for share, found in zip(shares, gathered, strict=True):
-            name = share.feature.name
-            measured = _measured(work, found, lengths, quantiles, by_episode=name in by_episode)
+        # Taken out one by one: two passes' numbers are never held at once.
+        gathered = _gather(work, files, shares)[::-1]
+        for name in (share.feature.name for share in shares):
+            measured = _measured(work, gathered.pop(), lengths, quantiles, by_episode=name in by_episode)
             parts[name].append(measured)
     return {name: joined(of_feature, lengths) for name, of_feature in parts.items()}
 
@@ -155,8 +155,9 @@ def _declared(feature: Feature, path: Path) -> Iterator[None]:
 def _empty(share: _Share, frames: int) -> _Gathered:
     rows = frames * _rows_a_frame(share.feature)
     dimensions = share.columns.stop - share.columns.start
-    known = np.ones((frames, _rows_a_frame(share.feature)), bool)
-    return _Gathered(np.empty((dimensions, rows), _dtype(share.feature)), known)
+    # Zeros take no memory until something else is written.
+    missing = np.zeros((frames, _rows_a_frame(share.feature)), bool)
+    return _Gathered(np.empty((dimensions, rows), _dtype(share.feature)), missing)
 
 
 def _bunches(file: DataFile, shares: list[_Share]) -> Iterator[tuple[pa.Table, int]]:
@@ -220,16 +221,16 @@ def _put(column: pa.ChunkedArray, share: _Share, into: _Gathered, frame: int) ->
     """Write a share's part of a column where it belongs: from `frame` on."""
     row = frame * _rows_a_frame(share.feature)
     for chunk in column.chunks:
-        numbers, known = _rows(chunk, share.feature)
+        numbers, missing = _rows(chunk, share.feature)
         end = row + len(numbers)
         into.numbers[:, row:end] = numbers[:, share.columns].T
-        if known is not None:
-            into.known.reshape(-1)[row:end] = known
+        if missing is not None:
+            into.missing.reshape(-1)[row:end] = missing
         row = end
 
 
 def _rows(column: pa.Array, feature: Feature) -> tuple[Numbers, np.ndarray | None]:
-    """A column's numbers, and which rows have them. Shape: (frames × leading axes, last axis).
+    """A column's numbers, and which rows lack some. Shape: (frames × leading axes, last axis).
 
     Errors: ValueError for a column of another shape.
     """
@@ -240,24 +241,23 @@ def _rows(column: pa.Array, feature: Feature) -> tuple[Numbers, np.ndarray | Non
         return _rows_with_gaps(column, feature)
     while is_list(column.type):
         column = column.flatten()
-    known = None
+    missing = None
     if column.null_count:
-        known = ~column.is_null().to_numpy(zero_copy_only=False).reshape(shape).any(axis=1)
+        missing = column.is_null().to_numpy(zero_copy_only=False).reshape(shape).any(axis=1)
         column = column.fill_null(False if pa.types.is_boolean(column.type) else 0)
-    return column.to_numpy(zero_copy_only=False).reshape(shape), known
+    return column.to_numpy(zero_copy_only=False).reshape(shape), missing
 
 
 def _rows_with_gaps(column: pa.Array, feature: Feature) -> tuple[Numbers, np.ndarray]:
     """The same where some frames have no value at all."""
-    repeat = _rows_a_frame(feature)
-    there = np.repeat(column.is_valid().to_numpy(zero_copy_only=False), repeat)
+    missing = np.repeat(column.is_null().to_numpy(zero_copy_only=False), _rows_a_frame(feature))
+    there = ~missing
     numbers = np.zeros((len(there), feature.stat_size), feature.dtype)
-    known = there.copy()
     if column.null_count < len(column):
-        present, complete = _rows(column.drop_null(), feature)
+        present, incomplete = _rows(column.drop_null(), feature)
         numbers[there] = present
-        known[there] = True if complete is None else complete
-    return numbers, known
+        missing[there] = False if incomplete is None else incomplete
+    return numbers, missing
 
 
 # Measuring --------------------------------------------------------------------------------------
@@ -268,10 +268,11 @@ def _measured(
 ) -> Measured:
     numbers, counts = found.numbers, None
     runs = [length * found.rows_a_frame for length in lengths]
-    if not found.known.all():
-        numbers = numbers[:, found.known.reshape(-1)]
-        counts = _per_run(np.all(found.known, axis=1), lengths)
-        runs = _per_run(found.known.reshape(-1), runs)
+    if found.missing.any():
+        known = ~found.missing
+        numbers = numbers[:, known.reshape(-1)]
+        counts = _per_run(np.all(known, axis=1), lengths)
+        runs = _per_run(known.reshape(-1), runs)
     episodes = summarise_runs(numbers.T, runs, quantiles) if by_episode else None
     parts = work.each(list(numbers), lambda row: summarise(row[None], quantiles))
     return Measured({s: np.concatenate([p[s] for p in parts]) for s in parts[0]}, episodes, counts)
