@@ -1,9 +1,10 @@
 -- layout/clip_order: each output's clips in order, and how each may follow the one before it
 -- A copied clip that goes on where the last one ended needs no cut, and stays in its file where one of the two
 -- leans on the other: both are of one `item`. Any other clip needs a closed GOP and the same splice key to
--- be appended; without them it opens a new file.
+-- be appended; without them it opens a new file. Unless files are to be concatenated, so does one of another
+-- file.
 -- reads:  clip_cuts, encodings
--- params:
+-- params: $concatenate
 -- gives:  out_dataset VARCHAR, camera VARCHAR, out_episode BIGINT, src_dataset VARCHAR, src_episode BIGINT, video_file VARCHAR, from_frame BIGINT, to_frame BIGINT, frames BIGINT, size_bytes BIGINT, encoded BOOLEAN, continues BOOLEAN, must_break BOOLEAN, item BIGINT
 with keyed as (
     select c.*,
@@ -16,7 +17,8 @@ neighbours as (
     select *,
            continues and not encoded and not lag(encoded) over prior as copied_on,
            coalesce(lag(file_key) over prior = file_key, false) and (closed or encoded) as fits,
-           lead > 0 or lag(tail) over prior > 0 as leans
+           lead > 0 or lag(tail) over prior > 0 as leans,
+           $concatenate or lag(video_file) over prior = video_file as may_follow
     from keyed
     window prior as (partition by out_dataset, camera order by out_episode)
 )
@@ -32,7 +34,7 @@ select out_dataset,
        greatest(size_bytes, 1) as size_bytes,
        encoded,
        copied_on as continues,
-       not copied_on and not fits as must_break,
+       not copied_on and not (fits and coalesce(may_follow, false)) as must_break,
        (sum((not (copied_on and leans))::bigint) over (
            partition by out_dataset, camera order by out_episode
            rows between unbounded preceding and current row

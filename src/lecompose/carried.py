@@ -58,6 +58,11 @@ def take(catalog: Catalog, takes: Takes) -> frozenset[str]:
     return frozenset(column["name"] for source in sources for column in source["columns"])
 
 
+def forget(catalog: Catalog) -> None:
+    """Give back the memory that `register` took: of large datasets it is most of what is held."""
+    catalog.engine.drop(*(source.relation("stats") for source in catalog.sources))
+
+
 def _columns_of(catalog: Catalog, relation: str) -> list[str]:
     rows = catalog.engine.rows("catalog/columns_of", {"relation": relation})
     return [row["column_name"] for row in rows if "/" in row["column_name"]]

@@ -79,13 +79,16 @@ class Limits:
     """When a new file and a new folder start.
 
     Units: MiB (2**20 bytes), files a chunk, seconds. The seconds are ours: past 1,024 s into a
-    file LeRobot's float32 frame times are coarser than its own tolerance.
+    file LeRobot's float32 frame times are coarser than its own tolerance. What is not to be concatenated
+    has an output file for each source file, whatever its size.
     """
 
     data_mb: float = 100
     video_mb: float = 200
     chunk_files: int = 1000
     video_s: float = 1000
+    concatenate_data: bool = True
+    concatenate_videos: bool = True
 
 
 @dataclass(frozen=True)

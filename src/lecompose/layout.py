@@ -135,12 +135,12 @@ def lay_out(
     engine.table("out_tasks", "layout/tasks")
     engine.table("task_map", "layout/task_map")
     has_subtasks = _number_subtasks(catalog, target)
-    engine.table("sized_data", "layout/sized_data")
+    engine.table("sized_data", "layout/sized_data", concatenate=limits.concatenate_data)
     engine.table(
         "data_file_numbers",
         "layout/files",
         {"sized": "sized_data"},
-        limit_bytes=int(limits.data_mb * MIB),
+        limit_bytes=int(limits.data_mb * MIB) if limits.concatenate_data else _NO_LIMIT,
         limit_frames=_NO_LIMIT,
     )
     engine.table("layout", "layout/episodes", chunk_files=limits.chunk_files)
@@ -226,14 +226,14 @@ def _place_clips(engine: Engine, target: Target, encodings: dict[str, media.Enco
     limits = target.limits
     keys = [{"video_file": path, "splice_key": how.splice_key} for path, how in encodings.items()]
     engine.load("encodings", pa.Table.from_pylist(keys, schema=_ENCODINGS))
-    engine.table("clip_order", "layout/clip_order")
+    engine.table("clip_order", "layout/clip_order", concatenate=limits.concatenate_videos)
     engine.table("clip_items", "layout/clip_items")
     engine.table(
         "clip_files",
         "layout/files",
         {"sized": "clip_items"},
-        limit_bytes=int(limits.video_mb * MIB),
-        limit_frames=int(limits.video_s * target.fps),
+        limit_bytes=int(limits.video_mb * MIB) if limits.concatenate_videos else _NO_LIMIT,
+        limit_frames=int(limits.video_s * target.fps) if limits.concatenate_videos else _NO_LIMIT,
     )
     engine.table("clip_layout", "layout/clips", chunk_files=limits.chunk_files)
 

@@ -37,7 +37,8 @@ class Options(TypedDict, total=False):
     LeRobot reads null as None, of arrays as NaN; torch cannot batch None. `cast` gives a feature a dtype that
     need not hold every value, {"action": "float32"}: digits are lost, a number out of range is refused.
     With `skip_broken` what can be saved of damaged sources is taken, and the report tells what was not.
-    `quantiles` are those that statistics hold, as "0.05,0.5" or [0.05, 0.5].
+    `quantiles` are those that statistics hold, as "0.05,0.5" or [0.05, 0.5]. Without `concatenate_data` each
+    data file of a source becomes one of the output, without `concatenate_videos` each video file does.
     Units: `data_mb` and `video_mb` in MiB a file; `memory` as in "4GB".
     """
 
@@ -52,6 +53,8 @@ class Options(TypedDict, total=False):
     data_mb: float
     video_mb: float
     chunk_files: int
+    concatenate_data: bool
+    concatenate_videos: bool
     row_groups: str
     quantiles: str | Sequence[float]
     reencode: bool
@@ -81,6 +84,8 @@ class Settings:
     data_mb: float = Limits.data_mb
     video_mb: float = Limits.video_mb
     chunk_files: int = Limits.chunk_files
+    concatenate_data: bool = True
+    concatenate_videos: bool = True
     row_groups: str = "episode"
     quantiles: str | Sequence[float] = tuple(QUANTILES.values())
     reencode: bool = True
@@ -137,7 +142,13 @@ class Settings:
 
     @property
     def limits(self) -> Limits:
-        return Limits(data_mb=self.data_mb, video_mb=self.video_mb, chunk_files=self.chunk_files)
+        return Limits(
+            data_mb=self.data_mb,
+            video_mb=self.video_mb,
+            chunk_files=self.chunk_files,
+            concatenate_data=self.concatenate_data,
+            concatenate_videos=self.concatenate_videos,
+        )
 
     @property
     def statistics(self) -> Wanted:
@@ -275,7 +286,12 @@ def command(
 
 
 def _flags(settings: Settings) -> list[tuple[str, object]]:
-    return [("--no-reencode", not settings.reencode), ("--skip-broken", settings.skip_broken)]
+    return [
+        ("--no-concatenate-data", not settings.concatenate_data),
+        ("--no-concatenate-videos", not settings.concatenate_videos),
+        ("--no-reencode", not settings.reencode),
+        ("--skip-broken", settings.skip_broken),
+    ]
 
 
 def _differs(settings: Settings, name: str) -> bool:

@@ -193,6 +193,25 @@ def test_defaults_put_like_videos_into_one_file(recorded: Record, tmp_path: Path
     assert [p.name for p in made.root.glob("data/*/*")] == ["file-000.parquet"]
 
 
+@pytest.mark.parametrize("data", [True, False])
+@pytest.mark.parametrize("videos", [True, False])
+def test_a_file_for_each_of_the_sources(
+    data: bool, videos: bool, dataset_v30_many_files: Path, recorded: Record, tmp_path: Path
+) -> None:
+    """Whatever its size: a file over the limit stays one."""
+    sources = [dataset_v30_many_files, recorded(version="v2.1", seed=5)]
+    found = {
+        kind: sum(len(list(root.glob(f"{kind}/**/*.{suffix}"))) for root in sources)
+        for kind, suffix in (("data", "parquet"), ("videos", "mp4"))
+    }
+    wanted = {"concatenate_data": data, "concatenate_videos": videos}
+    lecompose.merge(sources, out=tmp_path / "out", data_mb=100 if data else 0.001, **wanted)
+    assert_merged(tmp_path / "out", sources)
+    assert len(list(tmp_path.glob("out/data/*/*.parquet"))) == (1 if data else found["data"])
+    cameras = len(list(tmp_path.glob("out/videos/*")))
+    assert len(list(tmp_path.glob("out/videos/*/*/*.mp4"))) == (cameras if videos else found["videos"])
+
+
 def test_one_frame_episodes(recorded: Record, tmp_path: Path) -> None:
     sources = [
         recorded(version=version, codec="h264", frames=(1, 1, 4, 1), seed=n, tasks=TASKS)

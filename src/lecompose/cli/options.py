@@ -134,6 +134,22 @@ layout = _together(
     ),
     click.option("--data-mb", type=float, default=100, show_default=True, help="Size of a data file, MiB."),
     click.option("--video-mb", type=float, default=200, show_default=True, help="Size of a video file, MiB."),
+    click.option(
+        "--no-concatenate-data",
+        "concatenate_data",
+        is_flag=True,
+        flag_value=False,
+        default=True,
+        help="One data file for each source's, whatever its size.",
+    ),
+    click.option(
+        "--no-concatenate-videos",
+        "concatenate_videos",
+        is_flag=True,
+        flag_value=False,
+        default=True,
+        help="One video file for each source's, whatever its size.",
+    ),
     click.option("--chunk-files", type=int, default=1000, show_default=True, help="Files in a chunk folder."),
     click.option(
         "--row-groups",

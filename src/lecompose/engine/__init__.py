@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from lecompose.engine.translation import translated
 from lecompose.errors import ComposeError, RequestError
-from lecompose.templates import render
+from lecompose.templates import quoted, render
 
 Context = Mapping[str, object]
 T = TypeVar("T")
@@ -116,6 +116,12 @@ class Engine:
         with translated(template):
             found = self._relation(self._con, template, context, values)
             self.waited(lambda: found.create(relation))
+
+    def drop(self, *relations: str) -> None:
+        """Give back the memory of tables that nothing will read again."""
+        for relation in relations:
+            with translated(relation):
+                self._con.execute(f"drop table {quoted(relation)}")
 
     def view(self, relation: str, template: str, context: Context | None = None, /, **values: object) -> None:
         """Name what a template gives `relation`, to be computed at each read."""

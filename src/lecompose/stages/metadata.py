@@ -41,6 +41,7 @@ def metadata(run: Run) -> None:
         except OSError as error:
             raise OutputUnwritable(f"cannot write metadata: {error}. ({folder})") from error
     _write_episodes(run, columns)
+    run.engine.drop("episode_stats")
     _write_lineage(run)
 
 

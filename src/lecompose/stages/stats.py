@@ -64,6 +64,7 @@ def stats(run: Run) -> None:
     for output in outputs:
         path = run.folders[output.name] / "meta" / "stats.json"
         _write_json(path, _of_output(run, output, kept))
+    carried.forget(run.layout.catalog)
 
 
 def _incomplete(run: Run, numeric: list[Feature], held: frozenset[str]) -> set[str]:
@@ -124,18 +125,20 @@ def _register_episode_stats(
     kept: Mapping[str, list[str]],
 ) -> None:
     """`held` are the statistics that sources carry, `kept` those of each camera that is not measured."""
-    computed = []
+    computed, loaded = [], []
     for n, feature in enumerate(f for f in measured if f.name not in _FROM_LAYOUT):
         found = [(output, output.measured[feature.name]) for output in outputs]
         rows = [_episode_rows(*each) for each in found if each[1].by_episode]
         have = {name for table in rows for name in table.column_names}
         if rows:
             run.engine.load(f"computed_{n}", pa.concat_tables(rows, promote_options="default"))
+            loaded.append(f"computed_{n}")
         computed.append(_names(run, feature, f"computed_{n}", held, have))
     cameras = [{"name": name} for names in kept.values() for name in names]
     quantiles = run.target.statistics.quantiles
     context = {"carried": cameras, "computed": computed, "quantiles": _quantile_names(run, held)}
     run.engine.table("episode_stats", "stats/episodes", context, quantiles=list(quantiles.values()))
+    run.engine.drop(*loaded)
 
 
 def _episode_rows(output: _Output, found: Measured) -> pa.Table:
