@@ -58,8 +58,8 @@ def inputs(*, full: bool) -> list[Inputs]:
         ("--version=v2.1", "--episodes=5000", "--frames=20") if full else ("--version=v2.1", "--episodes=500")
     )
     return [
-        Inputs("vectors", many, 4, ("1GB", "500MB"), DATA),
-        Inputs("a file an episode", small, 2, ("1GB", "500MB"), DATA),
+        Inputs("vectors", many, 4, ("1GB",), DATA),
+        Inputs("a file an episode", small, 2, ("1GB",), DATA),
         Inputs("pictures", (*pictures, "--pictures"), 2, ("1GB",), ("merge", "split", "check")),
         Inputs("pictures, long episodes", (*longer, "--pictures"), 2, ("1GB",), ("merge", "split", "check")),
     ]

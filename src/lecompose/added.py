@@ -1,4 +1,4 @@
-"""New columns: an SQL expression over the frames → a feature, and its value for each frame.
+"""New columns: an SQL expression over the frames, or an array → a feature, and its value for each frame.
 
 The values are computed once, checked against the dtype and shape that were declared, and kept in the scratch
 folder as an Arrow file, from which the data stage takes those of each episode by their place.
@@ -9,17 +9,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from lecompose import formats
+from lecompose.catalog import Catalog
 from lecompose.columns import restored
 from lecompose.errors import QueryError, RequestError, SourceBroken
 from lecompose.formats import Feature, feature
 from lecompose.values import fits, leaf
 from lecompose.views import Views
+
+Values: TypeAlias = np.ndarray | tuple[np.ndarray, Mapping[str, Any]]
+"""A value for each frame, episode by episode; and perhaps what info.json is to say of them."""
 
 # name, then perhaps a dtype, then perhaps a shape: reward, reward:float32, velocity:float32[6]
 _SPEC = re.compile(r"(?P<name>.+?)(?::(?P<dtype>[a-z]+\d*)(?:\[(?P<shape>\d+(?:,\d+)*)\])?)?")
@@ -103,6 +108,64 @@ def add(views: Views, wish: Wish, path: Path) -> Added:
                 written.write_batch(pa.RecordBatch.from_arrays([values], schema=pa.schema([field])))
                 at += batch.num_rows
     return Added(declared, path, rows)
+
+
+def given(catalog: Catalog, name: str, values: Values, path: Path) -> Added:
+    """The feature `name` of these values, now in a new file at `path`.
+
+    Errors: RequestError for values that are not one a frame; QueryError for one that dtype or shape cannot
+    hold, with its frame.
+    """
+    numbers, spec = values if isinstance(values, tuple) else (values, {})
+    numbers = np.asarray(numbers)
+    declared = _given_feature(name, numbers, spec)
+    episodes = catalog.engine.rows("plan/lengths")
+    frames = sum(row["length"] for row in episodes)
+    if not numbers.ndim or len(numbers) != frames:
+        shape = list(numbers.shape)
+        raise RequestError(f'feature "{name}": there are {frames} frames, and the values have shape {shape}')
+    field = formats.arrow_field(declared)
+    rows: dict[tuple[str, int], int] = {}
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, pa.schema([field])) as written:
+        at = 0
+        for row in episodes:
+            rows[row["src_dataset"], row["src_episode"]] = at
+            batch = _batch(row, numbers[at : at + row["length"]], declared.shape)
+            array = _Values(declared, batch).array()
+            written.write_batch(pa.RecordBatch.from_arrays([array], schema=pa.schema([field])))
+            at += row["length"]
+    return Added(declared, path, rows)
+
+
+def _given_feature(name: str, numbers: np.ndarray, spec: Mapping[str, Any]) -> Feature:
+    kind = "string" if numbers.dtype.kind in "UO" else numbers.dtype.name
+    own = {"dtype": kind, "shape": list(numbers.shape[1:]) or [1], "names": None}
+    try:
+        declared = feature(name, own | dict(spec))
+    except SourceBroken as error:
+        raise RequestError(str(error)) from error
+    if formats.arrow_field(declared) is None or declared.is_visual:
+        raise RequestError(f'feature "{name}": {declared.dtype} cannot be made from an array')
+    return declared
+
+
+def _batch(episode: Mapping[str, Any], numbers: np.ndarray, shape: tuple[int, ...]) -> pa.RecordBatch:
+    """The values of an episode as SQL would give them."""
+    if shape == (1,) == numbers.shape[1:]:
+        numbers = numbers[:, 0]
+    values = pa.array(numbers.ravel().tolist() if numbers.dtype == object else numbers.ravel())
+    for size in reversed(numbers.shape[1:]):
+        offsets = np.arange(0, len(values) + 1, size, dtype=np.int32)
+        values = pa.ListArray.from_arrays(pa.array(offsets), values)
+    length = len(numbers)
+    return pa.RecordBatch.from_pydict(
+        {
+            "src_dataset": [episode["src_dataset"]] * length,
+            "src_episode": [episode["src_episode"]] * length,
+            "frame_index": range(length),
+            "value": values,
+        }
+    )
 
 
 def _and(first: pa.RecordBatch, others: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -2,15 +2,15 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from lecompose import plan
-from lecompose.added import Added, add
+from lecompose.added import Added, Values, add, given
 from lecompose.catalog import Catalog, open_catalog
 from lecompose.checks import remarks, requirements
 from lecompose.destination import Destinations, refuse_taken
@@ -36,7 +36,7 @@ class Request:
 
     `to` is what is known of the destination before there is a plan. `statistics` are wanted in place of the
     settings' own, and with `retime` every frame is counted at that rate. `declare` keeps columns of damaged
-    sources that info.json does not declare.
+    sources that info.json does not declare. `values` are those of new features, by name.
     """
 
     given: Named
@@ -47,6 +47,7 @@ class Request:
     statistics: Wanted | None = None
     retime: Fraction | None = None
     declare: bool = False
+    values: Mapping[str, Values] = field(default_factory=dict)
 
 
 def composed(request: Request) -> Report:
@@ -69,7 +70,7 @@ def composed(request: Request) -> Report:
         roots = [m.source.root for m in mended] or [s.root for s in catalog.sources]
         refuse_taken(to, overwrite=overwrite, roots=roots)
         off_grid = frozenset(s.name for s, m in zip(catalog.sources, mended, strict=False) if m.off_grid)
-        added = _added(catalog, settings, scratch, off_grid)
+        added = _added(catalog, request, scratch, off_grid)
         target = _target(catalog, request, added, mended, off_grid)
         refuse_broken(catalog, retimed=target.pace.retimed)
         notes, to = request.fill(catalog)
@@ -124,14 +125,17 @@ def _target(
     return replace(target, statistics=replace(wanted, pictures=pictures))
 
 
-def _added(
-    catalog: Catalog, settings: Settings, scratch: Path, off_grid: frozenset[str]
-) -> tuple[Added, ...]:
-    if not settings.wishes:
+def _added(catalog: Catalog, request: Request, scratch: Path, off_grid: frozenset[str]) -> tuple[Added, ...]:
+    wishes, values = request.settings.wishes, request.values.items()
+    if not wishes and not values:
         return ()
     refuse_broken(catalog, retimed=off_grid)  # else the frames to compute from may be none
+    known = [given(catalog, *pair, scratch / f"given-{n}.arrow") for n, pair in enumerate(values)]
+    if not wishes:
+        return tuple(known)
     with open_views(catalog) as views:
-        return tuple(add(views, wish, scratch / f"added-{n}.arrow") for n, wish in enumerate(settings.wishes))
+        asked = [add(views, wish, scratch / f"added-{n}.arrow") for n, wish in enumerate(wishes)]
+    return (*known, *asked)
 
 
 # Damaged sources --------------------------------------------------------------------------------

@@ -1,10 +1,15 @@
 """Public functions that copy one dataset with something changed or mended."""
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace as with_
+from types import MappingProxyType
 from typing import TypeAlias, Unpack
 
+import numpy as np
+
 from lecompose import plan
+from lecompose.added import Values
 from lecompose.catalog import Catalog, locate
 from lecompose.composition import Fill, Request, composed
 from lecompose.destination import Destinations, in_its_place, single
@@ -17,6 +22,7 @@ from lecompose.request import (
     Pairs,
     PathLike,
     Settings,
+    Source,
     command,
     destination,
     named,
@@ -31,7 +37,7 @@ EpisodeTasks: TypeAlias = Mapping[int, str] | Mapping[str, str] | Mapping[int | 
 
 
 def edit_tasks(
-    source: PathLike,
+    source: Source,
     *,
     out: PathLike | None = None,
     in_place: bool = False,
@@ -66,24 +72,42 @@ def edit_tasks(
 
 
 def edit_features(
-    source: PathLike, *, out: PathLike | None = None, in_place: bool = False, **options: Unpack[Options]
+    source: Source,
+    *,
+    out: PathLike | None = None,
+    in_place: bool = False,
+    values: Mapping[str, Values] = MappingProxyType({}),
+    **options: Unpack[Options],
 ) -> Report:
     """The report of copying `source` to `out`, or writing it anew in its place, with other features.
 
     Which is said by the options `remove`, `rename`, `add` and `cast`; a feature that is removed and added is
-    computed anew.
+    computed anew. `values` are those of new features, {"next.reward": array}, or with what info.json is to
+    say, {"next.reward": (array, {"dtype": "float32", "shape": [1], "names": None})}.
+    Shape: an array has a row for each frame, in the order of `index`.
     Errors: RequestError for features that are not there, or where nothing is to change; QueryError for an
     expression that is none, or a value that its dtype does not hold; otherwise as `merge`.
     """
     given, settings, to = _asked(source, out, in_place, options)
-    if not (settings.remove or settings.rename or settings.add or settings.cast):
+    if not (settings.remove or settings.rename or settings.add or settings.cast or values):
         raise RequestError("no feature is to change. Try: --remove, --rename, --add, --cast")
-    text = command("edit features", given, out, settings)
-    return composed(Request(given, to, _copy(to), settings, text))
+    if values and settings.rate is not None:
+        raise RequestError("values are of the source's frames, and fps leaves some out. Try: one by one")
+    # A command cannot hold the values; that they are others makes it another command.
+    arguments = [("--values", f"{name}={_digest(said)}") for name, said in values.items()]
+    text = command("edit features", given, out, settings, arguments)
+    return composed(Request(given, to, _copy(to), settings, text, values=values))
+
+
+def _digest(values: Values) -> str:
+    numbers, spec = values if isinstance(values, tuple) else (values, {})
+    array = np.ascontiguousarray(numbers)
+    content = repr(array.tolist()).encode() if array.dtype.hasobject else array.tobytes()
+    return hashlib.sha256(content + repr((array.dtype, array.shape, spec)).encode()).hexdigest()[:16]
 
 
 def edit_info(
-    source: PathLike,
+    source: Source,
     *,
     out: PathLike | None = None,
     in_place: bool = False,
@@ -112,9 +136,7 @@ def _texts(episodes: EpisodeTasks) -> Pairs:
     return {str(k): text for k, text in episodes.items()} if isinstance(episodes, Mapping) else episodes
 
 
-def repair(
-    source: PathLike, *, out: PathLike, undeclared: str = "drop", **options: Unpack[Options]
-) -> Report:
+def repair(source: Source, *, out: PathLike, undeclared: str = "drop", **options: Unpack[Options]) -> Report:
     """The report of copying what can be saved of a damaged dataset to `out`, which is sound then.
 
     Episodes whose rows or pictures are not all there are left out and told in `report.dropped`; lengths,
@@ -133,7 +155,7 @@ def repair(
 
 
 def _asked(
-    source: PathLike, out: PathLike | None, in_place: bool, options: Options
+    source: Source, out: PathLike | None, in_place: bool, options: Options
 ) -> tuple[Named, Settings, Destinations]:
     """What is edited, how, and where to. Errors: RequestError unless it is said where to."""
     given, settings = named(source), Settings(**options)
@@ -141,7 +163,7 @@ def _asked(
         raise RequestError("where to? Try: either -o FOLDER, for a new dataset, or --in-place")
     if in_place and settings.skip_broken:
         raise RequestError("what --skip-broken leaves out would be gone for good. Try: -o FOLDER")
-    return given, settings, in_its_place(locate(source)) if out is None else single(destination(out))
+    return given, settings, in_its_place(locate(given.paths[0])) if out is None else single(destination(out))
 
 
 def _copy(to: Destinations) -> Fill:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from pathlib import Path
-from typing import TypeAlias, TypedDict
+from typing import Protocol, TypeAlias, TypedDict, runtime_checkable
 
 from lecompose.added import Wish, wished
 from lecompose.errors import RequestError, listed
@@ -16,8 +16,22 @@ from lecompose.mapping import FILLS, SHARED, Changes
 from lecompose.run import Progress, Silent
 from lecompose.statistics import Wanted
 
+
+@runtime_checkable
+class Opened(Protocol):
+    """A dataset that LeRobot has opened: a `LeRobotDataset`, perhaps of some `episodes` only."""
+
+    @property
+    def root(self) -> Path: ...
+
+    @property
+    def episodes(self) -> Sequence[int] | None: ...
+
+
 PathLike: TypeAlias = str | Path
-Sources: TypeAlias = PathLike | Sequence[PathLike | tuple[str, PathLike]] | Mapping[str, PathLike]
+Source: TypeAlias = PathLike | Opened
+"""A folder, a repo id under $HF_LEROBOT_HOME, or a `LeRobotDataset`."""
+Sources: TypeAlias = Source | Sequence[Source | tuple[str, Source]] | Mapping[str, Source]
 
 Pairs: TypeAlias = Mapping[str, str] | Iterable[str | tuple[str, str]]
 """{"old": "new"}, [("old", "new")], or ["old=new"] as on the command line."""
@@ -217,26 +231,47 @@ def _percent(word: str) -> int | None:
 
 @dataclass(frozen=True)
 class Named:
-    """The sources of a request, as given; `names` are None where the folders' own will do."""
+    """The sources of a request, as given; `names` are None where the folders' own will do.
+
+    `episodes` are those that a source was opened with; None where that is all of them.
+    """
 
     paths: tuple[str, ...]
     names: tuple[str, ...] | None
+    episodes: tuple[tuple[int, ...] | None, ...]
 
 
-def named(sources: Sources) -> Named:
-    """The sources in order, whatever way they were given: one, a list, (name, path) pairs, or a mapping."""
-    if isinstance(sources, str | Path):
+def named(sources: Sources, *, partly: bool = False) -> Named:
+    """The sources in order, whatever way they were given: one, a list, (name, path) pairs, or a mapping.
+
+    Errors: RequestError for datasets that are open with some episodes only, unless taken `partly`.
+    """
+    if isinstance(sources, str | Path | Opened):
         sources = [sources]
-    pairs = sources.items() if isinstance(sources, Mapping) else map(_pair, sources)
-    listed = [(name, str(path)) for name, path in pairs]
-    if all(name is None for name, _ in listed):
-        return Named(tuple(path for _, path in listed), None)
-    names = tuple(Path(path).name if name is None else name for name, path in listed)
-    return Named(tuple(path for _, path in listed), names)
+    pairs = list(sources.items() if isinstance(sources, Mapping) else map(_pair, sources))
+    episodes = tuple(_opened_with(source) for _, source in pairs)
+    if not partly and any(some is not None for some in episodes):
+        raise RequestError("a dataset is open with some of its episodes only. Try: merge it by itself first")
+    paths = tuple(_path(source) for _, source in pairs)
+    if all(name is None for name, _ in pairs):
+        return Named(paths, None, episodes)
+    names = tuple(
+        Path(path).name if name is None else name for (name, _), path in zip(pairs, paths, strict=True)
+    )
+    return Named(paths, names, episodes)
 
 
-def _pair(source: PathLike | tuple[str, PathLike]) -> tuple[str | None, PathLike]:
+def _pair(source: Source | tuple[str, Source]) -> tuple[str | None, Source]:
     return source if isinstance(source, tuple) else (None, source)
+
+
+def _path(source: Source) -> str:
+    return str(source.root if isinstance(source, Opened) else source)
+
+
+def _opened_with(source: Source) -> tuple[int, ...] | None:
+    some = source.episodes if isinstance(source, Opened) else None
+    return None if some is None else tuple(some)
 
 
 def destination(out: PathLike) -> Path:

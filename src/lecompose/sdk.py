@@ -5,7 +5,8 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Unpack, overload
+from types import MappingProxyType
+from typing import Any, TypeVar, Unpack, overload
 
 import pyarrow as pa
 
@@ -20,10 +21,12 @@ from lecompose.errors import RequestError
 from lecompose.plan.parts import Part, told_apart
 from lecompose.plan.selection import Episodes
 from lecompose.report import Report
-from lecompose.request import Options, PathLike, Settings, Sources, command, destination, named
+from lecompose.request import Options, PathLike, Settings, Source, Sources, command, destination, named
 from lecompose.summary import Summary, summarise
 from lecompose.survey import survey
 from lecompose.views import Views, open_views
+
+P = TypeVar("P")
 
 __all__ = [
     "check",
@@ -45,25 +48,39 @@ __all__ = [
 ]
 
 
-def merge(sources: Sources, *, out: PathLike, **options: Unpack[Options]) -> Report:
+def merge(
+    sources: Sources,
+    *,
+    out: PathLike,
+    episodes: Mapping[str, Episodes] = MappingProxyType({}),
+    **options: Unpack[Options],
+) -> Report:
     """The report of merging `sources`, in the order given, into one v3.0 dataset at `out`.
 
-    Sources are folders, or repo ids under $HF_LEROBOT_HOME, of any format version; a mapping gives them
-    names. Every frame, state, task and timestamp is the source's; videos are copied, not decoded.
+    Sources are folders, or repo ids under $HF_LEROBOT_HOME, of any format version, or `LeRobotDataset`s; a
+    mapping gives them names. `episodes` are those that are taken of the source of a name, "0,3:7" (3 to 6) or
+    integers, of others all. Every frame, state, task and timestamp is the source's; videos are copied, not
+    decoded.
 
     Errors: FeatureMismatch with every difference between the sources; SourceError, MediaError with every
     unusable file; OutputExists, OutputUnwritable; VerifyError. After any of them `out` is as it was.
     """
-    given, settings = named(sources), Settings(**options)
+    given, settings = named(sources, partly=True), Settings(**options)
     to = single(destination(out))
+    taken = {name: _held(said) for name, said in episodes.items()}
 
     def fill(catalog: Catalog) -> tuple[plan.Notes, Destinations]:
-        return plan.merge(catalog, output=to.root.name), to
+        pairs = zip(catalog.sources, given.episodes, strict=True)
+        some = {source.name: numbers for source, numbers in pairs if numbers is not None} | taken
+        return plan.merge(catalog, output=to.root.name, episodes=some), to
 
-    return composed(Request(given, to, fill, settings, command("merge", given, out, settings)))
+    opened = [(Path(path).name, n) for path, n in zip(given.paths, given.episodes, strict=True) if n]
+    arguments = [("--episodes", f"{name}={_listed(said)}") for name, said in [*opened, *taken.items()]]
+    text = command("merge", given, out, settings, arguments)
+    return composed(Request(given, to, fill, settings, text))
 
 
-def delete(source: PathLike, *, out: PathLike, episodes: Episodes, **options: Unpack[Options]) -> Report:
+def delete(source: Source, *, out: PathLike, episodes: Episodes, **options: Unpack[Options]) -> Report:
     """The report of copying `source` to `out` without some episodes: "0,3:7" (3 to 6), or integers.
 
     Errors: UnknownEpisode naming all that are not there; otherwise as `merge`.
@@ -207,16 +224,16 @@ def compose(sql: str, sources: Sources, *, out: PathLike, **options: Unpack[Opti
 
 @overload
 def stats(
-    source: PathLike, *, out: None = None, images: bool = False, **options: Unpack[Options]
+    source: Source, *, out: None = None, images: bool = False, **options: Unpack[Options]
 ) -> dict[str, Any]: ...
 
 
 @overload
-def stats(source: PathLike, *, out: PathLike, images: bool = False, **options: Unpack[Options]) -> Report: ...
+def stats(source: Source, *, out: PathLike, images: bool = False, **options: Unpack[Options]) -> Report: ...
 
 
 def stats(
-    source: PathLike, *, out: PathLike | None = None, images: bool = False, **options: Unpack[Options]
+    source: Source, *, out: PathLike | None = None, images: bool = False, **options: Unpack[Options]
 ) -> dict[str, Any] | Report:
     """The statistics of a dataset, computed from all its frames, as they stand in meta/stats.json.
 
@@ -230,7 +247,7 @@ def stats(
         raise RequestError(f"stats takes one dataset, {len(given.paths)} are given. Try: merge them first")
     wanted = replace(settings.statistics, carried=False, pictures=images)
     if out is None:
-        with opened(source, settings.threads, settings.memory) as (catalog, scratch):
+        with opened(given.paths[0], settings.threads, settings.memory) as (catalog, scratch):
             refuse_broken(catalog)
             return survey(catalog, wanted, scratch=scratch, progress=settings.told)
     to = single(destination(out))
@@ -260,17 +277,17 @@ def query(sources: Sources, sql: str, *, threads: int | None = None, memory: str
         return datasets.query(sql)
 
 
-def info(source: PathLike, *, threads: int | None = None, memory: str | None = None) -> Summary:
+def info(source: Source, *, threads: int | None = None, memory: str | None = None) -> Summary:
     """What is in a dataset: format, robot, episodes, tasks, features, cameras, sizes.
 
     Errors: SourceError where it cannot be read.
     """
-    with opened(source, threads, memory) as (catalog, _):
+    with opened(named(source).paths[0], threads, memory) as (catalog, _):
         return summarise(catalog)
 
 
 def check(
-    source: PathLike, *, decode: bool = False, threads: int | None = None, memory: str | None = None
+    source: Source, *, decode: bool = False, threads: int | None = None, memory: str | None = None
 ) -> list[Finding]:
     """Everything that is wrong with a dataset, each with code, severity, place and remedy; empty if sound.
 
@@ -282,7 +299,7 @@ def check(
         TemporaryDirectory(prefix="lecompose-") as folder,
         engine_in(Path(folder), threads, memory) as engine,
     ):
-        return examine(engine, source, scratch=Path(folder), decode=decode)
+        return examine(engine, named(source).paths[0], scratch=Path(folder), decode=decode)
 
 
 # Helpers ----------------------------------------------------------------------------------------
@@ -292,10 +309,10 @@ def _views(catalog: Catalog, by: str | None) -> AbstractContextManager[Views | N
     return nullcontext() if by is None else open_views(catalog)
 
 
-def _held(said: Part) -> Part:
+def _held(said: P) -> P | list[Any]:
     """What was said; an iterable as a list, to be read more than once."""
     return list(said) if isinstance(said, Iterable) and not isinstance(said, str) else said
 
 
 def _listed(said: object) -> str:
-    return ",".join(map(str, said)) if isinstance(said, list) else str(said)
+    return ",".join(map(str, said)) if isinstance(said, list | tuple) else str(said)

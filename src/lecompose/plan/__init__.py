@@ -10,6 +10,7 @@ Each function here returns its notes: what a user should know of the plan.
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from types import MappingProxyType
 
 import pyarrow as pa
 
@@ -22,6 +23,7 @@ from lecompose.views import Views
 
 Notes = tuple[str, ...]
 
+_ALL: Mapping[str, Episodes] = MappingProxyType({})
 _NAMED = pa.schema([("src_dataset", pa.string()), ("src_episode", pa.int64())])
 _STRATA = _NAMED.append(pa.field("stratum", pa.string()))
 _SHARES = pa.schema(
@@ -29,12 +31,17 @@ _SHARES = pa.schema(
 )
 
 
-def merge(catalog: Catalog, *, output: str) -> Notes:
-    """Every episode of every source into one output, in the order of the sources.
+def merge(catalog: Catalog, *, output: str, episodes: Mapping[str, Episodes] = _ALL) -> Notes:
+    """Every episode of every source into one output, in the order of the sources; of some only `episodes`.
 
-    Errors: EmptyOutput where the sources hold no episode.
+    Errors: UnknownEpisode naming all that are not there; RequestError for sources that are not; EmptyOutput
+    where no episode is left.
     """
-    catalog.engine.table("picks", "plan/merge", output=output)
+    if episodes:
+        _load_taken(catalog, episodes)
+        catalog.engine.table("picks", "plan/filter", output=output)
+    else:
+        catalog.engine.table("picks", "plan/merge", output=output)
     return _numbered(catalog, [output])
 
 
@@ -205,6 +212,19 @@ def _only_source(catalog: Catalog, doing: str) -> list[int]:
         )
     rows = catalog.engine.rows("plan/episodes", src_dataset=catalog.sources[0].name)
     return [row["src_episode"] for row in rows]
+
+
+def _load_taken(catalog: Catalog, episodes: Mapping[str, Episodes]) -> None:
+    """Make the relation `named`: every episode of every source, of some sources only those given."""
+    names = [source.name for source in catalog.sources]
+    unknown = [f'"{name}"' for name in episodes if name not in names]
+    if unknown:
+        raise RequestError(listed(f"there are the sources {', '.join(names)}; there is no:", unknown))
+    rows = []
+    for name in names:
+        have = [row["src_episode"] for row in catalog.engine.rows("plan/episodes", src_dataset=name)]
+        rows += [(name, n) for n in (chosen(episodes[name], have) if name in episodes else have)]
+    catalog.engine.load("named", table(_NAMED, rows))
 
 
 def _load_named(catalog: Catalog, episodes: Sequence[int]) -> None:
