@@ -22,6 +22,7 @@ from lecompose.statistics import Wanted
 # Source: LeRobot 0.6.1 merges these so, `video.extra_options` and `video.video_backend` too.
 _ENCODER_KEYS = ("video.g", "video.crf", "video.preset", "video.fast_decode")
 _STREAM_KEYS = ("video.codec", "video.pix_fmt")
+_PICTURE_KEYS = ("video.height", "video.width", "video.channels")
 # What info.json says of the files, and what a feature's entry says of the feature; the rest is the user's.
 # "fps" in a feature is a converter's copy of the dataset's own.
 _INFO_KEYS = (
@@ -158,7 +159,8 @@ def _merged(name: str, held: Held, *, dtype: str, fps: Fraction) -> Feature:
     named = next((f.spec["names"] for f in features if f.spec.get("names") is not None), None)
     spec: dict[str, Any] = {"dtype": dtype, "shape": list(first.shape) or [1], "names": named}
     if first.is_video:
-        spec["info"] = _video_info(features, fps=fps)
+        info, unsaid = _video_info(features, fps=fps), _unsaid(held)
+        spec["info"] = {key: said for key, said in info.items() if key not in unsaid}
     elif first.info:
         spec["info"] = first.info
     return feature(name, spec | _of_user(name, held)[0])
@@ -187,6 +189,18 @@ def _video_info(held: list[Feature], *, fps: Fraction) -> dict[str, Any]:
     return merged | _other_info(infos, known={*merged, "video.is_depth_map"})
 
 
+def _unsaid(held: Held) -> set[str]:
+    """The keys on pictures that no source has, though all are v3.0 and describe their videos.
+
+    Source: LeRobot 0.6.1 refuses to merge datasets of which one has them and the other has not, so an output
+    is to be like its sources; what is converted becomes like its recordings.
+    """
+    infos = [f.info for _, f in held]
+    if not all(s.is_v3 and f.info for s, f in held):
+        return set()
+    return {key for key in _PICTURE_KEYS if not any(key in info for info in infos)}
+
+
 def _other_info(infos: list[dict[str, Any]], *, known: set[str]) -> dict[str, Any]:
     """Keys beyond LeRobot's own that all sources agree on; audio is not carried."""
     others = (k for k in infos[0] if k not in known and not k.startswith("audio."))
@@ -206,7 +220,7 @@ def _notes(name: str, held: Held) -> Iterator[str]:
     differing = [k for k in keys if any(i.get(k) != infos[0].get(k) for i in infos)]
     if differing:
         yield (
-            f'camera "{name}": encoded in different ways, or not said how, in the sources;'
+            f'camera "{name}": heterogeneous or incomplete encoder settings in the sources;'
             f" info.json says null where they do not agree: {', '.join(differing)}"
         )
 

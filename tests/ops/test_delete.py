@@ -1,12 +1,13 @@
 """Deleting is filtering with the complement; the source stays as it is."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from conftest import digest
-from independent import assert_composed
+from independent import assert_composed, every
 
 import lecompose
 from lecompose.cli import main
@@ -68,3 +69,56 @@ def test_command(dataset_v30: Path, tmp_path: Path) -> None:
     done = CliRunner().invoke(main, [*map(str, arguments)])
     assert done.exit_code == 0, done.output
     assert_composed(tmp_path / "out", [(dataset_v30, 1)])
+
+
+# Some episodes of each source ---------------------------------------------------------------------
+
+
+def test_merge_takes_the_named_episodes(recorded: Record, tmp_path: Path) -> None:
+    a, b = recorded(frames=(5, 3, 4, 6), codec="h264"), recorded(version="v2.1", codec="h264", seed=5)
+    lecompose.merge({"a": a, "b": b}, out=tmp_path / "out", episodes={"a": "3,0:2"})
+    picks = [(a, 0), (a, 1), (a, 3), *every(b)]
+    assert_composed(tmp_path / "out", picks)
+
+
+def test_merge_takes_the_episodes_that_a_dataset_is_open_with(recorded: Record, tmp_path: Path) -> None:
+    a, b = recorded(frames=(5, 3, 4, 6), codec="h264"), recorded(version="v2.1", codec="h264", seed=5)
+    lecompose.merge([Loaded(a, [2, 1]), Loaded(b)], out=tmp_path / "out")
+    assert_composed(tmp_path / "out", [(a, 1), (a, 2), *every(b)])
+    info = lecompose.info(Loaded(tmp_path / "out"))
+    assert info.episodes == 2 + len(every(b))
+    with pytest.raises(RequestError, match="some of its episodes"):
+        lecompose.sort(Loaded(a, [0]), out=tmp_path / "sorted", by="length")
+
+
+@dataclass
+class Loaded:
+    """What of a LeRobotDataset matters here."""
+
+    root: Path
+    episodes: list[int] | None = None
+
+
+@pytest.mark.parametrize(
+    ("episodes", "says"),
+    [
+        ({"c": "0"}, 'no:\n  - "c"'),
+        ({"a": "0,9"}, "no:\n  - episode 9"),
+        ({"a": ""}, "is no episode number"),
+    ],
+)
+def test_merge_refuses_episodes_that_are_not_there(
+    episodes: dict[str, str], says: str, recorded: Record, tmp_path: Path
+) -> None:
+    a = recorded(frames=(5, 3, 4, 6), codec="h264")
+    with pytest.raises(RequestError, match=says):
+        lecompose.merge({"a": a}, out=tmp_path / "out", episodes=episodes)
+
+
+def test_merge_of_episodes_on_the_command_line(recorded: Record, tmp_path: Path) -> None:
+    a = recorded(frames=(5, 3, 4, 6), codec="h264")
+    run = CliRunner().invoke(main, ["merge", f"a={a}", "-o", str(tmp_path / "out"), "--episodes", "a=1:3"])
+    assert run.exit_code == 0, run.output
+    assert_composed(tmp_path / "out", [(a, 1), (a, 2)])
+    lineage = lecompose.query(tmp_path / "out", "select distinct command from lineage").to_pylist()
+    assert "--episodes a=1:3" in lineage[0]["command"]

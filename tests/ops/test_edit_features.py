@@ -300,3 +300,51 @@ def test_the_command_line(recorded: Record, tmp_path: Path) -> None:
         f"lecompose edit features {source} -o out --remove observation.images.wrist"
         f" --add 'next.reward:float32={REWARD}'"
     ]
+
+
+# Values from arrays -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_values_are_given_as_arrays(version: str, recorded: Record, tmp_path: Path) -> None:
+    source = recorded(version=version, **SMALL)
+    frames = sum(SMALL["frames"])
+    reward = np.arange(frames, dtype=np.float32) / 8
+    pair = np.arange(2 * frames, dtype=np.int64).reshape(frames, 2)
+    values = {
+        "next.reward": (reward[:, None], {"dtype": "float32", "shape": (1,), "names": None}),
+        "pair": (pair, {"dtype": "int64", "shape": [2], "names": ["left", "right"]}),
+        "who": np.array([f"n{n}" for n in range(frames)]),
+    }
+    lecompose.edit_features(source, out=tmp_path / "out", values=values, remove=["observation.images.wrist"])
+    starts = np.cumsum([0, *SMALL["frames"]])
+
+    def part(array: np.ndarray) -> Column:
+        return lambda number, rows: list(array[starts[number] : starts[number] + len(rows)])
+
+    added = {
+        "next.reward": ("float32", (1,), part(reward)),
+        "pair": ("int64", (2,), part(pair)),
+        "who": ("string", (1,), part(np.asarray(values["who"]))),
+    }
+    expected = changed(remove=("observation.images.wrist",), add=added)
+    made = assert_composed(tmp_path / "out", every(source), edited=expected)
+    assert made.features["pair"]["names"] == ["left", "right"]
+    assert lecompose.check(tmp_path / "out") == []
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        (np.zeros(11), r"12 frames, and the values have shape \[11\]"),
+        (np.float32(3), r"have shape \[\]"),
+        ((np.zeros((12, 3)), {"dtype": "float32", "shape": [2]}), r"frame 0 is not of shape \[2\]"),
+        ((np.full(12, 0.5), {"dtype": "int64", "shape": [1]}), "frame 0 is 0.5, which no int64 is"),
+        ((np.zeros(12), {"dtype": "image", "shape": [4, 4, 3]}), "cannot be made from an array"),
+        (np.zeros(12, np.complex64), 'dtype "complex64"'),
+    ],
+)
+def test_values_that_do_not_fit_are_refused(values: Any, says: str, recorded: Record, tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match=says):
+        lecompose.edit_features(recorded(**SMALL), out=tmp_path / "out", values={"x": values})
+    assert not (tmp_path / "out").exists()

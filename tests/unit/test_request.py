@@ -1,6 +1,7 @@
 """Sources in every spelling, and the command that the outputs remember."""
 
 import shlex
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -9,18 +10,34 @@ from lecompose.errors import RequestError
 from lecompose.request import Named, Settings, command, destination, named
 
 
+@dataclass
+class Loaded:
+    """What of a LeRobotDataset matters here."""
+
+    root: Path
+    episodes: list[int] | None = None
+
+
 @pytest.mark.parametrize(
     ("sources", "means"),
     [
-        ("a", Named(("a",), None)),
-        (Path("x/a"), Named(("x/a",), None)),
-        (["a", Path("b")], Named(("a", "b"), None)),
-        ({"one": "a", "two": Path("b")}, Named(("a", "b"), ("one", "two"))),
-        ([("one", "a"), "x/b"], Named(("a", "x/b"), ("one", "b"))),
+        ("a", Named(("a",), None, (None,))),
+        (Path("x/a"), Named(("x/a",), None, (None,))),
+        (["a", Path("b")], Named(("a", "b"), None, (None, None))),
+        ({"one": "a", "two": Path("b")}, Named(("a", "b"), ("one", "two"), (None, None))),
+        ([("one", "a"), "x/b"], Named(("a", "x/b"), ("one", "b"), (None, None))),
+        (Loaded(Path("x/a")), Named(("x/a",), None, (None,))),
+        (["b", Loaded(Path("x/a"), [3, 1])], Named(("b", "x/a"), None, (None, (3, 1)))),
+        ({"one": Loaded(Path("a"), [])}, Named(("a",), ("one",), ((),))),
     ],
 )
 def test_sources(sources: object, means: Named) -> None:
-    assert named(sources) == means  # type: ignore[arg-type]
+    assert named(sources, partly=True) == means  # type: ignore[arg-type]
+
+
+def test_some_episodes_are_not_taken_for_all() -> None:
+    with pytest.raises(RequestError, match="merge it by itself first"):
+        named(["a", Loaded(Path("b"), [0])])
 
 
 def test_destination(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

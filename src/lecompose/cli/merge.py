@@ -11,6 +11,13 @@ from lecompose.cli.operation import composed
 
 @click.command(cls=Once)
 @options.sources
+@click.option(
+    "--episodes",
+    metavar="NAME=LIST",
+    multiple=True,
+    callback=options.by_name("LIST", "a=0,3:7"),
+    help="Of the source NAME only these episodes, as a=0,3:7. Once for each source.",
+)
 @options.output
 @options.layout
 @options.engine
@@ -26,5 +33,6 @@ def merge(sources: tuple[options.Source, ...], **request: Any) -> None:
     \b
     Example:
       lecompose merge morning/ evening/ -o day/
+      lecompose merge morning/ evening/ -o day/ --episodes evening=0,3:7
     """
     composed("merge", sources, **request)

@@ -33,6 +33,23 @@ def _sources(
     return tuple(source_of(source) for source in given)
 
 
+def by_name(kind: str, example: str) -> Callable[[click.Context, click.Parameter, Any], dict[str, str]]:
+    """Reads a repeatable option of NAME=… as a mapping."""
+
+    def read(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for word in given:
+            name, equals, said = word.partition("=")
+            if not (name and equals and said):
+                raise click.BadParameter(f'"{word}" is not NAME={kind}, such as {example}')
+            if name in found:
+                raise click.BadParameter(f'{kind.lower()} "{name}" is named twice')
+            found[name] = said
+        return found
+
+    return read
+
+
 source = click.argument("source", metavar="DATASET")
 sources = click.argument("sources", metavar="[NAME=]DATASET...", nargs=-1, required=True, callback=_sources)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")

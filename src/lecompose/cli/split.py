@@ -9,18 +9,6 @@ from lecompose.cli.once import Once
 from lecompose.cli.operation import composed
 
 
-def _parts(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
-    parts: dict[str, str] = {}
-    for part in given:
-        name, equals, said = part.partition("=")
-        if not (name and equals and said):
-            raise click.BadParameter(f'"{part}" is not NAME=PART, such as train=0.8 or train=0:40')
-        if name in parts:
-            raise click.BadParameter(f'part "{name}" is named twice')
-        parts[name] = said
-    return parts
-
-
 @click.command(cls=Once)
 @options.sources
 @click.option(
@@ -28,7 +16,7 @@ def _parts(context: click.Context, parameter: click.Parameter, given: tuple[str,
     required=True,
     multiple=True,
     metavar="NAME=PART",
-    callback=_parts,
+    callback=options.by_name("PART", "train=0.8 or train=0:40"),
     help="A part: a fraction (0.8, 4/5, 80%), or episodes (0:40,57). Once for each part.",
 )
 @options.seed
