@@ -207,7 +207,7 @@ def _table(*names: str, title: str | None = None) -> Table:
 
 
 def _console() -> Console:
-    return Console(highlight=False, soft_wrap=True)
+    return table.Screen(highlight=False, soft_wrap=True)
 
 
 def _text(text: object) -> str:
