@@ -232,7 +232,9 @@ def test_in_place_never_changes_the_format(version: str, make_dataset: Record) -
         ({"episodes": {7: "x"}}, UnknownEpisode, "there is no:\n  - episode 7"),
         ({"episodes": {"0:2": "x", "1": "y"}}, RequestError, 'episode 1: "x" and "y"'),
         ({"sql": "length >"}, QueryError, "syntax error"),
-        ({"sql": "nothing"}, QueryError, "columns of episodes"),
+        ({"sql": "nothing"}, QueryError, "columns of an episode: src_dataset"),
+        ({"sql": "length"}, QueryError, "a text is needed, or null; this gives int64. Try: (…)::varchar"),
+        ({"sql": "tasks"}, QueryError, "a text is needed"),
         ({"sql": "'  '"}, QueryError, "a text without any letter"),
     ],
 )
