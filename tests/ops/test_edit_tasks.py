@@ -156,6 +156,7 @@ def test_in_place_keeps_what_is_no_part_of_the_dataset(make_dataset: Record, tmp
     root = make_dataset("day", version="v3.0")
     before = read(root)
     (root / "README.md").write_text("mine")
+    (root / "images").mkdir()
     (root / "notes/deep").mkdir(parents=True)
     (root / "notes/deep/a.txt").write_text("a")
     (root / "notes/link").symlink_to("deep/a.txt")
@@ -166,6 +167,7 @@ def test_in_place_keeps_what_is_no_part_of_the_dataset(make_dataset: Record, tmp
     assert (root / "README.md").stat().st_ino == inode, "the file itself, not a copy of it"
     assert (root / "notes/deep/a.txt").read_text() == "a"
     assert (root / "notes/link").is_symlink()
+    assert (root / "images").is_dir()
     assert (root / "meta/calibration.json").read_text() == "{}"
     made = read(root)
     assert made.tasks == ("wave",)

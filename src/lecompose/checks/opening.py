@@ -2,9 +2,13 @@
 
 import os
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
+from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import pyarrow as pa
@@ -100,7 +104,19 @@ def _look_at_the_rest(engine: Engine, source: Source, reading: Reading) -> None:
         with reading.guarded("metadata_readable", source.root / "meta" / name):
             custom_of(engine, source)
         with reading.guarded("metadata_readable", source.root / LINEAGE_PATH):
-            lineage_of(engine, source)
+            if (lineage := lineage_of(engine, source)) is not None:
+                commands = [row["command"] for row in engine.rows("catalog/commands", {"lineage": lineage})]
+                if any(_asks_for(command, source.fps) for command in commands):
+                    reading.forgive("fps_whole")
+
+
+def _asks_for(command: str, fps: Fraction) -> bool:
+    """Whether a command of ours, as a lineage has it, was to make an output of this rate."""
+    with suppress(ValueError, ZeroDivisionError):
+        words = shlex.split(command)
+        rates = [value for option, value in pairwise(words) if option in ("--retime", "--fps")]
+        return any(Fraction(rate).limit_denominator(100_000) == fps for rate in rates)
+    return False
 
 
 # Without info.json ------------------------------------------------------------------------------
