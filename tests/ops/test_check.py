@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from broken import EQUAL, SAME, SETTINGS, TABLE, WORKS, Broken, cases, some_cases, spread
-from broken.damage import LFS
+from broken.damage import LFS, info
 from click.testing import CliRunner
 from conftest import digest
 from independent import assert_merged
@@ -212,6 +212,13 @@ def test_what_is_printed(spoilt: Callable[..., Path]) -> None:
         "episode": 2,
         "feature": "observation.images.front",
     }
+
+
+def test_a_remedy_can_be_pasted(make_dataset: Record) -> None:
+    root = make_dataset("my day", cameras=())
+    info(total_frames=1)(root)
+    said = CliRunner().invoke(main, ["check", str(root)]).stdout
+    assert f"Try: lecompose merge '{root}' -o OUT, which writes this anew\n" in said
 
 
 def test_names_do_not_drive_the_terminal(make_dataset: Record) -> None:
