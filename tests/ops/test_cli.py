@@ -376,6 +376,17 @@ def test_a_signal_leaves_nothing_behind(number: int, code: int, recorded: Record
     assert list(tmp_path.iterdir()) == []
 
 
+def test_own_options_stand_before_shared_ones() -> None:
+    page = run("edit", "tasks", "--help").stdout
+    places = [
+        page.index(f"\n{heading}:\n") for heading in ("Options", "Features", "Videos and files", "Resources")
+    ]
+    assert places == sorted(places)
+    assert page.index("--replace") < page.index("--json") < places[1] < page.index("--rename")
+    assert "--skip-broken" in page
+    assert "--skip-broken" not in run("repair", "--help").stdout
+
+
 @pytest.mark.parametrize(
     "words",
     [
