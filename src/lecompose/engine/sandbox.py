@@ -340,7 +340,7 @@ def _own_fault(message: str) -> str | None:
         return None
     return (
         f"DuckDB cannot run this, by a fault of its own: {found[1].rstrip('. ')}. Try: to say it"
-        " otherwise; a window cannot stand in [… for … in …]"
+        " otherwise, without a window over the elements of a list"
     )
 
 
