@@ -52,6 +52,16 @@ def halves(episode: int, frame: int) -> str:
     return TASKS[(episode + frame // 4) % 3]
 
 
+RECORDING: dict[str, Any] = {
+    "seed": 3,
+    "frames": (7, 3, 12, 5),
+    "task_of": halves,
+    "tasks": TASKS,
+    "codec": "libsvtav1",
+    "cameras": ("front", "wrist"),
+}
+
+
 def moments(*recordings: dict[str, Any]) -> list[Moment]:
     """The frames of a merge of what `record` makes of these settings."""
     return [

@@ -55,10 +55,8 @@ class Added:
             return pa.ipc.open_file(mapped).read_all().column(0)
 
     def of(self, source: str, episode: int, frames: range) -> list[pa.Array]:
-        """The values of some frames of an episode, as arrays in order."""
-        values = self._values.slice(self.rows[source, episode] + frames.start, frames[-1] - frames.start + 1)
-        if frames.step > 1:
-            values = values.take(pa.array(range(0, len(values), frames.step), pa.int64()))
+        """The values of consecutive frames of an episode, as arrays in order."""
+        values = self._values.slice(self.rows[source, episode] + frames.start, len(frames))
         chunks: list[pa.Array] = values.chunks
         return chunks
 
@@ -280,12 +278,7 @@ def _are_alike(have: pa.DataType, kind: pa.DataType) -> bool:
 
 
 def _first_unfit(numbers: pa.Array, kind: pa.DataType) -> int | None:
-    """The place of the first number that is none of a type; whole numbers know no fractions."""
-    if pa.types.is_floating(numbers.type) and pa.types.is_integer(kind):
-        values = numbers.to_numpy(zero_copy_only=False)
-        broken = np.flatnonzero(~(np.isfinite(values) & (np.trunc(values) == values)))
-        if len(broken):
-            return int(broken[0])
+    """The place of the first number that is none of a type."""
     if fits(numbers, kind):
         return None
     return next(n for n in range(len(numbers)) if not fits(numbers.slice(n, 1), kind))

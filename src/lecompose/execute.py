@@ -90,7 +90,7 @@ def execute(
 
 def _begin(run: Run) -> None:
     """Take over what is finished, and see that there is room for the rest."""
-    run.staging.begin(fingerprint(run.layout, run.command), run.command)
+    run.staging.begin(fingerprint(run.layout, run.command, scratch=run.scratch), run.command)
     refuse_too_little(run.staging.folder, needed(run.layout) - run.staging.held_bytes)
 
 

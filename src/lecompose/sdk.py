@@ -16,7 +16,10 @@ from lecompose.checks import Finding, examine
 from lecompose.composition import Request, composed, engine_in, opened, refuse_broken
 from lecompose.datasets import Datasets
 from lecompose.destination import Destinations, several, single
-from lecompose.edits import edit_features, edit_info, edit_tasks, repair
+from lecompose.edits import edit_features as edit_features
+from lecompose.edits import edit_info as edit_info
+from lecompose.edits import edit_tasks as edit_tasks
+from lecompose.edits import repair as repair
 from lecompose.errors import RequestError
 from lecompose.plan.parts import Part, told_apart
 from lecompose.plan.selection import Episodes
@@ -27,25 +30,6 @@ from lecompose.survey import survey
 from lecompose.views import Views, open_views
 
 P = TypeVar("P")
-
-__all__ = [
-    "check",
-    "compose",
-    "delete",
-    "edit_features",
-    "edit_info",
-    "edit_tasks",
-    "filter",
-    "info",
-    "merge",
-    "open",
-    "query",
-    "repair",
-    "sample",
-    "sort",
-    "split",
-    "stats",
-]
 
 
 def merge(

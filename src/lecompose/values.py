@@ -71,12 +71,12 @@ def _values(array: pa.Array, field: pa.Field, how: Taken | None, where: Where) -
 
 
 def _cast(array: pa.Array, field: pa.Field, where: Where) -> pa.Array:
-    """A cast that may lose digits, but never turns a number into another one or into infinity."""
+    """A cast that may round, but never turns a number into a whole one, another one or infinity."""
     if not fits(array, field.type):
         row = next(n for n in range(len(array)) if not fits(array.slice(n, 1), field.type))
         raise RequestError(
             f"--cast {field.name}={leaf(field.type)}: a value in {where(row)} does not fit:"
-            f" {array[row].as_py()}. Try: a wider dtype"
+            f" {array[row].as_py()}. Try: a wider dtype, one of floats for fractions"
         )
     return array.cast(field.type, safe=False)
 
@@ -89,7 +89,7 @@ def leaf(kind: pa.DataType) -> pa.DataType:
 
 
 def fits(array: pa.Array, kind: pa.DataType) -> bool:
-    """Whether each number is within the range of a type; whole numbers know no infinity and no NaN."""
+    """Whether each number is within the range of a type; whole ones know no fraction, no infinity, no NaN."""
     while pa.types.is_nested(array.type):
         array = array.flatten()
     numbers = array.drop_null().to_numpy(zero_copy_only=False)
@@ -101,9 +101,8 @@ def fits(array: pa.Array, kind: pa.DataType) -> bool:
             return bool((np.isfinite(numbers.astype(to)) | ~np.isfinite(numbers)).all())
     limits = np.iinfo(to)
     if numbers.dtype.kind == "f":
-        if not np.isfinite(numbers).all():
+        if not (np.isfinite(numbers) & (np.trunc(numbers) == numbers)).all():
             return False
-        numbers = np.trunc(numbers)
         # The upper limit is no float, the number behind it is.
         return bool(numbers.min() >= float(limits.min) and numbers.max() < float(int(limits.max) + 1))
     return int(numbers.min()) >= limits.min and int(numbers.max()) <= limits.max

@@ -76,9 +76,11 @@ class Views:
         Shape: src_dataset, src_episode, task, value; the expression sees the episode's row, with this `task`.
         """
         self._complete(f"from episodes select {expression}")
+        self.sandbox.set_aside("episode_texts")
+        self.sandbox.set_aside("episodes_by_task", known_as="an episode")
         self.sandbox.load("episode_texts", held)
         self.sandbox.view("episodes_by_task", "views/episodes_by_task")
-        return self.sandbox.each("episodes_by_task", expression, kind="varchar", keys=_FRONT)
+        return _as_text(self.sandbox.each("episodes_by_task", expression, keys=_FRONT))
 
     @contextmanager
     def of_frames(self, expression: str, *, batch_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatchReader]:
@@ -90,6 +92,7 @@ class Views:
         self._complete(f"from episodes select {expression}")
         names = {column.lower() for column in self._names_of("frames")}
         beside = [name for name in self._names_of("episodes") if name.lower() not in names]
+        self.sandbox.set_aside("frames_of_episodes", known_as="a frame and its episode")
         self.sandbox.view("frames_of_episodes", "views/frames_of_episodes", {"beside": beside})
         with (
             _hinted("Try: a window, as in max(action[1]) over (partition by src_episode)"),
@@ -167,6 +170,16 @@ def _boolean(values: pa.Table) -> pa.Table:
     if not pa.types.is_boolean(kind):
         raise QueryError(f"a condition, true or false, is needed; this gives {kind}")
     return values
+
+
+def _as_text(values: pa.Table) -> pa.Table:
+    found = values["value"]
+    if found.null_count < len(found) and not pa.types.is_string(found.type):
+        raise QueryError(
+            f"a text is needed, or null; this gives {found.type}. Try: (…)::varchar, if it is meant"
+        )
+    at = values.schema.get_field_index("value")
+    return values.set_column(at, "value", found.cast(pa.string()))
 
 
 @contextmanager

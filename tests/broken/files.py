@@ -29,7 +29,7 @@ FILES: list[Broken] = [
     *both("a web page for data", put(DATA, b"<html>404</html>"), names("data_readable"), 3, place="data"),
     *both("pointer for data", put(DATA, LFS), names("lfs_pulled"), 3, place="data"),
     *both("damaged pages", flipped(DATA), names("data_readable"), 3, place="data"),
-    Broken("missing data file", put(DATA, None), names("episode_rows"), 3, episode=2),
+    *both("missing data file", put(DATA, None), names("data_readable"), 3, place="data", episode=2),
     Broken("no data file at all", every(*[put(DATA, None)] * 2), names("data_readable"), 3, (V30,)),
     *both(
         "data of other types",

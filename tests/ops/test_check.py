@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from broken import EQUAL, SAME, SETTINGS, TABLE, WORKS, Broken, cases, some_cases, spread
+from broken.damage import LFS, info
 from click.testing import CliRunner
 from conftest import digest
 from independent import assert_merged
@@ -110,6 +111,24 @@ SPOILT: dict[str, Callable[[bytes], bytes] | None] = {
 }
 
 
+def test_pointers_are_told_in_the_order_of_their_names(make_dataset: Record) -> None:
+    root = make_dataset("bad", version="v2.1", frames=(3,) * 12, **{"codec": "h264", "cameras": ("a", "b")})
+    paths = [p for p in root.rglob("*") if p.suffix in (".mp4", ".parquet") or p.name == "tasks.jsonl"]
+    for path in paths:
+        path.write_bytes(LFS)
+    found = [f.file for f in lecompose.check(root) if f.code == "lfs_pulled"]
+    assert found == sorted(path.relative_to(root).as_posix() for path in paths)
+
+
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_lines_are_counted_with_the_last_one(end: str, make_dataset: Record) -> None:
+    root = make_dataset("bad", version="v2.1", cameras=(), frames=(3,) * 3)
+    path = root / "meta/episodes.jsonl"
+    path.write_text(path.read_text() + '{"episode_index": 3' + end)
+    (found,) = (f for f in lecompose.check(root) if f.code == "metadata_readable")
+    assert found.problem == "1 of 4 lines are no JSON objects: line 4"
+
+
 @pytest.mark.parametrize("version", ["v2.1", "v3.0"])
 @pytest.mark.parametrize("how", SPOILT)
 def test_no_spoilt_file_goes_unnoticed(how: str, version: str, make_dataset: Record) -> None:
@@ -193,6 +212,13 @@ def test_what_is_printed(spoilt: Callable[..., Path]) -> None:
         "episode": 2,
         "feature": "observation.images.front",
     }
+
+
+def test_a_remedy_can_be_pasted(make_dataset: Record) -> None:
+    root = make_dataset("my day", cameras=())
+    info(total_frames=1)(root)
+    said = CliRunner().invoke(main, ["check", str(root)]).stdout
+    assert f"Try: lecompose merge '{root}' -o OUT, which writes this anew\n" in said
 
 
 def test_names_do_not_drive_the_terminal(make_dataset: Record) -> None:

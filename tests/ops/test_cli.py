@@ -376,6 +376,46 @@ def test_a_signal_leaves_nothing_behind(number: int, code: int, recorded: Record
     assert list(tmp_path.iterdir()) == []
 
 
+def test_own_options_stand_before_shared_ones() -> None:
+    page = run("edit", "tasks", "--help").stdout
+    places = [
+        page.index(f"\n{heading}:\n") for heading in ("Options", "Features", "Videos and files", "Resources")
+    ]
+    assert places == sorted(places)
+    assert page.index("--replace") < page.index("--json") < places[1] < page.index("--rename")
+    assert "--skip-broken" in page
+    assert "--skip-broken" not in run("repair", "--help").stdout
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--help",),
+        ("merge", "--help"),
+        ("info", "@"),
+        ("info", "@", "--json"),
+        ("check", "@"),
+        ("query", "@", "from frames"),
+        ("query", "@", "from frames", "--format", "parquet"),
+        ("merge", "@", "-o", "out", "--dry-run"),
+        ("stats", "@"),
+    ],
+    ids=" ".join,
+)
+def test_where_nobody_reads_on_it_ends_without_a_word(words: tuple[str, ...], make_dataset: Record) -> None:
+    source = make_dataset(name="source", **SMALL)
+    (source / "meta/stats.json").write_text("{")  # so that check has errors to tell
+    reader, writer = os.pipe()
+    os.close(reader)
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT / "src")}
+    command = [sys.executable, "-m", "lecompose", *(str(source) if w == "@" else w for w in words)]
+    done = subprocess.run(
+        command, stdout=writer, stderr=subprocess.PIPE, text=True, env=environment, check=False
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
 def test_quiet_prints_nothing(recorded: Record, tmp_path: Path) -> None:
     result = run("merge", recorded(cameras=()), "-o", tmp_path / "out", "--quiet")
     assert (result.exit_code, result.output) == (0, "")

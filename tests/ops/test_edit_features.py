@@ -1,6 +1,7 @@
 """Edited features: removed, renamed, cast and computed, and no other value touched."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -244,7 +245,11 @@ def test_in_place(make_dataset: Record) -> None:
         ({"add": {"x:image": "1"}}, RequestError, "SQL has no pictures"),
         ({"add": {"x:float31": "1"}}, RequestError, 'dtype "float31" is none that LeRobot knows'),
         ({"add": {"x": "1 +"}}, QueryError, "syntax error"),
-        ({"add": {"x": "nothing"}}, QueryError, "columns of frames_of_episodes"),
+        ({"add": {"x": "nothing"}}, QueryError, "columns of a frame and its episode: src_dataset"),
+        ({"add": {"x": "[first(a) over (order by frame_index) for a in action]"}}, QueryError,
+         "DuckDB cannot run this, by a fault of its own: Unrecognized expression type"),
+        ({"add": {"x": "list_transform(action, x -> x * 2)"}}, QueryError, "Try: [x * 2 for x in action]"),
+        ({"add": {"x": "(select 1 from frames_of_episode)"}}, QueryError, "does not exist"),
         ({"add": {"x": "max(action[1])"}}, QueryError, "over (partition by src_episode)"),
         ({"add": {"x": "1 from frames; drop table frames"}}, QueryError, "relations:"),
         ({"add": {"x": "(select content from read_text('/etc/hostname'))"}}, QueryError, "read_text"),
@@ -270,6 +275,7 @@ def test_what_cannot_be(
     with pytest.raises(error) as refused:
         lecompose.edit_features(root, out=tmp_path / "out", **asked)
     assert told in str(refused.value)
+    assert re.search(r"frames_of_episodes|Stack|\bSET\b", str(refused.value)) is None
     assert [p.name for p in tmp_path.iterdir()] == ["day"]
 
 

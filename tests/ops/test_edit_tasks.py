@@ -65,7 +65,11 @@ def test_one_task_for_all(version: str, row_groups: str, recorded: Record, tmp_p
         tmp_path / "out", every(source), edited=retold(lambda *_: "wave"), row_groups=row_groups
     )
     assert made.tasks == ("wave",)
-    assert report.notes[-1] == "3 of 3 episodes get another task"
+    assert report.notes[-1].split("\n") == [
+        "3 of 3 episodes get another task:",
+        '  - "pick" becomes "wave" in 2 episodes',
+        '  - "place" becomes "wave" in 1 episode',
+    ]
     assert report.frames_decoded == 0
 
 
@@ -82,6 +86,26 @@ def test_replaced_texts_are_swapped_not_chained(mixed: Path, tmp_path: Path) -> 
     swap = {"pick": "place", "place": "pick"}
     lecompose.edit_tasks(mixed, out=tmp_path / "out", replace=swap)
     assert_retold(tmp_path / "out", mixed, lambda _, text: swap.get(text, text))
+
+
+def test_of_many_texts_some_are_told(recorded: Record, tmp_path: Path) -> None:
+    source = recorded(frames=(1,) * 14, cameras=(), tasks=tuple(f"task {n:02d}" for n in range(14)))
+    arguments = [
+        "edit",
+        "tasks",
+        str(source),
+        "-o",
+        str(tmp_path / "out"),
+        "--sql",
+        "upper(task)",
+        "--dry-run",
+    ]
+    told = CliRunner().invoke(main, arguments).stderr.splitlines()
+    assert told[0] == "note: 14 of 14 episodes get another task:"
+    assert told[1:11] == [f'  - "task {n:02d}" becomes "TASK {n:02d}" in 1 episode' for n in range(10)]
+    assert told[11:] == ["  … and 4 more"]
+    arguments[5:] = ["--replace", "task 01=task 01", "--dry-run"]
+    assert CliRunner().invoke(main, arguments).stderr == "note: 0 of 14 episodes get another task\n"
 
 
 def test_an_expression_is_asked_for_each_task_of_each_episode(mixed: Path, tmp_path: Path) -> None:
@@ -132,6 +156,7 @@ def test_in_place_keeps_what_is_no_part_of_the_dataset(make_dataset: Record, tmp
     root = make_dataset("day", version="v3.0")
     before = read(root)
     (root / "README.md").write_text("mine")
+    (root / "images").mkdir()
     (root / "notes/deep").mkdir(parents=True)
     (root / "notes/deep/a.txt").write_text("a")
     (root / "notes/link").symlink_to("deep/a.txt")
@@ -142,6 +167,7 @@ def test_in_place_keeps_what_is_no_part_of_the_dataset(make_dataset: Record, tmp
     assert (root / "README.md").stat().st_ino == inode, "the file itself, not a copy of it"
     assert (root / "notes/deep/a.txt").read_text() == "a"
     assert (root / "notes/link").is_symlink()
+    assert (root / "images").is_dir()
     assert (root / "meta/calibration.json").read_text() == "{}"
     made = read(root)
     assert made.tasks == ("wave",)
@@ -232,7 +258,9 @@ def test_in_place_never_changes_the_format(version: str, make_dataset: Record) -
         ({"episodes": {7: "x"}}, UnknownEpisode, "there is no:\n  - episode 7"),
         ({"episodes": {"0:2": "x", "1": "y"}}, RequestError, 'episode 1: "x" and "y"'),
         ({"sql": "length >"}, QueryError, "syntax error"),
-        ({"sql": "nothing"}, QueryError, "columns of episodes"),
+        ({"sql": "nothing"}, QueryError, "columns of an episode: src_dataset"),
+        ({"sql": "length"}, QueryError, "a text is needed, or null; this gives int64. Try: (…)::varchar"),
+        ({"sql": "tasks"}, QueryError, "a text is needed"),
         ({"sql": "'  '"}, QueryError, "a text without any letter"),
     ],
 )

@@ -109,6 +109,19 @@ def test_the_report_says_what_was_taken_over(recorded: Record, tmp_path: Path) -
     assert held(tmp_path) == ["out", "reference"]
 
 
+def test_a_repair_goes_on_too(make_dataset: Record, tmp_path: Path) -> None:
+    """Though what it reads, some of it cut, is made anew."""
+    source, out = make_dataset(name="source", frames_per_video_file=100, **SMALL), tmp_path / "out"
+    (path,) = source.rglob("*.mp4")
+    path.write_bytes(path.read_bytes()[:-200])
+    killed_before("stats", "repair", source, "-o", out)
+    report = lecompose.repair(source, out=out)
+    assert (report.files_resumed, report.episodes) == (2, 2)
+    assert (report.bytes_copied, report.bytes_remuxed) == (0, 0)
+    lecompose.repair(source, out=tmp_path / "reference/out")
+    assert digest(out) == digest(tmp_path / "reference/out")
+
+
 def test_a_clip_that_was_encoded_anew_is_not_encoded_again(
     make_dataset: Record, recorded: Record, tmp_path: Path
 ) -> None:

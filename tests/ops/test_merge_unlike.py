@@ -431,13 +431,16 @@ def test_a_cast_that_loses_digits(recorded: Record, tmp_path: Path) -> None:
     def value(episode: int, frame: int) -> list[float]:
         return [episode + frame / 3, -1.9, 2.0**-30]
 
-    source = recorded(**PLAIN, extra_features={"x": ("float64", (3,), value), "y": ("float64", (3,), value)})
+    def whole(episode: int, frame: int) -> list[float]:
+        return [episode, -frame, 1]
+
+    source = recorded(**PLAIN, extra_features={"x": ("float64", (3,), value), "y": ("float64", (3,), whole)})
     lecompose.merge(source, out=tmp_path / "out", cast=["x=float32", "y=int8"])
     made = read(tmp_path / "out")
-    wanted = [value(e, f) for e, length in enumerate((4, 3)) for f in range(length)]
+    frames = [(e, f) for e, length in enumerate((4, 3)) for f in range(length)]
     rows = pa.concat_tables([episode.rows for episode in made.episodes])
-    assert rows["x"].to_pylist() == np.array(wanted, np.float32).tolist()
-    assert rows["y"].to_pylist() == np.trunc(wanted).astype(int).tolist()
+    assert rows["x"].to_pylist() == np.array([value(*at) for at in frames], np.float32).tolist()
+    assert rows["y"].to_pylist() == [whole(*at) for at in frames]
     assert_declared(tmp_path / "out")
     assert_statistics(tmp_path / "out")
     for episode in made.episodes:
@@ -455,6 +458,7 @@ def test_a_cast_that_loses_digits(recorded: Record, tmp_path: Path) -> None:
         ("float64", 1e39, "float32"),
         ("float32", float("nan"), "int32"),
         ("float64", 2.0**63, "int64"),
+        ("float32", 0.5, "int64"),
         ("int64", 128, "int8"),
         ("int16", -1, "uint16"),
     ],

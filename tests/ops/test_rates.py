@@ -1,5 +1,6 @@
 """Rates: frames dropped on the grid so that sources of different rates go together, and frames timed anew."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
@@ -220,6 +221,17 @@ def test_the_robot_in_place(make_dataset: Record) -> None:
     lecompose.edit_info(root, in_place=True, robot_type="so101")
     assert read(root).info["robot_type"] == "so101"
     assert lecompose.check(root) == []
+
+
+@pytest.mark.parametrize("rate", ["29.97", "30000/1001"])
+def test_a_rate_that_was_asked_for_is_no_finding(rate: str, recorded: Record, tmp_path: Path) -> None:
+    lecompose.edit_info(recorded(fps=30, **SMALL), out=tmp_path / "out", retime=rate)
+    assert lecompose.check(tmp_path / "out") == []
+    lecompose.merge(tmp_path / "out", out=tmp_path / "merged")
+    assert lecompose.check(tmp_path / "merged") == []
+    info = json.loads((tmp_path / "merged/meta/info.json").read_text())
+    (tmp_path / "merged/meta/info.json").write_text(json.dumps(info | {"fps": 29.98}))
+    assert "fps_whole" in {f.code for f in lecompose.check(tmp_path / "merged")}
 
 
 def test_there_and_back_again(recorded: Record, tmp_path: Path) -> None:

@@ -225,3 +225,19 @@ def test_the_command_line(spoilt: Any, tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert 'source "bad": 1 episode could not be saved' in done.stderr
     assert "empty file (0 bytes)" in done.stderr
+
+
+def test_of_a_video_that_is_cut_whole_episodes_are_saved(
+    make_dataset: Record, recorded: Record, tmp_path: Path
+) -> None:
+    """One file of three episodes with its tables in front; the media end within the last one."""
+    settings = SETTINGS | {"frames_per_video_file": 100}
+    root = make_dataset("bad", **settings)
+    (path,) = root.glob("videos/*/*/*.mp4")
+    assert path.read_bytes().index(b"moov") < path.read_bytes().index(b"mdat")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size - 200])
+    report = lecompose.repair(root, out=tmp_path / "out")
+    assert [(d.episode, d.file) for d in report.dropped] == [(2, str(path))]
+    assert "the end of which is cut off" in report.dropped[0].reason
+    assert assert_saved(tmp_path / "out", recorded(**settings)) == [0, 1]
+    assert lecompose.check(tmp_path / "out") == []

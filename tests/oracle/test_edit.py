@@ -2,11 +2,10 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from lerobot_reads import TASKS, Moment, assert_recorded, halves, mark_of, moments, opened
+from lerobot_reads import RECORDING, Moment, assert_recorded, mark_of, moments, opened
 
 import lecompose
 from recorder import value
@@ -14,14 +13,6 @@ from recorder import value
 pytestmark = pytest.mark.oracle
 
 Record = Callable[..., Path]
-RECORDING: dict[str, Any] = {
-    "seed": 3,
-    "frames": (7, 3, 12, 5),
-    "task_of": halves,
-    "tasks": TASKS,
-    "codec": "libsvtav1",
-    "cameras": ("front", "wrist"),
-}
 
 
 @pytest.mark.parametrize("version", ["v2.1", "v3.0"])

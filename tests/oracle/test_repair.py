@@ -2,23 +2,13 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from lerobot_reads import TASKS, assert_recorded, episodes_of, halves, moments, opened
+from lerobot_reads import RECORDING, assert_recorded, episodes_of, moments, opened
 
 import lecompose
 
 pytestmark = pytest.mark.oracle
-
-RECORDING: dict[str, Any] = {
-    "seed": 3,
-    "frames": (7, 3, 12, 5),
-    "task_of": halves,
-    "tasks": TASKS,
-    "codec": "libsvtav1",
-    "cameras": ("front", "wrist"),
-}
 
 
 @pytest.mark.parametrize("version", ["v2.1", "v3.0"])

@@ -265,6 +265,9 @@ def _recorded(sources: Path, old: Path, seed: int) -> int:
     for path in (sources / "long").rglob("*.mp4"):
         shutil.copyfile(old / path.relative_to(sources / "long"), path)
     shutil.rmtree(old)
+    record(sources / "bad", version="v3.0", seed=seed + 3, frames_per_video_file=100, **SETTINGS)
+    for path in (sources / "bad").rglob("*.mp4"):
+        path.write_bytes(path.read_bytes()[:-200])  # its tables are in front: earlier episodes are whole
     record(old, seed=seed + 9, cameras=(), episodes=2)
     return 0
 
@@ -283,6 +286,7 @@ def _jobs(sources: Path) -> Iterator[Job]:
     yield Job("delete", ("delete", "-o", "@out", "--episodes", "0,2", *small), (two,), ("out",))
     cut = ("delete", "-o", "@out", "--episodes", "0,2", "--threads", "2")
     yield Job("cut", cut, (long,), ("out",), encodes=True)
+    yield Job("repair", ("repair", "-o", "@out", *small), (sources / "bad",), ("out",))
 
 
 _NO_EXCHANGE = fault.at_once("exchange", errno.EINVAL) if fault.can_refuse() else None

@@ -56,5 +56,4 @@ def test_values_are_found_by_episode_and_frame(batch: int, tmp_path: Path) -> No
 
     assert of("a", range(0, 7)) == [2, 3, 4, 5, 6, 7, 8]
     assert of("a", range(2, 4)) == [4, 5]
-    assert of("a", range(0, 7, 3)) == [2, 5, 8]
     assert of("b", range(1, 3)) == [10, 11]

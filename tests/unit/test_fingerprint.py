@@ -18,8 +18,8 @@ def printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Print:
     """The fingerprint of an operation, which gets no further."""
     found: list[str] = []
 
-    def seen(*given: Any) -> str:
-        found.append(fingerprint(*given))
+    def seen(*given: Any, **named: Any) -> str:
+        found.append(fingerprint(*given, **named))
         raise OutputUnwritable("far enough")
 
     fingerprint = execute.fingerprint
@@ -93,3 +93,18 @@ def test_a_source_in_another_place(
         monkeypatch.chdir(make_dataset(name=name, codec="h264").parent)
         found.add(printed("merge", "a"))
     assert len(found) == 2
+
+
+@pytest.mark.parametrize("operation", ["repair", "merge"])
+def test_what_can_be_saved_of_the_same_is_the_same(
+    operation: str, printed: Print, make_dataset: Callable[..., Path]
+) -> None:
+    """Its metadata is made anew by every run."""
+    source = make_dataset(name="a", codec="h264")
+    (source / "meta/stats.json").write_text("{")
+    options = {"skip_broken": True} if operation == "merge" else {}
+    before = printed(operation, source, **options)
+    assert printed(operation, source, **options) == before
+    info = source / "meta/info.json"
+    info.write_text(info.read_text().replace("toy_arm", "toy_leg"))
+    assert printed(operation, source, **options) != before

@@ -49,7 +49,11 @@ RECIPES: dict[str, tuple[str, dict[str, str]]] = {
 CLOSED = ("av1", "h264", "h264-b", "hevc", "vp9", "mpeg4")
 OPEN = ("h264-open", "hevc-open", "mpeg4-b")
 
-_HOME = TemporaryDirectory(prefix="lecompose-media-")
+
+@cache
+def _home() -> "TemporaryDirectory[str]":
+    """Where clips are kept, made by whom needs one: what is killed while it collects tests leaves nothing."""
+    return TemporaryDirectory(prefix="lecompose-media-")
 
 
 def pictures(frames: int, seed: int) -> Iterator[np.ndarray]:
@@ -99,7 +103,7 @@ def encode(
 
 def clip(recipe: str, frames: int = 25, seed: int = 0) -> Path:
     """A clip made by a recipe; the same file whenever the same is asked for. Read only."""
-    path = Path(_HOME.name) / f"{recipe}-{frames}-{seed}.mp4"
+    path = Path(_home().name) / f"{recipe}-{frames}-{seed}.mp4"
     # Never made twice: x264 and x265 do not give the same bytes each time.
     return path if path.exists() else encode(path, recipe, frames, seed=seed)
 

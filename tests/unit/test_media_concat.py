@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from unit.test_media_clips import CLOSED, FPS, OPEN, RECIPES, clip, decoded, encode, packets, pixels
 
 from lecompose.errors import MediaError, OutputUnwritable
-from lecompose.media import Segment, Video, Written, concat, grid, piece, probe
+from lecompose.media import Segment, Video, Written, concat, grid, leading, piece, probe
 from lecompose.media.moov import Movie, head, time_scale
 
 TICK = 512
@@ -66,6 +66,26 @@ def test_a_cut_starts_a_file(recipe: str, tmp_path: Path) -> None:
         found = piece(video, low, high)
         assert written.frames == found.lead + high - low + found.tail
         check(segments, out, written)
+
+
+@pytest.mark.parametrize("recipe", [*CLOSED, *OPEN])
+def test_of_a_cut_file_the_frames_in_front_are_whole(recipe: str, tmp_path: Path) -> None:
+    front, out, bad = (tmp_path / name for name in ("front.mp4", "out.mp4", "cut.mp4"))
+    concat([whole(probe(clip(recipe)))], front, fps=RATE)  # with its tables in front
+    content, recorded = front.read_bytes(), pixels(front)
+    media = content.index(b"mdat") + 4
+    found = []
+    for share in (0.7, 0.8, 0.9, 0.99):
+        bad.write_bytes(content[: media + int(share * (len(content) - media))])
+        video = leading(bad)
+        found.append(video.frames)
+        concat([whole(video)], out, fps=RATE)
+        assert tuple(planes for planes, _ in decoded(out)) == recorded[: video.frames]
+    assert found == sorted(found)
+    assert found[-1] >= len(recorded) - 8  # some frames are decoded long before they are shown
+    bad.write_bytes(content[: media - 20])
+    with pytest.raises(MediaError):
+        leading(bad)
 
 
 POOL = [(recipe, frames, seed) for recipe in CLOSED for frames, seed in ((25, 0), (18, 3))]

@@ -48,9 +48,9 @@ def test_a_fill_has_the_output_s_type(dtype: str, shape: list[int]) -> None:
 @pytest.mark.parametrize(
     ("array", "kind", "wanted"),
     [
-        (pa.array([1.9, -1.9, None]), pa.int8(), [1, -1, None]),
+        (pa.array([1.0, -2.0, None]), pa.int8(), [1, -2, None]),
         (pa.array([0.1, float("inf"), float("nan")]), pa.float32(), [np.float32(0.1), np.inf, np.nan]),
-        (pa.array([[1.5, None], None]), pa.list_(pa.int16()), [[1, None], None]),
+        (pa.array([[3.0, None], None]), pa.list_(pa.int16()), [[3, None], None]),
         (pa.array([[0.1, 2]]), VECTOR, [[np.float32(0.1), 2]]),
         (pa.array([[[300]], [[-1]]]), pa.list_(pa.list_(pa.int16())), [[[300]], [[-1]]]),
         (pa.array([-128, 127]), pa.int8(), [-128, 127]),
@@ -75,6 +75,8 @@ def test_a_cast_may_lose_digits(array: pa.Array, kind: pa.DataType, wanted: list
         (pa.array([2**63], pa.uint64()), pa.int64(), 0),
         (pa.array([None, 2.0**63]), pa.int64(), 1),
         (pa.array([float("nan")]), pa.int64(), 0),
+        (pa.array([1.0, None, -1.5, 2.5]), pa.int8(), 2),
+        (pa.array([[1.0], [2.0, 0.5]]), pa.list_(pa.int16()), 1),
         (pa.array([1.0, float("-inf")]), pa.int64(), 1),
         (pa.array([1e39]), pa.float32(), 0),
         (pa.array([65520.0]), pa.float16(), 0),

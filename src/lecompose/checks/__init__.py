@@ -83,7 +83,8 @@ def examine(engine: Engine, given: str | Path, *, scratch: Path, decode: bool = 
     if decode:
         note_undecodable(catalog, reading)
     order = {name: n for n, name in enumerate(CODES)}
-    noted = [_finding(src_dataset=reading.root.name, **vars(fault)) for fault in reading.faults]
+    faults = sorted(reading.faults, key=lambda fault: fault.file or "")
+    noted = [_finding(src_dataset=reading.root.name, **vars(fault)) for fault in faults]
     return sorted([*noted, *found], key=lambda finding: order[finding.code])
 
 

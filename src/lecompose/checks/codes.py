@@ -70,7 +70,11 @@ READING = (
         "a newer lecompose, or v3.0 in meta/info.json",
     ),
     _error("info_fps", "fps is a number above 0. Without it no time can be told.", _INFO),
-    _warning("fps_whole", "fps is a whole number. LeRobot records and declares no other.", _INFO),
+    _warning(
+        "fps_whole",
+        "fps is a whole number, unless --retime or --fps asked for another. LeRobot records no other.",
+        _INFO,
+    ),
     _error(
         "info_limits",
         "chunks_size is a whole number above 0, and so are, in v3.0, the sizes of files. LeRobot computes"

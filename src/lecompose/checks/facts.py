@@ -18,7 +18,7 @@ from lecompose import formats, media
 from lecompose.catalog import Catalog, Source, parsed, read_json
 from lecompose.checks.footers import Footers, Row, footer, footer_facts, huggingface, kind_of
 from lecompose.checks.reading import Reading, is_pointer, without_path
-from lecompose.errors import MediaError, SourceBroken
+from lecompose.errors import ComposeError, MediaError, SourceBroken
 from lecompose.formats import Feature
 
 _Columns = dict[str, pa.DataType]
@@ -200,21 +200,29 @@ def _videos(
     if "clips" in reading.lacking:
         return []
     rows = [row for row in catalog.engine.rows("catalog/camera_files") if row["src_dataset"] == source.name]
-    return list(pool.map(lambda row: _video(row, source, reading, scratch), rows))
+    found = pool.map(lambda row: _looked_at(Path(row["video_file"]), scratch), rows)
+    return [_video(row, video, source, reading) for row, video in zip(rows, found, strict=True)]
 
 
-def _video(clip: Mapping[str, Any], source: Source, reading: Reading, scratch: Path | None) -> Row:
+def _looked_at(path: Path, scratch: Path | None) -> media.Video | ComposeError:
+    try:
+        return media.probe(path, scratch=scratch)
+    except (MediaError, SourceBroken) as error:
+        return error
+
+
+def _video(
+    clip: Mapping[str, Any], video: media.Video | ComposeError, source: Source, reading: Reading
+) -> Row:
     path = Path(clip["video_file"])
     at = (clip["camera"], clip["video_file"])
     nothing = (None,) * 9
-    try:
-        video = media.probe(path, scratch=scratch)
-    except (MediaError, SourceBroken) as error:
+    if isinstance(video, ComposeError):
         if is_pointer(path):
-            reading.broken("lfs_pulled", path, error, episode=clip["first_episode"], feature=clip["camera"])
+            reading.broken("lfs_pulled", path, video, episode=clip["first_episode"], feature=clip["camera"])
             return (*at, *nothing, "pointer", "a Git LFS pointer")
-        fault = "unreadable" if isinstance(error, MediaError) else "missing"
-        return (*at, *nothing, fault, without_path(error, path))
+        fault = "unreadable" if isinstance(video, MediaError) else "missing"
+        return (*at, *nothing, fault, without_path(video, path))
     told_of = (video.frames, float(video.fps), media.grid(video, source.fps), video.width, video.height)
     track = (video.codec, video.pix_fmt, video.has_audio, video.track.stalls)
     return (*at, *told_of, *track, None, None)

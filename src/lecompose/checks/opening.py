@@ -2,9 +2,13 @@
 
 import os
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
+from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import pyarrow as pa
@@ -83,6 +87,7 @@ def opened(engine: Engine, given: str | Path) -> tuple[Catalog, Reading, Footers
     files = [file for file in files if file.path in footers]
     engine.load("data_files", data_file_rows(source, files))
     engine.load("placement", _placement(engine, source, _placeable(files, footers, reading), reading))
+    _note_missing_files(engine, source, reading)
     engine.load("datasets", dataset_rows((source,)))
     engine.load("features", feature_rows((source,)))
     _look_at_the_rest(engine, source, reading)
@@ -99,7 +104,19 @@ def _look_at_the_rest(engine: Engine, source: Source, reading: Reading) -> None:
         with reading.guarded("metadata_readable", source.root / "meta" / name):
             custom_of(engine, source)
         with reading.guarded("metadata_readable", source.root / LINEAGE_PATH):
-            lineage_of(engine, source)
+            if (lineage := lineage_of(engine, source)) is not None:
+                commands = [row["command"] for row in engine.rows("catalog/commands", {"lineage": lineage})]
+                if any(_asks_for(command, source.fps) for command in commands):
+                    reading.forgive("fps_whole")
+
+
+def _asks_for(command: str, fps: Fraction) -> bool:
+    """Whether a command of ours, as a lineage has it, was to make an output of this rate."""
+    with suppress(ValueError, ZeroDivisionError):
+        words = shlex.split(command)
+        rates = [value for option, value in pairwise(words) if option in ("--retime", "--fps")]
+        return any(Fraction(rate).limit_denominator(100_000) == fps for rate in rates)
+    return False
 
 
 # Without info.json ------------------------------------------------------------------------------
@@ -202,6 +219,7 @@ def _data_files(engine: Engine, source: Source, reading: Reading) -> tuple[Sourc
         source = replace(source, info={**source.info, "data_path": usual})
     (totals,) = engine.rows("verify/declared_episodes")
     if not paths and (totals["episodes"] or "declared" in reading.lacking):
+        reading.unreadable.add(source.root / "data")
         reading.note(
             "data_readable",
             source.root / "data",
@@ -289,6 +307,23 @@ def _placed(
     half = len(files) // 2
     yield from _placed(engine, source, files[:half], reading, f"{part}_a")
     yield from _placed(engine, source, files[half:], reading, f"{part}_b")
+
+
+def _note_missing_files(engine: Engine, source: Source, reading: Reading) -> None:
+    """Note the data files that are named for episodes whose rows are nowhere, and that are not there."""
+    if source.root / "data" in reading.unreadable:
+        return
+    default, names = formats.V2_DATA_PATH, ("episode_chunk", "episode_index")
+    if source.is_v3:
+        default, names = formats.DATA_PATH, ("chunk_index", "file_index")
+    template = str(source.info.get("data_path") or default)
+    values = {"data_format": formats.path_format(template, names), "chunks_size": source.chunks_size}
+    for row in engine.rows("verify/unplaced", is_v3=source.is_v3, **values):
+        path = source.root / row["data_file"]
+        if not path.exists():
+            more = "" if row["episodes"] == 1 else f"; so for {row['episodes']} episodes"
+            first = row["first_episode"]
+            reading.note("data_readable", path, f"it is missing{more}", episode=first, lacks="placement")
 
 
 def _reason(error: ComposeError) -> str:

@@ -72,6 +72,10 @@ class Reading:
             "lfs_pulled" if pointer else code, path, problem, episode=episode, feature=feature, lacks=lacks
         )
 
+    def forgive(self, code: str) -> None:
+        """Take back what was noted under a code: it was meant."""
+        self.faults = [fault for fault in self.faults if fault.code != code]
+
     @contextmanager
     def guarded(self, code: str, path: Path, *, lacks: str | None = None) -> Iterator[None]:
         """Note what is raised about `path` in place of raising it."""

@@ -143,7 +143,8 @@ def _lines(path: Path, reading: Reading, *, lacks: str) -> Iterator[Row]:
             bad.append(number)
     if bad:
         shown = ", ".join(map(str, bad[:10])) + (", …" if len(bad) > 10 else "")
-        problem = f"{len(bad)} of {len(lines) - 1} lines are no JSON objects: line {shown}"
+        count = len(lines) - (not lines[-1])  # a last line may end with a break, or with the file
+        problem = f"{len(bad)} of {count} lines are no JSON objects: line {shown}"
         reading.broken("metadata_readable", path, SourceBroken(problem), lacks=lacks)
 
 

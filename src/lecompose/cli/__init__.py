@@ -19,7 +19,7 @@ from lecompose.cli.sample import sample
 from lecompose.cli.sort import sort
 from lecompose.cli.split import split
 from lecompose.cli.stats import stats
-from lecompose.cli.terminal import Terminated, printable, stoppable
+from lecompose.cli.terminal import Terminated, heard, printable, stoppable
 from lecompose.errors import ComposeError
 
 _INTERRUPTED, _TERMINATED = 130, 143
@@ -28,7 +28,15 @@ _INTERRUPTED, _TERMINATED = 130, 143
 class _Commands(click.Group):
     """Turns our errors into one message on stderr and their exit code."""
 
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        with heard():  # of --help, too
+            return super().make_context(*arguments, **options)
+
     def invoke(self, ctx: click.Context) -> Any:
+        with heard():
+            return self._invoked(ctx)
+
+    def _invoked(self, ctx: click.Context) -> Any:
         try:
             with stoppable():
                 return super().invoke(ctx)

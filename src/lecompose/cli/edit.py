@@ -71,9 +71,9 @@ def features(source: str, **request: Any) -> None:
     \b
     Examples:
       lecompose edit features day/ -o slim/ --remove observation.images.wrist
-      lecompose edit features day/ -o paid/ \
+      lecompose edit features day/ -o paid/ \\
         --add "next.reward:float32=case when frame_index = length - 1 then 1 else 0 end"
-      lecompose edit features day/ -o fast/ \
+      lecompose edit features day/ -o fast/ \\
         --add "delta=action[1] - first(action[1]) over (partition by src_episode order by frame_index)"
     """
     composed("edit_features", source, **request)

@@ -1,10 +1,13 @@
 """Options that several commands share."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 import click
+
+from lecompose.cli.once import Shared
 
 F = TypeVar("F", bound=Callable[..., Any])
 Source: TypeAlias = str | tuple[str, str]
@@ -54,9 +57,13 @@ source = click.argument("source", metavar="DATASET")
 sources = click.argument("sources", metavar="[NAME=]DATASET...", nargs=-1, required=True, callback=_sources)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
+_of_features = partial(click.option, cls=Shared, heading="Features")
+_of_files = partial(click.option, cls=Shared, heading="Videos and files")
+_of_resources = partial(click.option, cls=Shared, heading="Resources")
+
 engine = _together(
-    click.option("--threads", type=click.IntRange(min=1), help="Threads to use.  [default: all cores]"),
-    click.option(
+    _of_resources("--threads", type=click.IntRange(min=1), help="Threads to use.  [default: all cores]"),
+    _of_resources(
         "--memory",
         metavar="SIZE",
         help='Memory to stay within, as "4GB".  [default: 80% of the machine]',
@@ -88,8 +95,55 @@ output_or_in_place = _output(
 seed = click.option("--seed", default="0", show_default=True, help="Decides the draw: a number or any text.")
 by = click.option("--by", metavar="SQL", help='Strata: an expression over `episodes`, as in "task".')
 
-layout = _together(
-    click.option(
+_layout = _together(
+    _of_features("--robot-type", metavar="NAME", help="The output's robot_type, where the sources' differ."),
+    _of_features(
+        "--fps",
+        metavar="N",
+        help="The output's rate, of which the sources' are whole multiples: frames between are left out, and"
+        " videos encoded anew.",
+    ),
+    _of_features(
+        "--remove",
+        metavar="[NAME:]FEATURE",
+        multiple=True,
+        help="Leave out a feature or camera, of every source or of the one called NAME. Repeatable.",
+    ),
+    _of_features(
+        "--rename",
+        metavar="[NAME:]OLD=NEW",
+        multiple=True,
+        help="Another name for a feature or camera, of every source or of the one called NAME. Repeatable.",
+    ),
+    _of_features(
+        "--add",
+        metavar="FEATURE[:DTYPE[SHAPE]]=SQL",
+        multiple=True,
+        help="A new feature, as next.reward:float32 or speed:float32[6], from an SQL expression over a frame"
+        " and its episode. Repeatable.",
+    ),
+    _of_features(
+        "--features",
+        type=click.Choice(["same", "common", "union"]),
+        default="same",
+        show_default=True,
+        help="Where the sources' features differ: refuse, keep those that all have, or keep all and --fill.",
+    ),
+    _of_features(
+        "--fill",
+        type=click.Choice(["null", "zero"]),
+        default="null",
+        show_default=True,
+        help="What --features union puts in the frames of a source that lacks a feature.",
+    ),
+    _of_features(
+        "--cast",
+        metavar="FEATURE=DTYPE",
+        multiple=True,
+        help="A dtype that does not hold every value, as float32 for float64. Repeatable. Wider ones of the"
+        " sources are taken without being asked for.",
+    ),
+    _of_files(
         "--no-reencode",
         "reencode",
         is_flag=True,
@@ -97,61 +151,9 @@ layout = _together(
         default=True,
         help="Fail rather than encode an episode anew whose video cannot be cut where it starts or ends.",
     ),
-    click.option(
-        "--skip-broken",
-        is_flag=True,
-        help="Take what can be saved of damaged datasets, as repair does, and tell what was not.",
-    ),
-    click.option("--robot-type", metavar="NAME", help="The output's robot_type, where the sources' differ."),
-    click.option(
-        "--fps",
-        metavar="N",
-        help="The output's rate, of which the sources' are whole multiples: frames between are left out, and"
-        " videos encoded anew.",
-    ),
-    click.option(
-        "--remove",
-        metavar="[NAME:]FEATURE",
-        multiple=True,
-        help="Leave out a feature or camera, of every source or of the one called NAME. Repeatable.",
-    ),
-    click.option(
-        "--rename",
-        metavar="[NAME:]OLD=NEW",
-        multiple=True,
-        help="Another name for a feature or camera, of every source or of the one called NAME. Repeatable.",
-    ),
-    click.option(
-        "--add",
-        metavar="FEATURE[:DTYPE[SHAPE]]=SQL",
-        multiple=True,
-        help="A new feature, as next.reward:float32 or speed:float32[6], from an SQL expression over a frame"
-        " and its episode. Repeatable.",
-    ),
-    click.option(
-        "--features",
-        type=click.Choice(["same", "common", "union"]),
-        default="same",
-        show_default=True,
-        help="Where the sources' features differ: refuse, keep those that all have, or keep all and --fill.",
-    ),
-    click.option(
-        "--fill",
-        type=click.Choice(["null", "zero"]),
-        default="null",
-        show_default=True,
-        help="What --features union puts in the frames of a source that lacks a feature.",
-    ),
-    click.option(
-        "--cast",
-        metavar="FEATURE=DTYPE",
-        multiple=True,
-        help="A dtype that does not hold every value, as float32 for float64. Repeatable. Wider ones of the"
-        " sources are taken without being asked for.",
-    ),
-    click.option("--data-mb", type=float, default=100, show_default=True, help="Size of a data file, MiB."),
-    click.option("--video-mb", type=float, default=200, show_default=True, help="Size of a video file, MiB."),
-    click.option(
+    _of_files("--data-mb", type=float, default=100, show_default=True, help="Size of a data file, MiB."),
+    _of_files("--video-mb", type=float, default=200, show_default=True, help="Size of a video file, MiB."),
+    _of_files(
         "--no-concatenate-data",
         "concatenate_data",
         is_flag=True,
@@ -159,7 +161,7 @@ layout = _together(
         default=True,
         help="One data file for each source's, whatever its size.",
     ),
-    click.option(
+    _of_files(
         "--no-concatenate-videos",
         "concatenate_videos",
         is_flag=True,
@@ -167,19 +169,29 @@ layout = _together(
         default=True,
         help="One video file for each source's, whatever its size.",
     ),
-    click.option("--chunk-files", type=int, default=1000, show_default=True, help="Files in a chunk folder."),
-    click.option(
+    _of_files("--chunk-files", type=int, default=1000, show_default=True, help="Files in a chunk folder."),
+    _of_files(
         "--row-groups",
         type=click.Choice(["episode", "packed"]),
         default="episode",
         show_default=True,
         help="One parquet row group an episode, as LeRobot writes, or few large ones: smaller files.",
     ),
-    click.option(
+    _of_files(
         "--quantiles",
         default="0.01,0.1,0.5,0.9,0.99",
         show_default=True,
         metavar="LIST",
         help="The quantiles that the statistics hold, in hundredths.",
+    ),
+)
+
+layout_of_repair = _layout
+layout = _together(
+    _layout,
+    _of_files(
+        "--skip-broken",
+        is_flag=True,
+        help="Take what can be saved of damaged datasets, as repair does, and tell what was not.",
     ),
 )

@@ -19,7 +19,7 @@ from lecompose.cli.operation import composed
     help="What becomes of columns that the data files have and info.json does not declare.",
 )
 @options.output
-@options.layout
+@options.layout_of_repair
 @options.engine
 @options.as_json
 def repair(source: str, **request: Any) -> None:

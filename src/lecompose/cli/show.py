@@ -2,6 +2,7 @@
 
 import json
 import math
+import shlex
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -150,12 +151,12 @@ def findings(source: str, found: list[Finding], *, as_json: bool) -> None:
         console.print(f"sound: {_text(str(source))} keeps every promise of its format")
         return None
     for code, group in groupby(found, key=lambda finding: finding.code):
-        _finding(console, code, list(group))
+        _finding(console, code, list(group), source)
     console.print(f"{_count(counts['error'], 'error')}, {_count(counts['warning'], 'warning')}")
     return None
 
 
-def _finding(console: Console, code: str, group: list[Finding]) -> None:
+def _finding(console: Console, code: str, group: list[Finding], source: str) -> None:
     """One code, where it was found, and what to do."""
     console.print(f"[bold]{group[0].severity}[/bold] {code}")
     for finding in group[:_FINDING_ROWS]:
@@ -168,7 +169,8 @@ def _finding(console: Console, code: str, group: list[Finding]) -> None:
         console.print(f"  {where + ': ' if where else ''}{_text(finding.problem)}")
     if len(group) > _FINDING_ROWS:
         console.print(f"  … and {len(group) - _FINDING_ROWS:,} more; all of them with --json")
-    console.print(f"  Try: {_text(group[0].remedy)}")
+    remedy = group[0].remedy.replace("DATASET", shlex.quote(source))  # to be pasted
+    console.print(f"  Try: {_text(remedy)}")
 
 
 def _count(count: int, what: str) -> str:
@@ -207,7 +209,7 @@ def _table(*names: str, title: str | None = None) -> Table:
 
 
 def _console() -> Console:
-    return Console(highlight=False, soft_wrap=True)
+    return table.Screen(highlight=False, soft_wrap=True)
 
 
 def _text(text: object) -> str:

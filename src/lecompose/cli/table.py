@@ -37,14 +37,21 @@ class _Column:
         )
 
 
+class Screen(Console):
+    """A console that leaves it to the command line what to do where nobody reads on."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def show(rows: pa.RecordBatchReader, *, most_rows: int = _ROWS, whole: str = "--format csv") -> None:
     """Print the first rows and columns, as many as fit; how many there are, and what prints the `whole`."""
     shown, count = _first(rows, most_rows)
     columns = [_column(field, shown.column(n)) for n, field in enumerate(shown.schema)]
-    console = Console(highlight=False)
+    console = Screen(highlight=False)
     fits_all = not console.is_terminal and "COLUMNS" not in os.environ
     wide = sum(min(column.width, _WIDTHS[0]) + _EDGE for column in columns) + 1
-    console = Console(highlight=False, width=max(wide, 1)) if fits_all else console
+    console = Screen(highlight=False, width=max(wide, 1)) if fits_all else console
     kept, width = _fitting(columns, console.width)
     console.print(_table(columns, kept, width, shown.num_rows))
     for line in _remarks(len(columns), len(kept), shown.num_rows, count, whole):

@@ -1,6 +1,8 @@
 """Text as a terminal may be sent it, and the signals that its user may send."""
 
+import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -27,6 +29,22 @@ def size(count: int) -> str:
             return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
         value /= 1000
     return f"{value:.1f} TB"
+
+
+_UNHEARD = 128 + 13  # what a shell tells of a tool that SIGPIPE ended
+
+
+@contextmanager
+def heard() -> Iterator[None]:
+    """Where nobody reads on, as `head` does after a line, the process ends without a word."""
+    try:
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what has not been read yet
+        sys.exit(_UNHEARD)
 
 
 class Terminated(KeyboardInterrupt):

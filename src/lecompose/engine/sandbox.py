@@ -70,6 +70,11 @@ class Sandbox(Engine):
     def __init__(self, *, scratch: Path, threads: int | None = None, memory: str | None = None) -> None:
         super().__init__(scratch=scratch, threads=threads, memory=memory)
         self._files: Sequence[str] = ()
+        self._aside: dict[str, str | None] = {}
+
+    def set_aside(self, relation: str, *, known_as: str | None = None) -> None:
+        """Tell users nothing of a relation of ours, but for its columns as those of what it is `known_as`."""
+        self._aside[relation] = known_as
 
     def seal(self, files: Sequence[Path | str]) -> None:
         """From here on no file is opened but `files` and what is in `scratch`, and no setting changed."""
@@ -224,10 +229,20 @@ class Sandbox(Engine):
             cause = error.__cause__
             if isinstance(cause, duckdb.Error) and self._is_damage(cause):
                 raise SourceBroken(f"data cannot be read while it was queried: {cause}") from error
+            if fault := _own_fault(str(cause)):
+                raise QueryError(fault) from error
             told = (
                 (self._located(text) or _unplaced(cause)) if isinstance(cause, duckdb.Error) else str(error)
             )
-            raise QueryError("\n".join([told.rstrip(), *_hints(told, text), *self._names(text)])) from error
+            lines = [*self._useful(told), *_hints(told, text), *self._names(text)]
+            raise QueryError(_own_fault(told) or "\n".join(lines)) from error
+
+    def _useful(self, told: str) -> Iterator[str]:
+        """DuckDB's message without what a user cannot do: change a setting, name a relation of ours."""
+        for line in told.rstrip().split("\n"):
+            guessed = line.startswith("Did you mean") and any(name in line for name in self._aside)
+            if not (guessed or re.match(r"(Use|Try|You can use) SET |For more information, see ", line)):
+                yield line
 
     def _is_damage(self, error: duckdb.Error) -> bool:
         # A user's mistake has a kind in front ("Binder Error: …"); what a decoder throws has none.
@@ -254,11 +269,12 @@ class Sandbox(Engine):
     def _names(self, text: _Text) -> Iterator[str]:
         """What may stand in the text: the relations, and the columns of those that it names."""
         relations = [row["relation"] for row in self.rows("query/relations")]
-        yield f"relations: {', '.join(relations)}"
+        yield f"relations: {', '.join(name for name in relations if name not in self._aside)}"
         for relation in relations:
-            if re.search(rf"\b{re.escape(relation)}\b", text.opened, re.IGNORECASE):
+            known_as = self._aside.get(relation, relation)
+            if known_as and re.search(rf"\b{re.escape(relation)}\b", text.opened, re.IGNORECASE):
                 columns = self.rows("catalog/columns_of", {"relation": relation})
-                yield f"columns of {relation}: {', '.join(_as_typed(c['column_name']) for c in columns)}"
+                yield f"columns of {known_as}: {', '.join(_as_typed(c['column_name']) for c in columns)}"
 
 
 def _hints(told: str, text: _Text) -> Iterator[str]:
@@ -268,6 +284,8 @@ def _hints(told: str, text: _Text) -> Iterator[str]:
         yield f"Try: '{missing[1]}', if it is a text: double quotes are for names"
     if "SQLExpression" in told:
         yield "Try: one expression; to take several together, concat_ws(' ', task, length)"
+    if "lambda arrow" in told:
+        yield "Try: [x * 2 for x in action], or list_transform(action, lambda x: x * 2)"
     if "found MULTI" in told:
         yield "Try: pivot … on task in ('a', 'b'), with its values named, or count(*) filter (where …)"
 
@@ -313,6 +331,17 @@ def _moved(message: str, lines: int) -> str:
         return message
     line = int(found[1]) - lines
     return f"{message[: found.start(1)]}{line}{message[found.end(1) :]}" if line > 0 else _unplaced(message)
+
+
+def _own_fault(message: str) -> str | None:
+    """One line for what DuckDB itself takes for a mistake of its own, in place of its stack."""
+    found = re.match(r"(?:INTERNAL|FATAL) Error: *([^\n]*)", message)
+    if not found:
+        return None
+    return (
+        f"DuckDB cannot run this, by a fault of its own: {found[1].rstrip('. ')}. Try: to say it"
+        " otherwise, without a window over the elements of a list"
+    )
 
 
 def _unplaced(message: object) -> str:

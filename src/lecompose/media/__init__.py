@@ -12,7 +12,7 @@ from lecompose.media.encode import Encoded, encode
 from lecompose.media.encoding import Encoding, encoding
 from lecompose.media.fallback import describe
 from lecompose.media.pictures import Picture, Shown, picture, pictures, shown, undecodable
-from lecompose.media.video import Video, grid, probe
+from lecompose.media.video import Video, grid, leading, probe
 
 __all__ = [
     "Encoded",
@@ -28,6 +28,7 @@ __all__ = [
     "encode",
     "encoding",
     "grid",
+    "leading",
     "picture",
     "pictures",
     "piece",

@@ -18,16 +18,17 @@ def broken(what: str, path: Path) -> MediaError:
     return MediaError(f"{what} ({path})")
 
 
-def outline(fd: int, size_bytes: int, path: Path) -> list[Span]:
+def outline(fd: int, size_bytes: int, path: Path, *, cut: bool = False) -> list[Span]:
     """The top-level boxes of an mp4 that is complete and has its tables in one `moov`.
 
+    Of one that is `cut`, the media behind the tables may end too early.
     Errors: MediaError for no video at all or a truncated one; NotPlain for fragments and other containers.
     """
     _refuse_impostors(os.pread(fd, 512, 0), path)
     spans: list[Span] = []
     try:
         for span in top_level(fd, size_bytes):
-            if span.end > size_bytes:
+            if span.end > size_bytes and not (cut and span.kind == b"mdat" and _has(spans, b"moov")):
                 raise broken(_truncated(span, size_bytes, spans), path)
             spans.append(span)
             if span.kind == b"moof":

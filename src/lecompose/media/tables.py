@@ -35,6 +35,18 @@ class Samples:
     entries: Ints | None
     stalls: int
 
+    def leading(self, count: int) -> "Samples":
+        """The first samples in decode order."""
+        return Samples(
+            self.sizes[:count],
+            self.offsets[:count],
+            self.step,
+            None if self.pts is None else self.pts[:count],
+            None if self.sync is None else self.sync[self.sync < count],
+            None if self.entries is None else self.entries[:count],
+            self.stalls,
+        )
+
 
 def samples(stbl: memoryview, size_bytes: int) -> Samples:
     """The samples that `stbl` lists in a file of `size_bytes`, without those of zero bytes.

@@ -98,13 +98,17 @@ def handlers(moov: memoryview) -> Iterator[tuple[bytes, memoryview]]:
             yield bytes(need(trak, b"mdia", b"hdlr")[8:12]), trak
 
 
-def track(trak: memoryview, *, movie_scale: int, path: Path, size_bytes: int, modified_ns: int) -> Track:
-    """The track that a `trak` box describes.
+def track(
+    trak: memoryview, *, movie_scale: int, path: Path, size_bytes: int, modified_ns: int, cut: bool = False
+) -> Track:
+    """The track that a `trak` box describes; of a file that is `cut`, what of it is there from its start on.
 
     Errors: BoxError where it is malformed, NotPlain where only a full demuxer can read it.
     """
     stbl = need(trak, b"mdia", b"minf", b"stbl")
     found = samples(stbl, size_bytes)
+    if cut:
+        found = found.leading(_whole(found, size_bytes))
     if len(found.sizes) == 0:
         raise BoxError("the video track has no frames")
     _refuse_outside(found, size_bytes)
@@ -134,6 +138,17 @@ def track(trak: memoryview, *, movie_scale: int, path: Path, size_bytes: int, mo
         matrix=matrix,
         display=display,
     )
+
+
+def _whole(found: Samples, size_bytes: int) -> int:
+    """How many samples from the first on lie in the file, and leave no hole among the frames they show."""
+    outside = np.flatnonzero(found.offsets + found.sizes > size_bytes)
+    count = int(outside[0]) if len(outside) else len(found.sizes)
+    _, rank = _display_order(found)
+    if rank is None:
+        return count
+    closed = np.flatnonzero(np.maximum.accumulate(rank[:count]) == np.arange(count))
+    return int(closed[-1]) + 1 if len(closed) else 0
 
 
 def _refuse_outside(found: Samples, size_bytes: int) -> None:

@@ -43,6 +43,8 @@ class Video:
     track: Track = field(repr=False, compare=False)
     bare: bool = field(repr=False, compare=False)
     """Whether the file is one moov-first video track and nothing else, so that it may be copied as a file."""
+    is_cut: bool = field(default=False, repr=False, compare=False)
+    """Whether the file has more frames in its tables than are told here."""
 
 
 def probe(path: Path, *, scratch: Path | None = None) -> Video:
@@ -59,20 +61,31 @@ def probe(path: Path, *, scratch: Path | None = None) -> Video:
         return _remuxed(path, scratch, str(reason))
 
 
+def leading(path: Path) -> Video:
+    """The first frames of a video whose end is cut off, as many as are whole.
+
+    Errors: MediaError where there are none, or the tables are not in front; SourceBroken when it is missing.
+    """
+    try:
+        return replace(_plain(path, cut=True), bare=False, is_cut=True)
+    except NotPlain as reason:
+        raise broken(str(reason), path) from reason
+
+
 def grid(video: Video, fps: Fraction) -> float:
     """The largest distance of a frame from k / fps, 0.0 when all stand exactly on it. Units: seconds."""
     return deviation_s(video.track.times, fps)
 
 
-def _plain(path: Path) -> Video:
+def _plain(path: Path, *, cut: bool = False) -> Video:
     with _opened(path) as (fd, status):
-        spans = outline(fd, status.st_size, path)
+        spans = outline(fd, status.st_size, path, cut=cut)
         moov_at = next(span for span in spans if span.kind == b"moov")
         if moov_at.end - moov_at.body > _MOST_TABLE_BYTES:
             raise broken(f"tables of {moov_at.end - moov_at.body:,} bytes: no recording has so many", path)
         moov = os.pread(fd, moov_at.end - moov_at.body, moov_at.body)
     try:
-        return _described(path, status, spans, memoryview(moov))
+        return _described(path, status, spans, memoryview(moov), cut=cut)
     except (BoxError, struct.error, IndexError) as error:
         raise broken(f"damaged mp4: {error}", path) from error
 
@@ -97,7 +110,9 @@ def _opened(path: Path) -> Iterator[tuple[int, os.stat_result]]:
         os.close(fd)
 
 
-def _described(path: Path, status: os.stat_result, spans: list[Span], moov: memoryview) -> Video:
+def _described(
+    path: Path, status: os.stat_result, spans: list[Span], moov: memoryview, *, cut: bool
+) -> Video:
     if find(moov, b"mvex") is not None:
         raise NotPlain("fragmented mp4 (no sample table)")
     if find(moov, b"cmov") is not None:
@@ -112,6 +127,7 @@ def _described(path: Path, status: os.stat_result, spans: list[Span], moov: memo
         path=path,
         size_bytes=status.st_size,
         modified_ns=status.st_mtime_ns,
+        cut=cut,
     )
     first = found.entries[0 if found.entry_numbers is None else int(found.entry_numbers[0])]
     kinds = [kind for kind, _ in tracks]

@@ -1,8 +1,10 @@
 """Where the pictures of each episode are, and which episodes have all of theirs."""
 
+import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
@@ -26,7 +28,8 @@ def with_clips(
     """The episodes with their clips; those whose pictures are not all there are not sound.
 
     A clip is taken where the metadata says, if it lies inside of its file and beside its neighbours. Where
-    one does not, but the file is exactly as long as its episodes, they follow each other.
+    one does not, but the file is exactly as long as its episodes, they follow each other. Of a file whose end
+    is cut off, what is whole is copied into `scratch`.
     """
     told = _told(engine, source, salvage.episodes)
     for camera in source.cameras:
@@ -99,8 +102,8 @@ def _of_camera(
     paths = sorted({told[e.episode].video_file for e in salvage.episodes if e.episode in told})
     looked = dict(_looked_at([*paths, *_beside(paths, camera, source)], threads, scratch))
     videos = {path: video for path, video in looked.items() if isinstance(video, media.Video)}
-    lengths = {path: video.frames for path, video in videos.items()}
-    told = told | _of_unlisted(camera, told, salvage.episodes, lengths)
+    whole = {path: video.frames for path, video in videos.items() if not video.is_cut}
+    told = told | _of_unlisted(camera, told, salvage.episodes, whole)
     files: dict[Path, list[Sound]] = defaultdict(list)
     dropped = []
     for episode in salvage.episodes:
@@ -116,15 +119,18 @@ def _of_camera(
             reason = f'camera "{camera}": {fault}'
             dropped += [Dropped(source.name, e.episode, reason, str(path)) for e in held]
             continue
-        placed, moved = _placed(path, held, told, lengths[path])
+        placed, moved = _placed(videos[path], held, told)
         found |= placed
         if moved:
             notes.append(
                 f'source "{source.name}", camera "{camera}": the episodes follow each other in the video, and'
                 f" its pointers were others. ({path})"
             )
+        if placed and videos[path].is_cut:
+            copy = _copied(videos[path], source, scratch)
+            found |= {n: replace(clip, video_file=copy) for n, clip in placed.items()}
         lost = [e for e in held if e.episode not in placed]
-        dropped += [_outside(source, camera, e, told[e.episode], lengths[path]) for e in lost]
+        dropped += [_outside(source, camera, e, told[e.episode], videos[path]) for e in lost]
     salvage = salvage.without(dropped, *notes)
     return replace(
         salvage,
@@ -158,30 +164,49 @@ def _with_clip(episode: Sound, camera: str, found: _Clips) -> Sound:
 def _looked_at(
     paths: Sequence[Path], threads: int, scratch: Path
 ) -> Iterator[tuple[Path, media.Video | ComposeError]]:
-    """Each video, or why it cannot be read."""
-
-    def look(path: Path) -> media.Video | ComposeError:
-        try:
-            video = media.probe(path, scratch=scratch)
-            media.pieces(video, [(0, video.frames)])
-            return video
-        except (MediaError, SourceBroken, OutputUnwritable) as error:
-            return error
-
+    """Each video, or what is whole of it, or why it cannot be read."""
     with ThreadPoolExecutor(threads) as pool:
-        yield from zip(paths, pool.map(look, paths), strict=True)
+        yield from zip(paths, pool.map(lambda path: _look(path, scratch), paths), strict=True)
 
 
-def _placed(path: Path, episodes: Sequence[Sound], told: _Clips, frames: int) -> tuple[_Clips, bool]:
+def _look(path: Path, scratch: Path) -> media.Video | ComposeError:
+    try:
+        return _readable(media.probe(path, scratch=scratch))
+    except (SourceBroken, OutputUnwritable) as error:
+        return error
+    except MediaError as error:
+        with suppress(MediaError, SourceBroken):
+            return _readable(media.leading(path))
+        return error
+
+
+def _readable(video: media.Video) -> media.Video:
+    """The same. Errors: MediaError where its key frames cannot be read."""
+    media.pieces(video, [(0, video.frames)])
+    return video
+
+
+def _copied(video: media.Video, source: Source, scratch: Path) -> Path:
+    """What is whole of a cut video, as a video with the time of change of the original: it is no other."""
+    folder = scratch / "whole"
+    folder.mkdir(exist_ok=True)
+    copy = folder / f"{len(list(folder.iterdir()))}.mp4"
+    media.concat([media.Segment(video, 0, video.frames)], copy, fps=source.fps)
+    os.utime(copy, ns=(video.track.modified_ns, video.track.modified_ns))
+    return copy
+
+
+def _placed(video: media.Video, episodes: Sequence[Sound], told: _Clips) -> tuple[_Clips, bool]:
     """The clips of a file's episodes that can be trusted, and whether they are others than was told."""
+    frames = video.frames
     inside = {e.episode: told[e.episode] for e in episodes if _fits(told[e.episode], e, frames)}
     apart = {n: clip for n, clip in inside.items() if not _overlaps(n, episodes, inside)}
     if len(apart) == len(episodes):
         return apart, False
     lengths = [e.length for e in episodes]
-    if sum(lengths) == frames:
+    if sum(lengths) == frames and not video.is_cut:
         starts = accumulate(lengths, initial=0)
-        return {e.episode: Clip(path, at) for e, at in zip(episodes, starts, strict=False)}, True
+        return {e.episode: Clip(video.path, at) for e, at in zip(episodes, starts, strict=False)}, True
     return apart, False
 
 
@@ -200,11 +225,12 @@ def _overlaps(number: int, episodes: Iterable[Sound], inside: Mapping[int, Clip]
     )
 
 
-def _outside(source: Source, camera: str, episode: Sound, clip: Clip, frames: int) -> Dropped:
+def _outside(source: Source, camera: str, episode: Sound, clip: Clip, video: media.Video) -> Dropped:
     end = clip.from_frame + episode.length
-    if _fits(clip, episode, frames):
+    if _fits(clip, episode, video.frames):
         what = "has frames of other episodes"
     else:
-        what = f"is frames {clip.from_frame} to {end - 1} of a video of {frames}"
+        lost = ", the end of which is cut off" if video.is_cut else ""
+        what = f"is frames {clip.from_frame} to {end - 1} of a video of {video.frames}{lost}"
     reason = f'camera "{camera}": its clip {what}'
     return Dropped(source.name, episode.episode, reason, str(clip.video_file))

@@ -20,6 +20,9 @@ _OF_EPISODES = pa.schema([("src_episode", pa.int64()), ("new_task", pa.string())
 _EXPRESSED = pa.schema([("src_episode", pa.int64()), ("task", pa.string()), ("new_task", pa.string())])
 _REPLACED = pa.schema([("task", pa.string()), ("new_task", pa.string())])
 
+# How many new texts a note shows.
+_SHOWN = 10
+
 
 @dataclass(frozen=True)
 class Texts:
@@ -63,7 +66,14 @@ def relabel(catalog: Catalog, views: Views, texts: Texts) -> tuple[str, ...]:
     engine.view("relabels", "plan/relabels", task=texts.task)
     changed = engine.rows("plan/relabelled")[0]["episodes"]
     total = engine.rows("plan/totals")[0]["episodes"]
-    return (f"{changed} of {total} episodes get another task",)
+    told = f"{changed} of {total} episodes get another task"
+    lines = [_new_text(**row) for row in engine.rows("plan/new_texts")]
+    return (listed(f"{told}:", lines, limit=_SHOWN) if lines else told,)
+
+
+def _new_text(task: str | None, new_task: str, episodes: int) -> str:
+    held = "no text" if task is None else f'"{task}"'
+    return f'{held} becomes "{new_task}" in {episodes} episode{"" if episodes == 1 else "s"}'
 
 
 def _refuse_unknown(replace: Sequence[tuple[str, str]], there: Sequence[str]) -> None:
