@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from conftest import digest
+from edited import retimed
 from independent import Dataset, Episode, assert_composed, assert_same_values, decoded, every, read
 
 import lecompose
@@ -187,20 +188,6 @@ def test_no_reencode_refuses_it(recorded: Record, tmp_path: Path) -> None:
 
 
 # Timed anew -------------------------------------------------------------------------------------
-
-
-def retimed(fps: float) -> Callable[[Dataset], Dataset]:
-    def of_episode(episode: Episode) -> Episode:
-        seconds = (np.arange(len(episode)) / fps).astype(np.float32)
-        at = episode.rows.schema.get_field_index("timestamp")
-        stats = {k: v for k, v in episode.stats.items() if not k.startswith("timestamp/")}
-        return replace(episode, rows=episode.rows.set_column(at, "timestamp", pa.array(seconds)), stats=stats)
-
-    def edited(dataset: Dataset) -> Dataset:
-        episodes = tuple(map(of_episode, dataset.episodes))
-        return replace(dataset, info=dataset.info | {"fps": fps}, episodes=episodes)
-
-    return edited
 
 
 @pytest.mark.parametrize("codec", ["libsvtav1", "h264", "hevc"])
