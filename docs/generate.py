@@ -1,5 +1,6 @@
-"""Writes docs/cli.md from what `lecompose --help` says, docs/checks.md from the table of codes, and the figures
-of docs/reliability.md from docs/torture.json.
+"""Writes docs/cli.md from what `lecompose --help` says, docs/checks.md from the table of codes.
+
+And into docs/reliability.md the figures of docs/torture.json.
 
 With --check, it only tells whether they are fresh.
 

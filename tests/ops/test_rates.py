@@ -190,6 +190,16 @@ def test_no_reencode_refuses_it(recorded: Record, tmp_path: Path) -> None:
 # Timed anew -------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("codec", ["h264", "hevc"])
+def test_videos_of_key_frames_alone_have_headers_of_their_own(
+    codec: str, recorded: Record, tmp_path: Path
+) -> None:
+    settings = SMALL | {"codec": codec, "cameras": ("front",), "frames": (8, 12)}
+    sources = [recorded(**settings, gop=gop) for gop in (1, 4)]
+    lecompose.merge(sources, out=tmp_path / "out", fps=15)
+    assert_thinned(tmp_path / "out", 15, *sources)
+
+
 @pytest.mark.parametrize("codec", ["libsvtav1", "h264", "hevc"])
 @pytest.mark.parametrize("version", VERSIONS)
 def test_every_frame_is_kept_and_timed_anew(
