@@ -1,13 +1,17 @@
-"""Writes docs/cli.md from what `lecompose --help` says, and docs/checks.md from the table of codes.
+"""Writes docs/cli.md from what `lecompose --help` says, docs/checks.md from the table of codes.
+
+And into docs/reliability.md the figures of docs/torture.json.
 
 With --check, it only tells whether they are fresh.
 
 Usage: python docs/generate.py [--check]
 """
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -73,7 +77,59 @@ def row(code: Code) -> str:
     return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |\n"
 
 
-PAGES = {"cli.md": reference, "checks.md": checks}
+# Figures ----------------------------------------------------------------------------------------
+
+FIRST, LAST = "<!-- figures: made from torture.json by `make docs` -->\n", "<!-- end of figures -->\n"
+
+
+def reliability() -> str:
+    """The page as it is, with the figures of what `make torture` last wrote."""
+    page = (FOLDER / "reliability.md").read_text(encoding="utf-8")
+    found = json.loads((FOLDER / "torture.json").read_text(encoding="utf-8"))
+    before, _, rest = page.partition(FIRST)
+    return "".join([before, FIRST, *figures(found), LAST, rest.partition(LAST)[2]])
+
+
+def figures(found: dict[str, Any]) -> Iterator[str]:
+    where, minutes = found["where"], round(found["seconds"] / 60)
+    yield f"\n[torture.json](torture.json) of {where['date']}, {where['system']}, Python {where['python']},\n"
+    yield f"{where['processors']} processors, {minutes} minutes:\n\n| | |\n|---|---|\n"
+    rows = [(what, found[name]) for name, what in TORTURE.items()]
+    if inputs := found.get("inputs"):
+        rows += [(what, inputs[name]) for name, what in INPUTS.items()]
+        rows += [(f"- refused with exit code {code}", n) for code, n in inputs["refused"].items()]
+        rows += [(what, inputs[name]) for name, what in HARM.items()]
+    yield from (f"| {what} | {number:,} |\n" for what, number in rows)
+    yield "\n"
+
+
+TORTURE = {
+    "trials": "disturbances tried",
+    "kills": "runs killed, and all survived",
+    "faults_met": "runs that failed for another reason, each with its exit code",
+    "source_files_compared": "source files compared",
+    "sources_changed": "sources changed",
+    "wrong_outputs": "wrong outputs",
+    "left_over": "runs that left something behind",
+    "not_resumed": "second runs that failed",
+    "runs_resumed": "second runs that took files over",
+    "files_resumed": "files taken over",
+}
+INPUTS = {
+    "datasets": "broken datasets",
+    "operations": "operations tried on each",
+    "tried": "broken datasets × operations",
+    "handled": "- handled, the output right frame by frame",
+}
+HARM = {
+    "sources_changed": "- sources changed",
+    "wrong_outputs": "- wrong outputs",
+    "left_over": "- that left something behind",
+    "wrong_codes": "- that ended otherwise than they should, or with a traceback",
+    "unclear_messages": "- that did not name what is broken",
+}
+
+PAGES = {"cli.md": reference, "checks.md": checks, "reliability.md": reliability}
 
 
 def main(arguments: list[str]) -> int:

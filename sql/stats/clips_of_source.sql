@@ -1,8 +1,9 @@
 -- stats/clips_of_source: the frames of a camera's video files that each listed episode has, in their order
 -- reads:  clips, declared
 -- params: $camera
--- gives:  video_file VARCHAR, from_frame BIGINT, to_frame BIGINT
-select c.video_file,
+-- gives:  src_episode BIGINT, video_file VARCHAR, from_frame BIGINT, to_frame BIGINT
+select c.src_episode,
+       c.video_file,
        c.from_frame,
        c.to_frame
 from clips c

@@ -312,37 +312,53 @@ def _looked_at(
     by_file = [(path, list(clips)) for path, clips in groupby(wanted, key=lambda c: c["video_file"])]
     with ThreadPoolExecutor(threads) as pool:
         results = list(pool.map(lambda item: _look_at(item[0], item[1], rates, scratch), by_file))
-    errors = [r for r in results if isinstance(r, ComposeError)]
-    if errors:
+    broken = [r for r in results if isinstance(r, list)]
+    if broken:
+        errors = [error for of_file in broken for error in of_file]
         family = MediaError if any(isinstance(e, MediaError) for e in errors) else SourceBroken
         headline = (
-            f"{len(errors)} video file(s) cannot be used. Try: --skip-broken leaves their episodes out:"
+            f"{len(broken)} video file(s) cannot be used. Try: --skip-broken leaves their episodes out:"
         )
         raise family(listed(headline, map(str, errors)))
-    looked = [r for r in results if not isinstance(r, ComposeError)]
+    looked = [r for r in results if not isinstance(r, list)]
     videos = {path: video for (path, _), (video, _) in zip(by_file, looked, strict=True)}
     return videos, [piece for _, pieces in looked for piece in pieces]
 
 
 def _look_at(
     path: str | None, clips: list[dict[str, Any]], rates: Mapping[str, Fraction], scratch: Path
-) -> tuple[media.Video, list[dict[str, Any]]] | ComposeError:
+) -> tuple[media.Video, list[dict[str, Any]]] | list[ComposeError]:
+    """The file and its clips; or what is wrong with the file, or with each clip that is not in it."""
+    if path is None:
+        unnamed = SourceBroken("the episode list names no video file. Try: lecompose repair")
+        return [_about(clip, unnamed) for clip in clips]
     try:
-        if path is None:
-            raise SourceBroken("the episode list names no video file. Try: lecompose repair")
         video = media.probe(Path(path), scratch=scratch)
         _refuse_other_rate(video, rates[clips[0]["src_dataset"]])
-        spans = [(c["from_frame"], c["to_frame"]) for c in clips]
-        pieces = media.pieces(video, spans)
     except ComposeError as error:
-        first = clips[0]
-        where = _clip(first["camera"], first["src_dataset"], first["src_episode"])
-        return type(error)(f"{where}: {error}")
+        return [_about(clips[0], error)]
+    try:
+        pieces = media.pieces(video, [(c["from_frame"], c["to_frame"]) for c in clips])
+    except ComposeError as error:
+        return list(_not_there(video, clips)) or [_about(clips[0], error)]
     facts = ("lead", "tail", "size_bytes", "splice_key", "closed")
     return video, [
         {**clip, **{name: getattr(piece, name) for name in facts}}
         for clip, piece in zip(clips, pieces, strict=True)
     ]
+
+
+def _not_there(video: media.Video, clips: list[dict[str, Any]]) -> Iterator[ComposeError]:
+    for clip in clips:
+        try:
+            media.pieces(video, [(clip["from_frame"], clip["to_frame"])])
+        except ComposeError as error:
+            yield _about(clip, error)
+
+
+def _about(clip: dict[str, Any], error: ComposeError) -> ComposeError:
+    """The same error, which says whose clip it is about."""
+    return type(error)(f"{_clip(clip['camera'], clip['src_dataset'], clip['src_episode'])}: {error}")
 
 
 def _refuse_other_rate(video: media.Video, fps: Fraction) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from lecompose import measure
 from lecompose.catalog import Catalog
+from lecompose.errors import SourceBroken, listed
 from lecompose.formats import Feature
 from lecompose.measure import Clip, DataFile
 from lecompose.run import Progress, Work
@@ -44,7 +45,16 @@ def _files(catalog: Catalog) -> Iterator[DataFile]:
 
 def _clips(catalog: Catalog, camera: Feature, files: list[DataFile]) -> Iterator[Clip]:
     if camera.is_video:
-        for row in catalog.engine.rows("stats/clips_of_source", camera=camera.name):
+        rows = catalog.engine.rows("stats/clips_of_source", camera=camera.name)
+        _refuse_hollow(camera, [row["src_episode"] for row in rows if row["video_file"] is None])
+        for row in rows:
             yield Clip(Path(row["video_file"]), row["from_frame"], row["to_frame"])
     else:
         yield from (Clip(file.path, *rows) for file in files for rows in file.rows)
+
+
+def _refuse_hollow(camera: Feature, episodes: list[int]) -> None:
+    if episodes:
+        lines = [f"episode {number}: the episode list names no video file" for number in episodes]
+        headline = f'camera "{camera.name}" lacks videos. Try: lecompose repair, or without the pictures:'
+        raise SourceBroken(listed(headline, lines))

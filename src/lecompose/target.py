@@ -99,7 +99,7 @@ def agree(
         hint = "Try: --robot-type with the name the output should carry"
         problems += _same(sources, "robot_type", lambda s: s.info.get("robot_type"), hint=hint)
     if problems:
-        roots = few(f"{s.name}: {s.root}" for s in sources)
+        roots = few(f"{s.name}: {s.given}" for s in sources)
         raise FeatureMismatch(listed(f"the sources cannot become one dataset ({roots}):", problems))
     first = sources[0]
     info, info_notes = _user_keys([(s.name, s.info) for s in sources], _INFO_KEYS, "info.json")

@@ -19,9 +19,9 @@ import pyarrow.compute as pc
 from lecompose import carried, results
 from lecompose import columns as types
 from lecompose.catalog import Catalog, Source
-from lecompose.catalog.files import by_name, schema_of
+from lecompose.catalog.files import by_name, damaged, schema_of
 from lecompose.engine.sandbox import Sandbox
-from lecompose.errors import QueryError
+from lecompose.errors import QueryError, SourceBroken
 from lecompose.formats import STATS, arrow_field, escaped_glob
 
 BATCH_ROWS = 65_536
@@ -58,7 +58,10 @@ class Views:
     def truth_of_frames(self, predicate: str) -> pa.Table:
         """Whether an aggregate `predicate` is true of the frames of each episode. Shape: as of `truth`."""
         self._complete(f"from frames select {predicate}")
-        with _hinted("Try: an aggregate over the episode's frames, as in max(abs(action[1])) < 2.5"):
+        with (
+            self._located(),
+            _hinted("Try: an aggregate over the episode's frames, as in max(abs(action[1])) < 2.5"),
+        ):
             values = self.sandbox.grouped("frames", predicate)
         return self._as_in_sources(_boolean(values))
 
@@ -114,13 +117,14 @@ class Views:
     def select(self, sql: str) -> pa.Table:
         """All rows of one SELECT, in its order."""
         self._complete(sql)
-        return self.sandbox.ask(sql)
+        with self._located():
+            return self.sandbox.ask(sql)
 
     @contextmanager
     def stream(self, sql: str, *, batch_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatchReader]:
         """The rows of one SELECT as record batches, in its order, read lazily."""
         self._complete(sql)
-        with self.sandbox.asked(sql, batch_rows=batch_rows) as reader:
+        with self._located(), self.sandbox.asked(sql, batch_rows=batch_rows) as reader:
             yield reader
 
     def save(self, sql: str, path: Path, *, format: str | None = None, overwrite: bool = False) -> int:
@@ -133,12 +137,22 @@ class Views:
         self._complete(sql)
         with TemporaryDirectory(dir=self.sandbox.scratch) as folder:
             written = Path(folder) / f"rows.{format}"
-            rows = self.sandbox.save(sql, written, format=format)
+            with self._located():
+                rows = self.sandbox.save(sql, written, format=format)
             if format == "json":
                 lines = written.rename(written.with_suffix(".lines"))
                 results.strict_json(lines, written)
             results.publish(written, path)
         return rows
+
+    @contextmanager
+    def _located(self) -> Iterator[None]:
+        """Name the data file that could not be read: the sandbox does not know which one it was."""
+        try:
+            yield
+        except SourceBroken as error:
+            file = damaged(file for source in self.catalog.sources for file in _files(self.catalog, source))
+            raise SourceBroken(f"{str(error).rstrip(' .:')}. ({file})" if file else str(error)) from error
 
     def _complete(self, sql: str) -> None:
         """Put the statistics into `episodes` if a text may use them.

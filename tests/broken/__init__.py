@@ -4,16 +4,13 @@
 of it comes to. Nothing of lecompose is imported: codes, severities and exit codes are told here anew.
 """
 
-from collections.abc import Iterable, Iterator
-from typing import Any
-
-import pytest
+from collections.abc import Iterator
 
 from broken.entry import EQUAL, SAME, SETTINGS, WORKS, Broken
 from broken.files import FILES
 from broken.metadata import METADATA
 
-__all__ = ["EQUAL", "SAME", "SETTINGS", "TABLE", "WORKS", "Broken", "cases", "some_cases", "spread"]
+__all__ = ["EQUAL", "SAME", "SETTINGS", "TABLE", "WORKS", "Broken", "cases", "some_cases"]
 
 TABLE: list[Broken] = [*FILES, *METADATA]
 
@@ -23,14 +20,6 @@ def cases() -> Iterator[tuple[str, Broken, str]]:
     for broken in TABLE:
         for version in broken.versions:
             yield f"{broken.name}-{version}", broken, version
-
-
-def spread(chosen: Iterable[tuple[str, Broken, str]]) -> list[Any]:
-    """Parameters for pytest: a quarter of the cases, and with `make thorough` all."""
-    return [
-        pytest.param(broken, version, id=name, marks=[pytest.mark.thorough] if n % 4 else [])
-        for n, (name, broken, version) in enumerate(chosen)
-    ]
 
 
 def some_cases() -> Iterator[tuple[str, Broken, str]]:

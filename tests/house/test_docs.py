@@ -1,5 +1,6 @@
 """What is written about the commands is true of the commands."""
 
+import json
 import re
 import shlex
 import sys
@@ -38,6 +39,13 @@ README = list(examples(PAGE))
 
 def test_cli_reference_is_fresh() -> None:
     assert generate.main(["--check"]) == 0, "make docs"
+
+
+def test_figures_of_broken_datasets_are_quoted() -> None:
+    found = json.loads((CHECKOUT / "docs/torture.json").read_text(encoding="utf-8"))
+    counts = {name: 7_000 + n for n, name in enumerate((*generate.INPUTS, *generate.HARM))}
+    page = "".join(generate.figures(found | {"inputs": counts | {"refused": {"3": 8_003}}}))
+    assert all(f"| {number:,} |" in page for number in (*counts.values(), 8_003, found["kills"]))
 
 
 @pytest.mark.parametrize("path", COMMANDS)

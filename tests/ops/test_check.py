@@ -1,18 +1,17 @@
-"""`check` names every break of the table, with its place, and dies of none; `merge` of it harms nothing."""
+"""`check` names every break of the table, with its place, and dies of none."""
 
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from broken import EQUAL, SAME, SETTINGS, TABLE, WORKS, Broken, cases, some_cases, spread
+from broken import SETTINGS, TABLE, Broken, cases, some_cases
 from broken.damage import LFS, info
 from click.testing import CliRunner
 from conftest import digest
-from independent import assert_merged
 
 import lecompose
-from lecompose.checks import CODES, PASSED_ON, Finding
+from lecompose.checks import CODES, Finding
 from lecompose.cli import main
 
 Record = Callable[..., Path]
@@ -283,34 +282,3 @@ def test_images_that_do_not_decode_are_named(make_dataset: Record) -> None:
     (found,) = (f for f in lecompose.check(root, decode=True) if f.severity == "error")
     assert (found.code, found.episode, found.feature) == ("pictures_decode", 1, "observation.images.front")
     assert found.problem == "2 pictures not decodable: 1, 2"
-
-
-# merge --------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("broken", "version"), spread(some_cases()))
-def test_merge_works_or_leaves_nothing_behind(
-    broken: Broken, version: str, spoilt: Callable[..., Path], recorded: Record, tmp_path: Path
-) -> None:
-    root, out = spoilt(broken, version), tmp_path / "to" / "out"
-    out.parent.mkdir()
-    (out.parent / "notes.txt").write_text("mine")
-    sources, beside = digest(root), digest(out.parent)
-    if isinstance(broken.merge, int):
-        with pytest.raises(lecompose.ComposeError) as error:
-            lecompose.merge(root, out=out)
-        assert error.value.exit_code == broken.merge
-        assert digest(out.parent) == beside
-    else:
-        lecompose.merge(root, out=out)
-        assert_right(broken, out, root, recorded(version=version, **SETTINGS | dict(broken.settings)))
-    assert digest(root) == sources
-    assert sorted(path.name for path in out.parent.iterdir() if path != out) == ["notes.txt"]
-
-
-def assert_right(broken: Broken, out: Path, damaged: Path, undamaged: Path) -> None:
-    """The output is sound, but for what it was given; and holds what it should."""
-    assert {f.code for f in lecompose.check(out)} <= {*PASSED_ON, "episode_stats_listed"} & {*broken.codes}
-    assert broken.merge in (EQUAL, SAME, WORKS)
-    if broken.merge != WORKS:
-        assert_merged(out, [undamaged if broken.merge == EQUAL else damaged])

@@ -2,8 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,49 +11,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
-from independent import Dataset, Episode, assert_composed, every, read
+from edited import Column, changed
+from independent import assert_composed, every, read
 
 import lecompose
 from lecompose.cli import main
 from lecompose.errors import ComposeError, FeatureMismatch, QueryError, RequestError
 
 Record = Callable[..., Path]
-Column = Callable[[int, pa.Table], Any]
 VERSIONS = ("v2.0", "v2.1", "v3.0")
 SMALL: dict[str, Any] = {"cameras": ("front", "wrist"), "codec": "h264", "frames": (7, 1, 4)}
 REWARD = "case when frame_index = length - 1 then 1 else 0 end"
-
-
-def changed(
-    remove: tuple[str, ...] = (),
-    rename: Mapping[str, str] | None = None,
-    add: Mapping[str, tuple[str, tuple[int, ...], Column]] | None = None,
-) -> Callable[[Dataset], Dataset]:
-    """The dataset without some features, others renamed, and new ones whose values numpy gives."""
-    names, new = rename or {}, add or {}
-
-    def of_episode(number: int, episode: Episode) -> Episode:
-        rows = episode.rows.drop_columns([n for n in remove if n in episode.rows.column_names])
-        rows = rows.rename_columns([names.get(n, n) for n in rows.column_names])
-        for name, (_, _, values) in new.items():
-            rows = rows.append_column(name, pa.array(values(number, episode.rows)))
-        stats = {
-            f"{names.get(key.rsplit('/', 1)[0], key.rsplit('/', 1)[0])}/{key.rsplit('/', 1)[1]}": value
-            for key, value in episode.stats.items()
-            if key.rsplit("/", 1)[0] not in remove
-        }
-        clips = {names.get(n, n): clip for n, clip in episode.clips.items() if n not in remove}
-        return replace(episode, rows=rows, stats=stats, clips=clips)
-
-    def edited(dataset: Dataset) -> Dataset:
-        kept = {names.get(n, n): f for n, f in dataset.features.items() if n not in remove}
-        at = list(kept).index("timestamp")
-        added = {n: {"dtype": dtype, "shape": list(shape)} for n, (dtype, shape, _) in new.items()}
-        features = dict([*list(kept.items())[:at], *added.items(), *list(kept.items())[at:]])
-        episodes = tuple(of_episode(n, episode) for n, episode in enumerate(dataset.episodes))
-        return replace(dataset, info=dataset.info | {"features": features}, episodes=episodes)
-
-    return edited
 
 
 def values_of(table: pa.Table, name: str) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,9 +10,10 @@ import pytest
 import typed
 from click.testing import CliRunner
 from conftest import digest
+from edited import Tell, retold
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from independent import Dataset, assert_composed, every, read
+from independent import assert_composed, every, read
 
 import lecompose
 from lecompose.cli import main
@@ -21,28 +21,10 @@ from lecompose.errors import QueryError, RequestError, UnknownEpisode
 from lecompose.staging import Move, carry_out
 
 Record = Callable[..., Path]
-Tell = Callable[[int, str], str]
 VERSIONS = ("v2.0", "v2.1", "v3.0")
 # Frame after frame takes one in turn: episodes of many tasks.
 TEXTS = ("pick", "place", 'say "go"', "größe 📏")
 LENGTHS = (4, 1, 7)
-
-
-def retold(tell: Tell) -> Callable[[Dataset], Dataset]:
-    """The dataset with the tasks that `tell` gives, by episode and text."""
-
-    def edited(dataset: Dataset) -> Dataset:
-        episodes = [
-            replace(
-                episode,
-                tasks=tuple(tell(n, text) for text in episode.tasks),
-                listed=tuple(tell(n, text) for text in episode.listed),
-            )
-            for n, episode in enumerate(dataset.episodes)
-        ]
-        return replace(dataset, episodes=tuple(episodes))
-
-    return edited
 
 
 def assert_retold(out: Path, source: Path, tell: Tell) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from conftest import digest
+from edited import retimed
 from independent import Dataset, Episode, assert_composed, assert_same_values, decoded, every, read
 
 import lecompose
@@ -190,18 +191,14 @@ def test_no_reencode_refuses_it(recorded: Record, tmp_path: Path) -> None:
 # Timed anew -------------------------------------------------------------------------------------
 
 
-def retimed(fps: float) -> Callable[[Dataset], Dataset]:
-    def of_episode(episode: Episode) -> Episode:
-        seconds = (np.arange(len(episode)) / fps).astype(np.float32)
-        at = episode.rows.schema.get_field_index("timestamp")
-        stats = {k: v for k, v in episode.stats.items() if not k.startswith("timestamp/")}
-        return replace(episode, rows=episode.rows.set_column(at, "timestamp", pa.array(seconds)), stats=stats)
-
-    def edited(dataset: Dataset) -> Dataset:
-        episodes = tuple(map(of_episode, dataset.episodes))
-        return replace(dataset, info=dataset.info | {"fps": fps}, episodes=episodes)
-
-    return edited
+@pytest.mark.parametrize("codec", ["h264", "hevc"])
+def test_videos_of_key_frames_alone_have_headers_of_their_own(
+    codec: str, recorded: Record, tmp_path: Path
+) -> None:
+    settings = SMALL | {"codec": codec, "cameras": ("front",), "frames": (8, 12)}
+    sources = [recorded(**settings, gop=gop) for gop in (1, 4)]
+    lecompose.merge(sources, out=tmp_path / "out", fps=15)
+    assert_thinned(tmp_path / "out", 15, *sources)
 
 
 @pytest.mark.parametrize("codec", ["libsvtav1", "h264", "hevc"])

@@ -1,4 +1,4 @@
-"""What can be saved of every broken dataset of the table: what was recorded, frame by frame, and sound."""
+"""What can be saved of broken datasets: what was recorded, frame by frame. All breaks: `test_broken.py`."""
 
 import json
 import shutil
@@ -8,9 +8,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from broken import EQUAL, SAME, SETTINGS, TABLE, Broken, some_cases, spread
+from broken import SETTINGS, TABLE, Broken
 from click.testing import CliRunner
-from conftest import digest
 from independent import assert_same_values, read
 
 import lecompose
@@ -18,29 +17,6 @@ from lecompose.cli import main
 from lecompose.errors import ComposeError, SourceBroken
 
 Record = Callable[..., Path]
-
-# What `merge` reads as well is tested there.
-CASES = [case for case in some_cases() if case[1].merge not in (EQUAL, SAME)]
-# Without these nothing can be known.
-HOPELESS = (
-    *("no info.json", "cut info.json", "pointer for info.json", "info.json is a list", "no features"),
-    *("no fps", "fps in words", "fractional fps", "no data file at all", "no episodes"),
-)
-# What is broken is a part of the last episode, which cannot be had without it.
-LAST = (
-    *("data without a footer", "empty data file", "a web page for data", "pointer for data", "damaged pages"),
-    *(
-        "missing data file",
-        "data of other types",
-        "a scalar in a list",
-        "times in lists",
-        "undeclared column",
-    ),
-    *("no frame_index", "frame_index with a gap", "empty video", "truncated video", "pointer for video"),
-    *("missing video", "video too short", "uneven frame times", "video of another rate"),
-)
-# Codes of what nobody can put right without knowing better, and no reader minds.
-PASSED_ON = {"video_size", "video_alike", "feature_names", "robot_type"}
 
 
 @pytest.fixture
@@ -72,42 +48,6 @@ def assert_saved(out: Path, whole: Path, *, offset: int = 0) -> list[int]:
         for camera in ours.clips:
             assert ours.pictures(camera) == theirs.pictures(camera), f"episode {n}, {camera}"
     return numbers
-
-
-@pytest.mark.parametrize(("broken", "version"), spread(CASES))
-def test_every_break(broken: Broken, version: str, spoilt: Any, recorded: Record, tmp_path: Path) -> None:
-    root = spoilt(broken, version)
-    before = digest(root)
-    if broken.name in HOPELESS:
-        with pytest.raises(ComposeError) as refused:
-            lecompose.repair(root, out=tmp_path / "out")
-        assert refused.value.exit_code == 3
-        assert [p.name for p in tmp_path.iterdir()] == ["bad"]
-        assert digest(root) == before
-        return
-    report = lecompose.repair(root, out=tmp_path / "out")
-    assert digest(root) == before
-    assert {f.code for f in lecompose.check(tmp_path / "out")} <= PASSED_ON
-    assert report.episodes + len({d.episode for d in report.dropped}) >= 3
-    assert all(d.reason and d.source == "bad" for d in report.dropped)
-    if broken.name in (
-        "video of another size",
-        "camera of two codecs",
-        "video too long",
-        "audio track",
-        "equal decoding times",
-    ):
-        return  # other pictures were put there
-    whole = recorded(version=version, **SETTINGS | dict(broken.settings))
-    if broken.name not in ("unknown task", "duplicate tasks", "files that no episode names"):
-        offset = 3 if broken.name == "gap in episode_index" else 0
-        saved = assert_saved(tmp_path / "out", whole, offset=offset)
-        if broken.name in LAST:
-            assert saved == [0, 1]
-            assert [d.episode for d in report.dropped] == [2]
-
-
-# One by one ------------------------------------------------------------------------------------
 
 
 def test_after_a_crash_whole_episodes_are_taken_in(

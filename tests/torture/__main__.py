@@ -1,7 +1,7 @@
-"""Kills lecompose, fills its disk, refuses its system calls, and counts what was lost.
+"""Kills lecompose, fills its disk, refuses its system calls, feeds it broken data; counts what was lost.
 
     python tests/torture --kills 400 --json torture.json      # make torture
-    python tests/torture --kills 20 --faults 4                # what the test suite runs
+    python tests/torture --kills 8 --faults 2 --inputs 4      # what the test suite runs
 
 After every disturbance sources are byte for byte what they were, each destination holds nothing, the old
 dataset or the whole new one, and the same command then succeeds and gives the undisturbed bytes.
@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parents[1] / "examples"), str(HERE.parents[1] / "src")]
+sys.path[:0] = [str(HERE), str(HERE.parent), *(str(HERE.parents[1] / name) for name in ("examples", "src"))]
 
 import child  # noqa: E402
+import inputs  # noqa: E402
 import trials  # noqa: E402
 from trials import Torture, Trial  # noqa: E402
 
@@ -34,6 +35,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", default="", help="trials whose names begin so")
     parser.add_argument("--faults", type=int, help="so many of them, drawn; all of them without")
+    parser.add_argument("--inputs", type=int, help="so many broken datasets × operations; all without")
     parser.add_argument("--json", type=Path, help="where the counts go")
     parser.add_argument("--verbose", action="store_true")
     given = parser.parse_args()
@@ -50,7 +52,16 @@ def main() -> int:
             torture.undergo(trial)
             if given.verbose:
                 print(trial.name, f"({trial.job})", torture.told[-1], flush=True)
-    found = torture.counts() | {"seconds": round(time.monotonic() - start, 1), "where": where()}
+        # Last, for it runs in this process, which after that has threads and is not to be forked.
+        broken = inputs.tried_inputs(
+            Path(folder) / "inputs", given.inputs, seed=given.seed, verbose=given.verbose
+        )
+    torture.problems += broken.pop("problems")
+    found = torture.counts() | {
+        "inputs": broken,
+        "seconds": round(time.monotonic() - start, 1),
+        "where": where(),
+    }
     text = json.dumps(found, indent=2)
     print(text)
     if given.json:

@@ -321,7 +321,7 @@ def test_describing_what_is_no_video(tmp_path: Path) -> None:
     path = tmp_path / "in.mp4"
     path.write_bytes(POINTER)
 
-    with pytest.raises(MediaError, match="FFmpeg refuses it"):
+    with pytest.raises(MediaError, match="a Git LFS pointer, not the video"):
         describe(path)
 
 

@@ -1,7 +1,7 @@
 """The files of a dataset, told whole or broken before anything reads them."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lecompose import formats
-from lecompose.catalog.source import Source, located
+from lecompose.catalog.source import POINTER, Source, located, refuse_pointer
 from lecompose.errors import QueryError, SourceBroken, collected
 
 
@@ -19,6 +19,7 @@ def schema_of(path: Path | str) -> pa.Schema:
     try:
         return pq.read_schema(path)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # the last for names of columns
+        payload_bytes(Path(path))  # which knows pointers and cut files
         raise SourceBroken(f"parquet file cannot be read: {error}. ({path})") from error
 
 
@@ -46,6 +47,7 @@ class DataFile:
 def existing(path: Path) -> Path:
     if not path.is_file():
         raise SourceBroken(f"{path.name} is missing. ({path})")
+    refuse_pointer(path)
     return path
 
 
@@ -67,12 +69,14 @@ def data_files(source: Source) -> list[DataFile]:
         pattern = formats.path_glob(str(source.info.get("data_path") or default))
     paths = sorted(source.root.glob(pattern))
     if not paths:
-        raise SourceBroken(f"no data file matches {pattern}. ({source.root})")
+        why = "no episode was recorded" if source.info.get("total_episodes") == 0 else "its files are missing"
+        raise SourceBroken(f"no data file matches {pattern}: {why}. ({source.root})")
     sizes = collected(paths, payload_bytes, what="data files")
     return [DataFile(path, size) for path, size in zip(paths, sizes, strict=True)]
 
 
 _MAGIC = b"PAR1"
+_BATCH_ROWS = 8192
 
 
 def payload_bytes(path: Path) -> int:
@@ -91,7 +95,7 @@ def payload_bytes(path: Path) -> int:
             tail = file.read(8)
     except OSError as error:
         raise SourceBroken(f"parquet file cannot be read: {error.strerror or error}. ({path})") from error
-    if head.startswith(b"version https://git-lfs"):
+    if head.startswith(POINTER):
         raise SourceBroken(f"a Git LFS pointer, not the data. Try: git lfs pull. ({path})")
     if size < 12 or not head.startswith(_MAGIC):
         raise SourceBroken(f"not a parquet file ({size} bytes). Try: fetch or record it again. ({path})")
@@ -101,6 +105,43 @@ def payload_bytes(path: Path) -> int:
             f" short?). Try: fetch or record it again. ({path})"
         )
     return max(1, size - int.from_bytes(tail[:4], "little") - 12)
+
+
+def footer(path: Path) -> pq.FileMetaData:
+    """Errors: SourceBroken where it cannot be read."""
+    try:
+        return pq.read_metadata(path)
+    except (pa.ArrowException, OSError) as error:
+        raise SourceBroken(f"parquet file cannot be read: {error}. ({path})") from error
+
+
+def read_pages(path: Path, found: pq.FileMetaData) -> None:
+    """Nothing, if the pages of all columns but those of pictures can be read.
+
+    Errors: SourceBroken where they cannot.
+    """
+    schema = found.schema.to_arrow_schema()
+    wanted = [field.name for field in schema if not _holds_bytes(field.type)]
+    try:
+        with pq.ParquetFile(path, metadata=found) as file:
+            for _ in file.iter_batches(_BATCH_ROWS, columns=wanted, use_threads=False):
+                pass
+    except (pa.ArrowException, OSError) as error:
+        raise SourceBroken(f"its pages cannot be read: {error}. ({path})") from error
+
+
+def _holds_bytes(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_struct(kind) and any(pa.types.is_binary(field.type) for field in kind))
+
+
+def damaged(files: Iterable[Path | str]) -> Path | None:
+    """The first file of which not every page can be read: engines do not always tell it."""
+    for file in files:
+        try:
+            read_pages(Path(file), footer(Path(file)))
+        except SourceBroken:
+            return Path(file)
+    return None
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -15,9 +16,11 @@ from lecompose.catalog.files import (
     episode_files,
     existing,
     read_from,
+    schema_of,
 )
 from lecompose.catalog.source import Source, located
 from lecompose.engine import Engine
+from lecompose.errors import SourceBroken, few
 
 
 @dataclass(frozen=True)
@@ -53,16 +56,27 @@ def register(engine: Engine, source: Source) -> Share:
 def register_episodes(engine: Engine, source: Source) -> None:
     """Make this source's share of `declared`."""
     if source.is_v3:
-        files = [formats.escaped_glob(str(f)) for f in episode_files(source)]
-        with read_from(source.root / "meta" / "episodes"):
-            engine.table(
-                source.relation("declared"), "catalog/episodes_v3", src_dataset=source.name, files=files
-            )
+        held = episode_files(source)
+        files = [formats.escaped_glob(str(f)) for f in held]
+        declared = source.relation("declared")
+        try:
+            with read_from(source.root / "meta" / "episodes"):
+                engine.table(declared, "catalog/episodes_v3", src_dataset=source.name, files=files)
+        except SourceBroken:
+            _refuse_lacking(held[0])
+            raise
         return
     file = existing(source.root / "meta" / "episodes.jsonl")
     with read_from(file):
         glob = formats.escaped_glob(str(file))
         engine.table(source.relation("declared"), "catalog/episodes_v2", src_dataset=source.name, file=glob)
+
+
+def _refuse_lacking(file: Path) -> None:
+    """Errors: SourceBroken naming the columns that an episode list lacks; DuckDB is less clear."""
+    lacking = set(formats.EPISODE_COLUMNS) - set(schema_of(file).names)
+    if lacking:
+        raise SourceBroken(f"the episode list has no column {few(sorted(lacking))}. ({file})")
 
 
 def register_clips(engine: Engine, source: Source) -> None:

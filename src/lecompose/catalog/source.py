@@ -20,6 +20,9 @@ from lecompose.formats import Feature
 _INFO_BYTES = 2**26
 _LEAST_FPS, _MOST_FPS = 1e-3, 1e6
 _MOST_LEVELS = 64
+# How the text begins that Git LFS leaves in the place of a file.
+POINTER = b"version https://git-lfs"
+_POINTER_BYTES = 1024
 _TOO_DEEP = f"objects and lists lie more than {_MOST_LEVELS} deep in each other"
 # JSON may spell one half of a pair that stands for a character: text that no file can hold.
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
@@ -188,6 +191,7 @@ def read_json(path: Path, *, most_bytes: int = 2**30) -> dict[str, Any]:
     try:
         if (size := path.stat().st_size) > most_bytes:
             raise SourceBroken(f"{path.name} has {size:,} bytes, at most {most_bytes:,} are read. ({path})")
+        refuse_pointer(path)
         value = parsed(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SourceBroken(f"{path.name} is missing. ({path})") from None
@@ -196,6 +200,24 @@ def read_json(path: Path, *, most_bytes: int = 2**30) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise SourceBroken(f"{path.name} must hold a JSON object. ({path})")
     return value
+
+
+def is_pointer(path: Path) -> bool:
+    """Whether the file is the small text that Git LFS leaves where a file has not been fetched."""
+    try:
+        # A pipe would be waited for; what cannot be opened is told by whoever reads it.
+        if not path.is_file() or path.stat().st_size >= _POINTER_BYTES:
+            return False
+        with path.open("rb") as file:
+            return file.read(len(POINTER)) == POINTER
+    except OSError:
+        return False
+
+
+def refuse_pointer(path: Path) -> None:
+    """Errors: SourceBroken for a pointer of Git LFS."""
+    if is_pointer(path):
+        raise SourceBroken(f"{path.name} is a Git LFS pointer, not the file. Try: git lfs pull. ({path})")
 
 
 def parsed(text: str) -> Any:

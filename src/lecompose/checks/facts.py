@@ -16,8 +16,10 @@ import pyarrow.parquet as pq
 
 from lecompose import formats, media
 from lecompose.catalog import Catalog, Source, parsed, read_json
-from lecompose.checks.footers import Footers, Row, footer, footer_facts, huggingface, kind_of
-from lecompose.checks.reading import Reading, is_pointer, without_path
+from lecompose.catalog.files import footer
+from lecompose.catalog.source import is_pointer
+from lecompose.checks.footers import Footers, Row, footer_facts, huggingface, kind_of
+from lecompose.checks.reading import Reading, without_path
 from lecompose.errors import ComposeError, MediaError, SourceBroken
 from lecompose.formats import Feature
 

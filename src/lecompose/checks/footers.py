@@ -8,38 +8,8 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lecompose.errors import SourceBroken
-
 Row: TypeAlias = tuple[Any, ...]
-_BATCH_ROWS = 8192
 Footers: TypeAlias = Mapping[Path, pq.FileMetaData]
-
-
-def footer(path: Path) -> pq.FileMetaData:
-    """Errors: SourceBroken where it cannot be read."""
-    try:
-        return pq.read_metadata(path)
-    except (pa.ArrowException, OSError) as error:
-        raise SourceBroken(f"parquet file cannot be read: {error}. ({path})") from error
-
-
-def read_pages(path: Path, found: pq.FileMetaData) -> None:
-    """Nothing, if the pages of all columns but those of pictures can be read.
-
-    Errors: SourceBroken where they cannot.
-    """
-    schema = found.schema.to_arrow_schema()
-    wanted = [field.name for field in schema if not _holds_bytes(field.type)]
-    try:
-        with pq.ParquetFile(path, metadata=found) as file:
-            for _ in file.iter_batches(_BATCH_ROWS, columns=wanted, use_threads=False):
-                pass
-    except (pa.ArrowException, OSError) as error:
-        raise SourceBroken(f"its pages cannot be read: {error}. ({path})") from error
-
-
-def _holds_bytes(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_struct(kind) and any(pa.types.is_binary(field.type) for field in kind))
 
 
 def footer_facts(footers: Footers) -> dict[str, list[Row]]:

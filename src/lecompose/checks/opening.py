@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from lecompose import formats, media
 from lecompose.catalog import Catalog, Custom, Source, locate
 from lecompose.catalog.custom import custom_of
-from lecompose.catalog.files import DataFile, by_name, payload_bytes
+from lecompose.catalog.files import DataFile, by_name, footer, payload_bytes, read_pages
 from lecompose.catalog.lineage import LINEAGE_PATH, lineage_of
 from lecompose.catalog.relations import (
     data_file_rows,
@@ -28,7 +28,7 @@ from lecompose.catalog.relations import (
 )
 from lecompose.catalog.tasks import register_tasks
 from lecompose.checks import salvage
-from lecompose.checks.footers import Footers, footer, read_pages
+from lecompose.checks.footers import Footers
 from lecompose.checks.info import source_of
 from lecompose.checks.reading import Reading
 from lecompose.engine import Engine

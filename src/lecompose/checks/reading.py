@@ -5,10 +5,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lecompose.catalog.source import is_pointer
 from lecompose.errors import ComposeError, MediaError, QueryError, SourceBroken
-
-_POINTER = b"version https://git-lfs"
-_POINTER_BYTES = 1024
 
 
 @dataclass(frozen=True)
@@ -88,15 +86,6 @@ class Reading:
         if path is None:
             return None
         return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
-
-
-def is_pointer(path: Path) -> bool:
-    """Whether the file is the small text that Git LFS leaves where a file has not been fetched."""
-    try:
-        with path.open("rb") as file:
-            return file.read(len(_POINTER)) == _POINTER and path.stat().st_size < _POINTER_BYTES
-    except OSError:
-        return False
 
 
 def without_path(error: ComposeError, path: Path) -> str:

@@ -165,7 +165,10 @@ def _qualities(kind: _Encoder, said: Mapping[str, Any]) -> Iterator[Options]:
 
 
 def _splice_key(video: Video, seen: Look, fourcc: str, options: Options) -> str:
-    """Equal for all that may share a file: group length and quality are no part of the headers."""
-    kept = sorted((name, value) for name, value in options.items() if name != "g")
+    """Equal for all that may share a file: group length and quality are no part of the headers.
+
+    But that there are key frames only is: x264 and x265 then declare another profile.
+    """
+    kept = sorted((name, value) for name, value in options.items() if name != "g" or value == "1")
     told = repr((fourcc, astuple(seen), kept, video.track.matrix, video.track.display))
     return f"encoded/{hashlib.blake2b(told.encode(), digest_size=16).hexdigest()}"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lecompose.errors import OutputUnwritable, SourceBroken
-from lecompose.media.faults import broken
+from lecompose.media.faults import broken, impostor
 from lecompose.media.tables import Ints
 from lecompose.media.timeline import Timeline, timeline
 
@@ -141,6 +141,8 @@ def opened(
     known_as = known_as or path
     if path.exists() and not path.is_file():
         raise broken(f"{context}not a regular file", known_as)
+    if (what := _impostor(path)) is not None:
+        raise broken(f"{context}{what}", known_as)
     with (
         translated(known_as, context),
         av.open(str(path.absolute()), options=_OPTIONS) as container,
@@ -150,6 +152,15 @@ def opened(
         stream = container.streams.video[0]
         stream.codec_context.options = LIMITS
         yield container, stream
+
+
+def _impostor(path: Path) -> str | None:
+    """What the file is if no video: FFmpeg would only say that it is none."""
+    try:
+        with path.open("rb") as file:
+            return impostor(file.read(512))
+    except OSError:
+        return None  # FFmpeg says why
 
 
 @contextmanager

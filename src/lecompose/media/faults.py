@@ -42,14 +42,21 @@ def outline(fd: int, size_bytes: int, path: Path, *, cut: bool = False) -> list[
     return spans
 
 
-def _refuse_impostors(head: bytes, path: Path) -> None:
+def impostor(head: bytes) -> str | None:
+    """What else than a video a file is, told from its first bytes; None where they do not tell."""
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     if not head:
-        raise broken(f"empty file (0 bytes); {AGAIN}", path)
+        return f"empty file (0 bytes); {AGAIN}"
     if text.startswith(b"version https://git-lfs"):
-        raise broken("a Git LFS pointer, not the video: run git lfs pull", path)
+        return "a Git LFS pointer, not the video: run git lfs pull"
     if text.startswith(b"<"):
-        raise broken(f"an HTML/XML page, not a video (a failed download?); {AGAIN}", path)
+        return f"an HTML/XML page, not a video (a failed download?); {AGAIN}"
+    return None
+
+
+def _refuse_impostors(head: bytes, path: Path) -> None:
+    if (what := impostor(head)) is not None:
+        raise broken(what, path)
     if head.startswith(b"\x1a\x45\xdf\xa3"):
         raise NotPlain("not an mp4 but Matroska/WebM")
     if head[4:8] not in MOVIE_BOXES:

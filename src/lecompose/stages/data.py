@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 
 from lecompose import columns, formats
 from lecompose.added import Added
-from lecompose.catalog.files import by_name
-from lecompose.errors import OutputUnwritable, SourceBroken
+from lecompose.catalog.files import by_name, damaged
+from lecompose.errors import OutputUnwritable, QueryError, SourceBroken
 from lecompose.frames.windows import Place, batches, stored_as
 from lecompose.layout import jobs
 from lecompose.run import Run
@@ -268,20 +268,11 @@ def _streamed(run: Run, file: _File) -> Iterator[pa.RecordBatch]:
         takes, steps = run.target.taken[source], run.target.pace.steps(source)
         columns = [{"stored": own, "name": name} for name, own in stored_names(kept, takes).items()]
         named = {c["name"]: c["name"] for c in columns}
-        template = "write/frames_whole" if read["whole"] else "write/frames_range"
-        values: dict[str, object] = {"files": [formats.escaped_glob(f) for f in read["files"]]}
-        if read["whole"]:
-            values |= {"by_name": by_name(read["files"])}
-        else:
-            values |= {"first_episode": read["first_episode"], "last_episode": read["last_episode"]}
-        with run.engine.stream(
-            template, {"columns": columns}, batch_rows=file.batch_rows, **values
-        ) as reader:
-            while (batch := _next(reader, read)) is not None:
-                where = partial(file.where_read, at)
-                rows = taken(batch, kept, named, takes, where=where, file=_place(read))
-                yield steps.taken(rows)
-                at += batch.num_rows
+        for batch in _stored(run, read, columns, file.batch_rows):
+            where = partial(file.where_read, at)
+            rows = taken(batch, kept, named, takes, where=where, file=_place(read))
+            yield steps.taken(rows)
+            at += batch.num_rows
 
 
 def _kept(run: Run) -> pa.Schema:
@@ -289,11 +280,24 @@ def _kept(run: Run) -> pa.Schema:
     return pa.schema([f for f in run.layout.schema if f.name not in ("index", "episode_index")])
 
 
-def _next(reader: pa.RecordBatchReader, read: dict[str, Any]) -> pa.RecordBatch | None:
+def _stored(
+    run: Run, read: dict[str, Any], columns: list[dict[str, str]], batch_rows: int
+) -> Iterator[pa.RecordBatch]:
+    """The rows of a stretch as its files have them. Errors: SourceBroken naming the file that is damaged."""
+    template = "write/frames_whole" if read["whole"] else "write/frames_range"
+    values: dict[str, object] = {"files": [formats.escaped_glob(f) for f in read["files"]]}
+    if read["whole"]:
+        values |= {"by_name": by_name(read["files"])}
+    else:
+        values |= {"first_episode": read["first_episode"], "last_episode": read["last_episode"]}
     try:
-        return next(reader, None)
-    except (pa.ArrowException, OSError) as error:
-        raise SourceBroken(f"data cannot be read, damaged pages? {error}. ({_place(read)})") from error
+        with run.engine.stream(template, {"columns": columns}, batch_rows=batch_rows, **values) as reader:
+            yield from reader
+    except (pa.ArrowException, OSError, QueryError, SourceBroken) as error:
+        reason = str(error.__cause__ or error).partition("\n")[0].rstrip(" .:")
+        raise SourceBroken(
+            f"data cannot be read, damaged pages? {reason}. ({damaged(read['files']) or _place(read)})"
+        ) from error
 
 
 def _place(read: dict[str, Any]) -> str:
