@@ -61,7 +61,7 @@ def inputs(*, full: bool) -> list[Inputs]:
         Inputs("vectors", many, 4, ("1GB",), DATA),
         Inputs("a file an episode", small, 2, ("1GB",), DATA),
         Inputs("pictures", (*pictures, "--pictures"), 2, ("1GB",), ("merge", "split", "check")),
-        Inputs("pictures, long episodes", (*longer, "--pictures"), 2, ("1GB",), ("merge", "split", "check")),
+        Inputs("pictures, long episodes", (*longer, "--pictures"), 2, ("2GB",), ("merge", "split", "check")),
     ]
 
 

@@ -9,7 +9,7 @@ Usage: python docs/generate.py [--check]
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -79,15 +79,22 @@ def row(code: Code) -> str:
 
 # Figures ----------------------------------------------------------------------------------------
 
-FIRST, LAST = "<!-- figures: made from torture.json by `make docs` -->\n", "<!-- end of figures -->\n"
+MEMORY = FOLDER.parent / "benchmarks/results/memory-full.json"
 
 
 def reliability() -> str:
     """The page as it is, with the figures of what `make torture` last wrote."""
     page = (FOLDER / "reliability.md").read_text(encoding="utf-8")
     found = json.loads((FOLDER / "torture.json").read_text(encoding="utf-8"))
-    before, _, rest = page.partition(FIRST)
-    return "".join([before, FIRST, *figures(found), LAST, rest.partition(LAST)[2]])
+    memory = json.loads(MEMORY.read_text(encoding="utf-8"))
+    return quoted(quoted(page, "torture.json", figures(found)), "memory-full.json", peaks(memory))
+
+
+def quoted(page: str, source: str, lines: Iterable[str]) -> str:
+    """The page with these lines where the figures of that file stand."""
+    first, last = f"<!-- figures: made from {source} by `make docs` -->\n", "<!-- end of figures -->\n"
+    before, _, rest = page.partition(first)
+    return "".join([before, first, *lines, last, rest.partition(last)[2]])
 
 
 def figures(found: dict[str, Any]) -> Iterator[str]:
@@ -100,6 +107,19 @@ def figures(found: dict[str, Any]) -> Iterator[str]:
         rows += [(f"- refused with exit code {code}", n) for code, n in inputs["refused"].items()]
         rows += [(what, inputs[name]) for name, what in HARM.items()]
     yield from (f"| {what} | {number:,} |\n" for what, number in rows)
+    yield "\n"
+
+
+def peaks(found: dict[str, Any]) -> Iterator[str]:
+    """Each command under its limit, in MB."""
+    machine = found["machine"]
+    yield f"\n[memory-full.json](../benchmarks/results/memory-full.json): {machine['cores']} cores,\n"
+    yield f"{machine['memory_gib']} GiB, {machine['system']}, {machine['filesystem']}:\n\n"
+    yield "| sources | command | frames | size | `--memory` | peak |\n|---|---|---:|---:|---:|---:|\n"
+    for row in found["rows"]:
+        size, peak = (f"{row[name] * 2**20 / 1e6:,.0f} MB" for name in ("source_mib", "rss_mib"))
+        cells = (row["inputs"], row["command"], f"{row['frames']:,}", size, row["limit"], peak)
+        yield f"| {' | '.join(cells)} |\n"
     yield "\n"
 
 

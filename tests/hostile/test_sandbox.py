@@ -214,10 +214,10 @@ BOMBS = [
 def test_what_asks_for_all_memory_is_told_that_there_is_none(recorded: Record) -> None:
     """With little memory, and a scratch folder that is not filled instead."""
     source = recorded(version="v3.0", cameras=(), frames=3)
-    with sdk.open(source, memory="256MB", threads=1) as datasets:
+    with sdk.open(source, memory="500MB", threads=1) as datasets:
         for sql in BOMBS[2:6]:
             with pytest.raises(ComposeError):
                 datasets.query(sql)
-    done = run_bounded("query", source, BOMBS[0], "--memory", "256MB", "--threads", "1")
+    done = run_bounded("query", source, BOMBS[0], "--memory", "500MB", "--threads", "1")
     assert done.code == 2, done
     assert done.peak_bytes < 2**30

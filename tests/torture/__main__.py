@@ -12,10 +12,12 @@ import json
 import os
 import platform
 import random
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,6 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent), *(str(HERE.parents[1] / name) for name in ("examples", "src"))]
 
 import child  # noqa: E402
-import inputs  # noqa: E402
 import trials  # noqa: E402
 from trials import Torture, Trial  # noqa: E402
 
@@ -41,7 +42,7 @@ def main() -> int:
     given = parser.parse_args()
     child.loaded()
     start = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="torture-") as folder:
+    with tempfile.TemporaryDirectory(prefix="torture-") as folder, broken_inputs(given, folder) as broken:
         Path(folder).chmod(0o755)
         torture = trials.made(Path(folder), seed=given.seed)
         for trial in chosen(torture, given.kills, given.faults, seed=given.seed):
@@ -52,10 +53,6 @@ def main() -> int:
             torture.undergo(trial)
             if given.verbose:
                 print(trial.name, f"({trial.job})", torture.told[-1], flush=True)
-        # Last, for it runs in this process, which after that has threads and is not to be forked.
-        broken = inputs.tried_inputs(
-            Path(folder) / "inputs", given.inputs, seed=given.seed, verbose=given.verbose
-        )
     torture.problems += broken.pop("problems")
     found = torture.counts() | {
         "inputs": broken,
@@ -69,6 +66,22 @@ def main() -> int:
     for problem in torture.problems:
         print(problem, file=sys.stderr)
     return 1 if torture.problems else 0
+
+
+@contextmanager
+def broken_inputs(given: argparse.Namespace, folder: str) -> Iterator[dict[str, Any]]:
+    """What comes of broken inputs, which another process tries meanwhile: there once the block has ended."""
+    counts, tried = Path(folder) / "inputs.json", dict[str, Any]()
+    words = [HERE / "inputs.py", Path(folder) / "inputs", counts, f"--seed={given.seed}"]
+    words += [] if given.inputs is None else [f"--inputs={given.inputs}"]
+    process = subprocess.Popen([sys.executable, *map(str, words)])
+    try:
+        yield tried
+        if process.wait():
+            sys.exit("the broken inputs could not be tried")
+        tried |= json.loads(counts.read_text())
+    finally:
+        process.kill()
 
 
 def chosen(torture: Torture, kills: int, faults: int | None, *, seed: int) -> Iterator[Trial]:

@@ -1,22 +1,42 @@
-"""Every operation on every broken dataset: what was handled, what refused, and what went wrong."""
+"""Every operation on every broken dataset: what was handled, what refused, and what went wrong.
 
+python tests/torture/inputs.py FOLDER COUNTS.json --inputs 20
+"""
+
+import argparse
+import json
 import random
 import shutil
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from attempts import OPERATIONS, Operation, Verdict, made, tried
-from broken import Broken, some_cases
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parent), *(str(HERE.parents[1] / name) for name in ("examples", "src"))]
 
-from recorder import record
+from attempts import OPERATIONS, Operation, Verdict, made, tried  # noqa: E402
+from broken import Broken, some_cases  # noqa: E402
+
+from recorder import record  # noqa: E402
 
 PROBLEMS = ("wrong_outputs", "left_over", "sources_changed", "wrong_codes", "unclear_messages")
 
 
-def tried_inputs(folder: Path, count: int | None, *, seed: int, verbose: bool) -> dict[str, Any]:
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, help="where datasets are made")
+    parser.add_argument("json", type=Path, help="where the counts go")
+    parser.add_argument("--inputs", type=int, help="so many, drawn; all without")
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    found = tried_inputs(given.folder, given.inputs, seed=given.seed)
+    given.json.write_text(json.dumps(found))
+
+
+def tried_inputs(folder: Path, count: int | None, *, seed: int) -> dict[str, Any]:
     """The counts of so many pairs, drawn, or of all, and under "problems" every one in words."""
     start, verdicts = time.monotonic(), Counter[str]()
     recorded, problems = shared(folder / "recorded"), list[str]()
@@ -25,8 +45,6 @@ def tried_inputs(folder: Path, count: int | None, *, seed: int, verbose: bool) -
         verdict = one(folder / "attempt", operation, broken, version, recorded)
         verdicts[str(verdict.code)] += 1
         problems += [f"{operation.name} of {name}: {problem}" for problem in verdict.problems]
-        if verbose:
-            print(operation.name, "of", name, verdict.code, flush=True)
     return {
         "tried": len(chosen),
         "datasets": len({name for _, name, _, _ in chosen}),
@@ -62,3 +80,7 @@ def shared(folder: Path) -> Callable[..., Path]:
         return known[key]
 
     return recorded
+
+
+if __name__ == "__main__":
+    main()

@@ -22,6 +22,9 @@ from lecompose.values import stored_names, taken
 _WINDOW_BYTES = 32 * 2**20
 WINDOW_ROWS = 131_072
 _READ_ROWS = 8_192
+# Read at a time of each column: a whole column of pictures is slow to hold, and much.
+_READ_BYTES = 2**22
+_BUFFER_BYTES = 2**20
 # Read whatever is asked for: the proof, and the way to the task.
 PROOF = ("frame_index", "episode_index", "task_index")
 
@@ -219,12 +222,15 @@ def _spans(places: Sequence[Place]) -> Iterator[tuple[int, int]]:
 def _rows(file: str, places: Sequence[Place], columns: list[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
     """The row groups in which places lie, some rows at a time, each with the row of the file it begins at."""
     try:
-        with pq.ParquetFile(file) as parquet:
+        with pq.ParquetFile(file, pre_buffer=False, buffer_size=_BUFFER_BYTES) as parquet:
             sizes = [parquet.metadata.row_group(n).num_rows for n in range(parquet.num_row_groups)]
             for groups, row in _runs(np.cumsum([0, *sizes]), places):
                 # Threads only cost time where a file is one episode.
                 batches = parquet.iter_batches(
-                    _READ_ROWS, row_groups=groups, columns=columns, use_threads=sum(sizes) > _READ_ROWS
+                    _read_rows(places),
+                    row_groups=groups,
+                    columns=columns,
+                    use_threads=sum(sizes) > _READ_ROWS,
                 )
                 for batch in batches:
                     yield row, batch
@@ -232,6 +238,12 @@ def _rows(file: str, places: Sequence[Place], columns: list[str]) -> Iterator[tu
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         told = str(error).partition("\n")[0].rstrip(".")
         raise SourceBroken(f"data cannot be read, damaged pages? {told}. ({file})") from error
+
+
+def _read_rows(places: Sequence[Place]) -> int:
+    """How many rows to read at a time."""
+    size, rows = sum(place.size_bytes or 0 for place in places), sum(place.length for place in places)
+    return max(1, min(_READ_ROWS, _READ_BYTES * rows // max(1, size)))
 
 
 def _runs(starts: np.ndarray, places: Sequence[Place]) -> Iterator[tuple[list[int], int]]:

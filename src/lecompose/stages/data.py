@@ -24,6 +24,13 @@ from lecompose.values import stored_names, taken
 _BATCH_BYTES = 64 * 2**20
 _MAX_BATCH_ROWS = 122_880
 
+# A reader holds a whole page. Source: pyarrow's defaults.
+_PAGE_BYTES = 2**20
+_MAX_PAGE_ROWS = 1024
+
+# Of an episode: its compressed page, its values, and those that are about to be written.
+_COPIES = 4
+
 # A query costs the footer of its file, however little it reads: beyond so many, row groups are picked out.
 _FEW_READS = 16
 
@@ -91,6 +98,11 @@ class _File:
         """How many rows are held at a time."""
         return max(1, min(_MAX_BATCH_ROWS, _BATCH_BYTES * self.rows // max(1, self.size_bytes)))
 
+    @property
+    def page_rows(self) -> int:
+        """After how many rows the writer looks whether a page is full: 1,024 pictures would all be in one."""
+        return max(1, min(_MAX_PAGE_ROWS, _PAGE_BYTES * self.rows // max(1, self.size_bytes)))
+
     @cached_property
     def first_tasks(self) -> np.ndarray:
         """Where in `tasks` the number 0 of each episode's source is. Shape: (episodes,)."""
@@ -157,7 +169,13 @@ def data(run: Run) -> None:
     write = _writer(run)
     files = run.unfinished(list(_files(run)))
     run.progress.stage("data", sum(f.size_bytes for f in files), sum(len(f.episodes) for f in files))
-    run.each(files, lambda file: _write_file(run, file, write))
+    run.each(files, lambda file: _write_file(run, file, write), threads=_threads(run, files))
+
+
+def _threads(run: Run, files: list[_File]) -> int:
+    """How many files may be written at once: of each an episode is held, and what it was read from."""
+    largest = max((int(e["size_bytes"]) for file in files for e in file.episodes), default=0)
+    return max(1, min(run.engine.threads, run.engine.memory_bytes // max(1, _COPIES * largest)))
 
 
 def _files(run: Run) -> Iterator[_File]:
@@ -213,8 +231,7 @@ def _finished(run: Run, file: _File) -> Iterator[pa.Table]:
     """The rows of a file in order, in the output's schema and numbering, some at a time."""
     schema = run.layout.schema
     at = 0
-    few = len(file.reads) <= _FEW_READS and not columns.follow_content(run.target.columns)
-    for batch in _streamed(run, file) if few else _gathered(run, file):
+    for batch in _streamed(run, file) if _by_query(run, file) else _gathered(run, file):
         stop = at + batch.num_rows
         numbering = file.numbering(at, batch["task_index"].to_numpy())
         _refuse_disorder(file, batch, numbering, at)
@@ -233,6 +250,13 @@ def _finished(run: Run, file: _File) -> Iterator[pa.Table]:
         raise SourceBroken(
             f"data changed while it was read: {at} rows of {file.rows}. ({_place(file.reads[-1])})"
         )
+
+
+def _by_query(run: Run, file: _File) -> bool:
+    """Whether DuckDB reads the rows. It holds 2,048 at a time on each thread: of pictures some 500 MB."""
+    held = run.target.columns
+    few = len(file.reads) <= _FEW_READS
+    return few and not columns.follow_content(held) and not any(f.is_visual for f in held)
 
 
 def _values(column: Added, file: _File, start: int, stop: int) -> pa.Array:
@@ -341,7 +365,11 @@ def _write_groups(file: _File, tables: Iterator[pa.Table], schema: pa.Schema, ro
         images, "none"
     )
     with pq.ParquetWriter(
-        file.path, schema, compression=compression, use_dictionary=columns.text_leaves(schema)
+        file.path,
+        schema,
+        compression=compression,
+        use_dictionary=columns.text_leaves(schema),
+        write_batch_size=file.page_rows,
     ) as writer:
         for group in _sliced(tables, rows):
             writer.write_table(group, row_group_size=max(1, group.num_rows))
