@@ -11,6 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from lecompose import formats
 from lecompose.catalog import Catalog, CustomColumn, Source
 from lecompose.errors import FeatureMismatch, SourceBroken, few, listed
 from lecompose.formats import QUANTILES, Feature, Limits, feature
@@ -33,6 +34,7 @@ _INFO_KEYS = (
 _FEATURE_KEYS = ("dtype", "shape", "names", "info", "video_info", "fps")
 # Other training stacks' own metadata; it names parts of the features, which stay as they are.
 _MODALITY = "meta/modality.json"
+_README = "README.md"
 
 
 @dataclass(frozen=True)
@@ -253,19 +255,23 @@ def _user_keys(
 
 
 def _other_files(sources: tuple[Source, ...], *, changed: bool) -> tuple[dict[str, bytes], list[str]]:
-    """The files beside LeRobot's own that every source has alike, and a note where they differ.
+    """The files beside those that are made anew which every source has alike, and notes on the others.
 
-    They name features: once those have `changed`, they are true no more.
+    modality.json names features: once those have `changed`, it is true no more.
     """
-    held = {s.name: _bytes_of(s.root / _MODALITY) for s in sources if (s.root / _MODALITY).is_file()}
-    if not held:
-        return {}, []
-    if changed:
-        return {}, [f"{_MODALITY} is left out, as it names features that have changed: {few(held)}"]
-    if len(held) == len(sources) and len(set(held.values())) == 1:
-        return {_MODALITY: next(iter(held.values()))}, []
-    how = "the sources differ on it" if len(held) == len(sources) else "not every source has it"
-    return {}, [f"{_MODALITY} is left out, as {how}: {few(held)}"]
+    numbered = any(f.name == formats.SUBTASK_INDEX for s in sources for f in s.features)
+    files: dict[str, bytes] = {}
+    notes: list[str] = []
+    for path in (_README, _MODALITY, *(() if numbered else (formats.SUBTASKS_PATH,))):
+        held = {s.name: _bytes_of(s.root / path) for s in sources if (s.root / path).is_file()}
+        if changed and held and path == _MODALITY:
+            notes.append(f"{path} is left out, as it names features that have changed: {few(held)}")
+        elif len(held) == len(sources) and len(set(held.values())) == 1:
+            files[path] = next(iter(held.values()))
+        elif held:
+            how = "the sources differ on it" if len(held) == len(sources) else "not every source has it"
+            notes.append(f"{path} is left out, as {how}: {few(held)}")
+    return files, notes
 
 
 def _bytes_of(path: Path) -> bytes:

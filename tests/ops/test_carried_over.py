@@ -318,23 +318,24 @@ def test_keys_of_a_feature_survive(v30: Path, v21: Path, tmp_path: Path) -> None
     assert [note for note in report.notes if "action" in note and '"frame"' in note]
 
 
-def test_modality_json_is_carried_where_all_have_it(v30: Path, v21: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["meta/modality.json", "README.md", "meta/subtasks.parquet"])
+def test_other_files_are_carried_where_all_have_them(name: str, v30: Path, v21: Path, tmp_path: Path) -> None:
     content = b'{"state": {"arm": {"start": 0, "end": 6}}}  '
     for root in (v30, v21):
-        (root / "meta/modality.json").write_bytes(content)
+        (root / name).write_bytes(content)
     report = lecompose.merge([v30, v21], out=tmp_path / "same")
-    assert (tmp_path / "same/meta/modality.json").read_bytes() == content
-    assert not [note for note in report.notes if "modality" in note]
+    assert (tmp_path / "same" / name).read_bytes() == content
+    assert not [note for note in report.notes if name in note]
 
-    (v21 / "meta/modality.json").write_bytes(content + b"\n")
+    (v21 / name).write_bytes(content + b"\n")
     report = lecompose.merge([v30, v21], out=tmp_path / "differ")
-    assert not (tmp_path / "differ/meta/modality.json").exists()
-    assert [note for note in report.notes if "modality" in note and "differ" in note]
+    assert not (tmp_path / "differ" / name).exists()
+    assert [note for note in report.notes if name in note and "differ" in note]
 
-    (v21 / "meta/modality.json").unlink()
+    (v21 / name).unlink()
     report = lecompose.merge([v30, v21], out=tmp_path / "lacking")
-    assert not (tmp_path / "lacking/meta/modality.json").exists()
-    assert [note for note in report.notes if "modality" in note and "not every" in note]
+    assert not (tmp_path / "lacking" / name).exists()
+    assert [note for note in report.notes if name in note and "not every" in note]
 
 
 # Lineage ----------------------------------------------------------------------------------------

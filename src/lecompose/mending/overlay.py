@@ -17,7 +17,7 @@ from lecompose.mending.features import Features
 
 _CHUNK = 1000
 # Kept as they are where they can be read.
-_BESIDE = (LINEAGE_PATH, formats.SUBTASKS_PATH, "meta/modality.json")
+_BESIDE = (LINEAGE_PATH, formats.SUBTASKS_PATH, "meta/modality.json", "README.md")
 # What of info.json is about files, and no longer true.
 _OF_FILES = ("codebase_version", "features", "data_path", "video_path", "chunks_size", "splits", "fps")
 
