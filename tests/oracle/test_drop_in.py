@@ -19,6 +19,7 @@ import lecompose.lerobot as ours
 pytestmark = pytest.mark.oracle
 
 Record = Callable[..., Path]
+CHECKOUT = Path(__file__).resolve().parents[2]
 TOOLS = "lerobot.datasets.dataset_tools"
 HOMES = {
     "aggregate_datasets": "lerobot.datasets.aggregate",
@@ -190,6 +191,17 @@ def test_lerobots_command(make_dataset: Record, tmp_path: Path) -> None:
     assert_recorded(opened(tmp_path / "left"), without(0, 2))
     lineage = lecompose.query(tmp_path / "left", "select distinct command from lineage").to_pylist()
     assert lineage[0]["command"].startswith("lecompose delete")
+
+
+def test_the_example_of_the_readme(make_dataset: Record, tmp_path: Path) -> None:
+    for day in ("monday", "tuesday"):
+        make_dataset(day, **RECORDING)
+    blocks = (CHECKOUT / "README.md").read_text(encoding="utf-8").split("```python\n")[1:]
+    (example,) = (code for block in blocks if "lecompose.lerobot" in (code := block.partition("```")[0]))
+    done = subprocess.run([sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split(maxsplit=1) == ["8", "pick the cup\n"]
+    assert_recorded(opened(tmp_path / "both"), moments(RECORDING, RECORDING))
 
 
 # Its objects in our functions ---------------------------------------------------------------------
