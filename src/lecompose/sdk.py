@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
-from typing import Any, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 import pyarrow as pa
 
@@ -28,6 +28,14 @@ from lecompose.request import Options, PathLike, Settings, Source, Sources, comm
 from lecompose.summary import Summary, summarise
 from lecompose.survey import survey
 from lecompose.views import Views, open_views
+
+if TYPE_CHECKING:
+    from typing import overload
+else:
+    # typing's own keeps this module for ever, and DuckDB with it, which beside torch complains at exit.
+    def overload(function):
+        return function
+
 
 P = TypeVar("P")
 
@@ -213,10 +221,10 @@ def stats(
 
 
 @overload
-def stats(source: Source, *, out: PathLike, images: bool = False, **options: Unpack[Options]) -> Report: ...
+def stats(source: Source, *, out: PathLike, images: bool = False, **options: Unpack[Options]) -> Report: ...  # noqa: F811
 
 
-def stats(
+def stats(  # noqa: F811
     source: Source, *, out: PathLike | None = None, images: bool = False, **options: Unpack[Options]
 ) -> dict[str, Any] | Report:
     """The statistics of a dataset, computed from all its frames, as they stand in meta/stats.json.
