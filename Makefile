@@ -45,6 +45,7 @@ docs: $(VENV)/.developing ## write docs/cli.md from --help, docs/checks.md from 
 
 bench: $(VENV)/.benching ## measure, and write the results as JSON
 	$(BIN)/python benchmarks/bench_merge.py
+	$(BIN)/python benchmarks/bench_memory.py
 
 fuzz: $(VENV)/.fuzzing ## spoil files for SECONDS (60) each, and read them; ends at the first find
 	$(BIN)/python tests/fuzz/run.py video $(SECONDS)

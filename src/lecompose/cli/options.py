@@ -59,6 +59,7 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print the result
 
 _of_features = partial(click.option, cls=Shared, heading="Features")
 _of_files = partial(click.option, cls=Shared, heading="Videos and files")
+_off = partial(_of_files, is_flag=True, flag_value=False, default=True)
 _of_resources = partial(click.option, cls=Shared, heading="Resources")
 
 engine = _together(
@@ -143,30 +144,21 @@ _layout = _together(
         help="A dtype that does not hold every value, as float32 for float64. Repeatable. Wider ones of the"
         " sources are taken without being asked for.",
     ),
-    _of_files(
+    _off(
         "--no-reencode",
         "reencode",
-        is_flag=True,
-        flag_value=False,
-        default=True,
         help="Fail rather than encode an episode anew whose video cannot be cut where it starts or ends.",
     ),
     _of_files("--data-mb", type=float, default=100, show_default=True, help="Size of a data file, MiB."),
     _of_files("--video-mb", type=float, default=200, show_default=True, help="Size of a video file, MiB."),
-    _of_files(
+    _off(
         "--no-concatenate-data",
         "concatenate_data",
-        is_flag=True,
-        flag_value=False,
-        default=True,
         help="One data file for each source's, whatever its size.",
     ),
-    _of_files(
+    _off(
         "--no-concatenate-videos",
         "concatenate_videos",
-        is_flag=True,
-        flag_value=False,
-        default=True,
         help="One video file for each source's, whatever its size.",
     ),
     _of_files("--chunk-files", type=int, default=1000, show_default=True, help="Files in a chunk folder."),
