@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,10 @@ from recorder import record
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 Record = Callable[..., Path]
+
+# What runs in the background of a shell is deaf to Ctrl-C, and so are the commands that it starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same examples at every run, and no clock: a slow machine is not a broken plan.
 settings.register_profile("lecompose", deadline=None, derandomize=True, print_blob=True)

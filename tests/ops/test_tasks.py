@@ -222,11 +222,12 @@ def test_subtasks_without_texts_are_a_feature_like_any_other(tmp_path: Path) -> 
     assert not (tmp_path / "out/meta/subtasks.parquet").exists()
 
 
-def test_texts_without_a_feature_are_left_out(tmp_path: Path) -> None:
+def test_texts_without_a_feature_are_carried(tmp_path: Path) -> None:
     a = typed.write(tmp_path / "a", {})
     pq.write_table(pa.table({"subtask_index": [0], "subtask": ["x"]}), a / "meta/subtasks.parquet")
     lecompose.merge(a, out=tmp_path / "out")
-    assert not (tmp_path / "out/meta/subtasks.parquet").exists()
+    texts = [(root / "meta/subtasks.parquet").read_bytes() for root in (a, tmp_path / "out")]
+    assert texts[0] == texts[1]
 
 
 def test_numbers_of_two_meanings_are_refused(tmp_path: Path) -> None:

@@ -313,7 +313,9 @@ def test_ten_thousand_in_any_order_open_a_file_once_a_window(
     root = recorded(version="v3.0", episodes=40, frames=3, cameras=())
     opens: list[str] = []
     real = pq.ParquetFile
-    monkeypatch.setattr(windows.pq, "ParquetFile", lambda path: opens.append(str(path)) or real(path))
+    monkeypatch.setattr(
+        windows.pq, "ParquetFile", lambda path, **how: opens.append(str(path)) or real(path, **how)
+    )
     asked = [random.Random(1).randrange(40) for _ in range(10_000)]
     with opened(tmp_path / "scratch", root) as frames:
         found = frames.read(asked, ["src_episode", "episode_index"]).read_all()

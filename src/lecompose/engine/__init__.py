@@ -3,7 +3,7 @@
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -45,6 +45,7 @@ class Engine:
         self._cursors: set[duckdb.DuckDBPyConnection] = set()
         self._cursors_lock = threading.Lock()
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="lecompose-engine")
+        self._working = threading.Lock()
         # COPY marks columns REQUIRED where statistics show no NULL: two files of one dataset could differ.
         self._con.execute("set disabled_optimizers = 'statistics_propagation'")
         # Read once: the connection serves one thread at a time.
@@ -52,8 +53,19 @@ class Engine:
         self.memory_bytes = _bytes(str(self._setting("memory_limit")))
 
     def close(self) -> None:
-        self._beside.shutdown()
-        self._con.close()
+        self._beside.shutdown(wait=False, cancel_futures=True)
+        with self._idle():
+            self._con.close()
+
+    @contextmanager
+    def _idle(self) -> Iterator[None]:
+        """Nothing runs beside the main thread: what did was told to end, and has."""
+        while not self._working.acquire(timeout=PATIENCE_S):
+            self.interrupt()
+        try:
+            yield
+        finally:
+            self._working.release()
 
     def interrupt(self) -> None:
         """End the statements that other threads are running; they see a KeyboardInterrupt."""
@@ -68,14 +80,20 @@ class Engine:
         """
         if threading.current_thread() is not threading.main_thread():
             return do()
-        job = self._beside.submit(do)
+
+        def job_of_its_own() -> T:
+            with self._working:
+                return do()
+
+        job = None
         try:
+            job = self._beside.submit(job_of_its_own)
             return job.result()
         except BaseException:
-            while not job.done():
-                self.interrupt()
-                wait([job], timeout=PATIENCE_S)
-            raise
+            if job is not None:
+                job.cancel()
+            with self._idle():
+                raise
 
     @contextmanager
     def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
