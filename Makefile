@@ -25,7 +25,7 @@ demo: $(VENV)/.installed ## record toy datasets, compose them and show the resul
 test: $(VENV)/.developing ## run the tests
 	@$(BIN)/python -m pytest
 
-thorough: $(VENV)/.developing ## run the tests, with every damaged dataset from end to end (an hour and a half)
+thorough: $(VENV)/.developing ## run the tests, with every damaged dataset from end to end (an hour or two)
 	@$(BIN)/python -m pytest -m "not oracle"
 
 check: $(VENV)/.developing ## what CI runs: format, lint, types, imports, docs, tests
@@ -55,7 +55,7 @@ fuzz: $(VENV)/.fuzzing ## spoil files for SECONDS (60) each, and read them; ends
 oracle: $(ORACLE)/.ready ## LeRobot itself opens our output (Python 3.12, about 6 GB)
 	@$(ORACLE)/bin/python tests/oracle/env.py -m pytest -o addopts= -W ignore -ra -m oracle tests/oracle
 
-torture: $(VENV)/.developing ## kill runs, fill disks, feed broken datasets; count what is lost (an hour and a half)
+torture: $(VENV)/.developing ## kill runs, fill disks, feed broken datasets; count what is lost (an hour or two)
 	$(BIN)/python tests/torture --json docs/torture.json
 
 clean: ## remove environments, caches and builds
