@@ -137,7 +137,7 @@ TORTURE = {
 }
 INPUTS = {
     "datasets": "broken datasets",
-    "operations": "operations tried on each",
+    "operations": "operations",
     "tried": "broken datasets × operations",
     "handled": "- handled, the output right frame by frame",
 }
