@@ -5,9 +5,10 @@ folder as an Arrow file, from which the data stage takes those of each episode b
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -20,7 +21,7 @@ from lecompose.catalog import Catalog
 from lecompose.columns import restored
 from lecompose.errors import QueryError, RequestError, SourceBroken
 from lecompose.formats import Feature, feature
-from lecompose.values import fits, leaf
+from lecompose.values import first_unfit, leaf
 from lecompose.views import Views
 
 Values: TypeAlias = np.ndarray | tuple[np.ndarray, Mapping[str, Any]]
@@ -89,23 +90,12 @@ def add(views: Views, wish: Wish, path: Path) -> Added:
     Errors: QueryError for an expression that is none, or a value that dtype or shape cannot hold, with its
     frame; RequestError for a type that no feature has.
     """
-    rows: dict[tuple[str, int], int] = {}
     with views.of_frames(wish.sql) as reader:
         batches = (batch for batch in reader if batch.num_rows)
         first = next(batches, None)
         if first is None:
             raise RequestError(f'feature "{wish.name}": there are no frames to compute it from')
-        declared = _declared(wish, first)
-        field = formats.arrow_field(declared)
-        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, pa.schema([field])) as written:
-            at = 0
-            for batch in _and(first, batches):
-                for key, start in _begins(batch):
-                    rows.setdefault(key, at + start)
-                values = _Values(declared, batch).array()
-                written.write_batch(pa.RecordBatch.from_arrays([values], schema=pa.schema([field])))
-                at += batch.num_rows
-    return Added(declared, path, rows)
+        return _kept(_declared(wish, first), chain([first], batches), path)
 
 
 def given(catalog: Catalog, name: str, values: Values, path: Path) -> Added:
@@ -122,16 +112,27 @@ def given(catalog: Catalog, name: str, values: Values, path: Path) -> Added:
     if not numbers.ndim or len(numbers) != frames:
         shape = list(numbers.shape)
         raise RequestError(f'feature "{name}": there are {frames} frames, and the values have shape {shape}')
-    field = formats.arrow_field(declared)
+    ends = np.cumsum([row["length"] for row in episodes])
+    batches = (
+        _batch(row, numbers[end - row["length"] : end], declared.shape)
+        for row, end in zip(episodes, ends, strict=True)
+        if row["length"]
+    )
+    return _kept(declared, batches, path)
+
+
+def _kept(declared: Feature, batches: Iterable[pa.RecordBatch], path: Path) -> Added:
+    """A feature whose values are now in a new file at `path`. Errors: QueryError for one that is no value."""
+    schema = pa.schema([formats.arrow_field(declared)])
     rows: dict[tuple[str, int], int] = {}
-    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, pa.schema([field])) as written:
-        at = 0
-        for row in episodes:
-            rows[row["src_dataset"], row["src_episode"]] = at
-            batch = _batch(row, numbers[at : at + row["length"]], declared.shape)
-            array = _Values(declared, batch).array()
-            written.write_batch(pa.RecordBatch.from_arrays([array], schema=pa.schema([field])))
-            at += row["length"]
+    at = 0
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, schema) as written:
+        for batch in batches:
+            for key, start in _begins(batch):
+                rows.setdefault(key, at + start)
+            values = _Values(declared, batch).array()
+            written.write_batch(pa.RecordBatch.from_arrays([values], schema=schema))
+            at += batch.num_rows
     return Added(declared, path, rows)
 
 
@@ -151,24 +152,16 @@ def _batch(episode: Mapping[str, Any], numbers: np.ndarray, shape: tuple[int, ..
     """The values of an episode as SQL would give them."""
     if shape == (1,) == numbers.shape[1:]:
         numbers = numbers[:, 0]
-    values = pa.array(numbers.ravel().tolist() if numbers.dtype == object else numbers.ravel())
-    for size in reversed(numbers.shape[1:]):
-        offsets = np.arange(0, len(values) + 1, size, dtype=np.int32)
-        values = pa.ListArray.from_arrays(pa.array(offsets), values)
+    leaves = pa.array(numbers.ravel().tolist() if numbers.dtype == object else numbers.ravel())
     length = len(numbers)
     return pa.RecordBatch.from_pydict(
         {
             "src_dataset": [episode["src_dataset"]] * length,
             "src_episode": [episode["src_episode"]] * length,
             "frame_index": range(length),
-            "value": values,
+            "value": _nested(leaves, numbers.shape[1:]),
         }
     )
-
-
-def _and(first: pa.RecordBatch, others: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    yield first
-    yield from others
 
 
 def _begins(batch: pa.RecordBatch) -> Iterator[tuple[tuple[str, int], int]]:
@@ -240,10 +233,7 @@ class _Values:
             leaves, rows = leaves.flatten(), np.repeat(rows, size)
         self._refuse(leaves, rows, leaves.is_null(), "is null. Try: coalesce(…, 0)")
         values = self._leaves(leaves, rows, leaf(field.type))
-        for size in reversed(sizes):
-            offsets = pa.array(np.arange(0, len(values) + 1, size), pa.int32())
-            values = pa.ListArray.from_arrays(offsets, values)
-        return restored(values, field.type)
+        return restored(_nested(values, sizes), field.type)
 
     def _leaves(self, leaves: pa.Array, rows: np.ndarray, kind: pa.DataType) -> pa.Array:
         """The single values as the dtype that was declared; numbers are never rounded to whole ones."""
@@ -253,7 +243,7 @@ class _Values:
         if not _are_alike(have, kind):
             raise self._error(0, f"is {have}, and {self.feature.dtype} was asked for. Try: a cast in SQL")
         numbers = leaves.cast(pa.uint8() if pa.types.is_boolean(have) else have)
-        unfit = _first_unfit(numbers, kind)
+        unfit = first_unfit(numbers, kind)
         if unfit is not None:
             value = numbers[unfit].as_py()
             raise self._error(int(rows[unfit]), f"is {value}, which no {self.feature.dtype} is")
@@ -270,15 +260,16 @@ class _Values:
         return QueryError(f'feature "{self.feature.name}": the value in {where} {what}')
 
 
+def _nested(values: pa.Array, sizes: Sequence[int]) -> pa.Array:
+    """Single values as lists of lists of these sizes."""
+    for size in reversed(sizes):
+        offsets = pa.array(np.arange(0, len(values) + 1, size), pa.int32())
+        values = pa.ListArray.from_arrays(offsets, values)
+    return values
+
+
 def _are_alike(have: pa.DataType, kind: pa.DataType) -> bool:
     """Whether values of one type can be of another: truth can be counted, but nothing else becomes truth."""
     types = pa.types
     is_number = [types.is_integer(t) or types.is_floating(t) for t in (have, kind)]
     return bool(is_number[1] and (is_number[0] or types.is_boolean(have)))
-
-
-def _first_unfit(numbers: pa.Array, kind: pa.DataType) -> int | None:
-    """The place of the first number that is none of a type."""
-    if fits(numbers, kind):
-        return None
-    return next(n for n in range(len(numbers)) if not fits(numbers.slice(n, 1), kind))

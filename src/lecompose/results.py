@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lecompose.destination import is_dataset
 from lecompose.errors import OutputExists, OutputUnwritable, RequestError
+from lecompose.staging import sync_file
 
 FORMATS = ("csv", "json", "parquet")
 
@@ -60,6 +61,7 @@ def publish(file: Path, path: Path) -> None:
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         shutil.move(file, beside)  # may be a copy: the scratch folder can lie on another disk
+        sync_file(beside)
         beside.replace(path)
     except OSError as error:
         beside.unlink(missing_ok=True)

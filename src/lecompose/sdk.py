@@ -66,7 +66,8 @@ def merge(
         some = {source.name: numbers for source, numbers in pairs if numbers is not None} | taken
         return plan.merge(catalog, output=to.root.name, episodes=some), to
 
-    opened = [(Path(path).name, n) for path, n in zip(given.paths, given.episodes, strict=True) if n]
+    names = given.names or [Path(path).name for path in given.paths]
+    opened = [(name, n) for name, n in zip(names, given.episodes, strict=True) if n and name not in taken]
     arguments = [("--episodes", f"{name}={_listed(said)}") for name, said in [*opened, *taken.items()]]
     text = command("merge", given, out, settings, arguments)
     return composed(Request(given, to, fill, settings, text))

@@ -72,8 +72,8 @@ def _values(array: pa.Array, field: pa.Field, how: Taken | None, where: Where) -
 
 def _cast(array: pa.Array, field: pa.Field, where: Where) -> pa.Array:
     """A cast that may round, but never turns a number into a whole one, another one or infinity."""
-    if not fits(array, field.type):
-        row = next(n for n in range(len(array)) if not fits(array.slice(n, 1), field.type))
+    row = first_unfit(array, field.type)
+    if row is not None:
         raise RequestError(
             f"--cast {field.name}={leaf(field.type)}: a value in {where(row)} does not fit:"
             f" {array[row].as_py()}. Try: a wider dtype, one of floats for fractions"
@@ -88,7 +88,14 @@ def leaf(kind: pa.DataType) -> pa.DataType:
     return kind
 
 
-def fits(array: pa.Array, kind: pa.DataType) -> bool:
+def first_unfit(array: pa.Array, kind: pa.DataType) -> int | None:
+    """The first row with a number that is none of a type."""
+    if _fits(array, kind):
+        return None
+    return next(n for n in range(len(array)) if not _fits(array.slice(n, 1), kind))
+
+
+def _fits(array: pa.Array, kind: pa.DataType) -> bool:
     """Whether each number is within the range of a type; whole ones know no fraction, no infinity, no NaN."""
     while pa.types.is_nested(array.type):
         array = array.flatten()

@@ -1,13 +1,14 @@
 """Functions that change a dataset in its place: tasks, statistics."""
 
 import json
-import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from lecompose import sdk
 from lecompose.lerobot import peer
 from lecompose.lerobot.peer import LeRobotDataset
+from lecompose.results import publish
 
 # LeRobot leaves these as they are; ours are true already, or are made so on the way.
 _BOOKKEEPING = frozenset(("index", "episode_index", "task_index", "frame_index", "timestamp"))
@@ -61,7 +62,7 @@ def recompute_stats(
 
     With `relative_action` those of the action are LeRobot's own, relative to the state over `chunk_size`
     frames.
-    Errors: ValueError for frames or pictures that cannot be read.
+    Errors: ValueError for frames or pictures that cannot be read, or a file that cannot be written.
     """
     path = dataset.root / "meta" / "stats.json"
     with peer.as_lerobot_raises():
@@ -70,7 +71,10 @@ def recompute_stats(
     stats |= {name: said for name, said in found.items() if name not in _BOOKKEEPING}
     if relative_action and {"action", "observation.state"} <= dataset.meta.features.keys():
         stats["action"] = _relative(dataset, relative_exclude_joints, chunk_size, num_workers)
-    _replace(path, json.dumps(stats, indent=4, ensure_ascii=False))
+    with TemporaryDirectory(prefix="lecompose-") as folder, peer.as_lerobot_raises():
+        written = Path(folder) / path.name
+        written.write_text(json.dumps(stats, indent=4, ensure_ascii=False), encoding="utf-8")
+        publish(written, path)
     dataset.meta.stats = _loaded(dataset.root)
     return dataset
 
@@ -92,13 +96,3 @@ def _loaded(root: Path) -> Any:
     from lerobot.datasets.io_utils import load_stats
 
     return load_stats(root)
-
-
-def _replace(path: Path, text: str) -> None:
-    """Put `text` in the place of a file, in one step."""
-    beside = path.with_name(f".{path.name}.lecompose")
-    with beside.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
