@@ -1,5 +1,6 @@
 """What LeRobot's own reader shows of datasets that the toy recorder's frames went into."""
 
+import io
 import random
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -7,13 +8,20 @@ from typing import Any, NamedTuple
 
 import av
 import numpy as np
+import pyarrow as pa
 import pytest
+import typed
+from typed import Kind
 
 from recorder import Barcode, read_barcode, value
 
 TASKS = ("pick the cup", "place the cup", "wave")
 # torchcodec reads HEVC wrongly in random order, merged or not; see `without_seeking` for PyAV.
 CODECS = (("libsvtav1", "torchcodec"), ("libsvtav1", "pyav"), ("h264", "torchcodec"), ("hevc", "pyav"))
+
+# torch, in which LeRobot gives all numbers, has these.
+TORCH = ("bool", "int8", "int16", "int32", "int64", "uint8", "float16", "float32", "float64")
+SHAPES = ((2, 3), (1, 2, 2), (2, 1, 1, 2), (1, 2, 1, 2, 1))
 
 
 class Moment(NamedTuple):
@@ -123,3 +131,40 @@ def pictures(path: Path, backend: str) -> Iterator[np.ndarray]:
 
         for frame in VideoDecoder(str(path), seek_mode="exact"):
             yield frame.numpy()
+
+
+# Features of every kind ------------------------------------------------------------------------
+
+
+def picture(ending: str, size: tuple[int, int] = (6, 4)) -> Kind:
+    from PIL import Image
+
+    mode, form = {"png": ("RGB", "PNG"), "jpg": ("RGB", "JPEG"), "tiff": ("I;16", "TIFF")}[ending]
+
+    def cells(rng: np.random.Generator, n: int) -> pa.Array:
+        files = []
+        for number in range(n):
+            file = io.BytesIO()
+            Image.new(mode, size, int(rng.integers(0, 255))).save(file, form)
+            files.append({"bytes": file.getvalue(), "path": f"frame-{number:06d}.{ending}"})
+        return pa.array(files, typed.IMAGE)
+
+    width, height = size
+    info = {"is_depth_map": True, "depth_unit": "mm"} if ending == "tiff" else None
+    return Kind("image", (height, width, 1 if ending == "tiff" else 3), cells, info)
+
+
+def kinds_of(dtypes: tuple[str, ...]) -> dict[str, Kind]:
+    kinds = {f"scalar.{dtype}": typed.scalar(dtype, typed.calm) for dtype in dtypes}
+    kinds |= {f"vector.{dtype}": typed.vector(dtype, 3, fixed=True, draw=typed.calm) for dtype in dtypes}
+    for shape in SHAPES:
+        for dtype in ("float32", "int64", "bool"):
+            name = f"array{len(shape)}.{dtype}"
+            kinds[name] = typed.array(dtype, shape, extension=True, draw=typed.calm)
+    return kinds | {
+        "text": typed.text(),
+        "nothing": typed.nulls("string", (1,), pa.string()),
+        "observation.images.png": picture("png"),
+        "observation.images.jpg": picture("jpg"),
+        "observation.images.depth": picture("tiff"),
+    }

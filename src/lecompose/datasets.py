@@ -1,21 +1,25 @@
 """Datasets held open, to be queried and read from Python."""
 
 import weakref
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow as pa
 
 from lecompose.catalog import Catalog, open_catalog
-from lecompose.engine import Engine
+from lecompose.engine import Engine, in_bytes
 from lecompose.errors import RequestError
 from lecompose.frames import Episodes, Frames
+from lecompose.loader.episodes import asked
 from lecompose.views import BATCH_ROWS, Views, open_views
+
+if TYPE_CHECKING:
+    from lecompose.loader.items import TorchDataset
 
 
 class Datasets:
@@ -117,6 +121,38 @@ class Datasets:
         self._refuse_closed()
         reader = self._frames.read(episodes, columns, batch_rows=batch_rows)
         return self._reader(reader, ExitStack())
+
+    def to_torch(
+        self,
+        episodes: Episodes | None = None,
+        delta_timestamps: Mapping[str, Sequence[float]] | None = None,
+        *,
+        features: Sequence[str] | None = None,
+        image_transforms: Callable[[Any], Any] | None = None,
+        tolerance_s: float = 1e-4,
+        video_backend: str | None = None,
+        return_uint8: bool = False,
+        depth_output_unit: str = "mm",
+        cache: str = "256MB",
+    ) -> "TorchDataset":
+        """The frames of `episodes` as a map-style dataset for PyTorch, with LeRobotDataset's keys and values.
+
+        Its arguments are LeRobotDataset's too. Items follow the episodes in the order asked for; `features`
+        are those that are read, all by default, and those of every dataset always. Nothing is copied to
+        disk; each process holds at most about `cache` of decoded rows. What comes back needs these
+        datasets no longer, and may go to workers that are forked or spawned.
+        Needs PyTorch, and torchcodec or PyAV for videos: `pip install 'lecompose[torch]'`.
+        Errors: UnknownEpisode, RequestError for what is not there; FeatureMismatch; SourceBroken.
+        """
+        self._refuse_closed()
+        try:
+            from lecompose.loader.items import Look, TorchDataset
+        except ImportError as error:
+            raise RequestError(f"{error}. Try: pip install 'lecompose[torch]'") from error
+        look = Look(image_transforms, tolerance_s, video_backend, return_uint8, depth_output_unit)
+        most_bytes = in_bytes("cache", cache, least=10**6)
+        chosen = asked(self._catalog, self._frames, episodes, features)
+        return TorchDataset(chosen, delta_timestamps, look, most_bytes)
 
 
 def _end(batches: "weakref.ref[Generator[pa.RecordBatch, None, None]]") -> None:

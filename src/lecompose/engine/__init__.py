@@ -39,7 +39,7 @@ class Engine:
         if threads is not None:
             config["threads"] = threads
         if memory is not None:
-            config["memory_limit"] = f"{_size(memory) - _PROCESS_BYTES}B"
+            config["memory_limit"] = f"{in_bytes('memory', memory, least=_LEAST_MEMORY) - _PROCESS_BYTES}B"
         with translated("engine settings", wrong=RequestError):
             self._con = duckdb.connect(":memory:", config=config)
         self._cursors: set[duckdb.DuckDBPyConnection] = set()
@@ -113,7 +113,7 @@ class Engine:
         if self.memory is None:
             return None
         used = int(self._value("select coalesce(sum(memory_usage_bytes), 0) from duckdb_memory()"))
-        return f"{max(_LEAST_MEMORY, _size(self.memory) - used)}B"
+        return f"{max(_LEAST_MEMORY, in_bytes('memory', self.memory, least=0) - used)}B"
 
     def _setting(self, name: str) -> Any:
         return self._value("select current_setting($name)", name=name)
@@ -212,13 +212,13 @@ _LEAST_MEMORY = 400 * 10**6
 _PROCESS_BYTES = 300 * 2**20
 
 
-def _size(memory: str) -> int:
-    """A size in bytes. Errors: RequestError for what is no size, or too little to open a dataset with."""
-    size = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B\s*", memory, re.IGNORECASE)
-    base = 1024 if size and size[3] else 1000
-    found = int(float(size[1]) * base ** _UNITS[size[2].upper()]) if size else 0
-    if found < _LEAST_MEMORY:
-        raise RequestError(f'memory "{memory}": a size of at least 400MB is needed, such as 4GB')
+def in_bytes(name: str, size: str, *, least: int) -> int:
+    """A size such as 4GB. Errors: RequestError, with its `name`, for what is none, or too little."""
+    said = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B\s*", size, re.IGNORECASE)
+    base = 1024 if said and said[3] else 1000
+    found = int(float(said[1]) * base ** _UNITS[said[2].upper()]) if said else 0
+    if found < least:
+        raise RequestError(f'{name} "{size}": a size of at least {least // 10**6}MB is needed, such as 4GB')
     return found
 
 

@@ -37,7 +37,8 @@ class Frames:
         return types.data_schema(self.catalog, self.catalog.sources[0].columns)
 
     @cached_property
-    def _tasks(self) -> dict[str, pa.Array]:
+    def tasks(self) -> dict[str, pa.Array]:
+        """The tasks of each source, each at the place of its number."""
         return {source.name: _task_texts(self.catalog, source) for source in self.catalog.sources}
 
     def read(
@@ -56,13 +57,14 @@ class Frames:
         """
         if batch_rows is not None and batch_rows < 1:
             raise RequestError(f"batch_rows is {batch_rows}; at least 1 is needed")
-        places = self._chosen(episodes)
+        places = self.places(episodes)
         shape = self._shape(columns)
         return pa.RecordBatchReader.from_batches(
             shape.schema, batches(places, shape, batch_rows or WINDOW_ROWS)
         )
 
-    def _chosen(self, episodes: Episodes | None) -> list[Place]:
+    def places(self, episodes: Episodes | None) -> list[Place]:
+        """Where the rows of `episodes` are, in that order. Errors: UnknownEpisode, RequestError."""
         if episodes is None:
             return list(self._places.values())
         names = [source.name for source in self.catalog.sources]
@@ -72,6 +74,24 @@ class Frames:
             lines = [f'source "{name}" has no episode {number}' for name, number in unknown]
             raise UnknownEpisode(listed("episodes that are not there:", lines))
         return [self._places[key] for key in keys]
+
+    def features(self, names: Sequence[str] | None) -> tuple[Feature, ...]:
+        """The features of these names, cameras too, in the order of the first source; all without names.
+
+        Errors: RequestError with every name that is not there; FeatureMismatch where sources differ in them.
+        """
+        first = self.catalog.sources[0]
+        known = {f.name: f for f in first.features}
+        unknown = [f'there is no feature "{n}"{near(n, known)}' for n in names or () if n not in known]
+        if unknown:
+            raise RequestError(listed("features that cannot be read:", unknown))
+        found = tuple(f for f in first.features if names is None or f.name in set(names))
+        _refuse_differing(self.catalog.sources, found)
+        return found
+
+    def schema(self, features: Iterable[Feature]) -> pa.Schema:
+        """The exact types of the columns among `features`. Errors: SourceBroken for files of others."""
+        return pa.schema([self._schema.field(f.name) for f in features if not f.is_video])
 
     def _shape(self, asked: Sequence[str] | None) -> Shape:
         first = self.catalog.sources[0]
@@ -86,7 +106,7 @@ class Frames:
             for name, column in zip(names, stored, strict=True)
         ]
         proof = [pa.field(name, pa.int64()) for name in PROOF if name not in stored]
-        return Shape(pa.schema(fields), stored, pa.schema([*proof, *data]), self._tasks)
+        return Shape(pa.schema(fields), stored, pa.schema([*proof, *data]), self.tasks)
 
 
 # What is asked for ------------------------------------------------------------------------------
@@ -140,7 +160,7 @@ def _refuse_unknown(names: Sequence[str], features: Mapping[str, Feature], sourc
 def _refuse_differing(sources: Sequence[Source], wanted: Sequence[Feature]) -> None:
     problems = []
     for source in sources[1:]:
-        held = {f.name: (f.dtype, f.shape or (1,)) for f in source.columns}
+        held = {f.name: (f.dtype, f.shape or (1,)) for f in source.features}
         for feature in wanted:
             said, first = held.get(feature.name), (feature.dtype, feature.shape or (1,))
             if said != first:

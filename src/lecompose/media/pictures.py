@@ -4,6 +4,7 @@ import io
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,11 +31,12 @@ _OPTIONS = LIMITS | {
 class Shown:
     """When each frame of a video is shown, in that order, and which of them are key frames.
 
-    Units: `ticks` in the stream's time base; `keys` are numbers of frames.
+    Units: `ticks` in `time_base`, seconds each; `keys` are numbers of frames.
     """
 
     ticks: list[int]
     keys: list[int]
+    time_base: Fraction
 
 
 def shown(path: Path) -> Shown:
@@ -48,8 +50,10 @@ def shown(path: Path) -> Shown:
             for packet in container.demux(stream)
             if packet.size and packet.pts is not None and not packet.is_discard
         ]
+        time_base = stream.time_base or Fraction(0)
     times.sort()
-    return Shown([pts for pts, _ in times], [n for n, (_, is_key) in enumerate(times) if is_key])
+    keys = [n for n, (_, is_key) in enumerate(times) if is_key]
+    return Shown([pts for pts, _ in times], keys, time_base)
 
 
 def pictures(
