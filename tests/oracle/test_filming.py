@@ -1,5 +1,6 @@
 """Pictures of data files made videos, in LeRobot's place: every frame, task and statistic as it was."""
 
+import io
 import json
 import re
 import shlex
@@ -10,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from lerobot.configs.video import DepthEncoderConfig, RGBEncoderConfig
 from lerobot.datasets.lerobot_dataset import LeRobotDataset
 from lerobot_reads import RECORDING, TASKS, assert_recorded, episodes_of, moments, opened, without_seeking
+from PIL import Image
 
 import lecompose
 from lecompose.lerobot import convert_image_to_video_dataset as convert
@@ -28,28 +31,31 @@ DEPTH = "observation.images.depth"
 RNG = np.random.default_rng(8)
 
 
+def png() -> bytes:
+    """A picture of another size than the recorder's."""
+    file = io.BytesIO()
+    Image.new("RGB", (48, 64)).save(file, "PNG")
+    return file.getvalue()
+
+
 @pytest.fixture
 def source(recorded: Record) -> Any:
     return opened(recorded(**PICTURES))
 
 
-@pytest.mark.parametrize(
-    ("codec", "backend"), [("libsvtav1", "torchcodec"), ("h264", "pyav"), ("hevc", "pyav")]
-)
-def test_every_frame(
-    codec: str, backend: str, source: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("codec", ["libsvtav1", "h264", "hevc"])
+def test_every_frame(codec: str, source: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = convert(source, tmp_path / "out", "me/films", RGBEncoderConfig(vcodec=codec), num_workers=2)
     assert (made.repo_id, Path(made.root)) == ("me/films", tmp_path / "out")
     assert (made.meta.video_keys, made.meta.image_keys) == (source.meta.image_keys, [])
+    assert lecompose.check(made) == []
     if codec == "hevc":
         without_seeking(monkeypatch)
-    filmed = opened(made.root, video_backend=backend)
-    assert_recorded(filmed, moments(PICTURES))
-    for camera in made.meta.video_keys:
-        worst = min(psnr(source[n][camera], filmed[n][camera]) for n in range(len(source)))
-        assert worst > 30, (camera, worst)
-    assert lecompose.check(made) == []
+    for backend in ("pyav",) if codec == "hevc" else ("torchcodec", "pyav"):
+        filmed = opened(made.root, video_backend=backend)
+        assert_recorded(filmed, moments(PICTURES))
+        for camera in made.meta.video_keys:
+            assert min(psnr(source[n][camera], filmed[n][camera]) for n in range(len(source))) > 30
 
 
 def psnr(png: Any, shown: Any) -> float:
@@ -116,7 +122,7 @@ def test_episodes_in_the_order_asked_for(source: Any, tmp_path: Path) -> None:
     ).to_pylist()
     assert [row["from_episode"] for row in rows] == [3, 0]
     assert {row["from_path"] for row in rows} == {str(source.root)}
-    assert "--operation.episode_indices '[3, 0, 3]'" in rows[0]["command"]
+    assert "--operation.episode_indices '[3, 0]'" in rows[0]["command"]
 
 
 def test_the_command_in_the_lineage_makes_the_same_again(source: Any, tmp_path: Path) -> None:
@@ -218,10 +224,27 @@ def test_episodes_that_are_not_there(asked: list[int], source: Any, tmp_path: Pa
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("data", "told"), [(None, "no picture"), (b"PNG", "no picture"), (png(), "those before")]
+)
+def test_a_picture_that_is_none(data: bytes | None, told: str, make_dataset: Record, tmp_path: Path) -> None:
+    root = make_dataset("day", **PICTURES)
+    path, camera = next((root / "data").glob("*/*.parquet")), "observation.images.wrist"
+    table = pq.read_table(path)
+    cells = table[camera].to_pylist()
+    cells[8] = {"bytes": data, "path": "frame-000001.png"}
+    at = table.schema.get_field_index(camera)
+    table = table.set_column(at, table.schema.field(at), pa.array(cells, table.schema.field(at).type))
+    pq.write_table(table, path, row_group_size=1)
+    with pytest.raises(ValueError, match=f'{told}.*: camera "{camera}", episode 1, frame 1'):
+        convert(opened(root), tmp_path / "out")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["day"]
+
+
 def test_what_it_is_not_for(recorded: Record, source: Any, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="image datasets only"):
+    with pytest.raises(ValueError, match="videos already"):
         convert(opened(recorded(**RECORDING)), tmp_path / "out")
-    with pytest.raises(ValueError, match="No image keys"):
+    with pytest.raises(ValueError, match="no pictures"):
         convert(opened(recorded(**RECORDING | {"cameras": ()})), tmp_path / "out")
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken/mine").write_text("mine")

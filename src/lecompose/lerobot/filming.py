@@ -13,9 +13,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -59,7 +59,7 @@ def convert_image_to_video_dataset(
     Errors: ValueError for a dataset without such pictures, or with videos, and for episodes that are not
     there; FileExistsError; what LeRobot's encoder raises, with a note on the episode.
     """
-    cameras = _cameras(dataset)
+    cameras, episodes = _cameras(dataset), _episodes(dataset, episode_indices)
     repo_id = f"{dataset.repo_id}_video" if repo_id is None else repo_id
     out = peer.folder_of(output_dir, repo_id)
     usual = _defaults()
@@ -67,16 +67,16 @@ def convert_image_to_video_dataset(
     film = _Film(
         root=Path(dataset.root),
         encoders={name: depth if name in dataset.meta.depth_keys else rgb for name in cameras},
-        episodes=_episodes(dataset, episode_indices),
+        episodes=episodes,
         workers=num_workers,
     )
     given, to = named(film.root), single(destination(out))
     request = Request(
         given,
         to,
-        _in_order(film.episodes, to),
+        _in_order(episodes, to),
         Settings(**peer.limits(dataset.meta)),
-        _command(dataset, out, episode_indices, rgb, depth),
+        _command(dataset, out, episodes, rgb, depth),
         stand_in=film.made,
     )
     with peer.as_lerobot_raises():
@@ -89,12 +89,10 @@ def _cameras(dataset: LeRobotDataset) -> list[str]:
     from lerobot.utils.constants import OBS_IMAGE
 
     if dataset.meta.video_keys:
-        raise ValueError(
-            f"This operation is for image datasets only. Video dataset provided: {dataset.repo_id}"
-        )
+        raise ValueError(f"{dataset.repo_id} has videos already: {', '.join(dataset.meta.video_keys)}")
     cameras = [name for name in dataset.meta.image_keys if name.startswith(OBS_IMAGE)]
     if not cameras:
-        raise ValueError(f"No image keys found in dataset {dataset.repo_id}")
+        raise ValueError(f"{dataset.repo_id} has no pictures called {OBS_IMAGE}…")
     return cameras
 
 
@@ -104,7 +102,7 @@ def _episodes(dataset: LeRobotDataset, asked: Iterable[int] | None) -> list[int]
         return list(range(dataset.meta.total_episodes)) if some is None else sorted(set(some))
     episodes = list(dict.fromkeys(map(int, asked)))
     if not episodes:
-        raise ValueError("No episodes to convert")
+        raise ValueError("no episode was asked for")
     return episodes
 
 
@@ -126,25 +124,25 @@ def _in_order(episodes: list[int], to: Destinations) -> Fill:
 def _command(
     dataset: LeRobotDataset,
     out: Path,
-    episodes: Iterable[int] | None,
+    episodes: list[int],
     rgb: RGBEncoderConfig,
     depth: DepthEncoderConfig,
 ) -> str:
     """The request as a shell line; of the output only its name is told, as always."""
-    said = {
+    said: dict[str, Any] = {
         "repo_id": dataset.repo_id,
-        "root": dataset.root,
+        "root": str(dataset.root),
         "new_root": destination(out).name,
         "operation.type": "convert_image_to_video",
-        "operation.episode_indices": None if episodes is None else list(episodes),
     }
+    if episodes != list(range(dataset.meta.total_episodes)):
+        said["operation.episode_indices"] = episodes
     for name, encoder, usual in zip(("rgb", "depth"), (rgb, depth), _defaults(), strict=True):
         for setting, value in dataclasses.asdict(encoder).items():
             if value != getattr(usual, setting, None):
                 said[f"operation.{name}_encoder.{setting}"] = value
-    told = {k: v if isinstance(v, str | Path) else json.dumps(v) for k, v in said.items() if v is not None}
-    options = (word for key, value in told.items() for word in (f"--{key}", str(value)))
-    return shlex.join(["python", "-m", "lecompose.lerobot", *options])
+    words = ((f"--{key}", v if isinstance(v, str) else json.dumps(v)) for key, v in said.items())
+    return shlex.join(["python", "-m", "lecompose.lerobot", *chain.from_iterable(words)])
 
 
 # The stand-in -----------------------------------------------------------------------------------
@@ -184,12 +182,41 @@ class _Film:
             running: set[Future[None]] = set()
             for camera, encoder in self.encoders.items():
                 reader = frames.read(clips, ["src_episode", camera], batch_rows=_BATCH_ROWS)
-                for episode, held in _written(reader, camera, encoder, pictures):
+                for episode, held in self._written(reader, camera, pictures):
                     clip = folder / _clip(camera, clips[episode])
                     note = f'camera "{camera}", episode {episode}. ({self.root})'
                     running.add(pool.submit(_encode_episode, held, clip, fps, encoder, note))
                     running = _finished(running, most=self.workers - 1)
             _finished(running, most=0)
+
+    def _written(self, reader: pa.RecordBatchReader, camera: str, folder: Path) -> Iterator[tuple[int, Path]]:
+        """Each episode, and a folder that holds its pictures as the files that the encoder looks for.
+
+        Errors: SourceBroken for what is no picture, or of another size than those before it.
+        """
+        pattern, first = _pattern(self.encoders[camera]), None
+        rows = (row for batch in reader for row in batch.to_pylist())
+        for episode, frames in groupby(rows, key=lambda row: int(row["src_episode"])):
+            held = folder / camera / str(episode)
+            held.mkdir(parents=True)
+            for number, row in enumerate(frames):
+                data: bytes = (row[camera] or {}).get("bytes") or b""
+                where = f'camera "{camera}", episode {episode}, frame {number}. ({self.root})'
+                size = _size(data, where)
+                first = first or size
+                if size != first:
+                    raise SourceBroken(f"a picture of {size}, those before are of {first}: {where}")
+                (held / pattern.format(frame_index=number)).write_bytes(data)
+            yield episode, held
+
+
+def _pattern(encoder: RGBEncoderConfig | DepthEncoderConfig) -> str:
+    """How the encoder wants pictures to be called."""
+    from lerobot.configs import video
+    from lerobot.datasets.utils import DEPTH_FILE_PATTERN, IMAGE_FILE_PATTERN
+
+    is_depth = isinstance(encoder, video.DepthEncoderConfig)
+    return str(DEPTH_FILE_PATTERN if is_depth else IMAGE_FILE_PATTERN)
 
 
 def _finished(running: set[Future[None]], *, most: int) -> set[Future[None]]:
@@ -207,45 +234,15 @@ def _clip(camera: str, number: int) -> str:
     )
 
 
-def _written(
-    reader: pa.RecordBatchReader, camera: str, encoder: RGBEncoderConfig | DepthEncoderConfig, folder: Path
-) -> Iterator[tuple[int, Path]]:
-    """Each episode, and a folder that holds its pictures as the files that the encoder looks for.
-
-    Errors: SourceBroken for what is no picture, or of another size than those before it.
-    """
-    from lerobot.configs import video
-    from lerobot.datasets.utils import DEPTH_FILE_PATTERN, IMAGE_FILE_PATTERN
-
-    is_depth = isinstance(encoder, video.DepthEncoderConfig)
-    pattern = DEPTH_FILE_PATTERN if is_depth else IMAGE_FILE_PATTERN
-    first: tuple[int, int] | None = None
-    rows = (row for batch in reader for row in batch.to_pylist())
-    for episode, frames in groupby(rows, key=lambda row: int(row["src_episode"])):
-        held = folder / camera / str(episode)
-        held.mkdir(parents=True)
-        for number, row in enumerate(frames):
-            data = (row[camera] or {}).get("bytes")
-            where = f'camera "{camera}", episode {episode}, frame {number}'
-            size = _size(data, where)
-            first = first or size
-            if size != first:
-                raise SourceBroken(f"{where}: a picture of {size} pixels, others have {first}")
-            (held / pattern.format(frame_index=number)).write_bytes(data)
-        yield episode, held
-
-
-def _size(data: bytes | None, where: str) -> tuple[int, int]:
+def _size(data: bytes, where: str) -> tuple[int, int]:
     """(width, height) of a picture file, by its head."""
     from PIL import Image
 
-    if data is None:
-        raise SourceBroken(f"{where}: there is no picture")
     try:
         with Image.open(io.BytesIO(data)) as picture:
             width, height = picture.size
     except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise SourceBroken(f"{where}: the picture cannot be read: {error}") from error
+        raise SourceBroken(f"there is no picture that can be read: {where}") from error
     return width, height
 
 
