@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 from lecompose import plan
 from lecompose.added import Added, Values, add, given
-from lecompose.catalog import Catalog, open_catalog
+from lecompose.catalog import Catalog, locate, open_catalog
 from lecompose.checks import remarks, requirements
 from lecompose.destination import Destinations, refuse_taken
 from lecompose.engine import Engine
@@ -36,7 +36,8 @@ class Request:
 
     `to` is what is known of the destination before there is a plan. `statistics` are wanted in place of the
     settings' own, and with `retime` every frame is counted at that rate. `declare` keeps columns of damaged
-    sources that info.json does not declare. `values` are those of new features, by name.
+    sources that info.json does not declare. `values` are those of new features, by name. `stand_in` makes,
+    in a scratch folder, the dataset that is read in the place of the one given.
     """
 
     given: Named
@@ -48,6 +49,7 @@ class Request:
     retime: Fraction | None = None
     declare: bool = False
     values: Mapping[str, Values] = field(default_factory=dict)
+    stand_in: Callable[[Path], Path] | None = None
 
 
 def composed(request: Request) -> Report:
@@ -66,8 +68,8 @@ def composed(request: Request) -> Report:
     ):
         scratch = staging.scratch
         mended = _mended(request, scratch)
-        catalog = _catalog(engine, request.given, mended)
-        roots = [m.source.root for m in mended] or [s.root for s in catalog.sources]
+        catalog = _catalog(engine, request, mended, scratch)
+        roots = [locate(path) for path in request.given.paths]
         refuse_taken(to, overwrite=overwrite, roots=roots)
         off_grid = frozenset(s.name for s, m in zip(catalog.sources, mended, strict=False) if m.off_grid)
         added = _added(catalog, request, scratch, off_grid)
@@ -159,10 +161,11 @@ def _mended(request: Request, scratch: Path) -> tuple[Mended, ...]:
     )
 
 
-def _catalog(engine: Engine, given: Named, mended: Sequence[Mended]) -> Catalog:
-    if not mended:
-        return open_catalog(engine, given.paths, names=given.names)
-    return open_catalog(engine, [m.root for m in mended], names=given.names, given=given.paths)
+def _catalog(engine: Engine, request: Request, mended: Sequence[Mended], scratch: Path) -> Catalog:
+    given, made = request.given, [m.root for m in mended]
+    if request.stand_in is not None:
+        made = [request.stand_in(scratch)]
+    return open_catalog(engine, made or given.paths, names=given.names, given=given.paths)
 
 
 def _undeclared(catalog: Catalog, mended: Sequence[Mended]) -> tuple[str, ...]:

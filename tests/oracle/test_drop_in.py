@@ -27,6 +27,7 @@ HOMES = {
     **dict.fromkeys(
         (
             *("merge_datasets", "split_dataset", "delete_episodes", "modify_tasks", "recompute_stats"),
+            "convert_image_to_video_dataset",
             *("modify_features", "add_features", "remove_feature"),
         ),
         TOOLS,

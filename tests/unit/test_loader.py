@@ -73,10 +73,7 @@ def test_every_value_of_any_file(
 def written(path: str, values: list[bytes | None], how: dict[str, Any], *, nested: bool) -> None:
     held: Any = [None if v is None else {"bytes": v, "path": "p"} for v in values] if nested else values
     table = pa.table({"x": pa.array(held, PICTURE if nested else pa.binary())})
-    rows = how["row_group_size"]
-    pq.write_table(
-        table, path, row_group_size=rows, **{k: v for k, v in how.items() if k != "row_group_size"}
-    )
+    pq.write_table(table, path, **how)
 
 
 def test_encodings_that_are_not_known_are_left_to_pyarrow(tmp_path: Path) -> None:

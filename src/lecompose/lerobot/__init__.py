@@ -11,6 +11,7 @@ Source: LeRobot 0.6.1.
 """
 
 from lecompose.lerobot.features import add_features, modify_features, remove_feature
+from lecompose.lerobot.filming import convert_image_to_video_dataset
 from lecompose.lerobot.installing import install, uninstall
 from lecompose.lerobot.relabelling import modify_tasks, recompute_stats
 from lecompose.lerobot.sets import (
@@ -25,6 +26,7 @@ __all__ = [
     "add_features",
     "aggregate_datasets",
     "convert_dataset",
+    "convert_image_to_video_dataset",
     "delete_episodes",
     "install",
     "merge_datasets",

@@ -16,6 +16,7 @@ _HOMES = {
     "remove_feature": "lerobot.datasets.dataset_tools",
     "modify_tasks": "lerobot.datasets.dataset_tools",
     "recompute_stats": "lerobot.datasets.dataset_tools",
+    "convert_image_to_video_dataset": "lerobot.datasets.dataset_tools",
     "convert_dataset": "lerobot.scripts.convert_dataset_v21_to_v30",
 }
 _replaced: list[tuple[ModuleType, str, Any]] = []

@@ -1,18 +1,26 @@
 """What is needed of LeRobot itself, imported at the first call."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from lecompose.errors import ComposeError, OutputExists, SourceNotFound
+from lecompose.report import Report
 
 if TYPE_CHECKING:
+    from lerobot.configs.video import DepthEncoderConfig as DepthEncoderConfig
+    from lerobot.configs.video import RGBEncoderConfig as RGBEncoderConfig
     from lerobot.datasets.dataset_metadata import LeRobotDatasetMetadata as LeRobotDatasetMetadata
     from lerobot.datasets.lerobot_dataset import LeRobotDataset as LeRobotDataset
 else:
     LeRobotDataset: TypeAlias = Any
     LeRobotDatasetMetadata: TypeAlias = Any
+    RGBEncoderConfig: TypeAlias = Any
+    DepthEncoderConfig: TypeAlias = Any
+
+_log = logging.getLogger(__name__)
 
 # The keys of info.json that say how files are cut, and our options for them.
 _LIMITS = {
@@ -34,10 +42,12 @@ def folder_of(output_dir: str | Path | None, repo_id: str) -> Path:
     return home() / repo_id if output_dir is None else Path(output_dir)
 
 
-def opened(repo_id: str, root: Path, like: LeRobotDataset) -> LeRobotDataset:
+def opened(repo_id: str, root: Path, like: LeRobotDataset | None = None) -> LeRobotDataset:
     """The dataset in `root`, to be read as `like` is."""
     from lerobot.datasets.lerobot_dataset import LeRobotDataset
 
+    if like is None:
+        return LeRobotDataset(repo_id=repo_id, root=root)
     return LeRobotDataset(
         repo_id=repo_id,
         root=root,
@@ -70,6 +80,12 @@ def limits(*metas: LeRobotDatasetMetadata) -> dict[str, Any]:
         if len(values) == 1 and None not in values:
             found[option] = values.pop()
     return found
+
+
+def tell(report: Report) -> None:
+    """Log what a run has noted."""
+    for note in report.notes:
+        _log.warning("%s", note)
 
 
 @contextmanager

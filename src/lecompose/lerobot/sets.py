@@ -11,7 +11,6 @@ from lecompose.destination import is_dataset
 from lecompose.lerobot import peer
 from lecompose.lerobot.peer import LeRobotDataset
 from lecompose.plan.shares import apportioned
-from lecompose.report import Report
 
 _log = logging.getLogger(__name__)
 
@@ -69,7 +68,7 @@ def merge_datasets(
 
 def _merge(sources: Sequence[Any], out: Path, options: dict[str, Any]) -> None:
     with peer.as_lerobot_raises():
-        _tell(sdk.merge(sources, out=out, **options))
+        peer.tell(sdk.merge(sources, out=out, **options))
 
 
 def delete_episodes(
@@ -90,7 +89,7 @@ def delete_episodes(
     repo_id = f"{dataset.repo_id}_modified" if repo_id is None else repo_id
     out = peer.folder_of(output_dir, repo_id)
     with peer.as_lerobot_raises():
-        _tell(sdk.delete(dataset.root, out=out, episodes=episode_indices, **peer.limits(dataset.meta)))
+        peer.tell(sdk.delete(dataset.root, out=out, episodes=episode_indices, **peer.limits(dataset.meta)))
     return peer.opened(repo_id, out, dataset)
 
 
@@ -118,7 +117,7 @@ def split_dataset(
     folder, names = _folders_of(dataset, chosen, output_dir)
     into = {names[split]: episodes for split, episodes in chosen.items()}
     with peer.as_lerobot_raises():
-        _tell(sdk.split(dataset.root, out=folder, into=into, **peer.limits(dataset.meta)))
+        peer.tell(sdk.split(dataset.root, out=folder, into=into, **peer.limits(dataset.meta)))
     return {
         split: peer.opened(f"{dataset.repo_id}_{split}", folder / names[split], dataset) for split in chosen
     }
@@ -157,11 +156,6 @@ def _refuse_unknown(dataset: LeRobotDataset, episodes: Any) -> None:
         raise ValueError(f"Invalid episode indices: {unknown}")
 
 
-def _tell(report: Report) -> None:
-    for note in report.notes:
-        _log.warning("%s", note)
-
-
 # v2.1 → v3.0 --------------------------------------------------------------------------------------
 
 
@@ -195,7 +189,7 @@ def convert_dataset(
     data_mb = data_file_size_in_mb or DEFAULT_DATA_FILE_SIZE_IN_MB
     video_mb = video_file_size_in_mb or DEFAULT_VIDEO_FILE_SIZE_IN_MB
     with peer.as_lerobot_raises():
-        _tell(sdk.merge(place, out=new, overwrite=True, data_mb=data_mb, video_mb=video_mb))
+        peer.tell(sdk.merge(place, out=new, overwrite=True, data_mb=data_mb, video_mb=video_mb))
     place.rename(old)
     new.rename(place)
     if push_to_hub:
