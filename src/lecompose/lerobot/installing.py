@@ -22,27 +22,39 @@ _HOMES = {
 _replaced: list[tuple[ModuleType, str, Any]] = []
 
 
-def install() -> None:
+def install(*, reader: bool = False) -> None:
     """From here on LeRobot's functions are ours, wherever LeRobot itself has them by name.
 
-    A script that imported one of them before keeps LeRobot's: call this first.
+    With `reader` every LeRobotDataset that is opened reads as `to_torch` does, and copies no data under
+    $HF_HOME; those that are open keep LeRobot's. A script that imported a function before keeps LeRobot's:
+    call this first.
     """
-    if _replaced:
-        return
     ours = import_module("lecompose.lerobot")
     for name, home in _HOMES.items():
-        own = getattr(import_module(home), name)
-        for module in _modules():
-            if getattr(module, name, None) is own:
-                _replaced.append((module, name, own))
-                setattr(module, name, getattr(ours, name))
+        _put(home, name, getattr(ours, name))
+    # LeRobot's own split is all that calls it, and scripts of some users.
+    fractions = import_module("lecompose.lerobot.sets").episodes_by_fraction
+    _put("lerobot.datasets.dataset_tools", "_fractions_to_episode_indices", fractions)
+    if reader:
+        own = import_module("lecompose.lerobot.reading").Reader
+        _put("lerobot.datasets.dataset_reader", "DatasetReader", own)
 
 
 def uninstall() -> None:
-    """LeRobot's functions are its own again."""
+    """LeRobot's functions, and its reader, are its own again."""
     while _replaced:
         module, name, own = _replaced.pop()
         setattr(module, name, own)
+
+
+def _put(home: str, name: str, ours: Any) -> None:
+    own = getattr(import_module(home), name)
+    if own is ours:
+        return
+    for module in _modules():
+        if getattr(module, name, None) is own:
+            _replaced.append((module, name, own))
+            setattr(module, name, ours)
 
 
 def _modules() -> list[ModuleType]:

@@ -105,7 +105,7 @@ def split_dataset(
     """
     if not splits:
         raise ValueError("No splits provided")
-    chosen = _by_fraction(dataset.meta.total_episodes, splits)
+    chosen = _chosen(dataset.meta.total_episodes, splits)
     taken: set[int] = set()
     for name, episodes in chosen.items():
         if not episodes:
@@ -123,15 +123,22 @@ def split_dataset(
     }
 
 
-def _by_fraction(total: int, splits: dict[str, Any]) -> dict[str, list[int]]:
-    """The episodes of each split, the first ones to the first; a split that gets none is left out."""
-    if not all(isinstance(share, float) for share in splits.values()):
-        return {name: list(episodes) for name, episodes in splits.items()}
+def _chosen(total: int, splits: dict[str, Any]) -> dict[str, list[int]]:
+    if all(isinstance(share, float) for share in splits.values()):
+        return episodes_by_fraction(total, splits)
+    return {name: list(episodes) for name, episodes in splits.items()}
+
+
+def episodes_by_fraction(total_episodes: int, splits: dict[str, float]) -> dict[str, list[int]]:
+    """The episodes of each split, the first ones to the first; a split that gets none is left out.
+
+    Errors: ValueError for fractions that sum to over 1.
+    """
     shares = [Fraction(str(share)) for share in splits.values()]
     if sum(shares) > 1:
         raise ValueError("Split fractions must sum to <= 1.0")
     chosen, start = {}, 0
-    for name, count in zip(splits, apportioned(total, shares), strict=True):
+    for name, count in zip(splits, apportioned(total_episodes, shares), strict=True):
         if count:
             chosen[name] = list(range(start, start + count))
         else:

@@ -113,6 +113,11 @@ class Asked:
         clips = self.clips[camera]
         return Path(clips.files.of(episode.position)), float(clips.start[episode.position])
 
+    @property
+    def has_videos(self) -> bool:
+        """Whether the video files of all episodes are there."""
+        return all(Path(path).is_file() for clips in self.clips.values() for path in clips.files.paths)
+
     def task(self, episode: Episode, number: Any) -> str:
         """The task of a frame by its number. Errors: SourceBroken for one without a text."""
         texts = self.tasks[episode.source]

@@ -93,14 +93,21 @@ class TorchDataset(Dataset):  # type: ignore[misc]  # PyTorch is not there when 
         """The numbers of the episodes, in their order here; with their source where there are several."""
         return self._asked.numbers
 
-    def __getitem__(self, number: Any) -> Item:
-        """The frame at a position.
+    @property
+    def has_videos(self) -> bool:
+        """Whether the video files of all episodes are there."""
+        return self._asked.has_videos
+
+    def __getitem__(self, number: Any) -> Any:
+        """The frame at a position; a list of them for a slice.
 
         Shape: numbers as declared, `(1,)` as a scalar; pictures (channels, height, width). With a delta for
         its key one more in front, of as many values, and a key NAME_is_pad that is true of those that lie
         outside of the episode; a single delta of a video has none, as in LeRobot. `task` is a string.
         Errors: IndexError; SourceBroken, MediaError with the file and episode.
         """
+        if isinstance(number, slice):
+            return [self[n] for n in range(*number.indices(len(self)))]
         episode, frame = self._asked.at(_position(index(number), len(self)))
         row = self._rows.mine().at(episode, frame)
         item = {key: cell(feature, row.cell(key)) for key, feature in self._asked.columns.items()}
