@@ -14,6 +14,7 @@ pytestmark = pytest.mark.oracle
 
 OTHER = {**RECORDING, "seed": 9, "frames": (4, 6)}
 STEPS, BATCH, CHUNK = 24, 4, 4
+TIMES = {"action": [step / 30 for step in range(CHUNK)]}
 NUMBERING = {"index", "episode_index", "task_index"}  # those of the merged dataset are its own
 
 
@@ -27,6 +28,9 @@ def test_act_learns_the_same(recorded: Callable[..., Path], tmp_path: Path) -> N
         assert one.keys() == other.keys() > NUMBERING
         assert all(same(one[name], other[name]) for name in one.keys() - NUMBERING)
     losses = learned(merged, merged.meta)
+    with lecompose.open(sources) as opened:
+        lies = opened.to_torch(delta_timestamps=TIMES)
+    assert losses == learned(lies, merged.meta)
     assert np.allclose(losses, learned(apart, merged.meta), rtol=1e-6)
     assert np.mean(losses[-4:]) < np.mean(losses[:4])
 
@@ -34,8 +38,7 @@ def test_act_learns_the_same(recorded: Callable[..., Path], tmp_path: Path) -> N
 def loaded(root: Path) -> Any:
     from lerobot.datasets.lerobot_dataset import LeRobotDataset
 
-    times = {"action": [step / 30 for step in range(CHUNK)]}
-    return LeRobotDataset("lecompose/test", root=root, delta_timestamps=times)
+    return LeRobotDataset("lecompose/test", root=root, delta_timestamps=TIMES)
 
 
 def batches(dataset: Any) -> Iterator[dict[str, Any]]:

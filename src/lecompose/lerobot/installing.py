@@ -36,8 +36,11 @@ def install(*, reader: bool = False) -> None:
     fractions = import_module("lecompose.lerobot.sets").episodes_by_fraction
     _put("lerobot.datasets.dataset_tools", "_fractions_to_episode_indices", fractions)
     if reader:
-        own = import_module("lecompose.lerobot.reading").Reader
-        _put("lerobot.datasets.dataset_reader", "DatasetReader", own)
+        _put(
+            "lerobot.datasets.dataset_reader",
+            "DatasetReader",
+            import_module("lecompose.lerobot.reading").Reader,
+        )
 
 
 def uninstall() -> None:
@@ -51,8 +54,10 @@ def _put(home: str, name: str, ours: Any) -> None:
     own = getattr(import_module(home), name)
     if own is ours:
         return
+    # A class stays where it is defined: pickle looks for those of objects that are there already.
+    stays = home if isinstance(own, type) else None
     for module in _modules():
-        if getattr(module, name, None) is own:
+        if getattr(module, name, None) is own and module.__name__ != stays:
             _replaced.append((module, name, own))
             setattr(module, name, ours)
 
