@@ -14,10 +14,10 @@ ORACLE := .venv-oracle
 PIP := -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test thorough check fix docs bench fuzz oracle torture clean
+.PHONY: help demo test thorough check fix docs bench bench-loader fuzz oracle torture clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.installed ## record toy datasets, compose them and show the result
 	@$(BIN)/python examples/demo.py
@@ -46,6 +46,9 @@ docs: $(VENV)/.developing ## write docs/cli.md from --help, docs/checks.md from 
 bench: $(VENV)/.benching ## measure, and write the results as JSON
 	$(BIN)/python benchmarks/bench_merge.py
 	$(BIN)/python benchmarks/bench_memory.py
+
+bench-loader: $(ORACLE)/.ready ## measure reading for training, beside LeRobot (Python 3.12, about 6 GB)
+	$(ORACLE)/bin/python tests/oracle/env.py benchmarks/bench_loader.py
 
 fuzz: $(VENV)/.fuzzing ## spoil files for SECONDS (60) each, and read them; ends at the first find
 	$(BIN)/python tests/fuzz/run.py video $(SECONDS)

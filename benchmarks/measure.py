@@ -112,10 +112,10 @@ def _filesystem(path: Path) -> str:
     return max(reversed(holding), key=lambda at: len(at[0]))[1]
 
 
-def versions() -> dict[str, str | None]:
-    """Python's version and those of the tools; null for what is not there."""
+def versions(*more: str) -> dict[str, str | None]:
+    """Python's version and those of the tools, and of more packages; null for what is not there."""
     found: dict[str, str | None] = {"python": platform.python_version()}
-    for package in PACKAGES:
+    for package in (*PACKAGES, *more):
         try:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:

@@ -136,7 +136,7 @@ def assert_read(operation: Operation, place: Place, result: Any) -> None:
     assert operation.reads is not None
     roots = {EQUAL: [place.whole], SAME: [place.given]}.get(place.broken.merge, [place.whole, place.given])
     failed = []
-    for root in roots:
+    for root in [place.given] if operation.of_files else roots:
         try:
             operation.reads(result, root)
             return

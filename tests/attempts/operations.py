@@ -27,7 +27,8 @@ class Operation:
     episodes of the sound dataset that follow. An operation that `saves` takes what can be saved, one that
     `spares` cameras does not look at videos. In place it writes where the dataset is, and where it
     `replaces`, over an older one. `pictures` are the same ones, but for those that are encoded anew.
-    `reads` judges what an operation gives that writes nothing.
+    `reads` judges what an operation gives that writes nothing; one `of_files` also shows rows in them that no
+    episode list names.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Operation:
     replaces: bool = False
     pictures: bool = True
     reads: Callable[[Any, Path], None] | None = None
+    of_files: bool = False
 
 
 # Which episodes ---------------------------------------------------------------------------------
@@ -270,6 +272,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "query",
         lambda p: lecompose.query(p.root, f'select "{STATE}" from frames order by src_episode, frame_index'),
         reads=_rows_of_files,
+        of_files=True,
         spares=True,
     ),
     Operation("frames", _frames, reads=_same_rows, spares=True),
