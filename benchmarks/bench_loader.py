@@ -3,9 +3,9 @@
     make bench-loader                                    default sizes, some minutes
     python benchmarks/bench_loader.py --full             3 million frames, 6 GB of pictures; 20 GB of disk
 
-Needs an environment with lecompose and LeRobot (that of `make oracle`). Each measurement is a process of its own,
-with an empty $HF_HOME at first; LeRobot is opened a second time too, for then its copy is there already. Writes
-benchmarks/results/loader.json (loader-full.json), and the same as a Markdown table.
+Needs an environment with lecompose and LeRobot (that of `make oracle`). Each measurement is a process of its
+own, with an empty $HF_HOME at first; LeRobot is opened a second time too, for then its copy is there already.
+Writes benchmarks/results/loader.json (loader-full.json), and the same as a Markdown table.
 """
 
 import argparse
