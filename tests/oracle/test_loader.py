@@ -336,6 +336,7 @@ def test_what_is_not_there_is_said_at_once(recorded: Callable[..., Path]) -> Non
         ({"features": ["acton"]}, RequestError, 'no feature "acton".*action'),
         ({"delta_timestamps": {"acton": [0.0]}}, RequestError, 'no feature "acton".*action'),
         ({"delta_timestamps": {"action": [0.01]}}, RequestError, "0.01 s lies between two frames at 30 fps"),
+        ({"delta_timestamps": {"action": []}}, RequestError, '"action": there is none'),
         ({"video_backend": "vlc"}, RequestError, "torchcodec, pyav"),
         ({"depth_output_unit": "ft"}, RequestError, "mm, m"),
         ({"cache": "much"}, RequestError, "cache"),

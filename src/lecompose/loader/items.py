@@ -129,7 +129,7 @@ class TorchDataset(Dataset):  # type: ignore[misc]  # PyTorch is not there when 
             outside = [not 0 <= frame + step < episode.length for step in steps]
             found[f"{key}_is_pad"] = torch.tensor(outside, dtype=torch.bool)
             if key in self._asked.columns:
-                cells = [rows.at(episode, n).cell(key) for n in self._window(episode, frame, key)]
+                cells = rows.cells(episode, self._window(episode, frame, key), key)
                 found[key] = stacked(self._asked.columns[key], cells)
         return found
 
@@ -147,8 +147,7 @@ class TorchDataset(Dataset):  # type: ignore[misc]  # PyTorch is not there when 
         has_deltas = key in self._steps[episode.source]
         frames = self._window(episode, frame, key) if has_deltas else [frame]
         path, start = self._asked.clip(episode, key)
-        rows = self._rows.mine()
-        times = [start + float(rows.at(episode, n).cell("timestamp")) for n in frames]
+        times = [start + float(time) for time in self._rows.mine().cells(episode, frames, "timestamp")]
         pictures = self._decoder.mine().pictures(path, times, depth=feature.is_depth)
         if feature.is_depth:
             pictures = lengths(feature, pictures, self._look.depth_output_unit)
@@ -183,6 +182,8 @@ def _steps(asked: Asked, deltas: Deltas, tolerance_s: float) -> list[dict[str, l
     for key in deltas:
         if key not in keys:
             raise RequestError(f'delta_timestamps: there is no feature "{key}"{near(key, keys)}')
+        if not len(deltas[key]):
+            raise RequestError(f'delta_timestamps of "{key}": there is none. Try: [0.0]')
     for rate in asked.fps:
         between = [(key, s) for key, times in deltas.items() for s in times if _off(s, rate) > tolerance_s]
         if between:

@@ -60,14 +60,31 @@ class Rows:
         number = episode.row_from + frame
         with _reading(episode.file):
             file = self._files[episode.file]
-            row = Row(self, file, number, self._parts[file.place(number, self._numbers, self._most_bytes)])
-        said = tuple(int(row.cell(name)) for name in PROOF)
-        if said != (episode.number, frame):
+            part = self._parts[file.place(number, self._numbers, self._most_bytes)]
+        self._prove(episode, np.array([frame]), part, np.array([number - part.start]))
+        return Row(self, file, number, part)
+
+    def cells(self, episode: Episode, frames: Sequence[int], name: str) -> Sequence[Any] | np.ndarray:
+        """The values of a column at frames; numbers as one array where they are held together."""
+        row = self.at(episode, frames[0])
+        column = row.part.columns.get(name)
+        places = np.asarray(frames) + (episode.row_from - row.part.start)
+        if isinstance(column, np.ndarray) and places.min() >= 0 and places.max() < len(column):
+            self._prove(episode, np.asarray(frames), row.part, places)
+            together: np.ndarray = column[places]
+            return together
+        return [self.at(episode, frame).cell(name) for frame in frames]
+
+    def _prove(self, episode: Episode, frames: np.ndarray, part: "_Part", places: np.ndarray) -> None:
+        """Errors: SourceBroken for rows at `places` of a part that are not those of the frames."""
+        numbers, found = (np.asarray(part.columns[name])[places] for name in PROOF)
+        wrong = (numbers != episode.number) | (found != frames)
+        if wrong.any():
+            n = int(np.argmax(wrong))
             raise SourceBroken(
-                f"episode {episode.number}, frame {frame}: its row is of episode {said[0]}, frame {said[1]}."
-                f" Try: lecompose check. ({episode.file})"
+                f"episode {episode.number}, frame {frames[n]}: its row is of episode {numbers[n]},"
+                f" frame {found[n]}. Try: lecompose check. ({episode.file})"
             )
-        return row
 
     def picture(self, file: "_File", row: int, name: str) -> bytes | None:
         """The bytes of a picture file. Errors: SourceBroken."""
@@ -203,6 +220,8 @@ def _reading(path: str) -> Iterator[None]:
     """Errors: SourceBroken with the file that cannot be read."""
     try:
         yield
+    except FileNotFoundError as error:
+        raise SourceBroken(f"a data file is missing. ({path})") from error
     except (pa.ArrowException, OSError, KeyError, ValueError, struct.error) as error:
         told = str(error).partition("\n")[0].rstrip(".")
         raise SourceBroken(f"data cannot be read, damaged pages? {told}. ({path})") from error

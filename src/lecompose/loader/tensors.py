@@ -34,10 +34,10 @@ def cell(feature: Feature, value: Any) -> Any:
     return _tensor(np.asarray(value))
 
 
-def stacked(feature: Feature, values: Sequence[Any]) -> Any:
+def stacked(feature: Feature, values: Sequence[Any] | np.ndarray) -> Any:
     """Values of a column behind each other; a list of what is no tensor."""
-    if all(isinstance(value, np.ndarray | np.generic) for value in values):
-        return _tensor(np.stack(values))
+    if isinstance(values, np.ndarray) or all(isinstance(value, np.ndarray | np.generic) for value in values):
+        return _tensor(np.asarray(values))
     cells = [cell(feature, value) for value in values]
     return torch.stack(cells) if all(isinstance(value, torch.Tensor) for value in cells) else cells
 
