@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from lecompose.media.priority import shared
 from recorder import record
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -30,19 +31,26 @@ settings.register_profile("lecompose", deadline=None, derandomize=True, print_bl
 settings.load_profile("lecompose")
 
 
+@pytest.fixture(autouse=True)
+def as_urgent_as_others() -> Iterator[None]:
+    """SVT-AV1, in a test that encodes by itself, makes the whole worker a real-time process if it can."""
+    with shared():
+        yield
+
+
 @pytest.fixture(scope="session")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Record]:
     """A function with the arguments of `record`; what it gives is shared: read it, never write into it."""
     folder = tmp_path_factory.mktemp("recorded")
-    shared: dict[str, Path] = {}
+    made: dict[str, Path] = {}
 
     def give(**settings: Any) -> Path:
         key = repr(sorted(settings.items()))  # a function's repr holds its address: it equals only itself
-        if key not in shared:
+        if key not in made:
             root = folder / f"{len(list(folder.iterdir())):03d}"  # one that failed keeps its number
-            shared[key] = record(root, **settings)
-            digests[shared[key]] = digest(shared[key])
-        return shared[key]
+            made[key] = record(root, **settings)
+            digests[made[key]] = digest(made[key])
+        return made[key]
 
     digests: dict[Path, str] = {}
     yield give

@@ -3,7 +3,7 @@
 import io
 import os
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -57,10 +57,21 @@ def encode(
         stream.pix_fmt = "yuv420p"
         stream.codec_context.thread_count = 1  # the same bytes on every machine
         stream.width, stream.height = size
-        for picture in pictures:
+        for number, picture in enumerate(pictures):
             out.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            if number == 0:
+                _calm_down()
         out.mux(stream.encode())
     return file.getvalue()
+
+
+def _calm_down() -> None:
+    """SVT-AV1 makes itself and whoever opens it real-time threads where it may: all else would wait."""
+    threads = Path("/proc/self/task")
+    for thread in threads.iterdir() if threads.is_dir() else ():
+        with suppress(OSError):  # one that has ended meanwhile
+            if os.sched_getscheduler(int(thread.name)) == os.SCHED_FIFO:
+                os.sched_setscheduler(int(thread.name), os.SCHED_OTHER, os.sched_param(0))
 
 
 def join(clips: Sequence[bytes], path: Path) -> None:

@@ -3,6 +3,8 @@
 import math
 import resource
 import struct
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -18,6 +20,7 @@ from lecompose import media
 from lecompose.errors import MediaError, OutputUnwritable
 from lecompose.media import Encoded, Encoding, Segment, concat, encoding, piece, probe
 from lecompose.media.fallback import look
+from lecompose.media.priority import shared
 
 RATE = Fraction(FPS)
 AGAIN = ("h264-b", "h264-open", "hevc", "hevc-open", "av1", "vp9", "mpeg4", "mpeg4-b")
@@ -360,3 +363,30 @@ def test_whoever_is_told_of_frames_may_stop_it(tmp_path: Path) -> None:
 def stop(left: Iterator[int]) -> None:
     if next(left, None) is None:
         raise StopAsyncIteration
+
+
+URGENT = """
+import os, sys
+from fractions import Fraction
+from pathlib import Path
+from lecompose import media
+def urgent():
+    return [t for t in os.listdir("/proc/self/task") if os.sched_getscheduler(int(t)) != os.SCHED_OTHER]
+seen = []
+video = media.probe(Path(sys.argv[1]))
+how = media.encoding(video, {}, lossless=False)
+look = lambda: seen.append(len(urgent()))
+segment, scratch = media.Segment(video, 0, 9), Path(sys.argv[2])
+media.encode(segment, how, scratch=scratch, fps=Fraction(sys.argv[3]), on_frame=look)
+print(len(seen) > 9, sum(seen[1:]), len(urgent()))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="no threads to be seen")
+def test_nothing_becomes_a_real_time_thread(tmp_path: Path) -> None:
+    """SVT-AV1 makes itself one where it may: as root."""
+    with shared():
+        path = clip("av1")
+    words = [sys.executable, "-c", URGENT, str(path), str(tmp_path), str(RATE)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["True", "0", "0"], done.stderr

@@ -29,6 +29,7 @@ from lecompose.errors import SourceBroken
 from lecompose.frames import Frames
 from lecompose.lerobot import peer
 from lecompose.lerobot.peer import DepthEncoderConfig, LeRobotDataset, RGBEncoderConfig
+from lecompose.media.priority import shared
 from lecompose.request import Settings, destination, named
 from lecompose.views import open_views
 
@@ -253,7 +254,8 @@ def _encode_episode(
 
     rate = int(fps) if fps.denominator == 1 else fps
     try:
-        encode_video_frames(pictures, clip, rate, encoder)
+        with shared():
+            encode_video_frames(pictures, clip, rate, encoder)
     except Exception as error:
         error.add_note(note)
         raise

@@ -3,6 +3,7 @@
 import math
 import os
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -15,6 +16,7 @@ from lecompose.media.cut import piece
 from lecompose.media.encoding import Encoding, Options
 from lecompose.media.fallback import fresh, opened, translated, writing
 from lecompose.media.faults import broken
+from lecompose.media.priority import shared
 from lecompose.media.track import IDENTITY
 from lecompose.media.video import Video, probe
 
@@ -133,7 +135,8 @@ def _write(work: _Work, out: Path, quality: Options) -> None:
             # Else the encoder would set its key frames where the source has them.
             frame.pict_type = 0
             frame.pts, frame.time_base = number, 1 / work.fps
-            _mux(target, stream, frame)
+            with shared() if number == 0 else nullcontext():  # it opens the encoder
+                _mux(target, stream, frame)
         _mux(target, stream, None)
 
 
