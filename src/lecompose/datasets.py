@@ -139,8 +139,8 @@ class Datasets:
 
         Its arguments are LeRobotDataset's too. Items follow the episodes in the order asked for; `features`
         are those that are read, all by default, and those of every dataset always. Nothing is copied to
-        disk; each process holds at most about `cache` of decoded rows. What comes back needs these
-        datasets no longer, and may go to workers that are forked or spawned.
+        disk; in each process about `cache` of decoded rows is held. What comes back needs these datasets no
+        longer, and may go to workers that are forked or spawned; files that change meanwhile are refused.
         Needs PyTorch, and torchcodec or PyAV for videos: `pip install 'lecompose[torch]'`.
         Errors: UnknownEpisode, RequestError for what is not there; FeatureMismatch; SourceBroken.
         """
@@ -150,7 +150,9 @@ class Datasets:
         except ImportError as error:
             raise RequestError(f"{error}. Try: pip install 'lecompose[torch]'") from error
         look = Look(image_transforms, tolerance_s, video_backend, return_uint8, depth_output_unit)
-        most_bytes = in_bytes("cache", cache, least=10**6)
+        most_bytes = in_bytes("cache", str(cache), least=10**6)
+        if isinstance(features, str):
+            raise RequestError(f'features is "{features}"; a list is needed. Try: ["{features}"]')
         chosen = asked(self._catalog, self._frames, episodes, features)
         return TorchDataset(chosen, delta_timestamps, look, most_bytes)
 

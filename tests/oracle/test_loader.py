@@ -239,10 +239,19 @@ def test_several_datasets_at_once(recorded: Callable[..., Path]) -> None:
     names = [root.name for root in roots]
     dataset = ours(roots)
     assert dataset.episodes == [*((names[0], n) for n in range(4)), (names[1], 0), (names[1], 1)]
-    assert_same(dataset, theirs(roots[0]), [(n, n) for n in range(27)])
-    assert_same(dataset, theirs(roots[1]), [(27 + n, n) for n in range(10)])
     some = ours(roots, episodes=[(names[1], 1), (names[0], 2)])
-    assert_same(some, theirs(roots[1]), [(n, 4 + n) for n in range(6)])
+    spans = {key: held.tolist() for key, held in some.episode_data_index.items()}
+    assert spans == {"from": [0, 6], "to": [6, 18]}
+    for found, first, source, start, count in (
+        (dataset, 0, 0, 0, 27),
+        (dataset, 27, 1, 0, 10),
+        (some, 0, 1, 4, 6),
+    ):
+        lerobots = theirs(roots[source])
+        for n in range(count):
+            item = dict(found[first + n])
+            assert int(item.pop("dataset_index")) == source
+            assert_same([item], lerobots, [(0, start + n)])
 
 
 # How it is used ---------------------------------------------------------------------------------
@@ -334,9 +343,13 @@ def test_what_is_not_there_is_said_at_once(recorded: Callable[..., Path]) -> Non
     for settings, error, told in (
         ({"episodes": [1, 9]}, UnknownEpisode, "no episode 9"),
         ({"features": ["acton"]}, RequestError, 'no feature "acton".*action'),
+        ({"features": "action"}, RequestError, r'Try: \["action"\]'),
         ({"delta_timestamps": {"acton": [0.0]}}, RequestError, 'no feature "acton".*action'),
+        ({"delta_timestamps": {"action": [float("nan")]}}, RequestError, '"action": seconds are needed'),
+        ({"tolerance_s": 0}, RequestError, "above 0"),
+        ({"image_transforms": 3}, RequestError, "a function"),
         ({"delta_timestamps": {"action": [0.01]}}, RequestError, "0.01 s lies between two frames at 30 fps"),
-        ({"delta_timestamps": {"action": []}}, RequestError, '"action": there is none'),
+        ({"delta_timestamps": {"action": []}}, RequestError, '"action": seconds are needed'),
         ({"video_backend": "vlc"}, RequestError, "torchcodec, pyav"),
         ({"depth_output_unit": "ft"}, RequestError, "mm, m"),
         ({"cache": "much"}, RequestError, "cache"),
@@ -350,20 +363,22 @@ def test_damage_is_said_with_its_place(recorded: Callable[..., Path], tmp_path: 
     video = next((root / "videos/observation.images.wrist").rglob("*.mp4"))
     dataset = ours(root)
     video.write_bytes(video.read_bytes()[:1000])
-    with pytest.raises(MediaError, match=r"file-000\.mp4"):
+    with pytest.raises(SourceBroken, match=r"changed since it was opened.*file-000\.mp4"):
         dataset[3]
-    video.unlink()
-    with pytest.raises(SourceBroken, match=r"missing.*file-000\.mp4"):
+    with pytest.raises(MediaError, match=r"file-000\.mp4"):
         ours(root)[3]
+    video.unlink()
+    with pytest.raises(SourceBroken, match=r"(?s)files are missing.*file-000\.mp4"):
+        ours(root)
 
 
 def test_rows_that_are_others_now(recorded: Callable[..., Path], tmp_path: Path) -> None:
     root = shutil.copytree(recorded(**RECORDING | {"cameras": ()}), tmp_path / "in")
     dataset = ours(root)
-    path = root / "data/chunk-000/file-000.parquet"
-    pq.write_table(pq.read_table(path).take(pa.array(range(26, -1, -1))), path)
-    with pytest.raises(SourceBroken, match=r"episode 0, frame 3: its row is of episode 3"):
+    lecompose.edit_tasks(root, in_place=True, episodes={0: "bow"})
+    with pytest.raises(SourceBroken, match=r"changed since it was opened.*file-000\.parquet"):
         dataset[3]
+    assert ours(root)[3]["task"] == "bow"
 
 
 def test_a_time_without_a_frame(recorded: Callable[..., Path], tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from lecompose.loader.pages import NotPaged, Pages
 from lecompose.loader.process import OfProcess
 from lecompose.loader.recent import Recent
 from lecompose.loader.rows import Episode, Rows
+from lecompose.loader.seen import seen
 
 PICTURE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 CODECS = ("NONE", "SNAPPY", "GZIP", "ZSTD", "BROTLI", "LZ4")
@@ -138,7 +139,7 @@ def sparse(make_dataset: Any) -> tuple[Path, Any]:
 def test_items_follow_the_episodes(sparse: tuple[Path, Any]) -> None:
     root, chosen = sparse
     assert (len(chosen), chosen.frames, chosen.numbers) == (2, 13, [3, 1])
-    rows = Rows(chosen.schema, chosen.shapes, 2**28)
+    rows = Rows(chosen.schema, chosen.shapes, 2**28, chosen.seen)
     stored = pq.read_table(root / "data").to_pylist()
     for item, (number, frame) in enumerate([(3, n) for n in range(6)] + [(1, n) for n in range(7)]):
         episode, found = chosen.at(item)
@@ -155,7 +156,7 @@ def test_items_follow_the_episodes(sparse: tuple[Path, Any]) -> None:
 
 def test_a_row_that_is_another_one(sparse: tuple[Path, Any]) -> None:
     _, chosen = sparse
-    rows = Rows(chosen.schema, chosen.shapes, 2**28)
+    rows = Rows(chosen.schema, chosen.shapes, 2**28, chosen.seen)
     episode, _ = chosen.at(0)
     with pytest.raises(SourceBroken, match="episode 2, frame 0: its row is of episode 3, frame 0"):
         rows.at(Episode(**{**vars(episode), "number": 2}), 0)
@@ -171,7 +172,7 @@ def test_a_large_row_group_is_held_in_parts(tmp_path: Path, monkeypatch: pytest.
     columns = {"episode_index": [4] * count, "frame_index": list(range(count)), "x": np.arange(count) / 7}
     pq.write_table(pa.table(columns), path)
     schema = pa.schema([("episode_index", pa.int64()), ("frame_index", pa.int64()), ("x", pa.float64())])
-    rows = Rows(schema, [(1,)] * 3, 100)
+    rows = Rows(schema, [(1,)] * 3, 100, seen([path]))
     episode = Episode(0, 0, 4, count, path, 0)
     for frame in (499, 0, 250, 251, 7):
         row = rows.at(episode, frame)
@@ -185,9 +186,25 @@ def test_pictures_that_cannot_be_had_alone(tmp_path: Path) -> None:
     table = pa.table({"episode_index": [0, 0, 0], "frame_index": [0, 1, 2], "side": held})
     encoding = {"side.bytes": "DELTA_BYTE_ARRAY"}
     pq.write_table(table, path, use_dictionary=False, column_encoding=encoding)
-    rows = Rows(table.schema, [(1,), (1,), (4, 6, 3)], 2**20)
+    rows = Rows(table.schema, [(1,), (1,), (4, 6, 3)], 2**20, seen([path]))
     found = [rows.at(Episode(0, 0, 0, 3, path, 0), frame).cell("side") for frame in range(3)]
     assert found == [b"one", None, b"two"]
+
+
+def test_files_that_are_others_now(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"one")
+    files = seen([str(path), str(path)])
+    files.refuse_changed(str(path))
+    path.with_suffix(".new").write_bytes(b"two")
+    path.with_suffix(".new").replace(path)
+    with pytest.raises(SourceBroken, match="changed since it was opened"):
+        files.refuse_changed(str(path))
+    path.unlink()
+    with pytest.raises(SourceBroken, match="it is missing"):
+        files.refuse_changed(str(path))
+    with pytest.raises(SourceBroken, match=r"files are missing"):
+        seen([str(path)])
 
 
 # What a process holds ---------------------------------------------------------------------------

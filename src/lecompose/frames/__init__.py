@@ -86,7 +86,7 @@ class Frames:
         if unknown:
             raise RequestError(listed("features that cannot be read:", unknown))
         found = tuple(f for f in first.features if names is None or f.name in set(names))
-        _refuse_differing(self.catalog.sources, found)
+        _refuse_differing(self.catalog.sources, found, option="features=")
         return found
 
     def schema(self, features: Iterable[Feature]) -> pa.Schema:
@@ -157,7 +157,9 @@ def _refuse_unknown(names: Sequence[str], features: Mapping[str, Feature], sourc
         )
 
 
-def _refuse_differing(sources: Sequence[Source], wanted: Sequence[Feature]) -> None:
+def _refuse_differing(
+    sources: Sequence[Source], wanted: Sequence[Feature], *, option: str = "columns="
+) -> None:
     problems = []
     for source in sources[1:]:
         held = {f.name: (f.dtype, f.shape or (1,)) for f in source.features}
@@ -171,7 +173,7 @@ def _refuse_differing(sources: Sequence[Source], wanted: Sequence[Feature]) -> N
                 )
     if problems:
         raise FeatureMismatch(
-            listed("the sources do not share their columns. Try: columns=, or one source:", problems)
+            listed(f"the sources do not share their columns. Try: {option}, or one source:", problems)
         )
 
 

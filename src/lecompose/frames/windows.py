@@ -185,15 +185,20 @@ def _where(source: str, rows: pa.RecordBatch, row: int) -> str:
     return f'source "{source}", episode {rows["episode_index"][row].as_py()}'
 
 
-def _position(place: Place) -> tuple[str, str, int]:
-    """Errors: SourceBroken for an episode whose rows do not stand together, as many as declared."""
+def together(place: Place) -> Place:
+    """The place. Errors: SourceBroken for an episode whose rows are not in one piece, as many as declared."""
     if place.data_file is None or place.row_to - place.row_from != place.length:
         raise SourceBroken(
             f'source "{place.src_dataset}", episode {place.src_episode}: its {place.length} frames do not'
             f" stand together in one data file. Try: lecompose check. ({place.data_file or 'data/'})"
         )
+    return place
+
+
+def _position(place: Place) -> tuple[str, str, int]:
+    """Where the rows of a place are. Errors: as of `together`."""
     # The source too: one that is given twice has every row of its files twice.
-    return place.src_dataset, place.data_file, place.row_from
+    return place.src_dataset, str(together(place).data_file), place.row_from
 
 
 def _in_file(file: str, places: Sequence[Place], columns: list[str]) -> Iterator[pa.RecordBatch]:

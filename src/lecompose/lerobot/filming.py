@@ -14,6 +14,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain, groupby
+from operator import index
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -61,6 +62,8 @@ def convert_image_to_video_dataset(
     there; FileExistsError; what LeRobot's encoder raises, with a note on the episode.
     """
     cameras, episodes = _cameras(dataset), _episodes(dataset, episode_indices)
+    if num_workers < 1:
+        raise ValueError(f"num_workers is {num_workers}; at least 1 is needed")
     repo_id = f"{dataset.repo_id}_video" if repo_id is None else repo_id
     out = peer.folder_of(output_dir, repo_id)
     usual = _defaults()
@@ -101,7 +104,7 @@ def _episodes(dataset: LeRobotDataset, asked: Iterable[int] | None) -> list[int]
     if asked is None:
         some = dataset.episodes
         return list(range(dataset.meta.total_episodes)) if some is None else sorted(set(some))
-    episodes = list(dict.fromkeys(map(int, asked)))
+    episodes = list(dict.fromkeys(map(index, asked)))
     if not episodes:
         raise ValueError("no episode was asked for")
     return episodes

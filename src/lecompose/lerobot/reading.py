@@ -34,6 +34,8 @@ class Reader(DatasetReader):  # type: ignore[misc]  # LeRobot is not there when 
 
     @hf_dataset.setter
     def hf_dataset(self, dataset: Any) -> None:
+        if dataset is not None:
+            self._items = None  # somebody wants other data to be read
         self._theirs = dataset
 
     @property
@@ -77,9 +79,9 @@ class Reader(DatasetReader):  # type: ignore[misc]  # LeRobot is not there when 
                     depth_output_unit=self._depth_output_unit,
                 )
         except ComposeError as error:
-            _log.info("read by LeRobot itself: %s", error)
+            _log.warning("%s is read by LeRobot itself, which copies its data: %s", self.root, error)
             return None
-        if not items.has_videos or not len(items):
+        if not len(items):
             return None
         self._absolute_to_relative_idx = self._positions()
         return items
@@ -119,7 +121,7 @@ class _OnDemand:
         return self._make()
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):  # pickle asks for these
+        if name.startswith("__") or name == "_made":  # pickle asks; it could not be made
             raise AttributeError(name)
         return getattr(self._made, name)
 

@@ -17,8 +17,9 @@ from lecompose.catalog import Catalog
 from lecompose.errors import SourceBroken
 from lecompose.formats import DEFAULT_FEATURES, Feature
 from lecompose.frames import Episodes, Frames
-from lecompose.frames.windows import Place
+from lecompose.frames.windows import Place, together
 from lecompose.loader.rows import Episode
+from lecompose.loader.seen import Seen, seen
 
 Ints = np.ndarray
 
@@ -57,6 +58,7 @@ class Asked:
     files: _Files
     row_from: Ints
     clips: Mapping[str, _Clips]
+    seen: Seen
 
     def __len__(self) -> int:
         return len(self.episodes)
@@ -114,9 +116,9 @@ class Asked:
         return Path(clips.files.of(episode.position)), float(clips.start[episode.position])
 
     @property
-    def has_videos(self) -> bool:
-        """Whether the video files of all episodes are there."""
-        return all(Path(path).is_file() for clips in self.clips.values() for path in clips.files.paths)
+    def spans(self) -> tuple[Ints, Ints]:
+        """The items that each episode begins with, and those before which it ends."""
+        return self._ends - self.lengths, self._ends
 
     def task(self, episode: Episode, number: Any) -> str:
         """The task of a frame by its number. Errors: SourceBroken for one without a text."""
@@ -137,7 +139,9 @@ def asked(catalog: Catalog, frames: Frames, episodes: Episodes | None, names: Se
     the features; SourceBroken for episodes that are not in one piece.
     """
     features = frames.features(names if names is None else [*names, *DEFAULT_FEATURES])
-    places = frames.places(episodes)
+    places = [together(place) for place in frames.places(episodes)]
+    files = _files([str(place.data_file) for place in places])
+    clips = {f.name: _clips(catalog, f.name, places) for f in features if f.is_video}
     position = {source.name: source.position for source in catalog.sources}
     return Asked(
         features=features,
@@ -148,9 +152,10 @@ def asked(catalog: Catalog, frames: Frames, episodes: Episodes | None, names: Se
         sources=np.array([position[place.src_dataset] for place in places], np.int32),
         episodes=np.array([place.src_episode for place in places], np.int64),
         lengths=np.array([place.length for place in places], np.int64),
-        files=_files([place.data_file or "" for place in places]),
-        row_from=np.array([place.row_from or 0 for place in places], np.int64),
-        clips={f.name: _clips(catalog, f.name, places) for f in features if f.is_video},
+        files=files,
+        row_from=np.array([place.row_from for place in places], np.int64),
+        clips=clips,
+        seen=seen(path for held in (files, *(c.files for c in clips.values())) for path in held.paths),
     )
 
 

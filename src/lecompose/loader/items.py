@@ -1,5 +1,6 @@
 """Items as LeRobot's reader gives them, from datasets where they lie."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -46,12 +47,14 @@ class TorchDataset(Dataset):  # type: ignore[misc]  # PyTorch is not there when 
     def __init__(self, asked: Asked, deltas: Deltas | None, look: Look, cache_bytes: int) -> None:
         self._asked = asked
         self._look = look
-        if look.depth_output_unit not in UNITS:
-            raise RequestError(f"depths in {look.depth_output_unit!r}. Try: one of {', '.join(UNITS)}")
+        _refuse_odd(look)
+        if any(feature.dtype == "image" for feature in asked.features):
+            import PIL.Image  # noqa: F401  # that it is missing is said now
         self._steps = _steps(asked, deltas or {}, look.tolerance_s)
-        decoder(look.video_backend, look.tolerance_s)  # whether there is one is said now
-        self._rows = OfProcess(partial(Rows, asked.schema, asked.shapes, cache_bytes))
-        self._decoder: OfProcess[Decoder] = OfProcess(partial(decoder, look.video_backend, look.tolerance_s))
+        decode = partial(decoder, look.video_backend, look.tolerance_s, asked.seen)
+        decode()  # whether there is one is said now
+        self._rows = OfProcess(partial(Rows, asked.schema, asked.shapes, cache_bytes, asked.seen))
+        self._decoder: OfProcess[Decoder] = OfProcess(decode)
         self._threads = OfProcess(partial(ThreadPoolExecutor, max(1, len(asked.cameras))))
 
     def __len__(self) -> int:
@@ -94,16 +97,18 @@ class TorchDataset(Dataset):  # type: ignore[misc]  # PyTorch is not there when 
         return self._asked.numbers
 
     @property
-    def has_videos(self) -> bool:
-        """Whether the video files of all episodes are there."""
-        return self._asked.has_videos
+    def episode_data_index(self) -> dict[str, torch.Tensor]:
+        """The item that each episode begins with ("from"), and the one before which it ends ("to")."""
+        first, end = self._asked.spans
+        return {"from": torch.from_numpy(first), "to": torch.from_numpy(end)}
 
     def __getitem__(self, number: Any) -> Any:
         """The frame at a position; a list of them for a slice.
 
         Shape: numbers as declared, `(1,)` as a scalar; pictures (channels, height, width). With a delta for
         its key one more in front, of as many values, and a key NAME_is_pad that is true of those that lie
-        outside of the episode; a single delta of a video has none, as in LeRobot. `task` is a string.
+        outside of the episode; a single delta of a video has none, as in LeRobot. `task` is a string. Of
+        several datasets each has numbers of its own, and `dataset_index` says which one it is.
         Errors: IndexError; SourceBroken, MediaError with the file and episode.
         """
         if isinstance(number, slice):
@@ -116,6 +121,8 @@ class TorchDataset(Dataset):  # type: ignore[misc]  # PyTorch is not there when 
         for feature in self._asked.features:
             if feature.is_visual:
                 item[feature.name] = self._shown(feature, item[feature.name])
+        if len(self._asked.names) > 1:
+            item["dataset_index"] = torch.tensor(episode.source)
         return self._ordered(item) | {"task": self._asked.task(episode, row.cell("task_index"))}
 
     def _window(self, episode: Episode, frame: int, key: str) -> list[int]:
@@ -169,8 +176,18 @@ class TorchDataset(Dataset):  # type: ignore[misc]  # PyTorch is not there when 
 
 def _position(number: int, count: int) -> int:
     if not -count <= number < count:
-        raise IndexError(f"frame {number} of {count}")
+        raise IndexError(f"frame {number} is asked for, and there are {count}")
     return number % count
+
+
+def _refuse_odd(look: Look) -> None:
+    """Errors: RequestError for what is no way to look."""
+    if look.depth_output_unit not in UNITS:
+        raise RequestError(f"depths in {look.depth_output_unit!r}. Try: one of {', '.join(UNITS)}")
+    if not look.tolerance_s > 0:
+        raise RequestError(f"tolerance_s is {look.tolerance_s!r}; a number of seconds above 0 is needed")
+    if look.image_transforms is not None and not callable(look.image_transforms):
+        raise RequestError(f"image_transforms is {look.image_transforms!r}; a function of pictures is needed")
 
 
 def _steps(asked: Asked, deltas: Deltas, tolerance_s: float) -> list[dict[str, list[int]]]:
@@ -181,9 +198,11 @@ def _steps(asked: Asked, deltas: Deltas, tolerance_s: float) -> list[dict[str, l
     keys = [feature.name for feature in asked.features]
     for key in deltas:
         if key not in keys:
-            raise RequestError(f'delta_timestamps: there is no feature "{key}"{near(key, keys)}')
-        if not len(deltas[key]):
-            raise RequestError(f'delta_timestamps of "{key}": there is none. Try: [0.0]')
+            raise RequestError(f'delta_timestamps: no feature "{key}" is read{near(key, keys)}')
+        if not len(deltas[key]) or not all(map(math.isfinite, deltas[key])):
+            raise RequestError(
+                f'delta_timestamps of "{key}": seconds are needed, such as [0.0], not {deltas[key]}'
+            )
     for rate in asked.fps:
         between = [(key, s) for key, times in deltas.items() for s in times if _off(s, rate) > tolerance_s]
         if between:

@@ -27,8 +27,8 @@ _CODECS = {
 _HEADER_BYTES = 2**10
 _MOST_HEADER_BYTES = 2**20
 _MOST_PAGE_BYTES = 2**30
-# Headers of so many row groups are remembered; a page takes some hundred bytes.
-_GROUPS = 1024
+# Of each column and file, what so many headers said is remembered: some 300 bytes each.
+_MOST_PAGES = 20_000
 _HELD_BYTES = 16 * 2**20
 # Of pictures of this size only those that are wanted are read, where nothing is compressed.
 _LARGE_BYTES = 2**14
@@ -130,7 +130,7 @@ class Pages:
         if told.physical_type != "BYTE_ARRAY" or told.max_repetition_level:
             raise NotPaged(f"{column} is no plain column of byte strings")
         self._most_level = told.max_definition_level
-        self._groups = Recent(self._pages, _GROUPS)
+        self._groups = Recent(self._pages, _MOST_PAGES, lambda group: len(group.pages))
         self._held = held
 
     @cached_property

@@ -1,6 +1,7 @@
 """Single rows of data files, out of row groups that are decoded whole and held while they are used."""
 
 import math
+import os
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,12 +17,13 @@ from lecompose.errors import SourceBroken
 from lecompose.formats import is_list
 from lecompose.loader.pages import Held, NotPaged, Pages, held
 from lecompose.loader.recent import Recent
+from lecompose.loader.seen import Seen
 
 # What says which row it is.
 PROOF = ("episode_index", "frame_index")
 
 # v2.x has a file an episode.
-_OPEN_FILES = 128
+_OPEN_FILES = 32
 _BUFFER_BYTES = 2**20
 # A row group that has no room in the cache is read in parts of about so much.
 _PART_BYTES = 32 * 2**20
@@ -48,11 +50,13 @@ class Rows:
     Numbers come with their row group; pictures one by one, for those of a row group may not fit in memory.
     """
 
-    def __init__(self, schema: pa.Schema, shapes: Sequence[tuple[int, ...]], most_bytes: int) -> None:
+    def __init__(
+        self, schema: pa.Schema, shapes: Sequence[tuple[int, ...]], most_bytes: int, files: Seen
+    ) -> None:
         self._schema, self._shapes, self._most_bytes = schema, shapes, most_bytes
         self._numbers = tuple(f.name for f in schema if not pa.types.is_struct(f.type))
         pages = held()
-        self._files: Recent[str, _File] = Recent(lambda path: _File(path, pages), _OPEN_FILES)
+        self._files: Recent[str, _File] = Recent(lambda path: _File(path, pages, files), _OPEN_FILES)
         self._parts: Recent[_Place, _Part] = Recent(self._read, most_bytes, lambda part: part.size_bytes)
 
     def at(self, episode: Episode, frame: int) -> "Row":
@@ -153,7 +157,8 @@ class Row(NamedTuple):
 class _File:
     """An open data file and where its row groups begin."""
 
-    def __init__(self, path: str, pages_held: Held) -> None:
+    def __init__(self, path: str, pages_held: Held, files: Seen) -> None:
+        files.refuse_changed(path)
         self.path, self._held = path, pages_held
         self._parquet = pq.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER_BYTES)
         meta = self._parquet.metadata
@@ -220,9 +225,9 @@ def _reading(path: str) -> Iterator[None]:
     """Errors: SourceBroken with the file that cannot be read."""
     try:
         yield
-    except FileNotFoundError as error:
-        raise SourceBroken(f"a data file is missing. ({path})") from error
     except (pa.ArrowException, OSError, KeyError, ValueError, struct.error) as error:
+        if isinstance(error, OSError) and error.errno:  # of the system, not of parquet
+            raise SourceBroken(f"data cannot be read: {os.strerror(error.errno)}. ({path})") from error
         told = str(error).partition("\n")[0].rstrip(".")
         raise SourceBroken(f"data cannot be read, damaged pages? {told}. ({path})") from error
 

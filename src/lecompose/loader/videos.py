@@ -10,8 +10,9 @@ import numpy as np
 import torch
 
 from lecompose import media
-from lecompose.errors import MediaError, RequestError, SourceBroken
+from lecompose.errors import MediaError, RequestError
 from lecompose.loader.recent import Recent
+from lecompose.loader.seen import Seen
 
 # A decoder takes some megabytes; a worker has a few files in use at a time.
 _OPEN_FILES = 32
@@ -30,14 +31,14 @@ class Decoder(Protocol):
         ...
 
 
-def decoder(backend: str | None, tolerance_s: float) -> Decoder:
-    """The decoder asked for, or the best one that is installed.
+def decoder(backend: str | None, tolerance_s: float, files: Seen) -> Decoder:
+    """The decoder asked for, or the best one that is installed, for these files.
 
     Errors: RequestError for one that is not.
     """
     if backend not in (None, *BACKENDS, "video_reader"):
         raise RequestError(f'video_backend "{backend}". Try: one of {", ".join(BACKENDS)}')
-    exact = Exact(tolerance_s)
+    exact = Exact(tolerance_s, files)
     if backend in ("pyav", "video_reader"):
         return exact
     try:
@@ -47,7 +48,7 @@ def decoder(backend: str | None, tolerance_s: float) -> Decoder:
             return exact
         told = str(error).strip().partition("\n")[0]
         raise RequestError(f'torchcodec cannot be used: {told} Try: video_backend="pyav"') from error
-    return Fast(exact, tolerance_s, VideoDecoder)
+    return Fast(exact, tolerance_s, files, VideoDecoder)
 
 
 @dataclass(frozen=True)
@@ -55,10 +56,12 @@ class Exact:
     """PyAV: decodes from the key frame before, or from the first one where that one cannot be reached."""
 
     tolerance_s: float
+    files: Seen
     _times: "Recent[Path, _Times]" = field(default_factory=lambda: Recent(_times, _OPEN_FILES))
 
     def pictures(self, path: Path, times: Sequence[float], *, depth: bool) -> torch.Tensor:
         """As of `Decoder`."""
+        self.files.refuse_changed(str(path))  # it is opened each time
         file = self._times[path]
         numbers, places = np.unique(self._wanted(path, file.seconds, times), return_inverse=True)
         found = list(media.pictures(path, file.shown, numbers.tolist(), depth=depth))
@@ -103,11 +106,16 @@ class Fast:
 
     exact: Exact
     tolerance_s: float
+    files: Seen
     make: Any
     _open: Recent[Path, "_Opened"] = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_open", Recent(lambda path: _Opened(self.make, path), _OPEN_FILES))
+        object.__setattr__(self, "_open", Recent(self._opened, _OPEN_FILES))
+
+    def _opened(self, path: Path) -> "_Opened":
+        self.files.refuse_changed(str(path))
+        return _Opened(self.make, path)
 
     def pictures(self, path: Path, times: Sequence[float], *, depth: bool) -> torch.Tensor:
         """As of `Decoder`."""
@@ -116,16 +124,15 @@ class Fast:
 
     def _found(self, path: Path, times: Sequence[float]) -> torch.Tensor | None:
         """The pictures, where each is shown at its time."""
-        if not path.is_file():
-            raise SourceBroken(f"a video file is missing ({path})")
         try:
             opened = self._open[path]
             with opened.lock:
                 frames = opened.decoder.get_frames_at([round(time * opened.fps) for time in times])
         except (RuntimeError, ValueError, IndexError, TypeError):
             return None  # PyAV reads it, or says what is wrong
-        distance = np.abs(frames.pts_seconds.numpy() - times)
-        return frames.data if distance.max() < self.tolerance_s else None
+        # Within half a frame none is nearer.
+        distance = np.abs(frames.pts_seconds.numpy() - times).max()
+        return frames.data if distance < min(self.tolerance_s, 0.5 / opened.fps) else None
 
 
 class _Opened:
