@@ -64,7 +64,7 @@ def test_every_value_of_any_file(
     path = str(tmp_path_factory.mktemp("pages") / "file.parquet")
     written(path, values, how, nested=nested)
     parquet = pq.ParquetFile(path)
-    column = Pages(path, parquet, "x.bytes" if nested else "x", pages.held())
+    column = Pages(pa.OSFile(path), parquet, "x.bytes" if nested else "x", pages.held())
     order = list(range(len(values)))
     random.Random(0).shuffle(order)
     for row in order:
@@ -84,10 +84,10 @@ def test_encodings_that_are_not_known_are_left_to_pyarrow(tmp_path: Path) -> Non
     pq.write_table(table, path, use_dictionary=False, column_encoding=encoding)
     parquet = pq.ParquetFile(path)
     with pytest.raises(NotPaged, match="encoding 7"):
-        Pages(path, parquet, "x", pages.held()).value(0, 0)
+        Pages(pa.OSFile(path), parquet, "x", pages.held()).value(0, 0)
     for name in ("y", "z.list.element", "w"):
         with pytest.raises(NotPaged):
-            Pages(path, parquet, name, pages.held())
+            Pages(pa.OSFile(path), parquet, name, pages.held())
 
 
 @settings(deadline=None, max_examples=60)
@@ -105,7 +105,7 @@ def test_damaged_pages_raise_what_is_expected(
     data = bytearray(path.read_bytes())
     data[at % (len(data) - 2000)] = byte
     path.write_bytes(data)
-    column = Pages(str(path), parquet, "x.bytes", pages.held())
+    column = Pages(pa.OSFile(str(path)), parquet, "x.bytes", pages.held())
     for row in range(60):
         try:
             found = column.value(0, row)

@@ -8,7 +8,6 @@ Source: the parquet specification, for pages, levels and encodings.
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
@@ -120,8 +119,8 @@ class Pages:
     Errors: NotPaged, at once or at the first page that is so; OSError, ValueError for damaged pages.
     """
 
-    def __init__(self, path: str, parquet: pq.ParquetFile, column: str, held: "Held") -> None:
-        self._path, self._meta = path, parquet.metadata
+    def __init__(self, file: pa.NativeFile, parquet: pq.ParquetFile, column: str, held: "Held") -> None:
+        self._file, self._meta = file, parquet.metadata
         names = [self._meta.schema.column(n).path for n in range(self._meta.num_columns)]
         if column not in names:
             raise NotPaged(f"no column {column}")
@@ -132,10 +131,6 @@ class Pages:
         self._most_level = told.max_definition_level
         self._groups = Recent(self._pages, _MOST_PAGES, lambda group: len(group.pages))
         self._held = held
-
-    @cached_property
-    def _file(self) -> pa.NativeFile:
-        return pa.OSFile(self._path)
 
     def value(self, group: int, row: int) -> bytes | None:
         """The value at a row of a row group."""

@@ -160,7 +160,9 @@ class _File:
     def __init__(self, path: str, pages_held: Held, files: Seen) -> None:
         files.refuse_changed(path)
         self.path, self._held = path, pages_held
-        self._parquet = pq.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER_BYTES)
+        # One for both: a file that is replaced later would have other pictures than rows.
+        self._file = pa.OSFile(path)
+        self._parquet = pq.ParquetFile(self._file, pre_buffer=False, buffer_size=_BUFFER_BYTES)
         meta = self._parquet.metadata
         self._starts = np.cumsum([0, *(meta.row_group(n).num_rows for n in range(meta.num_row_groups))])
         self._pages: dict[str, Pages] = {}
@@ -208,7 +210,7 @@ class _File:
     def bytes_at(self, row: int, name: str) -> bytes | None:
         """The bytes of a picture file. Errors: NotPaged where they are not to be had alone."""
         if name not in self._pages:
-            self._pages[name] = Pages(self.path, self._parquet, f"{name}.bytes", self._held)
+            self._pages[name] = Pages(self._file, self._parquet, f"{name}.bytes", self._held)
         group, start = self._group(row)
         return self._pages[name].value(group, row - start)
 
