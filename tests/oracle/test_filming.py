@@ -14,10 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from lerobot.configs.video import DepthEncoderConfig, RGBEncoderConfig
-from lerobot.datasets.lerobot_dataset import LeRobotDataset
 from lerobot_reads import RECORDING, TASKS, assert_recorded, episodes_of, moments, opened, without_seeking
-from PIL import Image
 
 import lecompose
 from lecompose.lerobot import convert_image_to_video_dataset as convert
@@ -31,8 +28,22 @@ DEPTH = "observation.images.depth"
 RNG = np.random.default_rng(8)
 
 
+def rgb(**settings: Any) -> Any:
+    from lerobot.configs.video import RGBEncoderConfig
+
+    return RGBEncoderConfig(**settings)
+
+
+def depth(**settings: Any) -> Any:
+    from lerobot.configs.video import DepthEncoderConfig
+
+    return DepthEncoderConfig(**settings)
+
+
 def png() -> bytes:
     """A picture of another size than the recorder's."""
+    from PIL import Image
+
     file = io.BytesIO()
     Image.new("RGB", (48, 64)).save(file, "PNG")
     return file.getvalue()
@@ -45,7 +56,7 @@ def source(recorded: Record) -> Any:
 
 @pytest.mark.parametrize("codec", ["libsvtav1", "h264", "hevc"])
 def test_every_frame(codec: str, source: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = convert(source, tmp_path / "out", "me/films", RGBEncoderConfig(vcodec=codec), num_workers=2)
+    made = convert(source, tmp_path / "out", "me/films", rgb(vcodec=codec), num_workers=2)
     assert (made.repo_id, Path(made.root)) == ("me/films", tmp_path / "out")
     assert (made.meta.video_keys, made.meta.image_keys) == (source.meta.image_keys, [])
     assert lecompose.check(made) == []
@@ -126,7 +137,7 @@ def test_episodes_in_the_order_asked_for(source: Any, tmp_path: Path) -> None:
 
 
 def test_the_command_in_the_lineage_makes_the_same_again(source: Any, tmp_path: Path) -> None:
-    encoder = RGBEncoderConfig(vcodec="h264", crf=23, extra_options={"tune": "film"})
+    encoder = rgb(vcodec="h264", crf=23, extra_options={"tune": "film"})
     made = convert(source, tmp_path / "out", rgb_encoder=encoder, episode_indices=[2, 1])
     (row,) = lecompose.query(made, "select distinct command from lineage").to_pylist()
     python, *words = shlex.split(row["command"])
@@ -171,6 +182,8 @@ def depths(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
         "observation.images.front": {"dtype": "image", "shape": (48, 64, 3), "names": names},
         DEPTH: {"dtype": "image", "shape": (48, 64, 1), "names": names, "info": info},
     }
+    from lerobot.datasets.lerobot_dataset import LeRobotDataset
+
     dataset = LeRobotDataset.create(
         "me/depth", fps=10, features=features, root=tmp_path / "depth", use_videos=False
     )
@@ -185,10 +198,10 @@ def depths(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
 
 
 def test_depth(depths: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    encoder = DepthEncoderConfig(depth_min=0.05, depth_max=9.5, shift=2.0, use_log=False)
+    encoder = depth(depth_min=0.05, depth_max=9.5, shift=2.0, use_log=False)
     made = convert(depths, tmp_path / "out", depth_encoder=encoder)
     assert (made.meta.depth_keys, len(made.meta.video_keys)) == ([DEPTH], 2)
-    assert DepthEncoderConfig.from_video_info(made.meta.features[DEPTH]["info"]) == encoder
+    assert type(encoder).from_video_info(made.meta.features[DEPTH]["info"]) == encoder
     assert made.meta.features["observation.images.front"]["info"]["is_depth_map"] is False
     without_seeking(monkeypatch)
     assert_same_stats(made.root, depths.root)
@@ -210,7 +223,7 @@ def assert_sound_twice(made: Any, tmp_path: Path) -> None:
 
 
 def test_an_encoder_that_refuses_leaves_nothing(source: Any, tmp_path: Path) -> None:
-    refused = RGBEncoderConfig(vcodec="h264", extra_options={"profile": "none"})
+    refused = rgb(vcodec="h264", extra_options={"profile": "none"})
     with pytest.raises(Exception) as caught:  # noqa: PT011 - FFmpeg's own
         convert(source, tmp_path / "out", rgb_encoder=refused)
     assert re.match(r'camera "observation.images.front", episode \d', caught.value.__notes__[0])
