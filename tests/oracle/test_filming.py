@@ -238,14 +238,18 @@ def test_episodes_that_are_not_there(asked: list[int], source: Any, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("data", "told"), [(None, "no picture"), (b"PNG", "no picture"), (png(), "those before")]
+    ("give", "told"),
+    [(lambda: None, "no picture"), (lambda: b"PNG", "no picture"), (png, "those before")],
+    ids=["nothing", "no picture", "another size"],
 )
-def test_a_picture_that_is_none(data: bytes | None, told: str, make_dataset: Record, tmp_path: Path) -> None:
+def test_a_picture_that_is_none(
+    give: Callable[[], bytes | None], told: str, make_dataset: Record, tmp_path: Path
+) -> None:
     root = make_dataset("day", **PICTURES)
     path, camera = next((root / "data").glob("*/*.parquet")), "observation.images.wrist"
     table = pq.read_table(path)
     cells = table[camera].to_pylist()
-    cells[8] = {"bytes": data, "path": "frame-000001.png"}
+    cells[8] = {"bytes": give(), "path": "frame-000001.png"}
     at = table.schema.get_field_index(camera)
     table = table.set_column(at, table.schema.field(at), pa.array(cells, table.schema.field(at).type))
     pq.write_table(table, path, row_group_size=1)
