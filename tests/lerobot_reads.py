@@ -2,6 +2,7 @@
 
 import io
 import random
+import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,6 +10,8 @@ from typing import Any, NamedTuple
 import av
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 import typed
 from typed import Kind
@@ -95,6 +98,22 @@ def episodes_of(frames: Iterable[Moment], *numbers: int) -> list[Moment]:
         if number in numbers:
             kept.append(moment)
     return kept
+
+
+def in_far_chunks(source: Path, root: Path) -> Path:
+    """A copy of a dataset of two episodes, in data chunks 999 and 1000: LeRobot sorts 1000 first."""
+    shutil.copytree(source, root)
+    rows = pq.read_table(root / "data/chunk-000/file-000.parquet")
+    listed = root / "meta/episodes/chunk-000/file-000.parquet"
+    episodes = pq.read_table(listed)
+    for episode, chunk in enumerate((999, 1000)):
+        (root / f"data/chunk-{chunk}").mkdir()
+        own = rows.filter(pc.equal(rows["episode_index"], episode))
+        pq.write_table(own, root / f"data/chunk-{chunk}/file-000.parquet")
+    shutil.rmtree(root / "data/chunk-000")
+    place = episodes.schema.get_field_index("data/chunk_index")
+    pq.write_table(episodes.set_column(place, "data/chunk_index", pa.array([999, 1000])), listed)
+    return root
 
 
 def assert_recorded(dataset: Any, expected: list[Moment]) -> None:

@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 import typed
-from lerobot_reads import RECORDING, TORCH, assert_recorded, kinds_of, moments
+from lerobot_reads import RECORDING, TORCH, assert_recorded, in_far_chunks, kinds_of, moments
 
 import lecompose
 from lecompose.errors import MediaError, RequestError, SourceBroken, UnknownEpisode
@@ -216,17 +215,7 @@ def test_older_versions_read_as_if_converted(
 
 def test_chunks_beyond_the_thousandth(recorded: Callable[..., Path], tmp_path: Path) -> None:
     """LeRobot's reader sorts chunk-1000 before chunk-999."""
-    root = shutil.copytree(recorded(cameras=(), episodes=2, frames=3), tmp_path / "in")
-    rows = pq.read_table(root / "data/chunk-000/file-000.parquet")
-    listed = root / "meta/episodes/chunk-000/file-000.parquet"
-    episodes = pq.read_table(listed)
-    for episode, chunk in enumerate((999, 1000)):
-        (root / f"data/chunk-{chunk}").mkdir()
-        own = rows.filter(pc.equal(rows["episode_index"], episode))
-        pq.write_table(own, root / f"data/chunk-{chunk}/file-000.parquet")
-    shutil.rmtree(root / "data/chunk-000")
-    place = episodes.schema.get_field_index("data/chunk_index")
-    pq.write_table(episodes.set_column(place, "data/chunk_index", pa.array([999, 1000])), listed)
+    root = in_far_chunks(recorded(cameras=(), episodes=2, frames=3), tmp_path / "in")
     assert [int(item["index"]) for item in ours(root)] == [*range(6)]
     assert int(theirs(root)[0]["index"]) == 3
 

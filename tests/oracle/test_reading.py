@@ -10,11 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import pytest
-from lerobot_reads import RECORDING, assert_recorded, moments, opened
+from lerobot_reads import RECORDING, assert_recorded, in_far_chunks, moments, opened
 
 import lecompose.lerobot as ours
 
@@ -120,17 +117,7 @@ def test_what_is_recorded_is_read_at_once(tmp_path: Path) -> None:
 
 
 def test_chunks_beyond_the_thousandth(pair: Pair, recorded: Record, tmp_path: Path) -> None:
-    root = shutil.copytree(recorded(cameras=(), episodes=2, frames=3), tmp_path / "in")
-    rows = pq.read_table(root / "data/chunk-000/file-000.parquet")
-    listed = root / "meta/episodes/chunk-000/file-000.parquet"
-    episodes = pq.read_table(listed)
-    for episode, chunk in enumerate((999, 1000)):
-        (root / f"data/chunk-{chunk}").mkdir()
-        own = rows.filter(pc.equal(rows["episode_index"], episode))
-        pq.write_table(own, root / f"data/chunk-{chunk}/file-000.parquet")
-    shutil.rmtree(root / "data/chunk-000")
-    place = episodes.schema.get_field_index("data/chunk_index")
-    pq.write_table(episodes.set_column(place, "data/chunk_index", pa.array([999, 1000])), listed)
+    root = in_far_chunks(recorded(cameras=(), episodes=2, frames=3), tmp_path / "in")
     dataset, lerobots = pair(root)
     assert [int(dataset[n]["index"]) for n in range(6)] == [*range(6)]
     assert int(lerobots[0]["index"]) == 3
