@@ -51,6 +51,9 @@ V2_VIDEO_PATH = "videos/chunk-{episode_chunk:03d}/{video_key}/episode_{episode_i
 MAX_INDEX = 1000
 # LeRobot refuses a video frame whose time is further than this from the one asked for.
 TOLERANCE_S = 1e-4
+# How many lengths depth videos tell apart, and which are meant where info says nothing. Units: metres.
+DEPTH_CODES = 4096
+DEPTH_USUAL = {"video.depth_min": 0.01, "video.depth_max": 10.0, "video.shift": 3.5}
 # What a frame of one feature may hold; a list of more numbers is none that parquet can tell the length of.
 MAX_DIMENSIONS, MAX_NUMBERS = 8, 2**31 - 1
 # What file systems allow.

@@ -13,10 +13,8 @@ import numpy as np
 import torch
 
 from lecompose.errors import SourceBroken
-from lecompose.formats import Feature
+from lecompose.formats import DEPTH_CODES, DEPTH_USUAL, Feature
 
-_DEPTH_CODES = 2**12
-_DEPTH = {"depth_min": 0.01, "depth_max": 10.0, "shift": 3.5}
 _MOST_MM = 2**16 - 1
 
 
@@ -81,10 +79,10 @@ def _picture(feature: Feature, data: bytes) -> torch.Tensor:
 def lengths(feature: Feature, codes: torch.Tensor, unit: str) -> torch.Tensor:
     """What the codes of a depth video stand for. Units: metres, or whole millimetres."""
     said = {key: value for key, value in feature.info.items() if value is not None}
-    low, high, shift = (float(said.get(f"video.{name}", usual)) for name, usual in _DEPTH.items())
+    low, high, shift = (float(said.get(key, usual)) for key, usual in DEPTH_USUAL.items())
     is_log = said.get("video.use_log", True)
     first, last = (math.log(low + shift), math.log(high + shift)) if is_log else (low, high)
-    metres = codes.to(torch.float32) * ((last - first) / (_DEPTH_CODES - 1)) + first
+    metres = codes.to(torch.float32) * ((last - first) / (DEPTH_CODES - 1)) + first
     if is_log:
         metres = metres.exp() - shift
     metres = metres.clamp(low, high)

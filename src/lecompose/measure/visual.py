@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from lecompose import media
 from lecompose.errors import OutputUnwritable, SourceBroken
-from lecompose.formats import Feature
+from lecompose.formats import DEPTH_CODES, DEPTH_USUAL, Feature
 from lecompose.measure import tiff
 from lecompose.measure.results import Measured
 from lecompose.run import Work
@@ -37,7 +37,6 @@ Counts = NDArray[np.int64]
 # Pictures that one job looks at, about; enough that opening a video does not matter.
 _JOB_PICTURES = 200
 _BATCH_ROWS = 16
-_DEPTH_CODES = 4096
 
 
 @dataclass(frozen=True)
@@ -167,16 +166,13 @@ def _values(feature: Feature) -> Floats:
     if not feature.is_video:
         return np.arange(2**16, dtype=np.float64)
     info = feature.info
-    low, high, shift = (
-        _number(feature, key, usual)
-        for key, usual in (("video.depth_min", 0.01), ("video.depth_max", 10.0), ("video.shift", 3.5))
-    )
+    low, high, shift = (_number(feature, key, usual) for key, usual in DEPTH_USUAL.items())
     if not -shift < low < high:
         raise SourceBroken(f'feature "{feature.name}": depths from {low} to {high} with a shift of {shift}')
     if info.get("video.use_log", True):
-        metres = np.exp(np.linspace(np.log(low + shift), np.log(high + shift), _DEPTH_CODES)) - shift
+        metres = np.exp(np.linspace(np.log(low + shift), np.log(high + shift), DEPTH_CODES)) - shift
     else:
-        metres = np.linspace(low, high, _DEPTH_CODES)
+        metres = np.linspace(low, high, DEPTH_CODES)
     clipped: Floats = np.clip(metres, low, high)
     return clipped if info.get("depth_unit") == "m" else np.rint(clipped * 1000)
 
