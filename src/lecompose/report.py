@@ -40,8 +40,9 @@ class Report:
     """What a run did, or with `dry_run` would do.
 
     Units: bytes; seconds of wall time a stage. `bytes_copied` are of files taken whole, `bytes_remuxed`
-    of pictures moved unchanged into new containers, `bytes_encoded` of files written anew: data, and
-    videos of the clips in `reencoded`, which could not be cut out otherwise. `frames_decoded` counts
+    of pictures moved unchanged into new containers, `bytes_spliced` of data columns moved as they are
+    encoded, `bytes_encoded` of what was written anew: other data, and videos of the clips in
+    `reencoded`, which could not be cut out otherwise. `frames_decoded` counts
     every picture decoded for these, also to measure how near they came. `frames_unreferenced` are
     pictures in the sources' videos that belong to no episode there, and stayed behind. `files_resumed`
     were found whole where a killed run had left them. `bytes_needed` is about what the outputs take.
@@ -54,6 +55,7 @@ class Report:
     files: tuple[OutputFile, ...]
     bytes_copied: int
     bytes_remuxed: int
+    bytes_spliced: int
     bytes_encoded: int
     frames_decoded: int
     frames_unreferenced: int
@@ -129,6 +131,7 @@ def _report(
         files=files,
         bytes_copied=counted.get("bytes_copied", 0),
         bytes_remuxed=counted.get("bytes_remuxed", 0),
+        bytes_spliced=counted.get("bytes_spliced", 0),
         bytes_encoded=counted.get("bytes_encoded", 0),
         frames_decoded=counted.get("frames_decoded", 0),
         frames_unreferenced=layout.unreferenced_frames,

@@ -17,13 +17,14 @@ from hypothesis import strategies as st
 
 import lecompose
 from lecompose.errors import SourceBroken
-from lecompose.loader import pages, thrift
+from lecompose.loader import pages
 from lecompose.loader.episodes import asked
 from lecompose.loader.pages import NotPaged, Pages
 from lecompose.loader.process import OfProcess
 from lecompose.loader.recent import Recent
 from lecompose.loader.rows import Episode, Rows
 from lecompose.loader.seen import seen
+from lecompose.parquet import thrift
 
 PICTURE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 CODECS = ("NONE", "SNAPPY", "GZIP", "ZSTD", "BROTLI", "LZ4")

@@ -15,17 +15,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lecompose.loader.recent import Recent
-from lecompose.loader.thrift import NotThrift, Reader
+from lecompose.parquet import pages as parquet_pages
+from lecompose.parquet.pages import DATA, DATA_V2, DICTIONARY
+from lecompose.parquet.thrift import Reader
 
-_DATA, _DICTIONARY, _DATA_V2 = 0, 2, 3
-_PLAIN, _RLE, _BY_DICTIONARY = 0, 3, (2, 8)
+_PLAIN, _BY_DICTIONARY = 0, (2, 8)
 _CODECS = {
     "UNCOMPRESSED": None,
     **{"SNAPPY": "snappy", "GZIP": "gzip", "BROTLI": "brotli", "ZSTD": "zstd", "LZ4": "lz4_raw"},
 }
-_HEADER_BYTES = 2**10
-_MOST_HEADER_BYTES = 2**20
-_MOST_PAGE_BYTES = 2**30
 # Of each column and file, what so many headers said is remembered: some 300 bytes each.
 _MOST_PAGES = 20_000
 _HELD_BYTES = 16 * 2**20
@@ -38,18 +36,10 @@ class NotPaged(Exception):
 
 
 @dataclass(frozen=True)
-class _Page:
-    """A page whose values begin at row `row` of its row group; `body` is where it is stored in the file."""
+class _Page(parquet_pages.Header):
+    """A page whose values begin at row `row` of its row group."""
 
-    kind: int
     row: int
-    values: int
-    encoding: int
-    body: int
-    stored_bytes: int
-    size_bytes: int
-    levels_bytes: int | None
-    is_compressed: bool
 
 
 class _OnDisk:
@@ -157,41 +147,16 @@ class Pages:
                 raise ValueError(f"pages with {row} of {rows} rows")
             page = self._page(at, end, row)
             at = page.body + page.stored_bytes
-            if page.kind == _DICTIONARY:
+            if page.kind == DICTIONARY:
                 yield page
-            elif page.kind in (_DATA, _DATA_V2):
+            elif page.kind in (DATA, DATA_V2):
                 yield page
                 row += page.values
 
     def _page(self, at: int, end: int, row: int) -> _Page:
         """The page whose header is at a place of the file."""
-        size = _HEADER_BYTES
-        while True:
-            reader = Reader(self._file.read_at(min(size, end - at), at))
-            try:
-                said = reader.struct()
-                break
-            except NotThrift:
-                if size >= min(_MOST_HEADER_BYTES, end - at):
-                    raise
-                size *= 16
-        kind, size_bytes, stored_bytes = (int(said.get(field, -1)) for field in (1, 2, 3))
-        own = said.get({_DATA: 5, _DICTIONARY: 7, _DATA_V2: 8}.get(kind, 0), {})
-        levels = int(own.get(5, 0)) + int(own.get(6, 0)) if kind == _DATA_V2 else None
-        body = at + reader.at
-        if not 0 <= stored_bytes <= end - body or not 0 <= size_bytes <= _MOST_PAGE_BYTES:
-            raise ValueError(f"a page of {stored_bytes} bytes, {size_bytes} unpacked")
-        return _Page(
-            kind=kind,
-            row=-1 if kind == _DICTIONARY else row,
-            values=int(own.get(1, 0)),
-            encoding=int(own.get(4 if kind == _DATA_V2 else 2, -1)),
-            body=body,
-            stored_bytes=stored_bytes,
-            size_bytes=size_bytes,
-            levels_bytes=levels,
-            is_compressed=bool(own.get(7, True)) if kind == _DATA_V2 else True,
-        )
+        said = parquet_pages.header(self._file.read_at, at, end)
+        return _Page(row=-1 if said.kind == DICTIONARY else row, **vars(said))
 
     # Values ---------------------------------------------------------------------------------------
 
@@ -203,7 +168,7 @@ class Pages:
         count = int(np.count_nonzero(is_there))
         if page.encoding == _PLAIN:
             found = _plain(data, count)
-        elif page.encoding in _BY_DICTIONARY and pages[0].kind == _DICTIONARY and number:
+        elif page.encoding in _BY_DICTIONARY and pages[0].kind == DICTIONARY and number:
             chosen = _hybrid(data[1:], data[:1][0], count)
             found = self._held[self, group, 0].taken(chosen)
         else:
@@ -226,7 +191,7 @@ class Pages:
 
     def _levels(self, page: _Page, data: Bytes) -> tuple[np.ndarray, Bytes]:
         """Which rows have a value, and the bytes of these."""
-        if self._most_level == 0 or page.kind == _DICTIONARY:
+        if self._most_level == 0 or page.kind == DICTIONARY:
             return np.ones(page.values, bool), data
         if page.levels_bytes is None:
             (size,) = struct.unpack("<I", data[:4])
