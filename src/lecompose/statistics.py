@@ -21,7 +21,7 @@ Statistics = dict[str, Floats]
 
 _BLOCK = 1 << 20
 # Infinite numbers have no mean; NaN says so without a warning.
-_quiet = np.errstate(invalid="ignore", over="ignore")
+quiet = np.errstate(invalid="ignore", over="ignore")
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def summarise_counts(
     return {stat: np.array([row[stat] for row in rows], dtype=np.float64) for stat in rows[0]}
 
 
-@_quiet
+@quiet
 def summarise_sorted(
     runs: Sequence[Numbers], each: Sequence[Mapping[str, float]], quantiles: Mapping[str, float] = QUANTILES
 ) -> Statistics:
@@ -94,9 +94,9 @@ def summarise_sorted(
     variance = np.dot(own["std"] ** 2 + (own["mean"] - mean) ** 2, sizes) / sizes.sum()
     stats = {"min": own["min"].min(), "max": own["max"].max(), "mean": mean, "std": np.sqrt(variance)}
     for name, q in quantiles.items():
-        below, above, t = _ranks(q, int(sizes.sum()))
+        below, above, t = ranks(q, int(sizes.sum()))
         a, b = (_at_rank(runs, rank) for rank in (below, above))
-        stats[name] = np.where(np.isnan(stats["max"]), np.nan, _between(a, b, t))
+        stats[name] = np.where(np.isnan(stats["max"]), np.nan, between(a, b, t))
     return {stat: np.array([value], dtype=np.float64) for stat, value in stats.items()}
 
 
@@ -106,7 +106,7 @@ def sortable(numbers: Numbers) -> Numbers:
     return numbers.astype(wider) if wider else numbers
 
 
-@_quiet
+@quiet
 def _of_dimension(numbers: Numbers, quantiles: Mapping[str, float]) -> dict[str, float]:
     """Many numbers: blocks keep the float64 copies small."""
     if not len(numbers):
@@ -122,7 +122,7 @@ def _of_dimension(numbers: Numbers, quantiles: Mapping[str, float]) -> dict[str,
     return exact | {"mean": mean, "std": float(np.sqrt(squares / len(numbers)))}
 
 
-@_quiet
+@quiet
 def _of_rows(rows: Numbers, quantiles: Mapping[str, float]) -> dict[str, Floats]:
     """A few rows, all columns at once."""
     if not len(rows):
@@ -140,9 +140,9 @@ def _of_ordered(ordered: Numbers, quantiles: Mapping[str, float]) -> dict[str, F
     broken = np.isnan(high)
     stats = {"min": np.where(broken, np.nan, low), "max": high}
     for name, q in quantiles.items():
-        below, above, t = _ranks(q, len(ordered))
+        below, above, t = ranks(q, len(ordered))
         a, b = ordered[below].astype(np.float64), ordered[above].astype(np.float64)
-        stats[name] = np.where(broken, np.nan, _between(a, b, t))
+        stats[name] = np.where(broken, np.nan, between(a, b, t))
     return stats
 
 
@@ -152,9 +152,9 @@ def _of_counts(values: Floats, counts: NDArray[np.int64], quantiles: Mapping[str
     variance = np.dot((values - mean) ** 2, counts) / upto[-1]
     stats = {"min": values[0], "max": values[-1], "mean": mean, "std": np.sqrt(variance)}
     for name, q in quantiles.items():
-        below, above, t = _ranks(q, int(upto[-1]))
+        below, above, t = ranks(q, int(upto[-1]))
         a, b = values[np.searchsorted(upto, [below, above], side="right")]
-        stats[name] = _between(a, b, t)
+        stats[name] = between(a, b, t)
     return {stat: float(value) for stat, value in stats.items()}
 
 
@@ -179,14 +179,14 @@ def _numbered(place: int) -> Any:
     return np.uint32(bits).view(np.float32)
 
 
-def _ranks(q: float, n: int) -> tuple[int, int, float]:
+def ranks(q: float, n: int) -> tuple[int, int, float]:
     """The two of n ordered numbers that a quantile lies between, and how far from the lower one."""
     place = q * (n - 1)
     below = int(np.floor(place))
     return below, min(below + 1, n - 1), place - below
 
 
-def _between(a: Floats, b: Floats, t: float) -> Floats:
+def between(a: Floats, b: Floats, t: float) -> Floats:
     """Source: numpy.quantile's linear method, its choice of the nearer end to interpolate from included."""
     step = b - a
     found: Floats = a + step * t if t < 0.5 else b - step * (1 - t)

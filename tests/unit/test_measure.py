@@ -14,7 +14,7 @@ from lecompose import measure
 from lecompose.engine import Engine
 from lecompose.errors import SourceBroken
 from lecompose.formats import Feature, feature
-from lecompose.measure import DataFile, numeric
+from lecompose.measure import DataFile, numeric, reading
 from lecompose.run import Silent, Work
 
 LEVELS = {"q05": 0.05, "q50": 0.5}
@@ -86,7 +86,7 @@ def test_any_memory_gives_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(numeric, "_ROOM_BYTES", room)
-    monkeypatch.setattr(numeric, "_BUNCH_BYTES", bunch)
+    monkeypatch.setattr(reading, "_BUNCH_BYTES", bunch)
     found = measure.numbers(
         work, files(tmp_path, columns), FEATURES, quantiles=LEVELS, by_episode={"state", "grid"}
     )
@@ -110,7 +110,11 @@ def test_little_room_takes_more_passes(
     assert once == sum(f.path.stat().st_size for f in sources)
     # A dimension of the state is 440 bytes, the others 880: 2, 2, 1, and 4 times 1 at a time.
     monkeypatch.setattr(numeric, "_ROOM_BYTES", 1000)
-    assert measure.numbers_bytes(work, sources, FEATURES) == 7 * once
+    names = {feature.name for feature in FEATURES}
+    assert measure.numbers_bytes(work, sources, FEATURES, by_episode=names) == 7 * once
+    # What is not asked for by episode is read along once.
+    assert measure.numbers_bytes(work, sources, FEATURES) == once
+    assert measure.numbers_bytes(work, sources, FEATURES, by_episode={"state"}) == 4 * once
 
 
 def test_only_the_rows_of_episodes_count(work: Work, columns: dict[str, np.ndarray], tmp_path: Path) -> None:

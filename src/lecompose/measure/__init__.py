@@ -4,7 +4,8 @@ Knows files, rows and frames of one dataset; not which operation made them, nor 
 statistics.
 """
 
-from lecompose.measure.numeric import DataFile, numbers, numbers_bytes
+from lecompose.measure.numeric import numbers, numbers_bytes
+from lecompose.measure.reading import DataFile
 from lecompose.measure.results import Measured
 from lecompose.measure.visual import Clip, pictures, pictures_bytes
 

@@ -47,7 +47,7 @@ def stats(run: Run) -> None:
     outputs = list(_outputs(run))
     looked = _looked_at(run)
     clips = {(o.name, f.name): _clips(run, o, f) for o in outputs for f in looked}
-    size_bytes = sum(measure.numbers_bytes(run.work, o.files, numeric) for o in outputs)
+    size_bytes = sum(measure.numbers_bytes(run.work, o.files, numeric, incomplete) for o in outputs)
     run.progress.stage("stats", size_bytes + sum(map(measure.pictures_bytes, clips.values())))
     wanted = run.target.statistics
     for output in outputs:

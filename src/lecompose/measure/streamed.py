@@ -1,0 +1,173 @@
+"""Exact statistics of very many numbers, read once: of each dimension only what is near a quantile is held.
+
+Bunches of row groups are read in an order in which the first few stand for all of them, so that what is held
+narrows down around the quantiles early. Where a number was not held after all, or rows have nulls, the
+feature is left to whoever gathers all of its numbers.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from threading import Lock, local
+
+import numpy as np
+import pyarrow as pa
+
+from lecompose.formats import Feature
+from lecompose.measure.ranks import Ranks
+from lecompose.measure.reading import (
+    DataFile,
+    bunches,
+    declared,
+    dtype_of,
+    read,
+    rows_a_frame,
+    rows_of,
+)
+from lecompose.measure.results import Measured
+from lecompose.run import Work
+from lecompose.statistics import Numbers, between, quiet, ranks
+
+# What is held of all dimensions together; never more than an eighth of the memory limit either.
+_ROOM_BYTES = 48 * 2**20
+# Beyond so many dimensions a bunch has too few rows for each.
+_MOST_DIMENSIONS = 256
+# A step that visits every part of a row early and evenly.
+_GOLDEN = (5**0.5 - 1) / 2
+
+
+def streamable(feature: Feature) -> bool:
+    """Whether a feature's numbers come in runs that are worth sorting."""
+    return feature.stat_size <= _MOST_DIMENSIONS
+
+
+def streamed(
+    work: Work, files: Sequence[DataFile], features: Sequence[Feature], quantiles: Mapping[str, float]
+) -> dict[str, Measured]:
+    """The statistics of features over all rows of the episodes, without those that have to be gathered.
+
+    Errors: SourceBroken for a file that cannot be read, or does not hold what is declared.
+    """
+    found = bunches(files, features)
+    room = min(_ROOM_BYTES, work.engine.memory_bytes // 8) // sum(_dimension_bytes(f) for f in features)
+    running = [_Running(feature, len(found), list(quantiles.values()), room) for feature in features]
+    names = [feature.name for feature in features]
+    buffers = _Buffers()
+
+    def take(number: int) -> None:
+        bunch = found[number]
+        table = read(bunch, names)
+        for one in running:
+            with declared(one.feature, bunch.path):
+                one.add(number, table[one.feature.name], buffers)
+        work.advance(bunch.size_bytes)
+
+    work.each(sorted(range(len(found)), key=lambda n: n * _GOLDEN % 1), take)
+    measured = ((one.feature.name, one.measured(quantiles)) for one in running)
+    return {name: statistics for name, statistics in measured if statistics is not None}
+
+
+def _dimension_bytes(feature: Feature) -> int:
+    return feature.stat_size * dtype_of(feature).itemsize
+
+
+class _Buffers(local):
+    """Memory of each thread, used again for every bunch: fresh memory costs more than what is done in it."""
+
+    def __init__(self) -> None:
+        self._held: dict[object, np.ndarray] = {}
+
+    def of(self, dimensions: int, rows: int, dtype: np.dtype) -> np.ndarray:
+        """An array to write to. Shape: (dimensions, rows)."""
+        size = dimensions * rows
+        held = self._held.get(dtype)
+        if held is None or len(held) < size:
+            held = self._held[dtype] = np.empty(size, dtype)
+        return held[:size].reshape(dimensions, rows)
+
+
+@dataclass
+class _Moments:
+    """What is known of each bunch. Shape: (bunches, dimensions) each."""
+
+    least: np.ndarray
+    most: np.ndarray
+    mean: np.ndarray
+    variance: np.ndarray
+    counts: np.ndarray
+
+
+class _Running:
+    """The statistics of one feature, while its rows come in, bunch by bunch in any order."""
+
+    def __init__(self, feature: Feature, count: int, levels: Sequence[float], room: int) -> None:
+        self.feature = feature
+        self._moments = _Moments(*(np.zeros((count, feature.stat_size)) for _ in range(5)))
+        self._ranks = [Ranks(levels, dtype_of(feature), room) for _ in range(feature.stat_size)]
+        self._locks = [Lock() for _ in self._ranks]
+        self._has_gaps = False
+
+    def add(self, number: int, column: pa.ChunkedArray, buffers: _Buffers) -> None:
+        """Take in the rows of a bunch. Errors: ValueError for a column of another shape."""
+        rows = len(column) * rows_a_frame(self.feature)
+        numbers = buffers.of(self.feature.stat_size, rows, dtype_of(self.feature))
+        at = 0
+        for chunk in column.chunks:
+            values, missing = rows_of(chunk, self.feature)
+            self._has_gaps |= missing is not None and bool(missing.any())
+            numbers[:, at : at + len(values)] = values.T
+            at += len(values)
+        work = buffers.of(1, rows, np.dtype(np.float64))[0]
+        if rows and not self._has_gaps:
+            for dimension, of_dimension in enumerate(numbers):
+                self._add(number, dimension, of_dimension, work)
+
+    @quiet
+    def _add(self, number: int, dimension: int, numbers: Numbers, work: np.ndarray) -> None:
+        np.copyto(work, numbers, casting="unsafe")
+        mean = work.mean()
+        np.subtract(work, mean, out=work)
+        np.multiply(work, work, out=work)
+        numbers.sort()
+        facts = (numbers[0], numbers[-1], mean, work.mean(), len(numbers))
+        for held, fact in zip(vars(self._moments).values(), facts, strict=True):
+            held[number, dimension] = fact
+        if not np.isnan(facts[1]):
+            with self._locks[dimension]:
+                self._ranks[dimension].add(numbers)
+
+    @quiet
+    def measured(self, quantiles: Mapping[str, float]) -> Measured | None:
+        """The statistics, None where the numbers have to be gathered after all."""
+        moments = self._moments
+        counts = moments.counts[:, 0]
+        count = int(counts.sum())
+        if self._has_gaps or count == 0:
+            return None
+        mean = counts @ moments.mean / count
+        variance = counts @ (moments.variance + (moments.mean - mean) ** 2) / count
+        there = counts > 0
+        broken = np.isnan(moments.most[there]).any(axis=0)
+        found = {
+            "min": moments.least[there].min(axis=0),
+            "max": moments.most[there].max(axis=0),
+            "mean": mean,
+            "std": np.sqrt(variance),
+        }
+        for name, level in quantiles.items():
+            values = self._quantile(level, count, broken)
+            if values is None:
+                return None
+            found[name] = values
+        whole = {name: np.where(broken, np.nan, values) for name, values in found.items()}
+        return Measured({**whole, "count": np.array([count / rows_a_frame(self.feature)])}, None)
+
+    def _quantile(self, level: float, count: int, broken: np.ndarray) -> np.ndarray | None:
+        below, above, t = ranks(level, count)
+        told = [
+            (np.nan, np.nan) if is_broken else (held.at(below), held.at(above))
+            for held, is_broken in zip(self._ranks, broken, strict=True)
+        ]
+        if any(value is None for pair in told for value in pair):
+            return None
+        lower, upper = np.array(told, np.float64).T
+        return between(lower, upper, t)

@@ -1,0 +1,139 @@
+"""Statistics of more numbers than are held: the same as of all of them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lecompose import measure
+from lecompose.engine import Engine
+from lecompose.formats import Feature
+from lecompose.measure import DataFile, numeric, reading, streamed
+from lecompose.measure.ranks import Ranks
+from lecompose.run import Silent, Work
+from lecompose.statistics import summarise
+
+LEVELS = {"q01": 0.01, "q50": 0.5, "q99": 0.99}
+ORDERS = ["drawn", "ascending", "in steps"]
+
+
+def ranked(batches: Sequence[np.ndarray], most: int, levels: Sequence[float] = (0.01, 0.5, 0.99)) -> Ranks:
+    found = Ranks(levels, batches[0].dtype, most)
+    for batch in batches:
+        found.add(np.sort(batch))
+    return found
+
+
+@given(
+    st.lists(st.lists(st.integers(-5, 5) | st.integers(-1000, 1000), max_size=30), min_size=1, max_size=20),
+    st.integers(1, 60),
+)
+def test_a_rank_is_right_or_not_known(batches: list[list[int]], most: int) -> None:
+    found = ranked([np.array(batch, np.int64) for batch in batches], most)
+    every = sorted(n for batch in batches for n in batch)
+    assert found.count == len(every)
+    for rank, number in enumerate(every):
+        assert found.at(rank) in (None, number)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_what_is_near_a_quantile_is_held(order: str) -> None:
+    random = np.random.default_rng(3)
+    numbers = random.normal(0, 1, 200_000).astype(np.float32)
+    if order == "in steps":
+        numbers = np.round(numbers, 1)
+    batches = np.array_split(numbers, 100)
+    found = ranked(batches, 20_000)
+    every = np.sort(numbers)
+    for level in (0.01, 0.5, 0.99):
+        rank = int(level * (len(every) - 1))
+        assert found.at(rank) == every[rank]
+    if order != "in steps":
+        assert found.at(len(every) // 4) is None
+        assert sum(window.held for window in found._windows) <= 20_000
+
+
+def test_few_values_that_come_often_are_all_held() -> None:
+    found = ranked([np.arange(100, dtype=np.float32).repeat(50)] * 40, 250)
+    assert [found.at(rank) for rank in (0, 2000, 199_999)] == [0, 1, 99]
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Work:
+    return Work(Engine(scratch=tmp_path, threads=2), Silent())
+
+
+@pytest.fixture
+def little_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(numeric, "_ROOM_BYTES", 1000)
+    monkeypatch.setattr(streamed, "_ROOM_BYTES", 100_000)
+    monkeypatch.setattr(reading, "_BUNCH_BYTES", 2000)
+
+
+STATE = Feature("state", "float32", (3,), {"dtype": "float32", "shape": (3,)})
+
+
+def written(path: Path, numbers: np.ndarray) -> DataFile:
+    pq.write_table(pa.table({"state": list(numbers)}), path, row_group_size=50)
+    return DataFile(path, ((0, len(numbers)),))
+
+
+def drawn(order: str) -> np.ndarray:
+    numbers = np.random.default_rng(7).normal(100, 1, (30_000, 3)).astype(np.float32)
+    return {"drawn": numbers, "ascending": np.sort(numbers, axis=0), "in steps": np.round(numbers)}[order]
+
+
+@pytest.mark.usefixtures("little_room")
+@pytest.mark.parametrize("order", ORDERS)
+def test_files_of_many_numbers(order: str, work: Work, tmp_path: Path) -> None:
+    numbers = drawn(order)
+    halves = np.array_split(numbers, 2)
+    files = [written(tmp_path / f"{n}.parquet", half) for n, half in enumerate(halves)]
+    found = streamed.streamed(work, files, [STATE], LEVELS)
+    # Bunches are read in an order that shows even what rises what it will come to.
+    assert found.keys() == {"state"}
+    assert_right(found["state"].whole, numbers)
+
+
+@pytest.mark.usefixtures("little_room")
+def test_what_was_not_held_is_gathered(work: Work, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streamed, "_ROOM_BYTES", 300)
+    numbers = drawn("ascending")
+    files = [written(tmp_path / "0.parquet", numbers)]
+    assert streamed.streamed(work, files, [STATE], LEVELS) == {}
+    assert_right(measure.numbers(work, files, [STATE], quantiles=LEVELS)["state"].whole, numbers)
+
+
+@pytest.mark.usefixtures("little_room")
+@pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf])
+def test_numbers_that_are_none(odd: float, work: Work, tmp_path: Path) -> None:
+    numbers = drawn("drawn")
+    numbers[12_345, 1] = odd
+    found = streamed.streamed(work, [written(tmp_path / "0.parquet", numbers)], [STATE], LEVELS)
+    assert_right(found["state"].whole, numbers)
+
+
+@pytest.mark.usefixtures("little_room")
+def test_rows_without_a_value_are_gathered(work: Work, tmp_path: Path) -> None:
+    rows = [*drawn("drawn")[:2000].tolist(), None]
+    pq.write_table(pa.table({"state": pa.array(rows, pa.list_(pa.float32()))}), tmp_path / "0.parquet")
+    files = [DataFile(tmp_path / "0.parquet", ((0, 2001),))]
+    assert streamed.streamed(work, files, [STATE], LEVELS) == {}
+    found = measure.numbers(work, files, [STATE], quantiles=LEVELS)["state"]
+    assert found.counts == [2000]
+    assert_right(found.whole, drawn("drawn")[:2000])
+
+
+def assert_right(whole: dict[str, np.ndarray], numbers: np.ndarray) -> None:
+    assert whole["count"].tolist() == [len(numbers)]
+    right = summarise(np.ascontiguousarray(numbers.T), LEVELS)
+    for stat, values in right.items():
+        if stat in ("mean", "std"):
+            np.testing.assert_allclose(whole[stat], values, rtol=1e-12)
+        else:
+            np.testing.assert_array_equal(whole[stat], values)
