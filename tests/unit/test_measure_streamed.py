@@ -39,6 +39,11 @@ def test_a_rank_is_right_or_not_known(batches: list[list[int]], most: int) -> No
     assert found.count == len(every)
     for rank, number in enumerate(every):
         assert found.at(rank) in (None, number)
+    for rank in range(0, len(every), 7):
+        again = found.again([rank])
+        for batch in batches:
+            again.add(np.sort(np.array(batch, np.int64)))
+        assert again.at(rank) == every[rank]
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -55,6 +60,11 @@ def test_what_is_near_a_quantile_is_held(order: str) -> None:
         assert found.at(rank) == every[rank]
     if order != "in steps":
         assert found.at(len(every) // 4) is None
+        again = found.again([len(every) // 4])
+        for batch in batches:
+            again.add(np.sort(batch))
+        assert again.at(len(every) // 4) == every[len(every) // 4]
+        assert sum(window.held for window in again._windows) < 10_000
         assert sum(window.held for window in found._windows) <= 20_000
 
 
@@ -101,12 +111,15 @@ def test_files_of_many_numbers(order: str, work: Work, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("little_room")
-def test_what_was_not_held_is_gathered(work: Work, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streamed, "_ROOM_BYTES", 300)
-    numbers = drawn("ascending")
-    files = [written(tmp_path / "0.parquet", numbers)]
-    assert streamed.streamed(work, files, [STATE], LEVELS) == {}
-    assert_right(measure.numbers(work, files, [STATE], quantiles=LEVELS)["state"].whole, numbers)
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("room", [100, 3000])
+def test_what_was_not_held_is_read_again(
+    room: int, order: str, work: Work, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streamed, "_ROOM_BYTES", room)
+    numbers = drawn(order)
+    found = streamed.streamed(work, [written(tmp_path / "0.parquet", numbers)], [STATE], LEVELS)
+    assert_right(found["state"].whole, numbers)
 
 
 @pytest.mark.usefixtures("little_room")
@@ -134,6 +147,33 @@ def assert_right(whole: dict[str, np.ndarray], numbers: np.ndarray) -> None:
     right = summarise(np.ascontiguousarray(numbers.T), LEVELS)
     for stat, values in right.items():
         if stat in ("mean", "std"):
-            np.testing.assert_allclose(whole[stat], values, rtol=1e-12)
+            np.testing.assert_allclose(whole[stat], values, rtol=1e-12, atol=1e-12)
         else:
             np.testing.assert_array_equal(whole[stat], values)
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=12))
+def test_numbering_follows_from_lengths(lengths: list[int]) -> None:
+    found = measure.numbering(lengths, LEVELS, by_episode={"frame_index"})
+    frames = np.concatenate([np.arange(n) for n in lengths])
+    every = {
+        "index": np.arange(sum(lengths)),
+        "episode_index": np.repeat(np.arange(len(lengths)), lengths),
+        "frame_index": frames,
+    }
+    for name, numbers in every.items():
+        assert_right(found[name].whole, numbers[:, None])
+    assert found["index"].episodes is found["episode_index"].episodes is None
+    for n, length in enumerate(lengths):
+        own = {stat: values[n] for stat, values in (found["frame_index"].episodes or {}).items()}
+        assert_right(own | {"count": np.array([length])}, np.arange(length)[:, None])
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(1, 40)), min_size=1, max_size=12))
+def test_constants_follow_from_lengths(episodes: list[tuple[int, int]]) -> None:
+    values, lengths = [v for v, _ in episodes], [n for _, n in episodes]
+    found = measure.constants(values, lengths, LEVELS)
+    assert_right(found.whole, np.repeat(values, lengths)[:, None])
+    for n, (value, length) in enumerate(episodes):
+        own = {stat: numbers[n] for stat, numbers in (found.episodes or {}).items()}
+        assert_right(own | {"count": np.array([length])}, np.full((length, 1), value))

@@ -4,6 +4,7 @@ Knows files, rows and frames of one dataset; not which operation made them, nor 
 statistics.
 """
 
+from lecompose.measure.numbering import constants, numbering
 from lecompose.measure.numeric import numbers, numbers_bytes
 from lecompose.measure.reading import DataFile
 from lecompose.measure.results import Measured
@@ -13,6 +14,8 @@ __all__ = [
     "Clip",
     "DataFile",
     "Measured",
+    "constants",
+    "numbering",
     "numbers",
     "numbers_bytes",
     "pictures",

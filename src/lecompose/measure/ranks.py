@@ -2,7 +2,8 @@
 
 While numbers come in, those stay that may still be at one of the ranks; of the others it is known how many
 lie below. What will be where is a guess from what came so far: a wrong one is known in the end, as a rank
-whose number was not held, and never gives another number.
+whose number was not held, and never gives another number. A thin sample of everything that came in then says
+for sure between which numbers to look when they all come in again.
 """
 
 from collections.abc import Sequence
@@ -13,19 +14,24 @@ import numpy as np
 
 from lecompose.statistics import Numbers
 
+# Of every batch the first number is sampled, and each so manyth behind it.
+_STEP = 64
+# How much of what may be held is kept where it has to become less.
+_KEPT = 0.75
+
 
 @dataclass
 class _Window:
-    """The numbers between two, both included; None where there is no end.
+    """The numbers between two, both included; None where there is no end. `below` so many are less.
 
-    `values` are ascending, each as often as its `counts` says; `fresh` came since. `below` are those before.
+    `values` are ascending; with `counts` each comes once, as often as that says. `fresh` came in since.
     """
 
     low: Any
     high: Any
     below: int
     values: Numbers
-    counts: np.ndarray
+    counts: np.ndarray | None = None
     fresh: list[Numbers] = field(default_factory=list)
     held: int = 0
 
@@ -39,22 +45,43 @@ class _Window:
             self.held += end - start
 
     def settle(self) -> None:
-        """Each value once, with how often it came."""
-        if self.fresh:
-            fresh, came = np.unique(np.concatenate(self.fresh), return_counts=True)
-            every = np.concatenate([self.values, fresh])
-            self.values, places = np.unique(every, return_inverse=True)
-            weights = np.concatenate([self.counts, came])
-            self.counts = np.bincount(places, weights=weights, minlength=len(self.values)).astype(np.int64)
-            self.fresh, self.held = [], len(self.values)
+        """Put what came in where it belongs. Where numbers repeat themselves, each is held once."""
+        if not self.fresh:
+            return
+        if self.counts is None:
+            self.values = np.sort(np.concatenate([self.values, *self.fresh]))
+            starts = _starts(self.values)
+            if 2 * len(starts) <= len(self.values):
+                self.counts = np.diff(starts, append=len(self.values))
+                self.values = self.values[starts]
+        else:
+            fresh = np.sort(np.concatenate(self.fresh))
+            starts = _starts(fresh)
+            counts = np.concatenate([self.counts, np.diff(starts, append=len(fresh))])
+            values = np.concatenate([self.values, fresh[starts]])
+            order = np.argsort(values, kind="stable")
+            starts = _starts(values[order])
+            self.values, self.counts = values[order][starts], np.add.reduceat(counts[order], starts)
+        self.fresh, self.held = [], len(self.values)
 
-    def between(self, first: int, last: int) -> "_Window":
-        """A part of a settled window, from one of its values to another; as open as this one at its ends."""
-        part = slice(first, last + 1)
+    @property
+    def upto(self) -> np.ndarray:
+        """How many numbers each of `values` and those before it are, once settled."""
+        return np.arange(1, len(self.values) + 1) if self.counts is None else np.cumsum(self.counts)
+
+    def part(self, first: int, last: int) -> "_Window":
+        """From one of the values to another; as open as this window at its ends."""
+        which = slice(first, last + 1)
         low = self.low if first == 0 else self.values[first]
         high = self.high if last + 1 == len(self.values) else self.values[last]
-        values, below = self.values[part].copy(), self.below + int(self.counts[:first].sum())
-        return _Window(low, high, below, values, self.counts[part].copy(), held=len(values))
+        below = self.below + (int(self.upto[first - 1]) if first else 0)
+        values, counts = self.values[which].copy(), None if self.counts is None else self.counts[which].copy()
+        return _Window(low, high, below, values, counts, held=len(values))
+
+
+def _starts(ordered: Numbers) -> np.ndarray:
+    """Where each number is for the first time."""
+    return np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))[: len(ordered)]
 
 
 class Ranks:
@@ -63,13 +90,17 @@ class Ranks:
     `levels` are the quantiles near which ranks will be asked for.
     """
 
-    def __init__(self, levels: Sequence[float], dtype: np.dtype, most: int) -> None:
-        self._levels, self._most, self.count = levels, most, 0
-        self._windows = [_Window(None, None, 0, np.empty(0, dtype), np.empty(0, np.int64))]
+    def __init__(self, levels: Sequence[float], dtype: np.dtype, most: float) -> None:
+        self._levels, self._most = levels, most
+        self._nothing = np.empty(0, dtype)
+        self._windows = [_Window(None, None, 0, self._nothing)]
+        self._sample: list[Numbers] = []
+        self.count = 0
 
     def add(self, ordered: Numbers) -> None:
         """Take in some numbers. Shape: (n,), ascending, without NaN."""
         self.count += len(ordered)
+        self._sample.append(ordered[::_STEP].copy())
         for window in self._windows:
             window.add(ordered)
         if sum(window.held for window in self._windows) > self._most:
@@ -79,30 +110,48 @@ class Ranks:
         """The number of a rank, the lowest has 0; None where it was not held."""
         for window in self._windows:
             window.settle()
-            upto = np.cumsum(window.counts)
-            place = rank - window.below
+            upto, place = window.upto, rank - window.below
             if len(upto) and 0 <= place < upto[-1]:
                 return float(window.values[np.searchsorted(upto, place, side="right")])
         return None
 
+    def again(self, ranks: Sequence[int]) -> "Ranks":
+        """What will hold the numbers of these ranks for sure, when the same batches come in once more."""
+        sample = np.sort(np.concatenate(self._sample))
+        # Of n samples below a number, n steps less one a batch lie below it at least, n steps at most.
+        unsure = (_STEP - 1) * len(self._sample)
+        found = Ranks(self._levels, self._nothing.dtype, np.inf)
+        found._windows = []
+        for first, last in _merged([(r // _STEP, -(-(r + 1 + unsure) // _STEP)) for r in ranks]):
+            low = sample[first] if first > 0 else None
+            high = sample[last] if last < len(sample) else None
+            found._windows.append(_Window(low, high, 0, self._nothing))
+        return found
+
     def _narrow(self) -> None:
-        """Hold about half as much: what lies nearest to the ranks that are looked for, as it seems now."""
+        """Hold less: what lies nearest to the ranks that are looked for, as it seems now."""
         for window in self._windows:
             window.settle()
-        if sum(window.held for window in self._windows) > self._most // 2:
+        if sum(window.held for window in self._windows) > _KEPT * self._most:
             self._windows = [narrow for window in self._windows for narrow in self._narrowed(window)]
 
     def _narrowed(self, window: _Window) -> list[_Window]:
-        upto = np.cumsum(window.counts)
-        reach = self._most // (4 * max(1, len(self._levels)))
+        upto = window.upto
         spans = []
-        for level in self._levels:
+        for level, reach in zip(self._levels, self._reaches(), strict=True):
             place = level * (self.count - 1) - window.below
             if len(upto) and -reach <= place < upto[-1] + reach:
                 ends = np.searchsorted(upto, [place - reach, place + reach], side="right")
                 first, last = np.minimum(ends, len(upto) - 1)
                 spans.append((int(first), int(last)))
-        return [window.between(first, last) for first, last in _merged(spans)]
+        return [window.part(first, last) for first, last in _merged(spans)]
+
+    def _reaches(self) -> np.ndarray:
+        """How far around each quantile to hold: those in the middle move most while numbers come in."""
+        levels = np.array(self._levels)
+        weights = np.sqrt(levels * (1 - levels)) + 0.02
+        reaches: np.ndarray = _KEPT / 2 * self._most * weights / weights.sum()
+        return reaches
 
 
 def _merged(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -110,6 +159,7 @@ def _merged(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     merged: list[tuple[int, int]] = []
     for first, last in sorted(spans):
         if merged and first <= merged[-1][1] + 1:
-            first, last = merged[-1][0], max(last, merged.pop()[1])
+            start, end = merged.pop()
+            first, last = start, max(last, end)
         merged.append((first, last))
     return merged

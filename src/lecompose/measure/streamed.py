@@ -1,8 +1,8 @@
-"""Exact statistics of very many numbers, read once: of each dimension only what is near a quantile is held.
+"""Exact statistics of very many numbers, of which only those near a quantile are held.
 
 Bunches of row groups are read in an order in which the first few stand for all of them, so that what is held
-narrows down around the quantiles early. Where a number was not held after all, or rows have nulls, the
-feature is left to whoever gathers all of its numbers.
+narrows down around the quantiles early. Where a number was not held after all, the feature is read a second
+time; one with nulls is left to whoever gathers all of its numbers.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,6 +15,7 @@ import pyarrow as pa
 from lecompose.formats import Feature
 from lecompose.measure.ranks import Ranks
 from lecompose.measure.reading import (
+    Bunch,
     DataFile,
     bunches,
     declared,
@@ -28,7 +29,7 @@ from lecompose.run import Work
 from lecompose.statistics import Numbers, between, quiet, ranks
 
 # What is held of all dimensions together; never more than an eighth of the memory limit either.
-_ROOM_BYTES = 48 * 2**20
+_ROOM_BYTES = 2**26
 # Beyond so many dimensions a bunch has too few rows for each.
 _MOST_DIMENSIONS = 256
 # A step that visits every part of a row early and evenly.
@@ -49,8 +50,17 @@ def streamed(
     """
     found = bunches(files, features)
     room = min(_ROOM_BYTES, work.engine.memory_bytes // 8) // sum(_dimension_bytes(f) for f in features)
-    running = [_Running(feature, len(found), list(quantiles.values()), room) for feature in features]
-    names = [feature.name for feature in features]
+    running = [_Running(feature, len(found), quantiles, room) for feature in features]
+    _read(work, found, running)
+    unsure = [one for one in running if one.begin_again()]
+    if unsure:
+        _read(work, found, unsure)
+    measured = ((one.feature.name, one.measured()) for one in running)
+    return {name: statistics for name, statistics in measured if statistics is not None}
+
+
+def _read(work: Work, found: Sequence[Bunch], running: Sequence["_Running"]) -> None:
+    names = [one.feature.name for one in running]
     buffers = _Buffers()
 
     def take(number: int) -> None:
@@ -62,8 +72,6 @@ def streamed(
         work.advance(bunch.size_bytes)
 
     work.each(sorted(range(len(found)), key=lambda n: n * _GOLDEN % 1), take)
-    measured = ((one.feature.name, one.measured(quantiles)) for one in running)
-    return {name: statistics for name, statistics in measured if statistics is not None}
 
 
 def _dimension_bytes(feature: Feature) -> int:
@@ -99,12 +107,40 @@ class _Moments:
 class _Running:
     """The statistics of one feature, while its rows come in, bunch by bunch in any order."""
 
-    def __init__(self, feature: Feature, count: int, levels: Sequence[float], room: int) -> None:
+    def __init__(self, feature: Feature, count: int, quantiles: Mapping[str, float], room: int) -> None:
         self.feature = feature
+        self._quantiles = quantiles
         self._moments = _Moments(*(np.zeros((count, feature.stat_size)) for _ in range(5)))
+        levels = list(quantiles.values())
         self._ranks = [Ranks(levels, dtype_of(feature), room) for _ in range(feature.stat_size)]
         self._locks = [Lock() for _ in self._ranks]
-        self._has_gaps = False
+        self._has_gaps = self._is_second = False
+
+    @property
+    def _count(self) -> int:
+        return int(self._moments.counts[:, 0].sum())
+
+    @property
+    def _broken(self) -> np.ndarray:
+        """The dimensions in which some number is NaN, and so are all statistics. Shape: (dimensions,)."""
+        broken: np.ndarray = np.isnan(self._moments.most).any(axis=0)
+        return broken
+
+    def begin_again(self) -> bool:
+        """Whether a quantile is not known and all rows have to come in once more."""
+        if (
+            self._has_gaps
+            or not self._count
+            or all(self._quantile(q) is not None for q in self._quantiles.values())
+        ):
+            return False
+        wanted = [rank for level in self._quantiles.values() for rank in ranks(level, self._count)[:2]]
+        self._ranks = [
+            held if is_broken else held.again(wanted)
+            for held, is_broken in zip(self._ranks, self._broken, strict=True)
+        ]
+        self._is_second = True
+        return True
 
     def add(self, number: int, column: pa.ChunkedArray, buffers: _Buffers) -> None:
         """Take in the rows of a bunch. Errors: ValueError for a column of another shape."""
@@ -123,49 +159,45 @@ class _Running:
 
     @quiet
     def _add(self, number: int, dimension: int, numbers: Numbers, work: np.ndarray) -> None:
-        np.copyto(work, numbers, casting="unsafe")
-        mean = work.mean()
-        np.subtract(work, mean, out=work)
-        np.multiply(work, work, out=work)
-        numbers.sort()
-        facts = (numbers[0], numbers[-1], mean, work.mean(), len(numbers))
-        for held, fact in zip(vars(self._moments).values(), facts, strict=True):
-            held[number, dimension] = fact
-        if not np.isnan(facts[1]):
+        if not self._is_second:
+            np.copyto(work, numbers, casting="unsafe")
+            mean = work.mean()
+            np.subtract(work, mean, out=work)
+            np.multiply(work, work, out=work)
+            facts = (numbers.min(), numbers.max(), mean, work.mean(), len(numbers))
+            for held, fact in zip(vars(self._moments).values(), facts, strict=True):
+                held[number, dimension] = fact
+        if not np.isnan(self._moments.most[number, dimension]):
+            numbers.sort()
             with self._locks[dimension]:
                 self._ranks[dimension].add(numbers)
 
     @quiet
-    def measured(self, quantiles: Mapping[str, float]) -> Measured | None:
+    def measured(self) -> Measured | None:
         """The statistics, None where the numbers have to be gathered after all."""
-        moments = self._moments
-        counts = moments.counts[:, 0]
-        count = int(counts.sum())
+        moments, counts, count = self._moments, self._moments.counts[:, 0], self._count
         if self._has_gaps or count == 0:
             return None
         mean = counts @ moments.mean / count
         variance = counts @ (moments.variance + (moments.mean - mean) ** 2) / count
         there = counts > 0
-        broken = np.isnan(moments.most[there]).any(axis=0)
-        found = {
+        moments_of_all = {
             "min": moments.least[there].min(axis=0),
             "max": moments.most[there].max(axis=0),
             "mean": mean,
             "std": np.sqrt(variance),
         }
-        for name, level in quantiles.items():
-            values = self._quantile(level, count, broken)
-            if values is None:
-                return None
-            found[name] = values
-        whole = {name: np.where(broken, np.nan, values) for name, values in found.items()}
+        quantiles = {name: self._quantile(level) for name, level in self._quantiles.items()}
+        found = {name: values for name, values in (moments_of_all | quantiles).items() if values is not None}
+        whole = {name: np.where(self._broken, np.nan, values) for name, values in found.items()}
         return Measured({**whole, "count": np.array([count / rows_a_frame(self.feature)])}, None)
 
-    def _quantile(self, level: float, count: int, broken: np.ndarray) -> np.ndarray | None:
-        below, above, t = ranks(level, count)
+    def _quantile(self, level: float) -> np.ndarray | None:
+        """Of each dimension; None where a number was not held. Shape: (dimensions,)."""
+        below, above, t = ranks(level, self._count)
         told = [
             (np.nan, np.nan) if is_broken else (held.at(below), held.at(above))
-            for held, is_broken in zip(self._ranks, broken, strict=True)
+            for held, is_broken in zip(self._ranks, self._broken, strict=True)
         ]
         if any(value is None for pair in told for value in pair):
             return None

@@ -35,6 +35,11 @@ class _Output:
     episodes: list[int]
     measured: dict[str, Measured]
 
+    @property
+    def lengths(self) -> list[int]:
+        """The frames of each episode."""
+        return [length for file in self.files for length in file.lengths]
+
 
 def stats(run: Run) -> None:
     """Make `episode_stats` and write stats.json of every output.
@@ -45,15 +50,16 @@ def stats(run: Run) -> None:
     numeric = [f for f in run.target.columns if f.is_numeric]
     incomplete = _incomplete(run, numeric, held)
     outputs = list(_outputs(run))
+    _number(run, outputs, numeric, incomplete)
     looked = _looked_at(run)
     clips = {(o.name, f.name): _clips(run, o, f) for o in outputs for f in looked}
-    size_bytes = sum(measure.numbers_bytes(run.work, o.files, numeric, incomplete) for o in outputs)
+    unknown = {o.name: [f for f in numeric if f.name not in o.measured] for o in outputs}
+    size_bytes = sum(measure.numbers_bytes(run.work, o.files, unknown[o.name], incomplete) for o in outputs)
     run.progress.stage("stats", size_bytes + sum(map(measure.pictures_bytes, clips.values())))
-    wanted = run.target.statistics
+    quantiles = run.target.statistics.quantiles
     for output in outputs:
-        found = measure.numbers(
-            run.work, output.files, numeric, quantiles=wanted.quantiles, by_episode=incomplete
-        )
+        wanted = unknown[output.name]
+        found = measure.numbers(run.work, output.files, wanted, quantiles=quantiles, by_episode=incomplete)
         output.measured.update(found)
         for camera in looked:
             output.measured[camera.name] = _pictures(run, clips[output.name, camera.name], camera)
@@ -89,6 +95,19 @@ def _outputs(run: Run) -> Iterator[_Output]:
     for (name,), rows in jobs(run.engine.rows("layout/all_episodes"), "out_dataset"):
         files = [_data_file(run, name, group) for _, group in jobs(rows, "file_number")]
         yield _Output(name, files, [row["out_episode"] for row in rows], {})
+
+
+def _number(run: Run, outputs: list[_Output], numeric: list[Feature], incomplete: Collection[str]) -> None:
+    """Measure what the layout numbers; nothing has to be read."""
+    names = {feature.name for feature in numeric}
+    quantiles = run.target.statistics.quantiles
+    tasks = dict(jobs(run.engine.rows("layout/single_tasks"), "out_dataset"))
+    for output in outputs:
+        found = measure.numbering(output.lengths, quantiles, by_episode=incomplete)
+        numbers = [row["task_index"] for row in tasks.get((output.name,), [])]
+        if len(numbers) == len(output.episodes):
+            found["task_index"] = measure.constants(numbers, output.lengths, quantiles)
+        output.measured.update({name: measured for name, measured in found.items() if name in names})
 
 
 def _data_file(run: Run, output: str, rows: list[dict[str, Any]]) -> DataFile:

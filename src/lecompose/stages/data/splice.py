@@ -74,7 +74,7 @@ class Splicer:
     """Writes data files whose rows need no decoding.
 
     `features` are those of the output's columns by name, `leaves` how they are stored, `tasks` the task of
-    each episode that has just one.
+    each output episode that has just one.
     """
 
     run: Run
@@ -170,14 +170,14 @@ class Splicer:
     def _task_column(
         self, file: OutputFile, first: int, path: str, episodes: list[dict[str, Any]], nullable: bool
     ) -> _Column:
+        own = [self.tasks.get((e["out_dataset"], e["out_episode"])) for e in episodes]
+        lengths = [e["length"] for e in episodes]
+        single = [(number, 0) for number in own if number is not None]
+        if len(single) == len(own):
+            return _sequences(single, lengths, nullable=nullable)
         starts = file.first_tasks[first : first + len(episodes)]
-        own = [self.tasks.get((e["src_dataset"], e["src_episode"])) for e in episodes]
-        if None not in own:
-            numbers = file.tasks.numbers[starts + np.array(own, np.int64)].tolist()
-            lengths = [e["length"] for e in episodes]
-            return _sequences([(number, 0) for number in numbers], lengths, nullable=nullable)
-        tasks = _task_numbers(path, episodes)
-        return _plain([file.tasks.numbers[s + own] for s, own in zip(starts, tasks, strict=True)], nullable)
+        tasks = zip(starts, _task_numbers(path, episodes), strict=True)
+        return _plain([file.tasks.numbers[start + numbers] for start, numbers in tasks], nullable)
 
     # Pictures --------------------------------------------------------------------------------------
 
@@ -197,9 +197,8 @@ def splicer(run: Run) -> Splicer | None:
         return None
     if not all(feature.is_numeric or feature.is_visual for feature in target.columns):
         return None
-    tasks = {
-        (r["src_dataset"], r["src_episode"]): r["src_task"] for r in run.engine.rows("write/single_tasks")
-    }
+    rows = run.engine.rows("layout/single_tasks")
+    tasks = {(row["out_dataset"], row["out_episode"]): row["task_index"] for row in rows}
     features = {feature.name: feature for feature in target.columns}
     return Splicer(run, features, leaves(empty_file(layout.schema).schema), tasks)
 
