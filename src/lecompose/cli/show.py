@@ -38,13 +38,13 @@ def report(done: Report, *, as_json: bool, quiet: bool) -> None:
         _plan(console, done)
     for note in done.notes:
         click.echo(f"note: {printable(note, lines=True)}", err=True)
-    verb, data = ("would write", "in the sources") if done.dry_run else ("wrote", "written")
+    verb = "would write" if done.dry_run else "wrote"
     for output in done.outputs:
         console.print(
             f"{verb} {_text(str(output.path))}: {output.episodes:,} episodes, {output.frames:,} frames"
         )
     console.print(
-        f"  {len(done.files):,} data and video files; data: {size(done.bytes_encoded)} {data}\n"
+        f"  {len(done.files):,} data and video files; data: {_data(done)}\n"
         f"  video: {size(done.bytes_copied)} copied, {size(done.bytes_remuxed)} remuxed,"
         f" {done.frames_decoded} frames decoded"
     )
@@ -57,6 +57,12 @@ def report(done: Report, *, as_json: bool, quiet: bool) -> None:
         stages = ", ".join(f"{name} {seconds:.2f}" for name, seconds in done.seconds.items())
         console.print(f"  {sum(done.seconds.values()):.2f} s: {stages}")
     return None
+
+
+def _data(done: Report) -> str:
+    if done.dry_run:
+        return f"{size(done.bytes_encoded)} in the sources"
+    return f"{size(done.bytes_spliced)} copied, {size(done.bytes_encoded)} encoded"
 
 
 def _reencoded(console: Console, done: Report) -> None:

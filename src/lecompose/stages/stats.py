@@ -6,6 +6,7 @@ Over an output: computed from all its frames, quantiles included; cameras from t
 
 import json
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -16,7 +17,8 @@ import numpy as np
 import pyarrow as pa
 
 from lecompose import carried, measure
-from lecompose.errors import OutputUnwritable
+from lecompose.catalog.files import damaged
+from lecompose.errors import OutputUnwritable, SourceBroken
 from lecompose.formats import SUBTASK_INDEX, Feature
 from lecompose.layout import jobs
 from lecompose.measure import Clip, DataFile, Measured
@@ -59,7 +61,10 @@ def stats(run: Run) -> None:
     quantiles = run.target.statistics.quantiles
     for output in outputs:
         wanted = unknown[output.name]
-        found = measure.numbers(run.work, output.files, wanted, quantiles=quantiles, by_episode=incomplete)
+        with _told_of_sources(run, output):
+            found = measure.numbers(
+                run.work, output.files, wanted, quantiles=quantiles, by_episode=incomplete
+            )
         output.measured.update(found)
         for camera in looked:
             output.measured[camera.name] = _pictures(run, clips[output.name, camera.name], camera)
@@ -95,6 +100,20 @@ def _outputs(run: Run) -> Iterator[_Output]:
     for (name,), rows in jobs(run.engine.rows("layout/all_episodes"), "out_dataset"):
         files = [_data_file(run, name, group) for _, group in jobs(rows, "file_number")]
         yield _Output(name, files, [row["out_episode"] for row in rows], {})
+
+
+@contextmanager
+def _told_of_sources(run: Run, output: _Output) -> Iterator[None]:
+    """Name the source's file where pages cannot be read that were copied as they are."""
+    try:
+        yield
+    except SourceBroken as error:
+        rows = [row for row in run.engine.rows("layout/all_episodes") if row["out_dataset"] == output.name]
+        file = damaged(sorted({row["data_file"] for row in rows}))
+        if file is None:
+            raise
+        reason = str(error).removeprefix("data file cannot be read: ").partition(". (")[0]
+        raise SourceBroken(f"data cannot be read, damaged pages? {reason}. ({file})") from error
 
 
 def _number(run: Run, outputs: list[_Output], numeric: list[Feature], incomplete: Collection[str]) -> None:
