@@ -131,9 +131,10 @@ class Engine:
         self, relation: str, template: str, context: Context | None = None, /, **values: object
     ) -> None:
         """Materialise what a template gives as the table `relation`."""
+        # One statement is bound once, a relation of DuckDB's when it is made and again when it is used.
         with translated(template):
-            found = self._relation(self._con, template, context, values)
-            self.waited(lambda: found.create(relation))
+            sql = f"create table {quoted(relation)} as\n{render(template, **(context or {}))}"
+            self.waited(lambda: self._con.execute(sql, values).fetchall())
 
     def drop(self, *relations: str) -> None:
         """Give back the memory of tables that nothing will read again."""
@@ -156,8 +157,10 @@ class Engine:
         self, template: str, context: Context | None = None, /, **values: object
     ) -> list[dict[str, Any]]:
         """All rows as dicts."""
-        rows: list[dict[str, Any]] = self.arrow(template, context, **values).to_pylist()
-        return rows
+        with translated(template):
+            sql = render(template, **(context or {}))
+            names, rows = self.waited(lambda: _fetched(self._con.execute(sql, values)))
+            return [dict(zip(names, row, strict=True)) for row in rows]
 
     def run(self, template: str, context: Context | None = None, /, **values: object) -> None:
         """Execute a statement that gives no rows (COPY)."""
@@ -204,6 +207,11 @@ class Engine:
         con: duckdb.DuckDBPyConnection, template: str, context: Context | None, values: dict[str, object]
     ) -> duckdb.DuckDBPyRelation:
         return con.sql(render(template, **(context or {})), params=values)
+
+
+def _fetched(con: duckdb.DuckDBPyConnection) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """The names of a result's columns, and its rows."""
+    return [column[0] for column in con.description or ()], con.fetchall()
 
 
 _UNITS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
