@@ -9,7 +9,6 @@ from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined, Template
 
-
 # What begins anything that Jinja does.
 _MARKS = ("{{", "{%", "{#")
 
