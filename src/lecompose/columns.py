@@ -10,7 +10,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lecompose import formats
@@ -232,7 +231,7 @@ def restored(array: pa.Array, kind: pa.DataType) -> pa.Array:
     if pa.types.is_list(kind) and not _are_primitive(array.type, kind):
         return _lists(array, kind)
     if pa.types.is_fixed_size_list(kind) and formats.is_list(array.type) and not array.null_count:
-        values = array.flatten()
+        values = items(array)
         if len(values) != len(array) * kind.list_size:
             raise pa.ArrowInvalid(f"vectors of {kind.list_size} numbers were declared, other lengths found")
         return pa.FixedSizeListArray.from_arrays(restored(values, kind.value_type), type=kind)
@@ -241,17 +240,32 @@ def restored(array: pa.Array, kind: pa.DataType) -> pa.Array:
     return array.cast(kind)
 
 
+def items(lists: pa.Array) -> pa.Array:
+    """What stands in lists, as their `flatten` has it; that one loads all of Arrow's functions first."""
+    if lists.null_count:
+        return lists.flatten()
+    if pa.types.is_fixed_size_list(lists.type):
+        size = lists.type.list_size
+        return lists.values.slice(lists.offset * size, len(lists) * size)
+    first, end = (lists.offsets[at].as_py() for at in (0, -1))
+    return lists.values.slice(first, end - first)
+
+
 def _are_primitive(*lists: pa.DataType) -> bool:
     return all(formats.is_list(kind) and pa.types.is_primitive(kind.value_type) for kind in lists)
 
 
 def _scalars(array: pa.Array, kind: pa.DataType) -> pa.Array:
+    import pyarrow.compute as pc  # slow to load, and seldom needed
+
     if pc.any(pc.not_equal(pc.list_value_length(array), 1)).as_py():
         raise pa.ArrowInvalid("a number was declared, vectors of other lengths than 1 found")
     return restored(pc.list_element(array, 0), kind) if len(array) else pa.nulls(0, kind)
 
 
 def _lists(array: pa.Array, kind: pa.DataType) -> pa.Array:
+    import pyarrow.compute as pc
+
     lengths = pc.list_value_length(array).fill_null(0).to_numpy(zero_copy_only=False)
     offsets = pa.array(np.cumsum([0, *lengths]), pa.int32())
     values = restored(array.flatten(), kind.value_type)
@@ -259,6 +273,8 @@ def _lists(array: pa.Array, kind: pa.DataType) -> pa.Array:
 
 
 def _structs(array: pa.Array, kind: pa.DataType) -> pa.Array:
+    import pyarrow.compute as pc
+
     held = {array.type.field(n).name: n for n in range(array.type.num_fields)}
     parts = [
         restored(pc.struct_field(array, [held[f.name]]), f.type)

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lecompose.columns import items
 from lecompose.errors import SourceBroken
 from lecompose.formats import Feature, is_list
 from lecompose.measure.results import Measured, joined
@@ -240,7 +241,7 @@ def _rows(column: pa.Array, feature: Feature) -> tuple[Numbers, np.ndarray | Non
     if column.null_count:
         return _rows_with_gaps(column, feature)
     while is_list(column.type):
-        column = column.flatten()
+        column = items(column)
     missing = None
     if column.null_count:
         missing = column.is_null().to_numpy(zero_copy_only=False).reshape(shape).any(axis=1)
