@@ -57,9 +57,8 @@ def forget(catalog: Catalog) -> None:
 
 def _read(catalog: Catalog) -> None:
     """Make each source's share, unless an earlier call did: users' SQL may ask before the stages do."""
-    there = {row["relation"] for row in catalog.engine.rows("catalog/tables")}
     for source in catalog.sources:
-        if source.relation("stats") in there:
+        if catalog.engine.has(source.relation("stats")):
             continue
         if source.version == formats.V30:
             catalog.engine.load(source.relation("stats"), _v3_rows(source))

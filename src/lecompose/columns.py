@@ -26,8 +26,9 @@ def data_schema(catalog: Catalog, columns: tuple[Feature, ...], takes: Takes | N
     `takes` says what of each source is taken; without it all of its columns are.
     Errors: SourceBroken naming every source file whose columns are not the declared ones.
     """
-    odd = _odd_files(catalog)
-    stored = {s.name: _stored_schema(s, catalog, odd[s.name].values()) for s in catalog.sources}
+    files = {s.name: _data_files(catalog, s) for s in catalog.sources}
+    odd = _odd_files(catalog, files)
+    stored = {s.name: _stored_schema(files[s.name][0], odd[s.name].values()) for s in catalog.sources}
     taken = {s.name: _taken_of(s, takes) for s in catalog.sources}
     problems = [p for s in catalog.sources for p in _problems(s, stored[s.name], taken[s.name])]
     problems += [p for s in catalog.sources for p in _differing(s, odd[s.name], stored[s.name])]
@@ -44,10 +45,16 @@ def follow_content(columns: Iterable[Feature]) -> bool:
     return any(f.is_language for f in columns)
 
 
-def _odd_files(catalog: Catalog) -> dict[str, dict[str, pa.Schema]]:
+def _data_files(catalog: Catalog, source: Source) -> list[str]:
+    rows = catalog.engine.rows("catalog/data_file_list", src_dataset=source.name)
+    return [row["data_file"] for row in rows]
+
+
+def _odd_files(catalog: Catalog, files: Mapping[str, list[str]]) -> dict[str, dict[str, pa.Schema]]:
     """The files of each source that are not like its first one, and their schemas."""
-    odd: dict[str, dict[str, pa.Schema]] = {source.name: {} for source in catalog.sources}
-    for row in catalog.engine.rows("catalog/odd_files", {"sources": _file_views(catalog)}):
+    odd: dict[str, dict[str, pa.Schema]] = {name: {} for name in files}
+    views = _file_views(catalog, files)
+    for row in catalog.engine.rows("catalog/odd_files", {"sources": views}) if views else ():
         odd[row["src_dataset"]][row["file_name"]] = schema_of(row["file_name"])
     return odd
 
@@ -70,12 +77,12 @@ def _language_field(feature: Feature, catalog: Catalog) -> pa.Field:
     single, double = (formats.language_field(feature.name, timestamp=t()) for t in (pa.float32, pa.float64))
     fields, problems = [], []
     for source in catalog.sources:
-        for row in catalog.engine.rows("catalog/data_file_list", src_dataset=source.name):
-            schema = schema_of(row["data_file"])
+        for path in _data_files(catalog, source):
+            schema = schema_of(path)
             have = schema.field(feature.name).type if feature.name in schema.names else pa.null()
             fields += [field for field in (single, double) if lossless(have, field.type)][:1]
             if not lossless(have, double.type):
-                problems.append(f'"{feature.name}" is {have}. ({row["data_file"]})')
+                problems.append(f'"{feature.name}" is {have}. ({path})')
     if problems:
         raise SourceBroken(listed("language columns that LeRobot cannot read:", problems))
     return double if double in fields else single
@@ -106,25 +113,24 @@ def _alike(one: pa.DataType | None, other: pa.DataType | None) -> bool:
     return bool(one == other)
 
 
-def _file_views(catalog: Catalog) -> list[str]:
+def _file_views(catalog: Catalog, files: Mapping[str, list[str]]) -> list[str]:
+    """The columns of each source's files; not of one that has a single file."""
     views = []
-    for source in catalog.sources:
+    for source in (s for s in catalog.sources if len(files[s.name]) > 1):
         view = source.relation("parquet_columns")
-        files = catalog.engine.rows("catalog/data_file_list", src_dataset=source.name)
         catalog.engine.view(
             view,
             "catalog/parquet_columns",
             src_dataset=source.name,
-            files=[formats.escaped_glob(row["data_file"]) for row in files],
+            files=[formats.escaped_glob(path) for path in files[source.name]],
         )
         views.append(view)
     return views
 
 
-def _stored_schema(source: Source, catalog: Catalog, odd: Iterable[pa.Schema]) -> pa.Schema:
+def _stored_schema(path: str, odd: Iterable[pa.Schema]) -> pa.Schema:
     """The columns of a source's first data file; a column of nulls has the type that an odd file has."""
-    files = catalog.engine.rows("catalog/data_file_list", src_dataset=source.name)
-    first = schema_of(files[0]["data_file"])
+    first = schema_of(path)
     typed: dict[str, pa.Field] = {}
     for schema in odd:
         typed = {f.name: f for f in schema if not pa.types.is_null(f.type)} | typed

@@ -88,8 +88,7 @@ def load_facts(
     `readings` are what was found wrong before, by source; what is found here comes to it. `footers` are
     those of the data files, where they have been read.
     """
-    there = {row["relation"] for row in catalog.engine.rows("catalog/tables")}
-    if there >= _SHAPES.keys():
+    if catalog.engine.has(*_SHAPES):
         return
     facts: dict[str, list[Row]] = {relation: [] for relation in _SHAPES}
     with ThreadPoolExecutor(catalog.engine.threads) as pool:

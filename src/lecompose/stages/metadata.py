@@ -30,13 +30,12 @@ def metadata(run: Run) -> None:
     run.engine.table("episode_tasks", "layout/episode_tasks")
     columns = list(_stat_columns(run))
     _number_episode_files(run, columns)
-    totals = {row["out_dataset"]: row for row in run.engine.rows("layout/totals")}
     for output, folder in run.folders.items():
         try:
             tasks = _write_tasks(run, output, folder)
             if run.layout.has_subtasks:
                 _write_texts(run, output, "layout/output_subtasks", "subtask", folder / formats.SUBTASKS_PATH)
-            _write_info(run, folder, totals[output], tasks)
+            _write_info(run, folder, run.layout.totals[output], tasks)
             for name, content in run.target.files.items():
                 folder.joinpath(name).write_bytes(content)
         except OSError as error:

@@ -200,7 +200,7 @@ def _carried_names(run: Run, camera: Feature, held: Mapping[str, int]) -> list[s
     """The statistics of a camera that are kept: what any episode has, quantiles only if all have them."""
     wanted = run.target.statistics
     names = [name for stat in wanted.names if (name := f"{camera.name}/{stat}") in held]
-    episodes = sum(row["episodes"] for row in run.engine.rows("plan/totals")) if names else 0
+    episodes = sum(row["episodes"] for row in run.layout.totals.values())
     return [
         name
         for name in names
