@@ -14,7 +14,6 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from lecompose import formats
 from lecompose.catalog import Catalog
@@ -218,6 +217,8 @@ class _Values:
 
     def array(self) -> pa.Array:
         """Errors: QueryError naming the first frame whose value does not fit."""
+        import pyarrow.compute as pc  # slow to load, and few requests add features
+
         field = formats.arrow_field(self.feature)
         assert field is not None  # language is refused before
         sizes = () if self.feature.shape == (1,) else self.feature.shape
@@ -226,10 +227,8 @@ class _Values:
             self._refuse(leaves, rows, leaves.is_null(), "is null")
             if not formats.is_list(leaves.type):
                 raise self._error(0, f"is {leaves.type}, not of shape {list(self.feature.shape)}")
-            lengths = pc.list_value_length(leaves)
-            self._refuse(
-                leaves, rows, pc.not_equal(lengths, size), f"is not of shape {list(self.feature.shape)}"
-            )
+            unequal = pc.not_equal(pc.list_value_length(leaves), size)
+            self._refuse(leaves, rows, unequal, f"is not of shape {list(self.feature.shape)}")
             leaves, rows = leaves.flatten(), np.repeat(rows, size)
         self._refuse(leaves, rows, leaves.is_null(), "is null. Try: coalesce(…, 0)")
         values = self._leaves(leaves, rows, leaf(field.type))
@@ -250,6 +249,8 @@ class _Values:
         return numbers.cast(kind, safe=False)
 
     def _refuse(self, values: pa.Array, rows: np.ndarray, wrong: pa.Array, what: str) -> None:
+        import pyarrow.compute as pc
+
         if (at := pc.index(pc.fill_null(wrong, True), True).as_py()) >= 0:
             raise self._error(int(rows[at]), what)
 

@@ -6,10 +6,12 @@ the usual ones and whatever others a source has.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -19,25 +21,16 @@ from lecompose.errors import SourceBroken
 from lecompose.formats import STATS, Feature
 from lecompose.mapping import Takes
 
+_NUMBERS = pa.list_(pa.float64())
+
 
 def register(catalog: Catalog) -> None:
     """Make the relation `carried_stats` for the episodes of all sources, each by its own features.
 
-    An earlier call's is kept: users' SQL may ask for it before the statistics stage does.
     Errors: SourceBroken where a statistics file cannot be read.
     """
-    if any(row["relation"] == "carried_stats" for row in catalog.engine.rows("catalog/relations")):
-        return
-    for source in catalog.sources:
-        kept = [*STATS, *_other_quantiles(source)]
-        wanted = {f"{f.name}/{stat}": f for f in source.features if f.has_stats for stat in kept}
-        if source.version == formats.V30:
-            _register_v3(catalog, source, wanted)
-        elif source.version == formats.V21 and _stats_file(source).is_file():
-            catalog.engine.load(source.relation("stats"), _v21_rows(source, wanted))
-        else:
-            _register_whole(catalog, source, wanted)
-    relations = [s.relation("stats") for s in catalog.sources]
+    _read(catalog)
+    relations = [source.relation("stats") for source in catalog.sources]
     catalog.engine.view("carried_stats", "catalog/union", {"relations": relations})
 
 
@@ -46,12 +39,11 @@ def take(catalog: Catalog, takes: Takes) -> frozenset[str]:
 
     A feature that a source lacks, or of which its statistics are true no more, has no statistics of it.
     """
-    register(catalog)
+    _read(catalog)
     sources: list[dict[str, Any]] = []
     for source in catalog.sources:
-        have = _columns_of(catalog, source.relation("stats"))
         own = {how.feature.name: n for n, how in takes[source.name].items() if how.feature and how.has_stats}
-        pairs = [(name, *name.rpartition("/")[::2]) for name in have]
+        pairs = [(name, *name.rpartition("/")[::2]) for name in _columns_of(catalog, source)]
         columns = [{"stored": s, "name": f"{own[f]}/{stat}"} for s, f, stat in pairs if f in own]
         sources.append({"relation": source.relation("stats"), "columns": columns})
     catalog.engine.view("carried_stats", "stats/taken", {"sources": sources})
@@ -63,8 +55,27 @@ def forget(catalog: Catalog) -> None:
     catalog.engine.drop(*(source.relation("stats") for source in catalog.sources))
 
 
-def _columns_of(catalog: Catalog, relation: str) -> list[str]:
-    rows = catalog.engine.rows("catalog/columns_of", {"relation": relation})
+def _read(catalog: Catalog) -> None:
+    """Make each source's share, unless an earlier call did: users' SQL may ask before the stages do."""
+    for source in catalog.sources:
+        if catalog.engine.has(source.relation("stats")):
+            continue
+        if source.version == formats.V30:
+            catalog.engine.load(source.relation("stats"), _v3_rows(source))
+        elif source.version == formats.V21 and _stats_file(source).is_file():
+            catalog.engine.load(source.relation("stats"), _v21_rows(source, _wanted(source)))
+        else:
+            _register_whole(catalog, source, _wanted(source))
+
+
+def _wanted(source: Source, other_quantiles: Iterable[str] = ()) -> dict[str, Feature]:
+    """The columns to make, `feature/stat` each."""
+    kept = [*STATS, *other_quantiles]
+    return {f"{f.name}/{stat}": f for f in source.features if f.has_stats for stat in kept}
+
+
+def _columns_of(catalog: Catalog, source: Source) -> list[str]:
+    rows = catalog.engine.rows("catalog/columns_of", {"relation": source.relation("stats")})
     return [row["column_name"] for row in rows if "/" in row["column_name"]]
 
 
@@ -75,10 +86,11 @@ def quantiles(catalog: Catalog) -> list[str]:
 
 def _other_quantiles(source: Source) -> list[str]:
     """The quantiles, such as q05, that only some datasets have, and none before v3.0."""
-    if not source.is_v3:
-        return []
-    names = [name for name in pq.read_schema(_episode_files(source)[0]).names if name.startswith("stats/")]
-    stats = {name.rpartition("/")[2] for name in names}
+    return _told_quantiles(pq.read_schema(_episode_files(source)[0])) if source.is_v3 else []
+
+
+def _told_quantiles(schema: pa.Schema) -> list[str]:
+    stats = {name.rpartition("/")[2] for name in schema.names if name.startswith("stats/")}
     return sorted(stat for stat in stats - set(STATS) if re.fullmatch(r"q\d\d", stat))
 
 
@@ -117,42 +129,61 @@ def _register_whole(catalog: Catalog, source: Source, wanted: dict[str, Feature]
     )
 
 
-def _register_v3(catalog: Catalog, source: Source, wanted: dict[str, Feature]) -> None:
-    files = _episode_files(source)
-    kinds = _kinds(files)
-    present = [name for name in wanted if f"stats/{name}" in kinds]
-    columns = [
+def _v3_rows(source: Source) -> pa.Table:
+    """Read with Arrow: to DuckDB a file of many columns in many row groups costs five times as much."""
+    with ExitStack() as opened:
+        try:
+            files = [opened.enter_context(pq.ParquetFile(path)) for path in _episode_files(source)]
+            wanted = _wanted(source, _told_quantiles(files[0].schema_arrow))
+            return pa.concat_tables([_rows_of(source, file, wanted) for file in files])
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+            meta = source.root / "meta" / "episodes"
+            raise SourceBroken(f"statistics cannot be read: {error}. ({meta})") from error
+
+
+def _rows_of(source: Source, file: pq.ParquetFile, wanted: dict[str, Feature]) -> pa.Table:
+    """One file's share; some writers add columns on the way, and those of others are null then."""
+    names = file.schema_arrow.names
+    there = [name for name in wanted if f"stats/{name}" in names]
+    held = file.read(columns=["episode_index", *(f"stats/{name}" for name in there)])
+    episodes = _column(held, "episode_index")
+    columns = dict.fromkeys(wanted, pa.nulls(held.num_rows, _NUMBERS))
+    for name in there:
+        size = 1 if name.endswith("/count") else wanted[name].stat_size
+        columns[name] = _flat(_column(held, f"stats/{name}"), size)
+    return pa.table(
         {
-            "name": name,
-            "stored": f"stats/{name}",
-            "depth": _depth(kinds[f"stats/{name}"]),
-            "size": 1 if name.endswith("/count") else wanted[name].stat_size,
+            "src_dataset": pa.repeat(source.name, held.num_rows),
+            "src_episode": episodes if episodes.type == pa.int64() else episodes.cast(pa.int64()),
+            **columns,
         }
-        for name in present
-    ]
-    catalog.engine.table(
-        source.relation("stats"),
-        "stats/carried_v3",
-        {"columns": columns, "absent": [name for name in wanted if name not in present]},
-        src_dataset=source.name,
-        files=[formats.escaped_glob(f) for f in files],
     )
 
 
-def _kinds(files: list[str]) -> dict[str, pa.DataType]:
-    """The type of each column that any of the files has; some writers add columns on the way."""
-    found: dict[str, pa.DataType] = {}
-    for file in files:
-        for field in pq.read_schema(file):
-            found.setdefault(field.name, field.type)
-    return found
+def _column(table: pa.Table, name: str) -> pa.Array:
+    """A column in one piece. Errors: ArrowInvalid where there is none."""
+    at = table.schema.get_all_field_indices(name)
+    if not at:
+        raise pa.ArrowInvalid(f"there is no column {name}")
+    return table.column(at[0]).combine_chunks()
 
 
-def _depth(kind: pa.DataType) -> int:
-    depth = 0
-    while formats.is_list(kind):
-        depth, kind = depth + 1, kind.value_type
-    return depth
+def _flat(column: pa.Array, size: int) -> pa.Array:
+    """Nested lists of numbers as flat ones; null for those of another size."""
+    offsets, values = np.arange(len(column) + 1), column
+    while pa.types.is_list(values.type) and not values.null_count:
+        offsets, values = values.offsets.to_numpy()[offsets], values.values
+    numeric = pa.types.is_floating(values.type) or pa.types.is_integer(values.type)
+    if not numeric or values.null_count or (np.diff(offsets) != size).any():
+        return _flat_one_by_one(column, size)
+    start, end = offsets[[0, -1]]
+    numbers = values.slice(start, end - start).to_numpy().astype(np.float64, copy=False)
+    return pa.ListArray.from_arrays(pa.array(offsets - start, pa.int32()), pa.array(numbers))
+
+
+def _flat_one_by_one(column: pa.Array, size: int) -> pa.Array:
+    rows = (flattened(value) for value in column.to_pylist())
+    return pa.array([row if len(row) == size else None for row in rows], _NUMBERS)
 
 
 def _stats_file(source: Source) -> Path:

@@ -10,7 +10,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lecompose import formats
@@ -27,8 +26,9 @@ def data_schema(catalog: Catalog, columns: tuple[Feature, ...], takes: Takes | N
     `takes` says what of each source is taken; without it all of its columns are.
     Errors: SourceBroken naming every source file whose columns are not the declared ones.
     """
-    odd = _odd_files(catalog)
-    stored = {s.name: _stored_schema(s, catalog, odd[s.name].values()) for s in catalog.sources}
+    files = {s.name: _data_files(catalog, s) for s in catalog.sources}
+    odd = _odd_files(catalog, files)
+    stored = {s.name: _stored_schema(files[s.name][0], odd[s.name].values()) for s in catalog.sources}
     taken = {s.name: _taken_of(s, takes) for s in catalog.sources}
     problems = [p for s in catalog.sources for p in _problems(s, stored[s.name], taken[s.name])]
     problems += [p for s in catalog.sources for p in _differing(s, odd[s.name], stored[s.name])]
@@ -45,10 +45,16 @@ def follow_content(columns: Iterable[Feature]) -> bool:
     return any(f.is_language for f in columns)
 
 
-def _odd_files(catalog: Catalog) -> dict[str, dict[str, pa.Schema]]:
+def _data_files(catalog: Catalog, source: Source) -> list[str]:
+    rows = catalog.engine.rows("catalog/data_file_list", src_dataset=source.name)
+    return [row["data_file"] for row in rows]
+
+
+def _odd_files(catalog: Catalog, files: Mapping[str, list[str]]) -> dict[str, dict[str, pa.Schema]]:
     """The files of each source that are not like its first one, and their schemas."""
-    odd: dict[str, dict[str, pa.Schema]] = {source.name: {} for source in catalog.sources}
-    for row in catalog.engine.rows("catalog/odd_files", {"sources": _file_views(catalog)}):
+    odd: dict[str, dict[str, pa.Schema]] = {name: {} for name in files}
+    views = _file_views(catalog, files)
+    for row in catalog.engine.rows("catalog/odd_files", {"sources": views}) if views else ():
         odd[row["src_dataset"]][row["file_name"]] = schema_of(row["file_name"])
     return odd
 
@@ -71,12 +77,12 @@ def _language_field(feature: Feature, catalog: Catalog) -> pa.Field:
     single, double = (formats.language_field(feature.name, timestamp=t()) for t in (pa.float32, pa.float64))
     fields, problems = [], []
     for source in catalog.sources:
-        for row in catalog.engine.rows("catalog/data_file_list", src_dataset=source.name):
-            schema = schema_of(row["data_file"])
+        for path in _data_files(catalog, source):
+            schema = schema_of(path)
             have = schema.field(feature.name).type if feature.name in schema.names else pa.null()
             fields += [field for field in (single, double) if lossless(have, field.type)][:1]
             if not lossless(have, double.type):
-                problems.append(f'"{feature.name}" is {have}. ({row["data_file"]})')
+                problems.append(f'"{feature.name}" is {have}. ({path})')
     if problems:
         raise SourceBroken(listed("language columns that LeRobot cannot read:", problems))
     return double if double in fields else single
@@ -107,25 +113,24 @@ def _alike(one: pa.DataType | None, other: pa.DataType | None) -> bool:
     return bool(one == other)
 
 
-def _file_views(catalog: Catalog) -> list[str]:
+def _file_views(catalog: Catalog, files: Mapping[str, list[str]]) -> list[str]:
+    """The columns of each source's files; not of one that has a single file."""
     views = []
-    for source in catalog.sources:
+    for source in (s for s in catalog.sources if len(files[s.name]) > 1):
         view = source.relation("parquet_columns")
-        files = catalog.engine.rows("catalog/data_file_list", src_dataset=source.name)
         catalog.engine.view(
             view,
             "catalog/parquet_columns",
             src_dataset=source.name,
-            files=[formats.escaped_glob(row["data_file"]) for row in files],
+            files=[formats.escaped_glob(path) for path in files[source.name]],
         )
         views.append(view)
     return views
 
 
-def _stored_schema(source: Source, catalog: Catalog, odd: Iterable[pa.Schema]) -> pa.Schema:
+def _stored_schema(path: str, odd: Iterable[pa.Schema]) -> pa.Schema:
     """The columns of a source's first data file; a column of nulls has the type that an odd file has."""
-    files = catalog.engine.rows("catalog/data_file_list", src_dataset=source.name)
-    first = schema_of(files[0]["data_file"])
+    first = schema_of(path)
     typed: dict[str, pa.Field] = {}
     for schema in odd:
         typed = {f.name: f for f in schema if not pa.types.is_null(f.type)} | typed
@@ -232,7 +237,7 @@ def restored(array: pa.Array, kind: pa.DataType) -> pa.Array:
     if pa.types.is_list(kind) and not _are_primitive(array.type, kind):
         return _lists(array, kind)
     if pa.types.is_fixed_size_list(kind) and formats.is_list(array.type) and not array.null_count:
-        values = array.flatten()
+        values = items(array)
         if len(values) != len(array) * kind.list_size:
             raise pa.ArrowInvalid(f"vectors of {kind.list_size} numbers were declared, other lengths found")
         return pa.FixedSizeListArray.from_arrays(restored(values, kind.value_type), type=kind)
@@ -241,17 +246,32 @@ def restored(array: pa.Array, kind: pa.DataType) -> pa.Array:
     return array.cast(kind)
 
 
+def items(lists: pa.Array) -> pa.Array:
+    """What stands in lists, as their `flatten` has it; that one loads all of Arrow's functions first."""
+    if lists.null_count:
+        return lists.flatten()
+    if pa.types.is_fixed_size_list(lists.type):
+        size = lists.type.list_size
+        return lists.values.slice(lists.offset * size, len(lists) * size)
+    first, end = (lists.offsets[at].as_py() for at in (0, -1))
+    return lists.values.slice(first, end - first)
+
+
 def _are_primitive(*lists: pa.DataType) -> bool:
     return all(formats.is_list(kind) and pa.types.is_primitive(kind.value_type) for kind in lists)
 
 
 def _scalars(array: pa.Array, kind: pa.DataType) -> pa.Array:
+    import pyarrow.compute as pc  # slow to load, and seldom needed
+
     if pc.any(pc.not_equal(pc.list_value_length(array), 1)).as_py():
         raise pa.ArrowInvalid("a number was declared, vectors of other lengths than 1 found")
     return restored(pc.list_element(array, 0), kind) if len(array) else pa.nulls(0, kind)
 
 
 def _lists(array: pa.Array, kind: pa.DataType) -> pa.Array:
+    import pyarrow.compute as pc
+
     lengths = pc.list_value_length(array).fill_null(0).to_numpy(zero_copy_only=False)
     offsets = pa.array(np.cumsum([0, *lengths]), pa.int32())
     values = restored(array.flatten(), kind.value_type)
@@ -259,6 +279,8 @@ def _lists(array: pa.Array, kind: pa.DataType) -> pa.Array:
 
 
 def _structs(array: pa.Array, kind: pa.DataType) -> pa.Array:
+    import pyarrow.compute as pc
+
     held = {array.type.field(n).name: n for n in range(array.type.num_fields)}
     parts = [
         restored(pc.struct_field(array, [held[f.name]]), f.type)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,16 @@ class Layout:
     @property
     def engine(self) -> Engine:
         return self.catalog.engine
+
+    @cached_property
+    def totals(self) -> dict[str, dict[str, Any]]:
+        """How much goes into each output."""
+        return {row["out_dataset"]: row for row in self.engine.rows("layout/totals")}
+
+    @cached_property
+    def files(self) -> list[dict[str, Any]]:
+        """The data and video files of every output."""
+        return self.engine.rows("layout/output_files")
 
 
 def lay_out(

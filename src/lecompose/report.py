@@ -119,7 +119,7 @@ def _report(
     counted: Mapping[str, int],
     plan: pa.Table | None = None,
 ) -> Report:
-    totals = {row["out_dataset"]: row for row in layout.engine.rows("layout/totals")}
+    totals = layout.totals
     outputs = tuple(
         Output(folder, totals[name]["episodes"], totals[name]["frames"])
         for name, folder in destinations.folders.items()
@@ -146,7 +146,7 @@ def _report(
 
 
 def _output_files(layout: Layout) -> Iterator[OutputFile]:
-    for row in layout.engine.rows("layout/output_files"):
+    for row in layout.files:
         template = formats.VIDEO_PATH if row["camera"] else formats.DATA_PATH
         path = template.format(
             video_key=row["camera"], chunk_index=row["chunk_index"], file_index=row["file_index"]

@@ -24,10 +24,8 @@ def needed(layout: Layout) -> int:
 
     Where values change on the way (a cast, other row groups, a clip encoded anew), it is the source's bytes.
     """
-    target, rows = layout.target, layout.engine.rows
-    files = rows("layout/output_files")
-    moved = sum(row["size_bytes"] + _BYTES_A_FILE for row in files)
-    totals = rows("layout/totals")
+    target, totals = layout.target, layout.totals.values()
+    moved = sum(row["size_bytes"] + _BYTES_A_FILE for row in layout.files)
     episodes, frames = (sum(row[name] for row in totals) for name in ("episodes", "frames"))
     groups = episodes if target.row_groups == "episode" else 0
     numbers = sum(f.stat_size for f in target.features if f.has_stats) * len(target.statistics.names)

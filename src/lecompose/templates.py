@@ -7,7 +7,10 @@ Values are never rendered: they are bound by the engine as `$name`. Jinja shapes
 from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateNotFound
+from jinja2 import Environment, StrictUndefined, Template
+
+# What begins anything that Jinja does.
+_MARKS = ("{{", "{%", "{#")
 
 
 class _Sql(str):
@@ -42,10 +45,12 @@ def folder() -> Path:
     return packaged if packaged.is_dir() else here.parents[1] / "sql"
 
 
+_folder = cache(folder)
+
+
 @cache
 def _environment() -> Environment:
     env = Environment(
-        loader=FileSystemLoader(folder()),
         undefined=StrictUndefined,
         finalize=_only_safe,
         autoescape=False,
@@ -68,8 +73,19 @@ def render(name: str, **context: object) -> str:
 
     Errors: KeyError for an unknown template; TypeError where a template would print raw text.
     """
+    text = _text(name)
+    # Most have nothing to shape, and some of those take longer to compile than to run.
+    return _template(name).render(**context) if any(mark in text for mark in _MARKS) else text
+
+
+@cache
+def _text(name: str) -> str:
     try:
-        template = _environment().get_template(f"{name}.sql")
-    except TemplateNotFound:
-        raise KeyError(f"no SQL template {name!r} under {folder()}") from None
-    return template.render(**context)
+        return _folder().joinpath(f"{name}.sql").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise KeyError(f"no SQL template {name!r} under {_folder()}") from None
+
+
+@cache
+def _template(name: str) -> Template:
+    return _environment().from_string(_text(name))

@@ -14,7 +14,6 @@ from threading import Event
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from lecompose import carried, results
 from lecompose import columns as types
@@ -70,7 +69,7 @@ class Views:
         self._complete(f"from episodes select {expression}")
         with _hinted("Try: an expression over one episode; length > avg(length) over () sees them all"):
             values = self._of_each_episode(self.sandbox.each("episodes", expression, kind="varchar"))
-        texts = pc.fill_null(values["value"].cast(pa.string()), "null")
+        texts = values["value"].cast(pa.string()).fill_null("null")
         return self._as_in_sources(values.drop_columns("value").append_column("stratum", texts))
 
     def texts(self, expression: str, held: pa.Table) -> pa.Table:
@@ -173,6 +172,8 @@ class Views:
         return values
 
     def _as_in_sources(self, rows: pa.Table) -> pa.Table:
+        import pyarrow.compute as pc  # slow to load, and not every request has users' SQL
+
         names = pa.array([s.name for s in self.catalog.sources], pa.string())
         place = pc.index_in(rows["src_dataset"], value_set=names)
         order = [("place", "ascending"), ("src_episode", "ascending")]

@@ -32,7 +32,7 @@ def load_counts(catalog: Catalog) -> None:
     of which no frame has one; both of those features only whose statistics need an excuse, and unless an
     earlier call did.
     """
-    if any(row["relation"] == "counted_facts" for row in catalog.engine.rows("catalog/relations")):
+    if catalog.engine.has("counted_facts"):
         return
     doubted = {(row["src_dataset"], row["feature"]) for row in catalog.engine.rows("stats/doubted")}
     places = catalog.engine.rows("stats/rows") if doubted else []

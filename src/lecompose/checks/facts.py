@@ -88,8 +88,7 @@ def load_facts(
     `readings` are what was found wrong before, by source; what is found here comes to it. `footers` are
     those of the data files, where they have been read.
     """
-    there = {row["relation"] for row in catalog.engine.rows("catalog/relations")}
-    if there >= _SHAPES.keys():
+    if catalog.engine.has(*_SHAPES):
         return
     facts: dict[str, list[Row]] = {relation: [] for relation in _SHAPES}
     with ThreadPoolExecutor(catalog.engine.threads) as pool:
@@ -312,7 +311,8 @@ def _episode_statistics(path: Path, schema: pa.Schema) -> Iterator[Row]:
     if "episode_index" not in schema.names:
         return
     try:
-        table = pq.read_table(path, columns=["episode_index", *wanted], partitioning=None)
+        with pq.ParquetFile(path) as file:
+            table = file.read(columns=["episode_index", *wanted])
     except (pa.ArrowException, OSError) as error:
         raise SourceBroken(f"parquet file cannot be read: {error}. ({path})") from error
     episodes = table["episode_index"].to_pylist()

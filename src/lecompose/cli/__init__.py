@@ -1,5 +1,7 @@
 """The command line: parse, call the SDK, print, exit code. One module a command."""
 
+import gc
+import os
 import sys
 from typing import Any
 
@@ -23,6 +25,8 @@ from lecompose.cli.terminal import Terminated, heard, printable, stoppable
 from lecompose.errors import ComposeError
 
 _INTERRUPTED, _TERMINATED = 130, 143
+# New objects between two looks for garbage: loading libraries makes none, and would be looked at 100 times.
+_NEW_OBJECTS = 50_000
 
 
 class _Commands(click.Group):
@@ -33,6 +37,7 @@ class _Commands(click.Group):
             return super().make_context(*arguments, **options)
 
     def invoke(self, ctx: click.Context) -> Any:
+        _start_quickly()
         with heard():
             return self._invoked(ctx)
 
@@ -46,6 +51,13 @@ class _Commands(click.Group):
         except KeyboardInterrupt as error:
             click.echo("interrupted; the output is as it was before.", err=True)
             sys.exit(_TERMINATED if isinstance(error, Terminated) else _INTERRUPTED)
+
+
+def _start_quickly() -> None:
+    """Keep what is loaded next from work that costs more than a small request does."""
+    gc.set_threshold(_NEW_OBJECTS)
+    # NumPy's BLAS has a thread a core that waits by running; nothing here multiplies matrices.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 @click.group(

@@ -42,6 +42,7 @@ class Engine:
             config["memory_limit"] = f"{in_bytes('memory', memory, least=_LEAST_MEMORY) - _PROCESS_BYTES}B"
         with translated("engine settings", wrong=RequestError):
             self._con = duckdb.connect(":memory:", config=config)
+        self._made: set[str] = set()
         self._cursors: set[duckdb.DuckDBPyConnection] = set()
         self._cursors_lock = threading.Lock()
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="lecompose-engine")
@@ -122,29 +123,38 @@ class Engine:
         # fetchall, not fetchone: a half-read result blocks the connection.
         return self._con.execute(sql, values).fetchall()[0][0]
 
+    def has(self, *relations: str) -> bool:
+        """Whether all of them have been made. Asked of DuckDB, it would first make all of its own."""
+        return self._made.issuperset(relations)
+
     def load(self, relation: str, rows: pa.Table) -> None:
         """Copy an Arrow table into the database as `relation`."""
         with translated(relation):
             self.waited(lambda: self._con.from_arrow(rows).create(relation))
+        self._made.add(relation)
 
     def table(
         self, relation: str, template: str, context: Context | None = None, /, **values: object
     ) -> None:
         """Materialise what a template gives as the table `relation`."""
+        # One statement is bound once, a relation of DuckDB's when it is made and again when it is used.
         with translated(template):
-            found = self._relation(self._con, template, context, values)
-            self.waited(lambda: found.create(relation))
+            sql = f"create table {quoted(relation)} as\n{render(template, **(context or {}))}"
+            self.waited(lambda: self._con.execute(sql, values).fetchall())
+        self._made.add(relation)
 
     def drop(self, *relations: str) -> None:
         """Give back the memory of tables that nothing will read again."""
         for relation in relations:
             with translated(relation):
                 self._con.execute(f"drop table {quoted(relation)}")
+            self._made.discard(relation)
 
     def view(self, relation: str, template: str, context: Context | None = None, /, **values: object) -> None:
         """Name what a template gives `relation`, to be computed at each read."""
         with translated(template):
             self._relation(self._con, template, context, values).create_view(relation)
+        self._made.add(relation)
 
     def arrow(self, template: str, context: Context | None = None, /, **values: object) -> pa.Table:
         """All rows as an Arrow table."""
@@ -156,8 +166,10 @@ class Engine:
         self, template: str, context: Context | None = None, /, **values: object
     ) -> list[dict[str, Any]]:
         """All rows as dicts."""
-        rows: list[dict[str, Any]] = self.arrow(template, context, **values).to_pylist()
-        return rows
+        with translated(template):
+            sql = render(template, **(context or {}))
+            names, rows = self.waited(lambda: _fetched(self._con.execute(sql, values)))
+            return [dict(zip(names, row, strict=True)) for row in rows]
 
     def run(self, template: str, context: Context | None = None, /, **values: object) -> None:
         """Execute a statement that gives no rows (COPY)."""
@@ -204,6 +216,11 @@ class Engine:
         con: duckdb.DuckDBPyConnection, template: str, context: Context | None, values: dict[str, object]
     ) -> duckdb.DuckDBPyRelation:
         return con.sql(render(template, **(context or {})), params=values)
+
+
+def _fetched(con: duckdb.DuckDBPyConnection) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """The names of a result's columns, and its rows."""
+    return [column[0] for column in con.description or ()], con.fetchall()
 
 
 _UNITS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lecompose.columns import items
 from lecompose.errors import SourceBroken
 from lecompose.formats import Feature, is_list
 from lecompose.statistics import Numbers, sortable
@@ -161,7 +162,7 @@ def rows_of(column: pa.Array, feature: Feature) -> tuple[Numbers, np.ndarray | N
     if column.null_count:
         return _rows_with_gaps(column, feature)
     while is_list(column.type):
-        column = column.flatten()
+        column = items(column)
     missing = None
     if column.null_count:
         missing = column.is_null().to_numpy(zero_copy_only=False).reshape(shape).any(axis=1)

@@ -120,7 +120,7 @@ def _unsound(placed: Mapping[str, Any] | None, usable: set[str], texts: Mapping[
 
 
 def _sound(placed: Mapping[str, Any], listed: Mapping[str, Any] | None, texts: Mapping[int, str]) -> Sound:
-    numbers = tuple(n for n, _ in placed["task_frames"])
+    numbers = tuple(placed["task_frames"])
     of_frames = [texts[n] for n in numbers]
     of_list = listed["tasks"] or () if listed else ()
     return Sound(
@@ -158,7 +158,7 @@ def _told_by_lists(
     """Texts of numbers that the task list lacks: each episode with one lists one text more, the same one."""
     votes: dict[int, set[str | None]] = defaultdict(set)
     for row in placed:
-        numbers = [n for n, _ in row["task_frames"]]
+        numbers = list(row["task_frames"])
         unknown = [n for n in numbers if n not in texts and n not in ambiguous]
         told = listed.get(row["src_episode"], {}).get("tasks") or ()
         more = set(told) - {texts[n] for n in numbers if n in texts}

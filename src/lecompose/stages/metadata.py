@@ -1,7 +1,7 @@
 """Writes meta/: info.json, tasks.parquet, the episodes files, their lineage, and what rides along."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +32,10 @@ def metadata(run: Run) -> None:
     _number_episode_files(run, columns)
     for output, folder in run.folders.items():
         try:
-            _write_tasks(run, output, folder)
+            tasks = _write_tasks(run, output, folder)
             if run.layout.has_subtasks:
                 _write_texts(run, output, "layout/output_subtasks", "subtask", folder / formats.SUBTASKS_PATH)
-            _write_info(run, output, folder)
+            _write_info(run, folder, run.layout.totals[output], tasks)
             for name, content in run.target.files.items():
                 folder.joinpath(name).write_bytes(content)
         except OSError as error:
@@ -115,19 +115,20 @@ def _write_lineage(run: Run) -> None:
 # meta/tasks.parquet -----------------------------------------------------------------------------
 
 
-def _write_tasks(run: Run, output: str, folder: Path) -> None:
-    _write_texts(run, output, "layout/output_tasks", "task", folder / "meta" / "tasks.parquet")
+def _write_tasks(run: Run, output: str, folder: Path) -> int:
+    return _write_texts(run, output, "layout/output_tasks", "task", folder / "meta" / "tasks.parquet")
 
 
-def _write_texts(run: Run, output: str, template: str, name: str, path: Path) -> None:
-    """Write texts and their numbers, `task` and `task_index` or the like."""
+def _write_texts(run: Run, output: str, template: str, name: str, path: Path) -> int:
+    """How many texts there are; written are they and their numbers, `task` and `task_index` or the like."""
     numbered = run.engine.arrow(template, out_dataset=output)
     schema = pa.schema(
         [(f"{name}_index", pa.int64()), (name, pa.string())],
         metadata={"pandas": json.dumps(_pandas_index(name))},
     )
     path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(numbered.cast(schema), path)
+    pq.write_table(pa.Table.from_arrays(numbered.columns, schema=schema), path)
+    return int(numbered.num_rows)
 
 
 def _pandas_index(text: str) -> dict[str, Any]:
@@ -159,9 +160,7 @@ def _pandas_index(text: str) -> dict[str, Any]:
 # meta/info.json ---------------------------------------------------------------------------------
 
 
-def _write_info(run: Run, output: str, folder: Path) -> None:
-    totals = next(r for r in run.engine.rows("layout/totals") if r["out_dataset"] == output)
-    tasks = run.engine.arrow("layout/output_tasks", out_dataset=output).num_rows
+def _write_info(run: Run, folder: Path, totals: Mapping[str, Any], tasks: int) -> None:
     target, limits = run.target, run.target.limits
     info = {
         "codebase_version": formats.V30,

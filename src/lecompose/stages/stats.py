@@ -48,7 +48,7 @@ def stats(run: Run) -> None:
 
     Errors: SourceBroken for unreadable statistics; OutputUnwritable.
     """
-    held = carried.take(run.layout.catalog, run.target.taken)
+    held = _missing(run, carried.take(run.layout.catalog, run.target.taken))
     numeric = [f for f in run.target.columns if f.is_numeric]
     incomplete = _incomplete(run, numeric, held)
     outputs = list(_outputs(run))
@@ -74,22 +74,28 @@ def stats(run: Run) -> None:
     _register_episode_stats(run, [*numeric, *looked], outputs, held, kept)
     for output in outputs:
         path = run.folders[output.name] / "meta" / "stats.json"
-        _write_json(path, _of_output(run, output, kept))
+        _write_json(path, _of_output(run, output, kept, held))
     carried.forget(run.layout.catalog)
 
 
-def _incomplete(run: Run, numeric: list[Feature], held: frozenset[str]) -> set[str]:
+def _missing(run: Run, held: Collection[str]) -> dict[str, int]:
+    """The statistics that are carried, and of how many planned episodes each is missing."""
+    names = sorted(held)
+    if not names:
+        return {}
+    counts = run.engine.rows("stats/missing", {"names": names})[0]["episodes"]
+    return dict(zip(names, counts, strict=True))
+
+
+def _incomplete(run: Run, numeric: list[Feature], held: Mapping[str, int]) -> set[str]:
     """The features of which statistics are to be computed for some episode at least."""
     wanted = run.target.statistics
     if not wanted.carried:
         return {f.name for f in numeric} - set(_FROM_LAYOUT)
     names = {f.name: [f"{f.name}/{stat}" for stat in wanted.computed] for f in numeric}
-    unheld = {name for name, columns in names.items() if not held.issuperset(columns)}
-    asked = {name: columns for name, columns in names.items() if name not in unheld}
-    rows = run.engine.rows("stats/missing", {"features": list(asked.values())}) if asked else []
-    lacking = {name for name, row in zip(asked, rows, strict=True) if row["episodes"]}
+    lacking = {name for name, columns in names.items() if any(held.get(c, 1) for c in columns)}
     # The output's tasks are numbered anew.
-    return (unheld | lacking | _numbered_anew(run)) - set(_FROM_LAYOUT)
+    return (lacking | _numbered_anew(run)) - set(_FROM_LAYOUT)
 
 
 def _numbered_anew(run: Run) -> set[str]:
@@ -159,7 +165,7 @@ def _register_episode_stats(
     run: Run,
     measured: list[Feature],
     outputs: list[_Output],
-    held: frozenset[str],
+    held: Mapping[str, int],
     kept: Mapping[str, list[str]],
 ) -> None:
     """`held` are the statistics that sources carry, `kept` those of each camera that is not measured."""
@@ -198,7 +204,7 @@ def _lists(values: np.ndarray) -> pa.Array:
 
 
 def _names(
-    run: Run, feature: Feature, relation: str, held: frozenset[str], have: Collection[str]
+    run: Run, feature: Feature, relation: str, held: Collection[str], have: Collection[str]
 ) -> dict[str, Any]:
     """How stats/episodes is to get one feature's statistics: carried, computed, or either.
 
@@ -218,7 +224,7 @@ def _names(
     }
 
 
-def _quantile_names(run: Run, held: frozenset[str]) -> list[dict[str, Any]]:
+def _quantile_names(run: Run, held: Collection[str]) -> list[dict[str, Any]]:
     """The quantiles of `index` and `episode_index`, and whether some source has those of `index`."""
     wanted = run.target.statistics
     carry = held if wanted.carried else frozenset()
@@ -228,24 +234,24 @@ def _quantile_names(run: Run, held: frozenset[str]) -> list[dict[str, Any]]:
     ]
 
 
-def _carried_names(run: Run, camera: Feature, held: frozenset[str]) -> list[str]:
+def _carried_names(run: Run, camera: Feature, held: Mapping[str, int]) -> list[str]:
     """The statistics of a camera that are kept: what any episode has, quantiles only if all have them."""
     wanted = run.target.statistics
     names = [name for stat in wanted.names if (name := f"{camera.name}/{stat}") in held]
-    rows = run.engine.rows("stats/missing", {"features": [[name] for name in names]}) if names else []
-    episodes = sum(row["episodes"] for row in run.engine.rows("plan/totals"))
+    episodes = sum(row["episodes"] for row in run.layout.totals.values())
     return [
         name
-        for name, row in zip(names, rows, strict=True)
-        if row["episodes"] == 0
-        or (row["episodes"] < episodes and name.rpartition("/")[2] not in wanted.quantiles)
+        for name in names
+        if held[name] == 0 or (held[name] < episodes and name.rpartition("/")[2] not in wanted.quantiles)
     ]
 
 
 # Over an output ---------------------------------------------------------------------------------
 
 
-def _of_output(run: Run, output: _Output, kept: Mapping[str, list[str]]) -> dict[str, Any]:
+def _of_output(
+    run: Run, output: _Output, kept: Mapping[str, list[str]], held: Mapping[str, int]
+) -> dict[str, Any]:
     """stats.json of one output, features in their order."""
     names, every = run.target.statistics.names, {}
     for feature in run.target.features:
@@ -257,17 +263,19 @@ def _of_output(run: Run, output: _Output, kept: Mapping[str, list[str]]) -> dict
                 _note(run, f'feature "{feature.name}": no value in any frame; stats.json leaves it out')
             if not measured.is_finite:
                 _note(run, f'feature "{feature.name}": NaN or infinite numbers, and so are its statistics')
-        elif feature.is_visual and (said := _of_camera(run, output.name, feature, kept[feature.name])):
+        elif feature.is_visual and (said := _of_camera(run, output.name, feature, kept[feature.name], held)):
             every[feature.name] = {stat: said[stat] for stat in names if stat in said}
     return every
 
 
-def _of_camera(run: Run, output: str, camera: Feature, names: list[str]) -> dict[str, Any]:
+def _of_camera(
+    run: Run, output: str, camera: Feature, names: list[str], held: Mapping[str, int]
+) -> dict[str, Any]:
     """A camera's statistics, from those of its episodes; empty where they have none."""
     kept = {name.rpartition("/")[2]: name for name in names}
     if not {"min", "max", "mean", "std"} <= kept.keys():
         return {}
-    _note_unknown(run, camera)
+    _note_unknown(run, camera, held[kept["mean"]])
     row = run.engine.rows("stats/visual", {"stats": kept}, out_dataset=output)[0]
     if row["min"] is None:
         return {}
@@ -280,8 +288,7 @@ def _note(run: Run, note: str) -> None:
         run.notes.append(note)
 
 
-def _note_unknown(run: Run, camera: Feature) -> None:
-    lacking = run.engine.rows("stats/missing", {"features": [[f"{camera.name}/mean"]]})[0]["episodes"]
+def _note_unknown(run: Run, camera: Feature, lacking: int) -> None:
     note = (
         f'camera "{camera.name}": {lacking} episodes have no picture statistics; stats.json is of the others'
     )

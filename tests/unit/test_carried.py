@@ -1,0 +1,117 @@
+"""The statistics that episodes carry: flat lists of numbers, and null where they are of another size."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from conftest import Record
+
+from lecompose import carried
+from lecompose.catalog import Catalog, open_catalog
+from lecompose.engine import Engine
+from lecompose.errors import SourceBroken
+
+
+@pytest.fixture
+def dataset(make_dataset: Record) -> Path:
+    """3 episodes."""
+    return make_dataset(version="v3.0")
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    engine = Engine(scratch=tmp_path, threads=2)
+    yield engine
+    engine.close()
+
+
+def episodes_file(dataset: Path) -> Path:
+    return next((dataset / "meta" / "episodes").glob("*/*.parquet"))
+
+
+def with_column(file: Path, name: str, values: pa.Array) -> None:
+    """Replace a column, or add it."""
+    table = pq.read_table(file)
+    at = table.schema.get_field_index(name)
+    table = table.append_column(name, values) if at < 0 else table.set_column(at, name, values)
+    pq.write_table(table, file)
+
+
+def numeric_feature(dataset: Path) -> tuple[str, int]:
+    features = json.loads((dataset / "meta" / "info.json").read_text())["features"]
+    vectors = ((n, f["shape"][0]) for n, f in features.items() if f["dtype"] == "float32")
+    return next((name, size) for name, size in vectors if size > 1)
+
+
+def carried_column(engine: Engine, dataset: Path, name: str) -> list[list[float | None] | None]:
+    catalog: Catalog = open_catalog(engine, [dataset])
+    carried.register(catalog)
+    rows = engine.rows("mending/stats")
+    return [row[name] for row in sorted(rows, key=lambda row: row["src_episode"])]
+
+
+KINDS = {
+    "numbers": pa.list_(pa.float64()),
+    "single precision": pa.list_(pa.float32()),
+    "whole numbers": pa.list_(pa.int32()),
+    "large lists": pa.large_list(pa.float64()),
+    "nested": pa.list_(pa.list_(pa.list_(pa.float64()))),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_lists_of_any_layout(kind: pa.DataType, engine: Engine, dataset: Path) -> None:
+    feature, size = numeric_feature(dataset)
+    told = [[float(n + k) for k in range(size)] for n in range(3)]
+    nested = pa.types.is_list(kind) and pa.types.is_list(kind.value_type)
+    stored = [[[[x]] for x in row] for row in told] if nested else told
+    with_column(episodes_file(dataset), f"stats/{feature}/q50", pa.array(stored, kind))
+    assert carried_column(engine, dataset, f"{feature}/q50") == told
+
+
+def test_another_size_is_none(engine: Engine, dataset: Path) -> None:
+    """More numbers than the feature has, fewer, null, and one of them null."""
+    feature, size = numeric_feature(dataset)
+    right, long, short = [0.5] * size, [0.5] * (size + 1), [0.5] * (size - 1)
+    path = episodes_file(dataset)
+    for stored, expected in (
+        ([right, long, short], [right, None, None]),
+        ([right, None, right], [right, None, right]),
+        ([right, [None, *short], right], [right, None, right]),
+        # Together as many as there should be.
+        ([long, short, right], [None, None, right]),
+    ):
+        with_column(path, f"stats/{feature}/q50", pa.array(stored, pa.list_(pa.float64())))
+        other = Engine(scratch=engine.scratch, threads=1)
+        assert carried_column(other, dataset, f"{feature}/q50") == expected
+        other.close()
+
+
+def test_a_column_that_one_file_lacks(engine: Engine, dataset: Path) -> None:
+    feature, _ = numeric_feature(dataset)
+    path = episodes_file(dataset)
+    table = pq.read_table(path)
+    pq.write_table(table.slice(0, 1), path)
+    pq.write_table(table.slice(1).drop_columns(f"stats/{feature}/max"), path.with_name("file-001.parquet"))
+    found = carried_column(engine, dataset, f"{feature}/max")
+    assert found[0] == table[f"stats/{feature}/max"][0].as_py()
+    assert found[1:] == [None, None]
+
+
+def test_a_damaged_page(engine: Engine, dataset: Path) -> None:
+    path = episodes_file(dataset)
+    content = bytearray(path.read_bytes())
+    column = next(
+        chunk
+        for n in range(pq.read_metadata(path).num_columns)
+        if (chunk := pq.read_metadata(path).row_group(0).column(n)).path_in_schema.startswith("stats/")
+    )
+    at = column.dictionary_page_offset or column.data_page_offset
+    content[at : at + column.total_compressed_size] = b"\xff" * column.total_compressed_size
+    path.write_bytes(content)
+    catalog = open_catalog(engine, [dataset])
+    with pytest.raises(SourceBroken, match="statistics cannot be read"):
+        carried.register(catalog)
