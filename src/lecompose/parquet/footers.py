@@ -9,7 +9,7 @@ import io
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -28,6 +28,8 @@ _ENCODINGS = {
 }  # fmt: skip
 Way: TypeAlias = tuple[str, tuple[str, ...]]
 """How a chunk is stored: its codec, and the encodings of its pages."""
+Fact: TypeAlias = tuple[int, int, int, int, int, Way]
+"""Of a chunk: where pages and dictionary begin, bytes as stored and unpacked, values, how it is stored."""
 
 
 @dataclass(frozen=True)
@@ -76,27 +78,9 @@ class Chunks:
     least: np.ndarray | None = None
     most: np.ndarray | None = None
 
-    def taken(self, groups: np.ndarray) -> "Chunks":
-        """The chunks of some row groups, in another order."""
-        return replace(self, **{name: getattr(self, name)[groups] for name in _NUMBERS})
-
     def moved(self, start: np.ndarray) -> "Chunks":
         """The same bytes at another place."""
         return replace(self, start=start)
-
-
-_NUMBERS = ("start", "size", "unpacked", "values", "dictionary", "pages", "way")
-
-
-def joined_chunks(parts: Sequence[Chunks]) -> Chunks:
-    """The chunks of one leaf of several files."""
-    ways = tuple(dict.fromkeys(way for part in parts for way in part.ways))
-    told = [replace(p, way=np.array([ways.index(way) for way in p.ways], np.int64)[p.way]) for p in parts]
-    known = all(part.least is not None for part in parts)
-    names = (*_NUMBERS, "least", "most") if known else _NUMBERS
-    return Chunks(
-        **{name: np.concatenate([getattr(part, name) for part in told]) for name in names}, ways=ways
-    )
 
 
 # Reading ------------------------------------------------------------------------------------------
@@ -127,42 +111,38 @@ def _leaf(name: str, column: pq.ColumnSchema) -> Leaf:
     )
 
 
-def chunks(metadata: pq.FileMetaData, columns: Sequence[int]) -> list[Chunks]:
-    """The chunks of some columns, each in every row group.
+def fact(chunk: pq.ColumnChunkMetaData) -> Fact:
+    """What a footer says of one chunk."""
+    return (
+        chunk.data_page_offset,
+        chunk.dictionary_page_offset or -1,
+        chunk.total_compressed_size,
+        chunk.total_uncompressed_size,
+        chunk.num_values,
+        (chunk.compression, chunk.encodings),
+    )
+
+
+def chunks(facts: Sequence[Fact], columns: int) -> list[Chunks]:
+    """The chunks of so many columns, each in every row group, from what was told of row group by row group.
 
     Errors: ValueError for chunks that cannot be, or are stored in a way that is not known here.
     """
-    facts = list(_facts(metadata, columns))
     ways = {way: number for number, way in enumerate(dict.fromkeys(way for *_, way in facts))}
     if not all(codec in _CODECS and _ENCODINGS.keys() >= set(encodings) for codec, encodings in ways):
         raise ValueError("a codec or an encoding that is not known")
-    numbers = np.array([(*fact, ways[way]) for *fact, way in facts], np.int64)
-    by_column = numbers.reshape(metadata.num_row_groups, len(columns), 6).transpose(1, 2, 0)
+    numbers = np.array([(*told, ways[way]) for *told, way in facts], np.int64)
+    by_column = numbers.reshape(-1, columns, 6).transpose(1, 2, 0)
     return [_chunks(of_column, tuple(ways)) for of_column in by_column]
 
 
-def _chunks(facts: np.ndarray, ways: tuple[Way, ...]) -> Chunks:
-    pages, dictionary, size, unpacked, values, way = facts
+def _chunks(numbers: np.ndarray, ways: tuple[Way, ...]) -> Chunks:
+    pages, dictionary, size, unpacked, values, way = numbers
     has_dictionary = (dictionary > 0) & (dictionary < pages)
     start = np.where(has_dictionary, dictionary, pages)
-    if (start < len(MAGIC)).any() or any((numbers < 0).any() for numbers in (size, unpacked, values)):
+    if (start < len(MAGIC)).any() or any((told < 0).any() for told in (size, unpacked, values)):
         raise ValueError("chunks that cannot be")
     return Chunks(start, size, unpacked, values, np.where(has_dictionary, 0, -1), pages - start, way, ways)
-
-
-def _facts(metadata: pq.FileMetaData, columns: Sequence[int]) -> Iterator[tuple[Any, ...]]:
-    for number in range(metadata.num_row_groups):
-        group = metadata.row_group(number)
-        for column in columns:
-            chunk = group.column(column)
-            yield (
-                chunk.data_page_offset,
-                chunk.dictionary_page_offset or -1,
-                chunk.total_compressed_size,
-                chunk.total_uncompressed_size,
-                chunk.num_values,
-                (chunk.compression, chunk.encodings),
-            )
 
 
 # Writing ------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ Source: the parquet specification, for page headers, levels and encodings.
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -87,14 +88,19 @@ def headers(read_at: ReadAt, at: int, end: int) -> Iterator[Header]:
 
 def sequence(first: int, step: int, count: int, *, nullable: bool) -> bytes:
     """A page of the numbers first, first + step, …: a few bytes, however many they are."""
+    start = integer(first)
+    before, behind = _around_start(step, count, len(start), nullable)
+    return before + start + behind
+
+
+@lru_cache(4096)
+def _around_start(step: int, count: int, start_bytes: int, nullable: bool) -> tuple[bytes, bytes]:
+    """What stands around the first number of a sequence; many episodes are of the same length."""
     blocks = -(-(count - 1) // _BLOCK)
-    block = integer(step) + bytes(_PARTS)
-    return _page(
-        _DELTA, count, b"".join([_DELTA_HEAD, varint(count), integer(first), block * blocks]), nullable
-    )
-
-
-_DELTA_HEAD = varint(_BLOCK) + varint(_PARTS)
+    head = varint(_BLOCK) + varint(_PARTS) + varint(count)
+    behind = (integer(step) + bytes(_PARTS)) * blocks
+    page = _page(_DELTA, count, head + bytes(start_bytes) + behind, nullable)
+    return page[: len(page) - len(behind) - start_bytes], behind
 
 
 def plain(values: np.ndarray, *, nullable: bool) -> bytes:

@@ -6,9 +6,9 @@ the copy.
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
-from types import TracebackType
 from typing import TypeAlias
 
 from lecompose.errors import SourceBroken
@@ -21,76 +21,67 @@ Piece: TypeAlias = bytes | tuple[int, int]
 """Bytes, or where the source has them: from where on, and how many."""
 
 
-class Source:
-    """A source file, open; a window of it is held."""
+class Joiner:
+    """Puts pieces behind what `out` holds; those of a source are of the one that is open just then.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    `copied` counts the bytes of sources.
+    """
+
+    def __init__(self, out: FileIO, on_bytes: Callable[[int], None]) -> None:
+        self._out, self._on_bytes = out, on_bytes
         self._buffer = memoryview(bytearray(_WINDOW_BYTES))
+        self._file = -1
+        self.path = Path()
+        self.copied = 0
 
-    def __enter__(self) -> "Source":
+    @contextmanager
+    def source(self, path: Path) -> Iterator[None]:
+        """The file that pieces are taken from meanwhile. Errors: SourceBroken where it cannot be opened."""
+        self.path = path
+        with self._reading():
+            self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            self._file = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError as error:
-            raise self._broken(error.strerror or str(error)) from error
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
-        os.close(self._file)
+            yield
+        finally:
+            os.close(self._file)
 
     def read_at(self, size: int, start: int) -> bytes:
-        """So many bytes; fewer at the end of the file. Errors: SourceBroken."""
-        try:
+        """So many bytes of the source; fewer at its end. Errors: SourceBroken."""
+        with self._reading():
             return os.pread(self._file, size, start)
-        except OSError as error:
-            raise self._broken(error.strerror or str(error)) from error
 
-    def window(self, start: int, end: int) -> memoryview:
-        """The bytes between two places, at most a window of them, until the next is asked for.
+    def put(self, pieces: Iterable[Piece]) -> None:
+        """Write the pieces. Errors: SourceBroken where the source is shorter; OSError for the output."""
+        for near in _near(pieces):
+            places = [piece for piece in near if not isinstance(piece, bytes)]
+            first = places[0][0] if places else 0
+            view = self._window(first, sum(places[-1])) if places else self._buffer[:0]
+            _write(self._out, [p if isinstance(p, bytes) else view[p[0] - first :][: p[1]] for p in near])
+            moved = sum(size for _, size in places)
+            self.copied += moved
+            self._on_bytes(moved)
 
-        Errors: SourceBroken where the file has fewer.
-        """
+    def _window(self, start: int, end: int) -> memoryview:
+        """The bytes of the source between two places, at most a window of them, until the next is read."""
         view = self._buffer[: end - start]
         done = 0
         while done < len(view):
-            try:
+            with self._reading():
                 got = os.preadv(self._file, [view[done:]], start + done)
-            except OSError as error:
-                raise self._broken(error.strerror or str(error)) from error
             if got == 0:
                 raise self._broken(f"{len(view) - done} bytes at {start + done} are gone")
             done += got
         return view
 
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise self._broken(error.strerror or str(error)) from error
+
     def _broken(self, reason: str) -> SourceBroken:
         return SourceBroken(f"data changed while it was read: {reason}. ({self.path})")
-
-
-def put(
-    out: FileIO,
-    pieces: Iterable[Piece],
-    source: Source | None = None,
-    on_bytes: Callable[[int], None] = lambda _: None,
-) -> int:
-    """The bytes of `source` among those that were written behind what `out` holds.
-
-    Errors: SourceBroken where the source is shorter; OSError for the output.
-    """
-    copied = 0
-    for near in _near(pieces):
-        places = [piece for piece in near if not isinstance(piece, bytes)]
-        if source is None or not places:
-            _write(out, [memoryview(piece) for piece in near if isinstance(piece, bytes)])
-            continue
-        first = places[0][0]
-        view = source.window(first, places[-1][0] + places[-1][1])
-        _write(out, [memoryview(p) if isinstance(p, bytes) else view[p[0] - first :][: p[1]] for p in near])
-        moved = sum(size for _, size in places)
-        on_bytes(moved)
-        copied += moved
-    return copied
 
 
 def _near(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
@@ -133,7 +124,8 @@ def _small(pieces: Iterable[Piece]) -> Iterator[Piece]:
         yield start, end - start
 
 
-def _write(out: FileIO, views: list[memoryview]) -> None:
+def _write(out: FileIO, pieces: Iterable[bytes | memoryview]) -> None:
+    views = [memoryview(piece) for piece in pieces if len(piece)]
     left = sum(len(view) for view in views)
     while left:
         done = os.writev(out.fileno(), views)

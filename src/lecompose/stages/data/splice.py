@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from itertools import groupby
 from math import prod
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,17 +19,18 @@ from lecompose.formats import BOOKKEEPING, SUBTASK_INDEX, Feature
 from lecompose.parquet.footers import (
     MAGIC,
     Chunks,
+    Fact,
     Leaf,
     chunks,
     empty_file,
     end_of_file,
-    joined_chunks,
+    fact,
     leaves,
 )
 from lecompose.parquet.pages import DATA, DATA_V2, headers, plain, sequence
 from lecompose.run import Run
 from lecompose.stages.data.file import OutputFile
-from lecompose.stages.data.pieces import Piece, Source, put
+from lecompose.stages.data.pieces import Joiner, Piece
 from lecompose.values import stored_names
 
 _WAYS = (("UNCOMPRESSED", ("RLE", "DELTA_BINARY_PACKED")), ("UNCOMPRESSED", ("RLE", "PLAIN")))
@@ -43,30 +43,16 @@ class NotAligned(Exception):
 
 @dataclass(frozen=True)
 class _Column:
-    """The chunks of one leaf for some episodes: in their source file or, with `pages`, made anew."""
+    """The chunks of one leaf: in the source files of their episodes or, with `pages`, made anew."""
 
     chunks: Chunks
     pages: list[bytes] | None = None
 
-    def piece(self, number: int) -> Piece:
-        """One of the chunks: its bytes, or where the source has them."""
+    def pieces(self) -> Sequence[Piece]:
+        """Of each row group the bytes, or where the source has them."""
         if self.pages is not None:
-            return self.pages[number]
-        return int(self.chunks.start[number]), int(self.chunks.size[number])
-
-
-@dataclass(frozen=True)
-class _Part:
-    """Episodes that follow each other in the output and come from one source file."""
-
-    path: Path
-    episodes: list[dict[str, Any]]
-    columns: list[_Column]
-
-    def pieces(self) -> Iterator[Piece]:
-        """The chunks of row group after row group."""
-        for number in range(len(self.episodes)):
-            yield from (column.piece(number) for column in self.columns)
+            return self.pages
+        return list(zip(self.chunks.start.tolist(), self.chunks.size.tolist(), strict=True))
 
 
 @dataclass(frozen=True)
@@ -88,56 +74,75 @@ class Splicer:
         Errors: NotAligned, before anything is written; SourceBroken for pictures whose pages are no pages;
         OSError for the output.
         """
-        parts = list(self._parts(file))
-        columns = [joined_chunks([part.columns[n].chunks for part in parts]) for n in range(len(self.leaves))]
-        sizes = np.stack([column.size for column in columns], axis=1)
-        ends = len(MAGIC) + np.cumsum(sizes).reshape(sizes.shape)
-        moved = [c.moved(ends[:, n] - sizes[:, n]) for n, c in enumerate(columns)]
+        columns = self._columns(file)
+        sizes = np.stack([column.chunks.size for column in columns], axis=1)
+        starts = len(MAGIC) + np.cumsum(sizes).reshape(sizes.shape) - sizes
+        moved = [column.chunks.moved(starts[:, n]) for n, column in enumerate(columns)]
         rows = np.array([episode["length"] for episode in file.episodes], np.int64)
-        copied = 0
         with file.path.open("wb", buffering=0) as out:
-            put(out, [MAGIC])
-            for part in parts:
-                with Source(part.path) as source:
-                    self._refuse_pictures(part, source)
-                    copied += put(out, part.pieces(), source, on_bytes=self.run.advance)
-                self.run.advance(0, len(part.episodes))
-            put(out, [end_of_file(self.run.layout.schema, rows, list(zip(self.leaves, moved, strict=True)))])
-        return copied
+            joiner = Joiner(out, self.run.advance)
+            joiner.put([MAGIC])
+            self._put_groups(file, columns, joiner)
+            joiner.put(
+                [end_of_file(self.run.layout.schema, rows, list(zip(self.leaves, moved, strict=True)))]
+            )
+        return joiner.copied
 
-    def _parts(self, file: OutputFile) -> Iterator[_Part]:
-        """Errors: NotAligned."""
-        first = 0
-        for (source, path), group in groupby(file.episodes, key=lambda e: (e["src_dataset"], e["data_file"])):
-            episodes = list(group)
-            held = self._copied(source, path, episodes)
-            numbered = self._numbered(file, first, path, episodes)
-            yield _Part(Path(path), episodes, [numbered.get(leaf.name) or next(held) for leaf in self.leaves])
-            first += len(episodes)
+    def _put_groups(self, file: OutputFile, columns: Sequence[_Column], joiner: Joiner) -> None:
+        """Row group after row group, those from one source file together."""
+        pieces = list(zip(*(column.pieces() for column in columns), strict=True))
+        numbered = enumerate(file.episodes)
+        for path, group in groupby(numbered, key=lambda item: str(item[1]["data_file"])):
+            first, *rest = (number for number, _ in group)
+            groups = range(first, first + 1 + len(rest))
+            with joiner.source(Path(path)):
+                self._refuse_pictures(groups, columns, joiner)
+                joiner.put(piece for number in groups for piece in pieces[number])
+            self.run.advance(0, len(groups))
+
+    def _columns(self, file: OutputFile) -> list[_Column]:
+        """The columns of a file, in the order of the leaves. Errors: NotAligned."""
+        copied = iter(self._copied(file))
+        numbered = self._numbered(file)
+        return [numbered.get(leaf.name) or next(copied) for leaf in self.leaves]
 
     # Chunks that are kept --------------------------------------------------------------------------
 
-    def _copied(self, source: str, path: str, episodes: list[dict[str, Any]]) -> Iterator[_Column]:
-        """The columns of a source file that are taken over, in the order of the output's."""
-        steps = self.run.target.pace.steps(source)
-        if steps.stride > 1 or steps.fps is not None:
-            raise NotAligned("frames that are left out or timed anew")
+    def _copied(self, file: OutputFile) -> list[_Column]:
+        """The columns that are taken over from source files."""
         kept = [leaf for leaf in self.leaves if leaf.name not in BOOKKEEPING]
-        metadata = _footer(path)
-        groups = _groups(metadata, episodes)
+        facts = [told for episode_facts in self._facts(file, kept) for told in episode_facts]
         try:
-            found = chunks(metadata, self._places(source, kept, leaves(metadata.schema)))
+            columns = chunks(facts, len(kept))
         except ValueError as error:
             raise NotAligned(str(error)) from error
-        rows = np.array([episode["length"] for episode in episodes])
-        columns = [column.taken(groups) for column in found]
+        rows = np.array([episode["length"] for episode in file.episodes])
         for leaf, column in zip(kept, columns, strict=True):
             if (column.values != rows * _values_a_row(leaf, self.features[leaf.name])).any():
                 raise NotAligned(f"rows of {leaf.name} with more or fewer values")
-        return iter([_Column(column) for column in columns])
+        return [_Column(column) for column in columns]
+
+    def _facts(self, file: OutputFile, kept: list[Leaf]) -> Iterator[list[Fact]]:
+        """What footers say of the kept leaves, episode by episode. Errors: NotAligned."""
+        seen, schema, places = "", None, [0]
+        for (source, path), group in groupby(file.episodes, key=lambda e: (e["src_dataset"], e["data_file"])):
+            metadata = _footer(path)
+            if schema is None or seen != source or not metadata.schema.equals(schema):
+                seen, schema = source, metadata.schema
+                places = self._places(source, kept, leaves(schema))
+            groups = _groups(metadata)
+            for episode in group:
+                number = groups.get((episode["row_from"], episode["row_to"]))
+                if number is None:
+                    raise NotAligned("an episode that is no row group")
+                held = metadata.row_group(number)
+                yield [fact(held.column(place)) for place in places]
 
     def _places(self, source: str, wanted: list[Leaf], stored: list[Leaf]) -> list[int]:
         """Where among a file's leaves those are that the output wants. Errors: NotAligned."""
+        steps = self.run.target.pace.steps(source)
+        if steps.stride > 1 or steps.fps is not None:
+            raise NotAligned("frames that are left out or timed anew")
         schema, takes = self.run.layout.schema, self.run.target.taken[source]
         own = stored_names(schema, takes)
         there = {(leaf.name, leaf.path): number for number, leaf in enumerate(stored)}
@@ -152,41 +157,35 @@ class Splicer:
 
     # Chunks that are made anew ---------------------------------------------------------------------
 
-    def _numbered(
-        self, file: OutputFile, first: int, path: str, episodes: list[dict[str, Any]]
-    ) -> dict[str, _Column]:
-        """The numbering of some episodes of a file, from its `first` one on."""
+    def _numbered(self, file: OutputFile) -> dict[str, _Column]:
+        """The numbering of a file's rows."""
         nullable = {leaf.name: leaf.is_nullable for leaf in self.leaves}
+        lengths = [e["length"] for e in file.episodes]
         firsts = {
-            "index": [(e["from_index"], 1) for e in episodes],
-            "episode_index": [(e["out_episode"], 0) for e in episodes],
+            "index": [(e["from_index"], 1) for e in file.episodes],
+            "episode_index": [(e["out_episode"], 0) for e in file.episodes],
         }
-        lengths = [e["length"] for e in episodes]
         columns = {n: _sequences(told, lengths, nullable=nullable[n]) for n, told in firsts.items()}
-        return columns | {
-            "task_index": self._task_column(file, first, path, episodes, nullable["task_index"])
-        }
+        return columns | {"task_index": self._task_column(file, lengths, nullable=nullable["task_index"])}
 
-    def _task_column(
-        self, file: OutputFile, first: int, path: str, episodes: list[dict[str, Any]], nullable: bool
-    ) -> _Column:
-        own = [self.tasks.get((e["out_dataset"], e["out_episode"])) for e in episodes]
-        lengths = [e["length"] for e in episodes]
+    def _task_column(self, file: OutputFile, lengths: list[int], *, nullable: bool) -> _Column:
+        own = [self.tasks.get((e["out_dataset"], e["out_episode"])) for e in file.episodes]
         single = [(number, 0) for number in own if number is not None]
         if len(single) == len(own):
             return _sequences(single, lengths, nullable=nullable)
-        starts = file.first_tasks[first : first + len(episodes)]
-        tasks = zip(starts, _task_numbers(path, episodes), strict=True)
-        return _plain([file.tasks.numbers[start + numbers] for start, numbers in tasks], nullable)
+        tasks = zip(file.first_tasks, _task_numbers(file), strict=True)
+        return _plain([file.tasks.numbers[start + numbers] for start, numbers in tasks], nullable=nullable)
 
     # Pictures --------------------------------------------------------------------------------------
 
-    def _refuse_pictures(self, part: _Part, source: Source) -> None:
+    def _refuse_pictures(self, groups: range, columns: Sequence[_Column], joiner: Joiner) -> None:
         """Errors: SourceBroken unless the chunks of pictures are whole pages; of numbers statistics tell."""
-        for leaf, column in zip(self.leaves, part.columns, strict=True):
+        part = slice(groups.start, groups.stop)
+        for leaf, column in zip(self.leaves, columns, strict=True):
             if column.pages is None and self.features[leaf.name].is_visual:
-                for start, size, values in _rows(column.chunks):
-                    _refuse_no_pages(source, start, start + size, values)
+                told = (column.chunks.start, column.chunks.size, column.chunks.values)
+                for start, size, values in zip(*(numbers[part].tolist() for numbers in told), strict=True):
+                    _refuse_no_pages(joiner, start, start + size, values)
 
 
 def splicer(run: Run) -> Splicer | None:
@@ -211,15 +210,13 @@ def _footer(path: str) -> pq.FileMetaData:
         raise NotAligned("a footer that cannot be read") from error
 
 
-def _groups(metadata: pq.FileMetaData, episodes: list[dict[str, Any]]) -> np.ndarray:
-    """The row group that each episode is. Errors: NotAligned where one is not just that."""
-    rows = [metadata.row_group(n).num_rows for n in range(metadata.num_row_groups)]
-    ends = np.cumsum(rows)
-    starts = ends - rows
-    row_from, row_to = (np.array([e[name] for e in episodes], np.int64) for name in ("row_from", "row_to"))
-    groups = np.searchsorted(starts, row_from, side="right") - 1
-    if len(rows) == 0 or (starts[groups] != row_from).any() or (ends[groups] != row_to).any():
-        raise NotAligned("episodes that are no row group")
+def _groups(metadata: pq.FileMetaData) -> dict[tuple[int, int], int]:
+    """The row groups by the rows that they are: from, and to."""
+    groups, row = {}, 0
+    for number in range(metadata.num_row_groups):
+        rows = metadata.row_group(number).num_rows
+        groups[row, row + rows] = number
+        row += rows
     return groups
 
 
@@ -236,7 +233,7 @@ def _sequences(firsts: Sequence[tuple[int, int]], lengths: Sequence[int], *, nul
     return _made(pages, lengths, _SEQUENCE, least, most)
 
 
-def _plain(numbers: Sequence[np.ndarray], nullable: bool) -> _Column:
+def _plain(numbers: Sequence[np.ndarray], *, nullable: bool) -> _Column:
     pages = [plain(of_episode, nullable=nullable) for of_episode in numbers]
     least, most = ([int(pick(of_episode)) for of_episode in numbers] for pick in (np.min, np.max))
     return _made(pages, [len(of_episode) for of_episode in numbers], _PLAIN, least, most)
@@ -262,24 +259,21 @@ def _made(
     return _Column(held, pages)
 
 
-def _task_numbers(path: str, episodes: list[dict[str, Any]]) -> Iterator[np.ndarray]:
+def _task_numbers(file: OutputFile) -> Iterator[np.ndarray]:
     """The source's task number of each row, an array an episode."""
-    column = pq.read_table(path, columns=["task_index"], partitioning=None)["task_index"].to_numpy()
-    for episode in episodes:
-        yield column[episode["row_from"] : episode["row_to"]]
+    for path, episodes in groupby(file.episodes, key=lambda e: str(e["data_file"])):
+        column = pq.read_table(path, columns=["task_index"], partitioning=None)["task_index"].to_numpy()
+        for episode in episodes:
+            yield column[episode["row_from"] : episode["row_to"]]
 
 
-def _rows(held: Chunks) -> Iterator[tuple[int, int, int]]:
-    return zip(held.start.tolist(), held.size.tolist(), held.values.tolist(), strict=True)
-
-
-def _refuse_no_pages(source: Source, start: int, end: int, values: int) -> None:
+def _refuse_no_pages(joiner: Joiner, start: int, end: int, values: int) -> None:
     try:
         found = sum(
-            page.values for page in headers(source.read_at, start, end) if page.kind in (DATA, DATA_V2)
+            page.values for page in headers(joiner.read_at, start, end) if page.kind in (DATA, DATA_V2)
         )
         problem = "" if found == values else f"{found} values of {values}"
     except ValueError as error:
         problem = str(error)
     if problem:
-        raise SourceBroken(f"data cannot be read, damaged pages? {problem}. ({source.path})")
+        raise SourceBroken(f"data cannot be read, damaged pages? {problem}. ({joiner.path})")
