@@ -116,6 +116,7 @@ def _target(
         robot_type=settings.robot_type,
         limits=settings.limits,
         row_groups=settings.row_groups,
+        rewrite_data=settings.rewrite_data,
         changes=replace(settings.changes, remove=remove, add=tuple(column.feature for column in added)),
         fps=settings.rate,
         retime=request.retime,

@@ -53,6 +53,7 @@ class Options(TypedDict, total=False):
     With `skip_broken` what can be saved of damaged sources is taken, and the report tells what was not.
     `quantiles` are those that statistics hold, as "0.05,0.5" or [0.05, 0.5]. Without `concatenate_data` each
     data file of a source becomes one of the output, without `concatenate_videos` each video file does.
+    Columns are copied as they are encoded where they can be; `rewrite_data` writes all of them anew.
     Units: `data_mb` and `video_mb` in MiB a file; `memory` as in "4GB".
     """
 
@@ -70,6 +71,7 @@ class Options(TypedDict, total=False):
     concatenate_data: bool
     concatenate_videos: bool
     row_groups: str
+    rewrite_data: bool
     quantiles: str | Sequence[float]
     reencode: bool
     skip_broken: bool
@@ -101,6 +103,7 @@ class Settings:
     concatenate_data: bool = True
     concatenate_videos: bool = True
     row_groups: str = "episode"
+    rewrite_data: bool = False
     quantiles: str | Sequence[float] = tuple(QUANTILES.values())
     reencode: bool = True
     skip_broken: bool = False
@@ -324,6 +327,7 @@ def _flags(settings: Settings) -> list[tuple[str, object]]:
     return [
         ("--no-concatenate-data", not settings.concatenate_data),
         ("--no-concatenate-videos", not settings.concatenate_videos),
+        ("--rewrite-data", settings.rewrite_data),
         ("--no-reencode", not settings.reencode),
         ("--skip-broken", settings.skip_broken),
     ]

@@ -51,6 +51,7 @@ class Target:
     taken: Takes
     limits: Limits
     row_groups: str
+    rewrite_data: bool = False
     notes: tuple[str, ...] = ()
     info: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict)
@@ -78,6 +79,7 @@ def agree(
     robot_type: str | None,
     limits: Limits,
     row_groups: str,
+    rewrite_data: bool = False,
     changes: Changes = UNCHANGED,
     fps: Fraction | None = None,
     retime: Fraction | None = None,
@@ -116,6 +118,7 @@ def agree(
         taken=_with_stats(mapped.taken, paced),
         limits=limits,
         row_groups=row_groups,
+        rewrite_data=rewrite_data,
         notes=(
             *paced.notes,
             *mapped.notes,

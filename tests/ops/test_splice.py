@@ -101,6 +101,7 @@ def test_other_writers(
     ("settings", "is_spliced"),
     [
         ({"row_groups": "packed"}, False),
+        ({"rewrite_data": True}, False),
         ({"rename": {"action": "did"}}, True),
         ({"remove": ["action"]}, True),
         ({"cast": {"action": "float64"}}, False),

@@ -170,6 +170,12 @@ _layout = _together(
         help="One parquet row group an episode, as LeRobot writes, or few large ones: smaller files.",
     ),
     _of_files(
+        "--rewrite-data",
+        is_flag=True,
+        help="Decode data and write it anew, also what could be copied: pictures in small pages, which are"
+        " quick to draw at random.",
+    ),
+    _of_files(
         "--quantiles",
         default="0.01,0.1,0.5,0.9,0.99",
         show_default=True,

@@ -192,7 +192,7 @@ def splicer(run: Run) -> Splicer | None:
     """What splices the files of a run; None where all of them are to be decoded."""
     target, layout = run.target, run.layout
     numbered = layout.has_subtasks and any(f.name == SUBTASK_INDEX for f in target.columns)
-    if target.row_groups != "episode" or layout.added or numbered:
+    if target.rewrite_data or target.row_groups != "episode" or layout.added or numbered:
         return None
     if not all(feature.is_numeric or feature.is_visual for feature in target.columns):
         return None
