@@ -1,9 +1,10 @@
 """Sources → relations: each source its own share, then all of them together."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -20,37 +21,50 @@ from lecompose.catalog.files import (
 )
 from lecompose.catalog.source import Source, located
 from lecompose.engine import Engine
-from lecompose.errors import SourceBroken, few
+from lecompose.errors import QueryError, SourceBroken, collected, few
+
+_PLACING = ("episode_index", "frame_index", "index", "task_index", "timestamp")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How data files are read, for one query to read those of many sources.
+
+    `kinds` are the types of the columns that place rows: DuckDB takes them from the first file of all.
+    """
+
+    fps: float
+    by_name: bool
+    kinds: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Share:
-    """What one source has of the relations that not every source has a part in."""
+    """What one source has of the relations that are made of all sources at once."""
 
+    source: Source
+    files: tuple[DataFile, ...]
+    reading: Reading
     custom: custom.Share
     lineage: str | None
 
 
 def register(engine: Engine, source: Source) -> Share:
-    """Make this source's own share of every relation."""
-    files = data_files(source)
-    engine.load(source.relation("data_files"), data_file_rows(source, files))
+    """Make this source's own share of every relation that is not made of all sources at once."""
+    files = tuple(data_files(source))
     with read_from(source.root / "data"):
-        engine.view(
-            source.relation("frames"),
-            "catalog/frames_of_source",
-            src_dataset=source.name,
-            files=[formats.escaped_glob(str(f.path)) for f in files],
-            by_name=by_name([f.path for f in files]),
-        )
-        context = {"frames": source.relation("frames")}
-        engine.table(source.relation("placement"), "catalog/placement", context, fps=float(source.fps))
+        reading = reading_of(source, files)
     register_episodes(engine, source)
     register_clips(engine, source)
     tasks.register_tasks(engine, source)
-    if source.has_subtasks:
-        tasks.register_subtasks(engine, source)
-    return Share(custom.custom_of(engine, source), lineage.lineage_of(engine, source))
+    return Share(source, files, reading, custom.custom_of(engine, source), lineage.lineage_of(engine, source))
+
+
+def reading_of(source: Source, files: Sequence[DataFile]) -> Reading:
+    """How the data files of a source are read. Errors: SourceBroken where the first one cannot be."""
+    first = schema_of(files[0].path)
+    kinds = tuple(str(first.field(name).type) if name in first.names else "" for name in _PLACING)
+    return Reading(float(source.fps), by_name([files[0].path]), kinds)
 
 
 def register_episodes(engine: Engine, source: Source) -> None:
@@ -127,14 +141,28 @@ def _video_format(source: Source, default: str, fields: tuple[str, ...]) -> str:
         return formats.path_format(str(source.info.get("video_path") or default), fields)
 
 
-def data_file_rows(source: Source, files: list[DataFile]) -> pa.Table:
+def data_file_rows(files: Iterable[tuple[Source, DataFile]]) -> pa.Table:
+    rows = list(files)
     return pa.table(
         {
-            "src_dataset": pa.array([source.name] * len(files), pa.string()),
-            "data_file": pa.array([str(f.path) for f in files], pa.string()),
-            "size_bytes": pa.array([f.size_bytes for f in files], pa.int64()),
+            "src_dataset": pa.array([source.name for source, _ in rows], pa.string()),
+            "data_file": pa.array([str(file.path) for _, file in rows], pa.string()),
+            "size_bytes": pa.array([file.size_bytes for _, file in rows], pa.int64()),
         }
     )
+
+
+def placement(files: Iterable[tuple[Source, DataFile]], reading: Reading) -> dict[str, Any]:
+    """What catalog/placement is given for files that are read alike."""
+    rows = list(files)
+    paths = [str(file.path) for _, file in rows]
+    return {
+        "globs": [formats.escaped_glob(path) for path in dict.fromkeys(paths)],
+        "by_name": reading.by_name,
+        "files": paths,
+        "src_datasets": [source.name for source, _ in rows],
+        "fps": reading.fps,
+    }
 
 
 # All sources together ---------------------------------------------------------------------------
@@ -144,14 +172,16 @@ def register_together(engine: Engine, sources: tuple[Source, ...], shares: Seque
     """Make the relations of all sources; what comes back tells of their custom columns."""
     engine.load("datasets", dataset_rows(sources))
     engine.load("features", feature_rows(sources))
-    for relation in ("data_files", "declared", "placement", "tasks"):
+    engine.load("data_files", data_file_rows(_files_of(shares)))
+    _place(engine, shares)
+    for relation in ("declared", "tasks"):
         parts = [s.relation(relation) for s in sources]
         engine.table(relation, "catalog/union", {"relations": parts})
     numbered = [s for s in sources if s.has_subtasks]
+    for source in numbered:
+        tasks.register_subtasks(engine, source)
     for relation in ("subtasks", "subtask_uses") if numbered else ():
         engine.table(relation, "catalog/union", {"relations": [s.relation(relation) for s in numbered]})
-    frames = [s.relation("frames") for s in sources]
-    engine.view("frames", "catalog/union", {"relations": frames})
     clips = [s.relation(f"clips_{n}") for s in sources for n in range(len(s.cameras))]
     if clips:
         engine.table("clips", "catalog/union", {"relations": clips})
@@ -160,6 +190,40 @@ def register_together(engine: Engine, sources: tuple[Source, ...], shares: Seque
     engine.table("episodes", "catalog/episodes")
     lineage.register_lineage(engine, [share.lineage for share in shares if share.lineage])
     return custom.register_custom(engine, [share.custom for share in shares])
+
+
+def _files_of(shares: Iterable[Share]) -> Iterator[tuple[Source, DataFile]]:
+    return ((share.source, file) for share in shares for file in share.files)
+
+
+def _place(engine: Engine, shares: Sequence[Share]) -> None:
+    """Make `placement`: one query for all sources that are read alike, where it can be had so.
+
+    Errors: SourceBroken naming every source whose data cannot be read.
+    """
+    alike: dict[Reading, list[Share]] = {}
+    for share in shares:
+        alike.setdefault(share.reading, []).append(share)
+    names = [f"placement_{n}" for n in range(len(alike))] if len(alike) > 1 else ["placement"]
+    for relation, group in zip(names, alike.values(), strict=True):
+        try:
+            _place_together(engine, group, relation)
+        except (SourceBroken, QueryError):
+            collected(group, lambda share: _try(engine, share), what="sources")
+            raise
+    if len(names) > 1:
+        engine.table("placement", "catalog/union", {"relations": names})
+        engine.drop(*names)
+
+
+def _place_together(engine: Engine, shares: Sequence[Share], relation: str) -> None:
+    engine.table(relation, "catalog/placement", **placement(_files_of(shares), shares[0].reading))
+
+
+def _try(engine: Engine, share: Share) -> None:
+    """Errors: SourceBroken naming the source, if it is the one whose data cannot be read."""
+    with read_from(share.source.root / "data"):
+        engine.rows("catalog/placement", **placement(_files_of([share]), share.reading))
 
 
 def dataset_rows(sources: tuple[Source, ...]) -> pa.Table:
