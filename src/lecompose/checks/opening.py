@@ -170,20 +170,14 @@ def _register_episodes(engine: Engine, source: Source, reading: Reading) -> None
     """`declared` and `clips`, row by row where they cannot be had as a whole."""
     try:
         register_episodes(engine, source)
-        register_clips(engine, source)
-        declared = [source.relation("declared")]
-        clips = [source.relation(f"clips_{n}") for n in range(len(source.cameras))]
-        engine.table("declared", "catalog/union", {"relations": declared})
+        register_clips(engine, [source])
+        engine.table("declared", "catalog/union", {"relations": [source.relation("declared")]})
     except (SourceBroken, QueryError) as error:
         rows, found = salvage.episodes(source, reading, error)
         engine.load("declared", rows)
         engine.load("clips", found)
         _note_missing_folder(source, reading, rows.num_rows)
         return
-    if clips:
-        engine.table("clips", "catalog/union", {"relations": clips})
-    else:
-        engine.table("clips", "catalog/no_clips")
     (totals,) = engine.rows("verify/declared_episodes")
     _note_missing_folder(source, reading, totals["episodes"])
 

@@ -150,6 +150,13 @@ class Engine:
                 self._con.execute(f"drop table {quoted(relation)}")
             self._made.discard(relation)
 
+    def rename(self, relation: str, to: str) -> None:
+        """Give a table another name."""
+        with translated(relation):
+            self._con.execute(f"alter table {quoted(relation)} rename to {quoted(to)}")
+        self._made.discard(relation)
+        self._made.add(to)
+
     def view(self, relation: str, template: str, context: Context | None = None, /, **values: object) -> None:
         """Name what a template gives `relation`, to be computed at each read."""
         with translated(template):
