@@ -1,22 +1,62 @@
 -- catalog/placement: where each episode's rows really are, read off the data files themselves
 -- A file's claim about itself is never taken from meta/: published datasets have data/file_index wrong.
--- An episode's frames are in order, from 0, exactly when data_row - frame_index is its first row throughout.
--- reads:  frames
--- params: $fps
+-- An episode's frames are in order, from 0, exactly when its row - frame_index is its first row throughout.
+-- Of many sources at once: $src_datasets are those that $files belong to; $globs match each file once.
+-- reads:  parquet
+-- params: $globs, $by_name, $files, $src_datasets, $fps
 -- gives:  src_dataset VARCHAR, src_episode BIGINT, data_file VARCHAR, last_data_file VARCHAR, row_from BIGINT, row_to BIGINT, rows BIGINT, in_order BOOLEAN, index_from BIGINT, index_in_order BOOLEAN, off_grid_s DOUBLE, task_frames MAP(BIGINT, UBIGINT)
+with owners as (
+    select unnest($files) as data_file, unnest($src_datasets) as src_dataset
+),
+in_files as (
+    select filename as data_file,
+           episode_index::bigint as src_episode,
+           task_index::bigint as src_task,
+           count(*) as rows,
+           min(file_row_number) as row_from,
+           max(file_row_number) + 1 as row_to,
+           min(file_row_number - frame_index) as least_first,
+           max(file_row_number - frame_index) as most_first,
+           min("index")::bigint as index_from,
+           min("index" - frame_index) as least_index,
+           max("index" - frame_index) as most_index,
+           max(abs(timestamp::double - (frame_index / $fps::double)::float::double)) as off_grid_s
+    from read_parquet($globs, hive_partitioning = false, union_by_name = $by_name)
+    group by filename, src_episode, src_task
+),
+of_tasks as (
+    select o.src_dataset,
+           f.src_episode,
+           f.src_task,
+           min(f.data_file) as data_file,
+           max(f.data_file) as last_data_file,
+           sum(f.rows)::ubigint as rows,
+           min(f.row_from) as row_from,
+           max(f.row_to) as row_to,
+           min(f.least_first) as least_first,
+           max(f.most_first) as most_first,
+           min(f.index_from) as index_from,
+           min(f.least_index) as least_index,
+           max(f.most_index) as most_index,
+           max(f.off_grid_s) as off_grid_s
+    from in_files f
+    join owners o using (data_file)
+    group by o.src_dataset, f.src_episode, f.src_task
+)
 select src_dataset,
        src_episode,
        min(data_file) as data_file,
-       max(data_file) as last_data_file,
-       min(data_row) as row_from,
-       max(data_row) + 1 as row_to,
-       count(*) as rows,
-       min(data_row - frame_index) = min(data_row)
-         and max(data_row - frame_index) = min(data_row) as in_order,
-       min("index")::bigint as index_from,
-       min("index" - frame_index) = max("index" - frame_index) as index_in_order,
-       max(abs(timestamp::double - (frame_index / $fps::double)::float::double)) as off_grid_s,
-       histogram(task_index::bigint) as task_frames
-from {{ frames | ident }}
+       max(last_data_file) as last_data_file,
+       min(row_from) as row_from,
+       max(row_to) as row_to,
+       sum(rows)::bigint as rows,
+       min(least_first) = min(row_from) and max(most_first) = min(row_from) as in_order,
+       min(index_from) as index_from,
+       min(least_index) = max(most_index) as index_in_order,
+       max(off_grid_s) as off_grid_s,
+       map_from_entries(
+           list((src_task, rows) order by src_task) filter (src_task is not null)
+       ) as task_frames
+from of_tasks
 group by src_dataset, src_episode
 order by src_dataset, src_episode

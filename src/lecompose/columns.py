@@ -26,7 +26,7 @@ def data_schema(catalog: Catalog, columns: tuple[Feature, ...], takes: Takes | N
     `takes` says what of each source is taken; without it all of its columns are.
     Errors: SourceBroken naming every source file whose columns are not the declared ones.
     """
-    files = {s.name: _data_files(catalog, s) for s in catalog.sources}
+    files = _data_files(catalog)
     odd = _odd_files(catalog, files)
     stored = {s.name: _stored_schema(files[s.name][0], odd[s.name].values()) for s in catalog.sources}
     taken = {s.name: _taken_of(s, takes) for s in catalog.sources}
@@ -45,9 +45,12 @@ def follow_content(columns: Iterable[Feature]) -> bool:
     return any(f.is_language for f in columns)
 
 
-def _data_files(catalog: Catalog, source: Source) -> list[str]:
-    rows = catalog.engine.rows("catalog/data_file_list", src_dataset=source.name)
-    return [row["data_file"] for row in rows]
+def _data_files(catalog: Catalog) -> dict[str, list[str]]:
+    """The data files of each source, in order."""
+    files: dict[str, list[str]] = {source.name: [] for source in catalog.sources}
+    for row in catalog.engine.rows("catalog/union", {"relations": ["data_files"]}):
+        files[row["src_dataset"]].append(row["data_file"])
+    return {name: sorted(paths) for name, paths in files.items()}
 
 
 def _odd_files(catalog: Catalog, files: Mapping[str, list[str]]) -> dict[str, dict[str, pa.Schema]]:
@@ -76,8 +79,8 @@ def _language_field(feature: Feature, catalog: Catalog) -> pa.Field:
     """
     single, double = (formats.language_field(feature.name, timestamp=t()) for t in (pa.float32, pa.float64))
     fields, problems = [], []
-    for source in catalog.sources:
-        for path in _data_files(catalog, source):
+    for paths in _data_files(catalog).values():
+        for path in paths:
             schema = schema_of(path)
             have = schema.field(feature.name).type if feature.name in schema.names else pa.null()
             fields += [field for field in (single, double) if lossless(have, field.type)][:1]

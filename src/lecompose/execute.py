@@ -24,13 +24,7 @@ from lecompose.staging import Staging
 def _verify(run: Run) -> None:
     run.progress.stage("verify", 0)
     for folder in run.folders.values():
-        verify(
-            folder,
-            threads=run.engine.threads,
-            memory=run.engine.memory_left,
-            scratch=run.scratch,
-            row_groups=run.target.row_groups,
-        )
+        verify(folder, engine=run.engine, scratch=run.scratch, row_groups=run.target.row_groups)
 
 
 STAGES: tuple[tuple[str, Callable[[Run], None]], ...] = (

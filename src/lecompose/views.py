@@ -19,6 +19,7 @@ from lecompose import carried, results
 from lecompose import columns as types
 from lecompose.catalog import Catalog, Source
 from lecompose.catalog.files import by_name, damaged, schema_of
+from lecompose.catalog.frames import of_source
 from lecompose.engine.sandbox import Sandbox
 from lecompose.errors import QueryError, SourceBroken
 from lecompose.formats import STATS, arrow_field, escaped_glob
@@ -305,7 +306,7 @@ def _files(catalog: Catalog, source: Source) -> list[str]:
 
 def _columns(catalog: Catalog, source: Source) -> dict[str, str]:
     """The columns of a source's data files, and their types in SQL."""
-    rows = catalog.engine.rows("views/column_types", {"relation": source.relation("frames")})
+    rows = catalog.engine.rows("views/column_types", {"relation": of_source(catalog.engine, source)})
     kinds = [row["column_type"] for row in rows[len(_NOT_SHOWN) :]]
     # By place: DuckDB renames a column that is called as one of ours.
     return dict(zip(schema_of(_files(catalog, source)[0]).names, kinds, strict=True))

@@ -12,7 +12,7 @@ import pytest
 
 from lecompose.catalog import Catalog, open_catalog
 from lecompose.engine import Engine
-from lecompose.errors import RequestError
+from lecompose.errors import RequestError, SourceBroken
 
 Record = Callable[..., Path]
 
@@ -122,3 +122,44 @@ def test_types_that_do_not_agree_are_text_to_look_at(
     assert not column.agree
     assert column.types == {"a": "list<item: int64>", "b": "string", "c": "int64"}
     assert relation(catalog, "custom")["grade"].to_pylist() == ["[1, 2]", "two", "3"]
+
+
+# Sources read together ----------------------------------------------------------------------------
+
+
+def spoil(path: Path) -> None:
+    """Keep the footer, and nothing that stands before it."""
+    content = path.read_bytes()
+    footer = int.from_bytes(content[-8:-4], "little") + 8
+    path.write_bytes(content[:4] + b"\xff" * (len(content) - footer - 4) + content[-footer:])
+
+
+@pytest.mark.parametrize("folder", ["data", "meta/episodes"])
+def test_of_sources_read_in_one_query_the_broken_ones_are_named(
+    folder: str, opened: Callable[..., Catalog], make_dataset: Record
+) -> None:
+    a, b, c = (make_dataset(name, version="v3.0") for name in "abc")
+    for broken in (b, c):
+        spoil(next((broken / folder).glob("*/*.parquet")))
+        with pytest.raises(SourceBroken) as raised:
+            opened(a, b, c)
+        assert str(b / folder) in str(raised.value)
+        assert (str(c / folder) in str(raised.value)) == (broken is c)
+        assert str(a / folder) not in str(raised.value)
+
+
+def test_sources_of_other_types_are_not_read_in_one_query(
+    opened: Callable[..., Catalog], make_dataset: Record
+) -> None:
+    """DuckDB takes types from the first file of a query: times in double precision would lose it."""
+    single, double = (make_dataset(name, version="v3.0") for name in ("single", "double"))
+    path = next((double / "data").glob("*/*.parquet"))
+    rows = pq.read_table(path)
+    at = rows.schema.get_field_index("timestamp")
+    times = pa.array([1e9 + n for n in range(len(rows))], pa.float64())
+    pq.write_table(rows.set_column(at, "timestamp", times), path)
+    found = []
+    for sources in ([single, double], [double]):
+        placed = opened(*sources).engine.rows("mending/placement")
+        found.append(max(row["off_grid_s"] for row in placed))
+    assert found[0] == found[1]

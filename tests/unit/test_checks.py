@@ -1,7 +1,7 @@
 """Each promise is named when exactly that promise is broken, and sound datasets break none."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -428,16 +428,23 @@ def test_an_unreadable_video_is_told_as_media_tells_it(
 # verify -------------------------------------------------------------------------------------------
 
 
-def test_verify_is_silent_about_a_sound_dataset(dataset_v30: Path, tmp_path: Path) -> None:
-    verify(dataset_v30, threads=1, memory=None, scratch=tmp_path)
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    engine = Engine(scratch=tmp_path, threads=1)
+    yield engine
+    engine.close()
 
 
-def test_verify_raises_with_every_violation(make_dataset: Record, tmp_path: Path) -> None:
+def test_verify_is_silent_about_a_sound_dataset(dataset_v30: Path, engine: Engine) -> None:
+    verify(dataset_v30, engine=engine, scratch=engine.scratch)
+
+
+def test_verify_raises_with_every_violation(make_dataset: Record, engine: Engine) -> None:
     root = make_dataset(**MANY_FILES)
     set_info("total_episodes", 9)(root)
     drop_stat(root)
     with pytest.raises(VerifyError) as error:
-        verify(root, threads=1, memory="1GB", scratch=tmp_path)
+        verify(root, engine=engine, scratch=engine.scratch)
     assert str(error.value).splitlines() == [
         "2 promises of the format broken by the dataset that was written:",
         "  - info_totals: total_episodes is 9, the dataset has 8 (meta/info.json)",
@@ -446,11 +453,11 @@ def test_verify_raises_with_every_violation(make_dataset: Record, tmp_path: Path
     ]
 
 
-def test_verify_raises_for_what_cannot_be_opened(make_dataset: Record, tmp_path: Path) -> None:
+def test_verify_raises_for_what_cannot_be_opened(make_dataset: Record, engine: Engine) -> None:
     root = make_dataset(**MANY_FILES)
     (root / TASKS).unlink()
     with pytest.raises(VerifyError, match="cannot be opened"):
-        verify(root, threads=1, memory=None, scratch=tmp_path)
+        verify(root, engine=engine, scratch=engine.scratch)
 
 
 def named(found: list[Finding]) -> set[str]:

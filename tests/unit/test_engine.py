@@ -77,6 +77,24 @@ def test_streams_do_not_block_each_other_and_keep_their_order(engine: Engine, tm
         assert two.read_all()["task_index"].to_pylist() == list(range(5000))
 
 
+def test_an_engine_apart_has_relations_of_its_own(engine: Engine) -> None:
+    """Also where cursors read them; of those of the other one it sees and changes none."""
+    both = {"out_dataset": ["o"], "task_index": [0]}
+    engine.load("out_tasks", pa.table({**both, "task": ["ours"]}))
+    rows = {}
+    for name in ("first", "second"):
+        with engine.apart() as other:
+            assert engine.has("out_tasks")
+            assert not other.has("out_tasks")
+            with pytest.raises(QueryError, match="out_tasks"):
+                other.rows("layout/output_tasks", out_dataset="o")
+            other.load("out_tasks", pa.table({**both, "task": [name]}))
+            with other.stream("layout/output_tasks", batch_rows=1, out_dataset="o") as reader:
+                rows[name] = reader.read_all()["task"].to_pylist()
+    rows["ours"] = [row["task"] for row in engine.rows("layout/output_tasks", out_dataset="o")]
+    assert rows == {name: [name] for name in rows}
+
+
 def test_a_statement_that_cannot_be_bound(engine: Engine) -> None:
     with pytest.raises(QueryError, match="layout/output_tasks"):
         engine.rows("layout/output_tasks", out_dataset="o")

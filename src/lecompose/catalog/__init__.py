@@ -4,7 +4,7 @@
     features   src_dataset, position, feature, dtype, shape, names, info
     tasks      src_dataset, src_task, task
     episodes   src_dataset, src_episode, length, seconds, task, tasks, from/to_index, data_file, rows
-    frames     every data column, with src_dataset and src_episode in front
+    frames     every data column, with src_dataset and src_episode in front (where asked for: a source each)
     clips      one row per episode and camera: video_file, from_frame, to_frame
     custom     src_dataset, src_episode, and the per-episode columns that are none of LeRobot's
     lineage    src_dataset, src_episode, step, from_dataset, from_path, from_episode, command, version

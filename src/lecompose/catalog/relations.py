@@ -1,9 +1,11 @@
 """Sources → relations: each source its own share, then all of them together."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -20,37 +22,62 @@ from lecompose.catalog.files import (
 )
 from lecompose.catalog.source import Source, located
 from lecompose.engine import Engine
-from lecompose.errors import SourceBroken, few
+from lecompose.errors import QueryError, SourceBroken, collected, few
+
+_PLACING = ("episode_index", "frame_index", "index", "task_index", "timestamp")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How data files are read, for one query to read those of many sources.
+
+    `kinds` are the types of the columns that place rows: DuckDB takes them from the first file of all.
+    """
+
+    fps: float
+    by_name: bool
+    kinds: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Camera:
+    """How the clips of a camera are read, for one query to read those of many sources."""
+
+    name: str
+    template: str
+    kinds: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Share:
-    """What one source has of the relations that not every source has a part in."""
+    """What one source has of the relations that are made of all sources at once."""
 
+    source: Source
+    files: tuple[DataFile, ...]
+    reading: Reading
     custom: custom.Share
     lineage: str | None
 
 
 def register(engine: Engine, source: Source) -> Share:
-    """Make this source's own share of every relation."""
-    files = data_files(source)
-    engine.load(source.relation("data_files"), data_file_rows(source, files))
+    """Make this source's own share of every relation that is not made of all sources at once."""
+    files = tuple(data_files(source))
     with read_from(source.root / "data"):
-        engine.view(
-            source.relation("frames"),
-            "catalog/frames_of_source",
-            src_dataset=source.name,
-            files=[formats.escaped_glob(str(f.path)) for f in files],
-            by_name=by_name([f.path for f in files]),
-        )
-        context = {"frames": source.relation("frames")}
-        engine.table(source.relation("placement"), "catalog/placement", context, fps=float(source.fps))
+        reading = reading_of(source, files)
     register_episodes(engine, source)
-    register_clips(engine, source)
     tasks.register_tasks(engine, source)
-    if source.has_subtasks:
-        tasks.register_subtasks(engine, source)
-    return Share(custom.custom_of(engine, source), lineage.lineage_of(engine, source))
+    return Share(source, files, reading, custom.custom_of(engine, source), lineage.lineage_of(engine, source))
+
+
+def reading_of(source: Source, files: Sequence[DataFile]) -> Reading:
+    """How the data files of a source are read. Errors: SourceBroken where the first one cannot be."""
+    first = schema_of(files[0].path)
+    return Reading(float(source.fps), by_name([files[0].path]), _kinds(first, _PLACING))
+
+
+def _kinds(schema: pa.Schema, names: Iterable[str]) -> tuple[str, ...]:
+    """The types of columns, empty for those that are not there."""
+    return tuple(str(schema.field(name).type) if name in schema.names else "" for name in names)
 
 
 def register_episodes(engine: Engine, source: Source) -> None:
@@ -79,15 +106,21 @@ def _refuse_lacking(file: Path) -> None:
         raise SourceBroken(f"the episode list has no column {few(sorted(lacking))}. ({file})")
 
 
-def register_clips(engine: Engine, source: Source) -> None:
-    """Make this source's share of `clips`, a relation for each camera."""
-    if source.is_v3:
-        _clips_v3(engine, source)
-    else:
-        _clips_v2(engine, source)
+def register_clips(engine: Engine, sources: Sequence[Source]) -> None:
+    """Make `clips`; `declared` of the sources must be there. Errors: SourceBroken, all of a kind together."""
+    parts = [part for source in sources if not source.is_v3 for part in _clips_v2(engine, source)]
+    found = collected(sources, _cameras_of, what="sources")
+    alike: dict[Camera, list[Source]] = {}
+    for source, cameras in zip(sources, found, strict=True):
+        for camera in cameras:
+            alike.setdefault(camera, []).append(source)
+    for n, (camera, group) in enumerate(alike.items()):
+        together = partial(_clips_v3, engine, camera)
+        parts.append(_made_together(engine, f"clips_v3_{n}", group, together, folder="meta/episodes"))
+    _join(engine, "clips", parts, lacking="catalog/no_clips")
 
 
-def _clips_v2(engine: Engine, source: Source) -> None:
+def _clips_v2(engine: Engine, source: Source) -> Iterator[str]:
     for n, camera in enumerate(source.cameras):
         fields = ("video_key", "episode_chunk", "episode_index")
         engine.table(
@@ -100,26 +133,39 @@ def _clips_v2(engine: Engine, source: Source) -> None:
             chunk_size=source.chunks_size,
             camera=camera.name,
         )
+        yield source.relation(f"clips_{n}")
 
 
-def _clips_v3(engine: Engine, source: Source) -> None:
-    meta = source.root / "meta"
-    episodes = [formats.escaped_glob(str(f)) for f in episode_files(source)]
-    for n, camera in enumerate(source.cameras):
-        pointers = ("chunk_index", "file_index", "from_timestamp", "to_timestamp")
-        template = _video_format(source, formats.VIDEO_PATH, ("video_key", "chunk_index", "file_index"))
-        with read_from(meta / "episodes"):
-            engine.table(
-                source.relation(f"clips_{n}"),
-                "catalog/clips_v3",
-                {name: f"videos/{camera.name}/{name}" for name in pointers},
-                src_dataset=source.name,
-                files=episodes,
-                root=str(source.root),
-                template=template,
-                fps=float(source.fps),
-                camera=camera.name,
-            )
+def _cameras_of(source: Source) -> list[Camera]:
+    """The cameras of a source of v3.0; none of another."""
+    if not source.is_v3 or not source.cameras:
+        return []
+    with read_from(source.root / "meta" / "episodes"):
+        first = schema_of(episode_files(source)[0])
+    template = _video_format(source, formats.VIDEO_PATH, ("video_key", "chunk_index", "file_index"))
+    held = [(f.name, ["episode_index", "length", *_pointers(f.name).values()]) for f in source.cameras]
+    return [Camera(name, template, _kinds(first, columns)) for name, columns in held]
+
+
+def _pointers(camera: str) -> dict[str, str]:
+    names = ("chunk_index", "file_index", "from_timestamp", "to_timestamp")
+    return {name: f"videos/{camera}/{name}" for name in names}
+
+
+def _clips_v3(engine: Engine, camera: Camera, relation: str, sources: Sequence[Source]) -> None:
+    rows = [(str(path), source) for source in sources for path in episode_files(source)]
+    engine.table(
+        relation,
+        "catalog/clips_v3",
+        _pointers(camera.name),
+        globs=[formats.escaped_glob(path) for path in dict.fromkeys(path for path, _ in rows)],
+        files=[path for path, _ in rows],
+        src_datasets=[source.name for _, source in rows],
+        roots=[str(source.root) for _, source in rows],
+        rates=[float(source.fps) for _, source in rows],
+        template=camera.template,
+        camera=camera.name,
+    )
 
 
 def _video_format(source: Source, default: str, fields: tuple[str, ...]) -> str:
@@ -127,14 +173,28 @@ def _video_format(source: Source, default: str, fields: tuple[str, ...]) -> str:
         return formats.path_format(str(source.info.get("video_path") or default), fields)
 
 
-def data_file_rows(source: Source, files: list[DataFile]) -> pa.Table:
+def data_file_rows(files: Iterable[tuple[Source, DataFile]]) -> pa.Table:
+    rows = list(files)
     return pa.table(
         {
-            "src_dataset": pa.array([source.name] * len(files), pa.string()),
-            "data_file": pa.array([str(f.path) for f in files], pa.string()),
-            "size_bytes": pa.array([f.size_bytes for f in files], pa.int64()),
+            "src_dataset": pa.array([source.name for source, _ in rows], pa.string()),
+            "data_file": pa.array([str(file.path) for _, file in rows], pa.string()),
+            "size_bytes": pa.array([file.size_bytes for _, file in rows], pa.int64()),
         }
     )
+
+
+def placement(files: Iterable[tuple[Source, DataFile]], reading: Reading) -> dict[str, Any]:
+    """What catalog/placement is given for files that are read alike."""
+    rows = list(files)
+    paths = [str(file.path) for _, file in rows]
+    return {
+        "globs": [formats.escaped_glob(path) for path in dict.fromkeys(paths)],
+        "by_name": reading.by_name,
+        "files": paths,
+        "src_datasets": [source.name for source, _ in rows],
+        "fps": reading.fps,
+    }
 
 
 # All sources together ---------------------------------------------------------------------------
@@ -144,22 +204,86 @@ def register_together(engine: Engine, sources: tuple[Source, ...], shares: Seque
     """Make the relations of all sources; what comes back tells of their custom columns."""
     engine.load("datasets", dataset_rows(sources))
     engine.load("features", feature_rows(sources))
-    for relation in ("data_files", "declared", "placement", "tasks"):
+    engine.load("data_files", data_file_rows(_files_of(shares)))
+    _place(engine, shares)
+    for relation in ("declared", "tasks"):
         parts = [s.relation(relation) for s in sources]
         engine.table(relation, "catalog/union", {"relations": parts})
     numbered = [s for s in sources if s.has_subtasks]
+    for source in numbered:
+        tasks.register_subtasks(engine, source)
     for relation in ("subtasks", "subtask_uses") if numbered else ():
         engine.table(relation, "catalog/union", {"relations": [s.relation(relation) for s in numbered]})
-    frames = [s.relation("frames") for s in sources]
-    engine.view("frames", "catalog/union", {"relations": frames})
-    clips = [s.relation(f"clips_{n}") for s in sources for n in range(len(s.cameras))]
-    if clips:
-        engine.table("clips", "catalog/union", {"relations": clips})
-    else:
-        engine.table("clips", "catalog/no_clips")
+    register_clips(engine, sources)
     engine.table("episodes", "catalog/episodes")
     lineage.register_lineage(engine, [share.lineage for share in shares if share.lineage])
     return custom.register_custom(engine, [share.custom for share in shares])
+
+
+def _files_of(shares: Iterable[Share]) -> Iterator[tuple[Source, DataFile]]:
+    return ((share.source, file) for share in shares for file in share.files)
+
+
+def _place(engine: Engine, shares: Sequence[Share]) -> None:
+    """Make `placement`. Errors: SourceBroken naming every source whose data cannot be read."""
+    alike: dict[Reading, list[Share]] = {}
+    for share in shares:
+        alike.setdefault(share.reading, []).append(share)
+    parts = []
+    for n, (reading, group) in enumerate(alike.items()):
+        files = {share.source.name: share.files for share in group}
+        sources = [share.source for share in group]
+        together = partial(_placed, engine, reading, files)
+        parts.append(_made_together(engine, f"placement_{n}", sources, together, folder="data"))
+    _join(engine, "placement", parts)
+
+
+def _placed(
+    engine: Engine,
+    reading: Reading,
+    files: Mapping[str, Sequence[DataFile]],
+    relation: str,
+    sources: Sequence[Source],
+) -> None:
+    rows = ((source, file) for source in sources for file in files[source.name])
+    engine.table(relation, "catalog/placement", **placement(rows, reading))
+
+
+def _made_together(
+    engine: Engine,
+    relation: str,
+    sources: Sequence[Source],
+    make: Callable[[str, Sequence[Source]], None],
+    *,
+    folder: str,
+) -> str:
+    """The name of a relation of sources that are read alike, in one query: of many that is far less work.
+
+    Errors: SourceBroken naming the `folder` of every source that cannot be read.
+    """
+
+    def alone(source: Source) -> None:
+        with read_from(source.root / folder):
+            make(f"{relation}_alone", [source])
+        engine.drop(f"{relation}_alone")
+
+    try:
+        make(relation, sources)
+    except (SourceBroken, QueryError):
+        collected(sources, alone, what="sources")
+        raise
+    return relation
+
+
+def _join(engine: Engine, relation: str, parts: Sequence[str], *, lacking: str = "") -> None:
+    """Make one relation of its parts, which are no more; of no part, by the template `lacking`."""
+    if not parts:
+        engine.table(relation, lacking)
+    elif len(parts) == 1:
+        engine.rename(parts[0], relation)
+    else:
+        engine.table(relation, "catalog/union", {"relations": parts})
+        engine.drop(*parts)
 
 
 def dataset_rows(sources: tuple[Source, ...]) -> pa.Table:

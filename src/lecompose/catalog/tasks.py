@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from lecompose import formats
+from lecompose.catalog import frames
 from lecompose.catalog.files import existing, read_from, schema_of
 from lecompose.catalog.source import Source, parsed
 from lecompose.engine import Engine
@@ -41,7 +42,7 @@ def register_subtasks(engine: Engine, source: Source) -> None:
             file=formats.escaped_glob(str(file)),
         )
     with read_from(source.root / "data"):
-        context = {"frames": source.relation("frames")}
+        context = {"frames": frames.of_source(engine, source)}
         engine.table(source.relation("subtask_uses"), "catalog/subtask_uses", context)
 
 

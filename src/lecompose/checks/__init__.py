@@ -5,7 +5,7 @@ loaded by `facts`; what cannot be read at all is noted by `reading`. `codes` is 
 found. Nothing is written, and pictures are decoded on request only.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,11 +73,10 @@ def examine(engine: Engine, given: str | Path, *, scratch: Path, decode: bool = 
     """
     catalog, reading, footers = opened(engine, given)
     readings = {reading.root.name: reading}
-    skipped = {"row_groups"}
     if catalog.sources:
         load_facts(catalog, readings, footers, scratch=scratch)
         load_counts(catalog)
-        found = _kept(catalog, [code for code in PROMISES if code.name not in skipped], readings)
+        found = _kept(catalog, _held(catalog, skipped=("row_groups",)), readings)
     else:
         found = []
     if decode:
@@ -101,7 +100,7 @@ def findings(
     load_counts(catalog)
     skipped = () if row_groups == "episode" else ("row_groups",)
     noted = [_finding(**row) for row in catalog.engine.rows("verify/faults")]
-    return noted + _kept(catalog, [code for code in PROMISES if code.name not in skipped], readings)
+    return noted + _kept(catalog, _held(catalog, skipped=skipped), readings)
 
 
 def requirements(catalog: Catalog) -> list[Finding]:
@@ -112,6 +111,13 @@ def requirements(catalog: Catalog) -> list[Finding]:
 def remarks(catalog: Catalog) -> list[Finding]:
     """What a source holds that no composition can carry: rows of episodes that its list lacks."""
     return _broken(catalog, [CODES[name] for name in REMARKS])
+
+
+def _held(catalog: Catalog, *, skipped: Collection[str]) -> list[Code]:
+    """The promises that can be broken; without cameras none of those about videos."""
+    has_cameras = any(source.cameras for source in catalog.sources)
+    asked = [code for code in PROMISES if has_cameras or not code.name.startswith("video_")]
+    return [code for code in asked if code.name not in skipped]
 
 
 def _kept(catalog: Catalog, codes: Iterable[Code], readings: Mapping[str, Reading]) -> list[Finding]:

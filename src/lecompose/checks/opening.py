@@ -17,12 +17,14 @@ import pyarrow.parquet as pq
 from lecompose import formats, media
 from lecompose.catalog import Catalog, Custom, Source, locate
 from lecompose.catalog.custom import custom_of
-from lecompose.catalog.files import DataFile, by_name, footer, payload_bytes, read_pages
+from lecompose.catalog.files import DataFile, footer, payload_bytes, read_pages
 from lecompose.catalog.lineage import LINEAGE_PATH, lineage_of
 from lecompose.catalog.relations import (
     data_file_rows,
     dataset_rows,
     feature_rows,
+    placement,
+    reading_of,
     register_clips,
     register_episodes,
 )
@@ -85,7 +87,7 @@ def opened(engine: Engine, given: str | Path) -> tuple[Catalog, Reading, Footers
     with ThreadPoolExecutor(engine.threads) as pool:
         footers = dict(_footers(source, files, reading, pool))
     files = [file for file in files if file.path in footers]
-    engine.load("data_files", data_file_rows(source, files))
+    engine.load("data_files", data_file_rows((source, file) for file in files))
     engine.load("placement", _placement(engine, source, _placeable(files, footers, reading), reading))
     _note_missing_files(engine, source, reading)
     engine.load("datasets", dataset_rows((source,)))
@@ -168,20 +170,14 @@ def _register_episodes(engine: Engine, source: Source, reading: Reading) -> None
     """`declared` and `clips`, row by row where they cannot be had as a whole."""
     try:
         register_episodes(engine, source)
-        register_clips(engine, source)
-        declared = [source.relation("declared")]
-        clips = [source.relation(f"clips_{n}") for n in range(len(source.cameras))]
-        engine.table("declared", "catalog/union", {"relations": declared})
+        register_clips(engine, [source])
+        engine.table("declared", "catalog/union", {"relations": [source.relation("declared")]})
     except (SourceBroken, QueryError) as error:
         rows, found = salvage.episodes(source, reading, error)
         engine.load("declared", rows)
         engine.load("clips", found)
         _note_missing_folder(source, reading, rows.num_rows)
         return
-    if clips:
-        engine.table("clips", "catalog/union", {"relations": clips})
-    else:
-        engine.table("clips", "catalog/no_clips")
     (totals,) = engine.rows("verify/declared_episodes")
     _note_missing_folder(source, reading, totals["episodes"])
 
@@ -280,22 +276,17 @@ def _is_number(kind: pa.DataType) -> bool:
 
 
 def _placement(engine: Engine, source: Source, files: list[DataFile], reading: Reading) -> pa.Table:
-    parts = [part.cast(PLACEMENT) for part in _placed(engine, source, files, reading, "all")]
+    parts = [part.cast(PLACEMENT) for part in _placed(engine, source, files, reading)]
     return pa.concat_tables(parts) if parts else PLACEMENT.empty_table()
 
 
-def _placed(
-    engine: Engine, source: Source, files: list[DataFile], reading: Reading, part: str
-) -> Iterator[pa.Table]:
+def _placed(engine: Engine, source: Source, files: list[DataFile], reading: Reading) -> Iterator[pa.Table]:
     """Where episodes lie in these files; where they cannot be read together, half by half."""
     if not files:
         return
-    frames = source.relation(f"frames_{part}")
-    paths = [formats.escaped_glob(str(file.path)) for file in files]
     try:
-        values = {"files": paths, "by_name": by_name([file.path for file in files])}
-        engine.view(frames, "catalog/frames_of_source", src_dataset=source.name, **values)
-        yield engine.arrow("catalog/placement", {"frames": frames}, fps=float(source.fps))
+        mine = [(source, file) for file in files]
+        yield engine.arrow("catalog/placement", **placement(mine, reading_of(source, files)))
         return
     except (SourceBroken, QueryError) as error:
         if len(files) == 1:
@@ -305,8 +296,8 @@ def _placed(
             reading.broken("data_readable", path, lost, episode=episode, lacks="placement")
             return
     half = len(files) // 2
-    yield from _placed(engine, source, files[:half], reading, f"{part}_a")
-    yield from _placed(engine, source, files[half:], reading, f"{part}_b")
+    yield from _placed(engine, source, files[:half], reading)
+    yield from _placed(engine, source, files[half:], reading)
 
 
 def _note_missing_files(engine: Engine, source: Source, reading: Reading) -> None:

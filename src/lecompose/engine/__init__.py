@@ -5,6 +5,8 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from copy import copy
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -43,6 +45,8 @@ class Engine:
         with translated("engine settings", wrong=RequestError):
             self._con = duckdb.connect(":memory:", config=config)
         self._made: set[str] = set()
+        self._apart = count()
+        self._database: str | None = None
         self._cursors: set[duckdb.DuckDBPyConnection] = set()
         self._cursors_lock = threading.Lock()
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="lecompose-engine")
@@ -56,7 +60,26 @@ class Engine:
     def close(self) -> None:
         self._beside.shutdown(wait=False, cancel_futures=True)
         with self._idle():
+            if self._database is not None:
+                self._con.execute(f"use memory; detach {self._database}")
             self._con.close()
+
+    @contextmanager
+    def apart(self) -> Iterator["Engine"]:
+        """An engine with relations of its own, and the threads and the memory of this one.
+
+        Another instance of DuckDB takes longer to come up than a small dataset to read.
+        """
+        engine = copy(self)
+        engine._con = self._con.cursor()
+        engine._database = f"apart_{next(self._apart)}"
+        engine._made, engine._cursors, engine._working = set(), set(), threading.Lock()
+        engine._beside = ThreadPoolExecutor(1, thread_name_prefix="lecompose-engine")
+        engine._con.execute(f"attach ':memory:' as {engine._database}; use {engine._database}")
+        try:
+            yield engine
+        finally:
+            engine.close()
 
     @contextmanager
     def _idle(self) -> Iterator[None]:
@@ -100,6 +123,8 @@ class Engine:
     def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection of its own for one thread."""
         with self._con.cursor() as cursor:
+            if self._database is not None:
+                cursor.execute(f"use {self._database}")
             with self._cursors_lock:
                 self._cursors.add(cursor)
             try:
@@ -149,6 +174,13 @@ class Engine:
             with translated(relation):
                 self._con.execute(f"drop table {quoted(relation)}")
             self._made.discard(relation)
+
+    def rename(self, relation: str, to: str) -> None:
+        """Give a table another name."""
+        with translated(relation):
+            self._con.execute(f"alter table {quoted(relation)} rename to {quoted(to)}")
+        self._made.discard(relation)
+        self._made.add(to)
 
     def view(self, relation: str, template: str, context: Context | None = None, /, **values: object) -> None:
         """Name what a template gives `relation`, to be computed at each read."""

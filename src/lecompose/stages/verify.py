@@ -11,8 +11,7 @@ from lecompose.errors import SourceError, VerifyError, listed
 def verify(
     root: Path,
     *,
-    threads: int | None,
-    memory: str | None,
+    engine: Engine,
     scratch: Path,
     row_groups: str | None = "episode",
 ) -> None:
@@ -20,13 +19,11 @@ def verify(
 
     Errors: VerifyError listing the violations, or why the dataset cannot even be opened.
     """
-    engine = Engine(scratch=scratch, threads=threads, memory=memory)
     try:
-        all_found = findings(open_catalog(engine, [root]), row_groups=row_groups, scratch=scratch)
+        with engine.apart() as other:
+            all_found = findings(open_catalog(other, [root]), row_groups=row_groups, scratch=scratch)
     except SourceError as error:
         raise VerifyError(f"the dataset that was written cannot be opened: {error}") from error
-    finally:
-        engine.close()
     found = [finding for finding in all_found if finding.code not in PASSED_ON]
     if found:
         count = f"{len(found)} promise{'s' if len(found) > 1 else ''} of the format broken"
