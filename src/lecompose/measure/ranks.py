@@ -17,12 +17,12 @@ from lecompose.statistics import Numbers
 # Of every batch the first number is sampled, and each so manyth behind it.
 _STEP = 64
 # How much of what may be held is kept where it has to become less.
-_KEPT = 0.75
+_KEPT = 0.6
 
 
 @dataclass
 class _Window:
-    """The numbers between two, both included; None where there is no end. `below` so many are less.
+    """The numbers between two, both included; `below` so many are less.
 
     `values` are ascending; with `counts` each comes once, as often as that says. `fresh` came in since.
     """
@@ -35,10 +35,8 @@ class _Window:
     fresh: list[Numbers] = field(default_factory=list)
     held: int = 0
 
-    def add(self, ordered: Numbers) -> None:
-        """Take in what belongs here."""
-        start = 0 if self.low is None else int(np.searchsorted(ordered, self.low, side="left"))
-        end = len(ordered) if self.high is None else int(np.searchsorted(ordered, self.high, side="right"))
+    def add(self, ordered: Numbers, start: int, end: int) -> None:
+        """Take in what belongs here: from a place on, up to another."""
         self.below += start
         if end > start:
             self.fresh.append(ordered[start:end].copy())
@@ -50,8 +48,8 @@ class _Window:
             return
         if self.counts is None:
             self.values = np.sort(np.concatenate([self.values, *self.fresh]))
-            starts = _starts(self.values)
-            if 2 * len(starts) <= len(self.values):
+            if 2 * np.count_nonzero(self.values[1:] == self.values[:-1]) >= len(self.values):
+                starts = _starts(self.values)
                 self.counts = np.diff(starts, append=len(self.values))
                 self.values = self.values[starts]
         else:
@@ -65,16 +63,23 @@ class _Window:
         self.fresh, self.held = [], len(self.values)
 
     @property
-    def upto(self) -> np.ndarray:
-        """How many numbers each of `values` and those before it are, once settled."""
-        return np.arange(1, len(self.values) + 1) if self.counts is None else np.cumsum(self.counts)
+    def total(self) -> int:
+        """How many numbers there are, once settled."""
+        return len(self.values) if self.counts is None else int(self.counts.sum())
+
+    def index(self, place: float) -> int:
+        """Which of the values the number at a place is; the last one behind them."""
+        last = len(self.values) - 1
+        if self.counts is None:
+            return min(max(int(place), 0), last)
+        return min(int(np.searchsorted(np.cumsum(self.counts), place, side="right")), last)
 
     def part(self, first: int, last: int) -> "_Window":
         """From one of the values to another; as open as this window at its ends."""
         which = slice(first, last + 1)
         low = self.low if first == 0 else self.values[first]
         high = self.high if last + 1 == len(self.values) else self.values[last]
-        below = self.below + (int(self.upto[first - 1]) if first else 0)
+        below = self.below + (first if self.counts is None else int(self.counts[:first].sum()))
         values, counts = self.values[which].copy(), None if self.counts is None else self.counts[which].copy()
         return _Window(low, high, below, values, counts, held=len(values))
 
@@ -93,7 +98,8 @@ class Ranks:
     def __init__(self, levels: Sequence[float], dtype: np.dtype, most: float) -> None:
         self._levels, self._most = levels, most
         self._nothing = np.empty(0, dtype)
-        self._windows = [_Window(None, None, 0, self._nothing)]
+        self._lowest, self._highest = _limits(dtype)
+        self._watch([_Window(self._lowest, self._highest, 0, self._nothing)])
         self._sample: list[Numbers] = []
         self.count = 0
 
@@ -101,8 +107,10 @@ class Ranks:
         """Take in some numbers. Shape: (n,), ascending, without NaN."""
         self.count += len(ordered)
         self._sample.append(ordered[::_STEP].copy())
-        for window in self._windows:
-            window.add(ordered)
+        starts = np.searchsorted(ordered, self._lows, side="left")
+        ends = np.searchsorted(ordered, self._highs, side="right")
+        for window, start, end in zip(self._windows, starts.tolist(), ends.tolist(), strict=True):
+            window.add(ordered, start, end)
         if sum(window.held for window in self._windows) > self._most:
             self._narrow()
 
@@ -110,9 +118,9 @@ class Ranks:
         """The number of a rank, the lowest has 0; None where it was not held."""
         for window in self._windows:
             window.settle()
-            upto, place = window.upto, rank - window.below
-            if len(upto) and 0 <= place < upto[-1]:
-                return float(window.values[np.searchsorted(upto, place, side="right")])
+            place = rank - window.below
+            if 0 <= place < window.total:
+                return float(window.values[window.index(place)])
         return None
 
     def again(self, ranks: Sequence[int]) -> "Ranks":
@@ -121,29 +129,32 @@ class Ranks:
         # Of n samples below a number, n steps less one a batch lie below it at least, n steps at most.
         unsure = (_STEP - 1) * len(self._sample)
         found = Ranks(self._levels, self._nothing.dtype, np.inf)
-        found._windows = []
+        windows = []
         for first, last in _merged([(r // _STEP, -(-(r + 1 + unsure) // _STEP)) for r in ranks]):
-            low = sample[first] if first > 0 else None
-            high = sample[last] if last < len(sample) else None
-            found._windows.append(_Window(low, high, 0, self._nothing))
+            low = sample[first] if first > 0 else self._lowest
+            high = sample[last] if last < len(sample) else self._highest
+            windows.append(_Window(low, high, 0, self._nothing))
+        found._watch(windows)
         return found
+
+    def _watch(self, windows: list[_Window]) -> None:
+        self._windows = windows
+        self._lows = np.array([window.low for window in windows], self._nothing.dtype)
+        self._highs = np.array([window.high for window in windows], self._nothing.dtype)
 
     def _narrow(self) -> None:
         """Hold less: what lies nearest to the ranks that are looked for, as it seems now."""
         for window in self._windows:
             window.settle()
         if sum(window.held for window in self._windows) > _KEPT * self._most:
-            self._windows = [narrow for window in self._windows for narrow in self._narrowed(window)]
+            self._watch([narrow for window in self._windows for narrow in self._narrowed(window)])
 
     def _narrowed(self, window: _Window) -> list[_Window]:
-        upto = window.upto
         spans = []
         for level, reach in zip(self._levels, self._reaches(), strict=True):
             place = level * (self.count - 1) - window.below
-            if len(upto) and -reach <= place < upto[-1] + reach:
-                ends = np.searchsorted(upto, [place - reach, place + reach], side="right")
-                first, last = np.minimum(ends, len(upto) - 1)
-                spans.append((int(first), int(last)))
+            if window.held and -reach <= place < window.total + reach:
+                spans.append((window.index(place - reach), window.index(place + reach)))
         return [window.part(first, last) for first, last in _merged(spans)]
 
     def _reaches(self) -> np.ndarray:
@@ -152,6 +163,12 @@ class Ranks:
         weights = np.sqrt(levels * (1 - levels)) + 0.02
         reaches: np.ndarray = _KEPT / 2 * self._most * weights / weights.sum()
         return reaches
+
+
+def _limits(dtype: np.dtype) -> tuple[Any, Any]:
+    if dtype.kind == "f":
+        return -np.inf, np.inf
+    return np.iinfo(dtype).min, np.iinfo(dtype).max
 
 
 def _merged(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -154,8 +154,9 @@ class _Running:
             at += len(values)
         work = buffers.of(1, rows, np.dtype(np.float64))[0]
         if rows and not self._has_gaps:
-            for dimension, of_dimension in enumerate(numbers):
-                self._add(number, dimension, of_dimension, work)
+            # Each bunch begins with another dimension: threads would wait for each other.
+            for dimension in np.roll(np.arange(len(numbers)), number * len(numbers) // 2).tolist():
+                self._add(number, dimension, numbers[dimension], work)
 
     @quiet
     def _add(self, number: int, dimension: int, numbers: Numbers, work: np.ndarray) -> None:
