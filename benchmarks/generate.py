@@ -1,8 +1,9 @@
-"""Makes the datasets that the benchmarks merge: any size, fixed seeds, sound to `lecompose check`.
+"""Makes the datasets that the benchmarks work on: any size, fixed seeds, sound to `lecompose check`.
 
     python benchmarks/generate.py OUT --version v3.0 --episodes 250 --frames 300 --seed 0
-    python benchmarks/generate.py OUT --version v2.1 --episodes 60 --frames 40 --clips 4
+    python benchmarks/generate.py OUT --version v2.1 --episodes 60 --frames 40 --clips 4 --codec h264
     python benchmarks/generate.py OUT --episodes 50 --frames 100 --pictures
+    python benchmarks/generate.py OUT --sources 4 --copies 10       OUT/source-0000 to OUT/source-0039
 
 The toy recorder shows how a dataset is laid out; this one is built for speed. Vectors are random walks.
 Videos, where asked for, are a few real encodes that the episodes take in turn. Pictures in the data files
@@ -11,10 +12,12 @@ are noise, no two alike: a PNG file of 225 KiB each frame.
 
 import argparse
 import json
+import multiprocessing
+import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -56,10 +59,12 @@ class Recording:
     frames: int
     clips: int = 0
     has_pictures: bool = False
+    codec: str = "libsvtav1"
+    filmed_by: int = len(CAMERAS)
 
     @property
     def cameras(self) -> tuple[str, ...]:
-        return CAMERAS if self.clips else ()
+        return CAMERAS[: self.filmed_by] if self.clips else ()
 
     @cached_property
     def tasks(self) -> list[str]:
@@ -83,7 +88,9 @@ class Recording:
     @cached_property
     def _encoded(self) -> dict[str, list[Clip]]:
         lengths = [self.frames + n for n in range(self.clips)]
-        return {key: [encode(n, length) for length in lengths] for n, key in enumerate(CAMERAS)}
+        return {
+            key: [encode(n, length, self.codec) for length in lengths] for n, key in enumerate(self.cameras)
+        }
 
     def clip(self, key: str, episode: int) -> Clip:
         """The video of one episode."""
@@ -143,7 +150,7 @@ class Recording:
                 "dtype": "video",
                 "shape": [height, width, 3],
                 "names": ["height", "width", "channels"],
-                "info": _video_info(width, height),
+                "info": _video_info(width, height, camera.ENCODERS[self.codec].stream),
             }
         if self.has_pictures:
             names = ["height", "width", "channels"]
@@ -173,10 +180,11 @@ def describe(columns: dict[str, np.ndarray]) -> dict[str, stats.Stats]:
 # Video ----------------------------------------------------------------------------------------
 
 
-def encode(number: int, length: int) -> Clip:
-    """A clip of a drifting texture, AV1 as LeRobot records it: about as many bytes a frame as a robot's."""
+@cache
+def encode(number: int, length: int, codec: str) -> Clip:
+    """A clip of a drifting texture, as LeRobot records it: in AV1 about as many bytes a frame as a robot's."""
     frames = list(_pictures(number, length))
-    mp4 = camera.encode(frames, codec="libsvtav1", size=PICTURE, fps=FPS, gop=2, crf=30)
+    mp4 = camera.encode(frames, codec=codec, size=PICTURE, fps=FPS, gop=2, crf=30)
     return Clip(mp4, length, stats.describe_pictures(iter(frames), length, quantiles=True))
 
 
@@ -190,11 +198,11 @@ def _pictures(number: int, length: int) -> Iterator[np.ndarray]:
         yield np.roll(image, (frame, 2 * frame), axis=(0, 1)) // 2 + grain
 
 
-def _video_info(width: int, height: int) -> Row:
+def _video_info(width: int, height: int, codec: str) -> Row:
     return {
         "video.height": height,
         "video.width": width,
-        "video.codec": "av1",
+        "video.codec": codec,
         "video.pix_fmt": "yuv420p",
         "video.fps": FPS,
         "video.channels": 3,
@@ -410,6 +418,25 @@ def _write_info(root: Path, recording: Recording, version: str, more: Row) -> No
     tables.write_json(root / "meta/info.json", info)
 
 
+# Several ---------------------------------------------------------------------------------------
+
+
+def write(root: Path, recording: Recording, version: str) -> None:
+    (write_v3 if version == "v3.0" else write_v21)(root, recording)
+
+
+def write_several(out: Path, recording: Recording, version: str, *, sources: int, copies: int) -> None:
+    """So many recordings of seeds that follow each other, on all cores; then copies of each under more names."""
+    jobs = [
+        (out / f"source-{n:04d}", replace(recording, seed=recording.seed + n), version)
+        for n in range(sources)
+    ]
+    with multiprocessing.get_context("fork").Pool() as pool:
+        pool.starmap(write, jobs, chunksize=max(1, sources // 20))
+    for n in range(sources, sources * copies):
+        shutil.copytree(jobs[n % sources][0], out / f"source-{n:04d}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path)
@@ -417,14 +444,22 @@ def main() -> None:
     parser.add_argument("--episodes", type=int, default=250)
     parser.add_argument("--frames", type=int, default=300, help="about so many an episode")
     parser.add_argument("--clips", type=int, default=0, help="distinct videos a camera; 0: no cameras")
+    parser.add_argument("--cameras", type=int, choices=(1, 2), default=2)
+    parser.add_argument("--codec", choices=camera.ENCODERS, default="libsvtav1")
     parser.add_argument(
         "--pictures", action="store_true", help="a PNG picture of each frame in the data files"
     )
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--sources", type=int, help="so many datasets in the folder, not one")
+    parser.add_argument("--copies", type=int, default=1, help="of each of several, so many")
     args = parser.parse_args()
-    recording = Recording(args.seed, args.episodes, args.frames, args.clips, args.pictures)
-    write = write_v3 if args.version == "v3.0" else write_v21
-    write(args.out, recording)
+    recording = Recording(
+        *(args.seed, args.episodes, args.frames, args.clips, args.pictures, args.codec, args.cameras)
+    )
+    if args.sources is None:
+        write(args.out, recording, args.version)
+    else:
+        write_several(args.out, recording, args.version, sources=args.sources, copies=args.copies)
 
 
 if __name__ == "__main__":
