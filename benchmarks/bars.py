@@ -74,7 +74,7 @@ def between(one: str, other: str) -> Callable[[Json], float | None]:
 
 
 def growth(results: Json) -> float | None:
-    """What one more episode costs between the two largest sizes, against what it costs between the smaller."""
+    """What one more episode costs between the two largest sizes, against what it does between the smaller."""
     cases = sorted((c for c in results["cases"] if "lecompose" in c["variants"]), key=lambda c: c["x"])
     if len(cases) < 3:
         return None

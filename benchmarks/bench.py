@@ -5,7 +5,7 @@
     python benchmarks/bench.py --workload W200 --workload SP --rounds 9
     python benchmarks/bench.py --list
 
-Writes results/<size>/<workload>.json for each, and from all that stand there the table of bars, pages and charts.
+Writes results/<size>/<workload>.json for each; and, from all that stand there, charts and a page with the bars.
 """
 
 import argparse
@@ -132,13 +132,15 @@ def parsed() -> argparse.Namespace:
     add("--size", choices=SIZES, default="small")
     add("--workload", action="append", metavar="NAME", help="only this one; repeatable")
     add("--tool", action="append", metavar="NAME", help="only this variant; repeatable")
-    add("--rounds", type=int, default=5, help="after the warm-up; fewer of what takes over 10 s")
+    add("--rounds", type=int, help="after the warm-up; 5 at full size, else 3; of LeRobot and refiner half")
     add("--timeout", type=float, default=1800, help="seconds after which a run is stopped")
     add("--work", type=Path, help="where data is made for the time being; default: the temporary folder")
     add("--tmpfs", type=Path, default=Path("/dev/shm"))
     add("--results", type=Path, default=HERE / "results")
     add("--list", action="store_true", help="name the workloads and their cases, and end")
-    return parser.parse_args()
+    args = parser.parse_args()
+    args.rounds = args.rounds or (5 if args.size == "full" else 3)
+    return args
 
 
 if __name__ == "__main__":

@@ -17,9 +17,8 @@ from variants import GIVEN, Variant, command, doing, outputs, told
 from workloads import Case
 
 HERE = Path(__file__).resolve().parent
-# What takes long is run less often: it is far away, and its ratio varies less than the reader cares.
-FEWER_S, ONCE_S = 10, 60
-FEW_ROUNDS = 2
+# A rival that is far away takes part in half of the rounds; one that also takes long is run only once, cold.
+ONCE_S = 60
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class Bench:
 
 @dataclass
 class Result:
-    """All that was found of one case: samples of each variant (round 0 is the warm-up), facts of each output."""
+    """All that was found of one case: samples of each variant, of which round 0 is the warm-up, and facts."""
 
     case: Case
     sizes: dict[str, Any]
@@ -112,7 +111,7 @@ def measured(case: Case, sources: list[Path], folder: Path, bench: Bench) -> Res
         result.facts["sources"] = _facts(sources, GIVEN, case)
     for number in range(bench.rounds + 1):
         for variant in result.variants.values():
-            if number == 0 or number <= _rounds(result.samples.get(variant.name, []), bench.rounds):
+            if number == 0 or number <= _rounds(variant, result.samples.get(variant.name), bench.rounds):
                 _once(result, variant, sources, folder, bench, number)
     return result
 
@@ -125,11 +124,11 @@ def _unavailable(variant: Variant, case: Case, bench: Bench) -> str | None:
     return rival if isinstance(rival, str) else case.too_long.get(variant.name)
 
 
-def _rounds(samples: list[Sample], rounds: int) -> int:
-    """How many rounds a variant takes part in, by what its warm-up took; none where that failed."""
-    if not samples or samples[0].wall_s > ONCE_S:
+def _rounds(variant: Variant, samples: list[Sample] | None, rounds: int) -> int:
+    """How many rounds a variant takes part in after its warm-up; none where that failed."""
+    if not samples or (variant.is_far_away and samples[0].wall_s > ONCE_S):
         return 0
-    return min(rounds, FEW_ROUNDS) if samples[0].wall_s > FEWER_S else rounds
+    return rounds // 2 if variant.is_far_away else rounds
 
 
 def _once(

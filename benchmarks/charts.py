@@ -1,4 +1,4 @@
-"""Results as pictures: cost against size, and all workloads beside the floor. Every number is read off the JSON."""
+"""Results as pictures: cost against size, and all workloads side by side. Numbers are read off the JSON."""
 
 import importlib.util
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
 """Where the other tools are: their interpreters and programs, or why one cannot run here.
 
-LECOMPOSE_BENCH_LEROBOT   a Python with lerobot 0.6.1          (else .venv-oracle, of `make oracle`)
-LECOMPOSE_BENCH_REFINER   a Python with macrodata-refiner      (else .venv-refiner)
+LECOMPOSE_BENCH_LEROBOT   a Python with lerobot 0.6.1          (else that in .venv-oracle)
+LECOMPOSE_BENCH_REFINER   a Python with macrodata-refiner      (else that in .venv-refiner)
 LECOMPOSE_BENCH_FFMPEG    the program                          (else on PATH, else that of imageio-ffmpeg)
 """
 
@@ -31,7 +31,7 @@ if libraries:
 
 @dataclass(frozen=True)
 class Rival:
-    """A tool that is there: the words a command of it begins with, and what its processes find around them."""
+    """A tool that is there: how a command of it begins, and what its processes find around them."""
 
     command: tuple[str, ...]
     version: str | None
@@ -74,7 +74,7 @@ def _lerobot(work: Path) -> Rival | str:
     python = _python("LECOMPOSE_BENCH_LEROBOT", ".venv-oracle")
     version = version_in([python], "lerobot") if python else None
     if not python or not version:
-        return "no Python with lerobot. Try: make oracle, or LECOMPOSE_BENCH_LEROBOT=PYTHON"
+        return "no Python with lerobot. Try: make bench-rivals, or LECOMPOSE_BENCH_LEROBOT=PYTHON"
     (links := work / "lib").mkdir()
     oracle = str(CHECKOUT / "tests/oracle")
     lent = subprocess.run(
@@ -88,7 +88,7 @@ def _refiner(work: Path) -> Rival | str:
     python = _python("LECOMPOSE_BENCH_REFINER", ".venv-refiner")
     version = version_in([python], "macrodata-refiner") if python else None
     if not python or not version:
-        return "no Python with macrodata-refiner. Try: make refiner, or LECOMPOSE_BENCH_REFINER=PYTHON"
+        return "no Python with macrodata-refiner. Try: make bench-rivals, or LECOMPOSE_BENCH_REFINER=PYTHON"
     return Rival((python,), version, {"HOME": str(home_of(work))})
 
 

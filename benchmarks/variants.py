@@ -14,8 +14,9 @@ from queries import SQL
 from rivals import Rival
 
 HERE = Path(__file__).resolve().parent
-_ALL = ("rows", "dense index", "numbers", "values", "set of values", "frames filmed", "packets")
-_DATA = ("rows", "dense index", "numbers", "values", "set of values")
+_DATA = ("rows", "dense index", "episodes' numbers", "tasks' numbers", "values", "set of values")
+_ALL = (*_DATA, "frames filmed", "packets", "set of packets")
+_ENCODED = ("rows", "dense index", "episodes' numbers", "values", "set of values", "frames filmed")
 _SETS = ("rows", "set of values", "frames filmed", "set of packets")
 _VIDEO = ("frames filmed", "packets", "set of packets")
 # Of sources that stand side by side: what no merge may change.
@@ -27,7 +28,7 @@ _RENUMBERS_NOT = (
     "episodes of several sources keep their old, repeated numbers; order of episodes left to chance;"
     " chunks not numbered; float64 for float32"
 )
-_ENCODES = "videos encoded anew: other pictures"
+_ENCODES = "encodes videos anew: other pictures; numbers tasks in another order each time"
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,11 @@ class Variant:
     facts: tuple[str, ...] = ()
     lacks: str | None = None
     in_place: bool = False
+
+    @property
+    def is_far_away(self) -> bool:
+        """Whether a few runs are enough, because the ratio is large and each takes long."""
+        return self.tool in ("lerobot", "refiner")
 
     @property
     def is_ours(self) -> bool:

@@ -189,7 +189,7 @@ def _p1m(at: int) -> Workload:
     made = (1, 2, 10)[at]
     return Workload(
         "P1M",
-        "a merge planned and laid out, nothing written: sources opened and checked, every row and file placed",
+        "a merge opened, checked, planned and laid out to every row and file; nothing written",
         tuple(
             Case(
                 f"{n * episodes:,} episodes",
