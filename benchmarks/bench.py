@@ -5,7 +5,7 @@
     python benchmarks/bench.py --workload W200 --workload SP --rounds 9
     python benchmarks/bench.py --list
 
-Writes results/<size>/<workload>.json for each; and, from all that stand there, charts and a page with the bars.
+Writes results/<size>/<workload>.json for each; from all that stand there, charts and a page with the bars.
 """
 
 import argparse
@@ -139,7 +139,8 @@ def parsed() -> argparse.Namespace:
     add("--results", type=Path, default=HERE / "results")
     add("--list", action="store_true", help="name the workloads and their cases, and end")
     args = parser.parse_args()
-    args.rounds = args.rounds or (5 if args.size == "full" else 3)
+    if args.rounds is None:
+        args.rounds = 5 if args.size == "full" else 3
     return args
 
 
