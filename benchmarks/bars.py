@@ -85,11 +85,12 @@ def growth(results: Json) -> float | None:
 
 
 def exact(*cases: str) -> Callable[[Json], float | None]:
-    """In how many of the cases something differed."""
+    """In how many of the cases our output differed from its source."""
 
     def value(results: Json) -> float | None:
         found = [case for name in cases if (case := case_of(results, name))]
-        return float(sum(not case["equality"]["equal"] for case in found)) if found else None
+        lines = [" ".join(case["equality"]["differing"]) for case in found]
+        return float(sum("sources and lecompose differ" in line for line in lines)) if found else None
 
     return value
 

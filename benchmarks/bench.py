@@ -44,10 +44,12 @@ def main() -> int:
         disk = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-", dir=args.work)))
         tmpfs = _tmpfs(args.tmpfs, stack)
         bench = Bench(found(work), work, args.rounds, args.timeout, tuple(args.tool or ()))
-        store, where = Store(disk, tmpfs), machine(disk)
+        store = Store(disk, tmpfs)
         for n, workload in enumerate(chosen):
             later = [case for following in chosen[n + 1 :] for case in following.cases]
+            where = machine(disk)
             results = list(_measured(workload, later, store, bench))
+            where["load_at_end"] = machine(disk)["load_at_start"]
             written = report(workload, results, args, where, bench)
             path = target / f"{workload.name}.json"
             path.write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")

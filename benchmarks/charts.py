@@ -1,26 +1,28 @@
 """Results as pictures: cost against size, and all workloads side by side. Numbers are read off the JSON."""
 
 import importlib.util
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 Json = dict[str, Any]
 
+GREY, FLOOR = "#999999", "floor: cp -r, or reading only"
 # Colours of Okabe and Ito, which the colour-blind tell apart; a mark of its own besides.
 LOOK = {
-    "cp": ("#999999", "s", "cp -r"),
-    "python": ("#999999", "s", "python -c pass"),
+    "cp": (GREY, "s", "cp -r"),
+    "python": (GREY, "s", "python -c pass"),
+    "polars, read only": (GREY, "s", "polars, reading only"),
+    "polars, lengths only": (GREY, "s", "polars, lengths only"),
+    "lecompose": ("#0072B2", "o", "lecompose"),
     "polars": ("#E69F00", "^", "polars"),
-    "polars, read only": ("#999999", "s", "polars, reading only"),
-    "polars, lengths only": ("#999999", "s", "polars, lengths only"),
     "polars-episode": ("#D55E00", "v", "polars, same row groups"),
-    "numpy": ("#E69F00", "^", "numpy"),
+    "numpy": ("#F0E442", "^", "numpy"),
     "ffmpeg": ("#009E73", "P", "ffmpeg -c copy"),
     "refiner": ("#CC79A7", "X", "refiner"),
     "lerobot": ("#56B4E9", "D", "LeRobot"),
     "lerobot-convert": ("#56B4E9", "D", "LeRobot"),
-    "lecompose": ("#0072B2", "o", "lecompose"),
 }
 SERIES = ("V5", "S20", "P1M")
 WIDTH_IN, DPI = 9, 130  # readable at the width of a README
@@ -57,13 +59,25 @@ def _series(workload: Json, folder: Path) -> str:
             width = 2.4 if tool == "lecompose" else 1.4
             axis.plot(*zip(*points, strict=True), color=colour, marker=mark, label=name, linewidth=width)
         axis.set(xscale="log", yscale="log", xlabel=workload["axis"], ylabel=label)
-        for ticks in (axis.xaxis, axis.yaxis):
-            ticks.set_major_formatter("{x:,.10g}")
+        _plain_numbers(axis.yaxis)
+        axis.set_xticks([case["x"] for case in workload["cases"]], minor=False)
+        axis.xaxis.set_major_formatter("{x:,.0f}")
+        axis.xaxis.minorticks_off()
         axis.grid(which="major", color="#dddddd", linewidth=0.6)
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
     figure.suptitle(f"{workload['workload']}: {workload['what']}", fontsize=11)
     return _saved(figure, folder, f"{workload['workload']}.png")
+
+
+def _plain_numbers(axis: Any) -> None:
+    """Ticks at 1, 2, 5, 10 …, or at the powers of ten where there are many; 0.5, not 5 × 10⁻¹."""
+    from matplotlib.ticker import LogLocator
+
+    low, high = axis.get_view_interval()
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 500 else (1,)))
+    axis.set_major_formatter("{x:,.10g}")
+    axis.minorticks_off()
 
 
 def _lines(workload: Json, measure: str) -> dict[str, list[tuple[float, float]]]:
@@ -115,17 +129,22 @@ def _overview(bars: list[tuple[str, dict[str, float]]], folder: Path) -> str:
     for _, seconds in bars:
         first = at
         for tool in (tool for tool in LOOK if tool in seconds):
-            axis.barh(at, seconds[tool], height=0.9, color=LOOK[tool][0], label=LOOK[tool][2])
+            colour, _, name = LOOK[tool]
+            axis.barh(at, seconds[tool], height=0.9, color=colour, label=FLOOR if colour == GREY else name)
             axis.text(seconds[tool] * 1.05, at, f"{seconds[tool]:.3g} s", va="center", fontsize=7)
             at += 1
         places.append((first + at - 1) / 2)
         at += 1
     axis.set_yticks(places, [label for label, _ in bars])
     axis.invert_yaxis()
-    axis.set(xscale="log", xlabel="wall time of the whole command, seconds (logarithmic)")
+    axis.set(xscale="log", xlabel="wall time of the whole command, seconds; each step is ten times the last")
+    numbers = [number for _, seconds in bars for number in seconds.values()]
+    axis.set_xlim(10 ** math.floor(math.log10(min(numbers) * 0.8)), max(numbers) * 2)
     axis.xaxis.set_major_formatter("{x:,.10g}")
+    axis.xaxis.minorticks_off()
+    axis.grid(axis="x", color="#dddddd", linewidth=0.6)
+    axis.set_axisbelow(True)
     axis.tick_params(axis="y", length=0)
-    axis.set_xlim(right=axis.get_xlim()[1] * 2)
     handles = dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
     figure.legend(handles.values(), handles, loc="outside upper center", ncols=4, frameon=False)
     return _saved(figure, folder, "overview.png")

@@ -86,7 +86,8 @@ def _machine(workload: Json) -> str:
     machine, versions = workload["machine"], workload["versions"]
     return (
         f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['system']},"
-        f" {machine['filesystem']}; load {machine['load_at_start']} at the start;"
+        f" {machine['filesystem']}; load {machine['load_at_start']} at the start,"
+        f" {machine['load_at_end']} at the end;"
         f" {', '.join(f'{name} {said}' for name, said in versions.items() if said)}."
     )
 
