@@ -95,7 +95,7 @@ def _s20(at: int) -> Workload:
     slow = {"lerobot": "quadratic in the number of sources: 400 tiny ones take minutes"}
     return Workload(
         "S20",
-        f"merge of the same {total:,} episodes, in more and more sources",
+        f"merge of {total:,} episodes in all, from more and more sources",
         tuple(
             Case(
                 name,
