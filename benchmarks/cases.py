@@ -140,28 +140,24 @@ def _once(
     shutil.rmtree(home_of(bench.work), ignore_errors=True)
     home_of(bench.work).mkdir()
     with emptied(folder / "out") as out, _given(variant, sources, folder) as given:
+        words, around = command(variant, rival, given, out), rival.environment if rival else None
         try:
-            sample, said = run(
-                command(variant, rival, given, out),
-                out,
-                number=number,
-                environment=rival.environment if rival else None,
-                timeout_s=bench.timeout_s,
-            )
-        except CommandFailed as error:
+            sample, said = run(words, out, number=number, environment=around, timeout_s=bench.timeout_s)
+            stages, answer = told(variant, said)
+            if number == 0 and variant.facts:
+                result.facts[variant.name] = _told_facts(variant, out, answer)
+        except (CommandFailed, subprocess.CalledProcessError, ValueError) as error:
             result.failed[variant.name] = str(error)
             result.samples.pop(variant.name, None)
             print(f"    {variant.name}: FAILED, {error}", flush=True)
             return
-        stages, answer = told(variant, said)
-        if number == 0 and variant.facts:
-            result.facts[variant.name] = (
-                {"answer": answer}
-                if "answer" in variant.facts
-                else _facts(outputs(variant, out), variant.facts)
-            )
     result.samples.setdefault(variant.name, []).append(replace(sample, stages=stages))
     print(f"    {number} {variant.name:18} {sample.wall_s:8.2f} s {sample.rss_mib:7.0f} MiB", flush=True)
+
+
+def _told_facts(variant: Variant, out: Path, answer: Any) -> dict[str, Any]:
+    """What a variant answered, or what its outputs hold."""
+    return {"answer": answer} if "answer" in variant.facts else _facts(outputs(variant, out), variant.facts)
 
 
 @contextmanager
