@@ -19,10 +19,13 @@ _ALL = (*_DATA, "frames filmed", "packets", "set of packets")
 _ENCODED = ("rows", "dense index", "episodes' numbers", "values", "set of values", "frames filmed")
 _SETS = ("rows", "set of values", "frames filmed", "set of packets")
 _VIDEO = ("frames filmed", "packets", "set of packets")
+_ANSWER = ("answer",)
 # Of sources that stand side by side: what no merge may change.
 GIVEN = ("rows", "values", "set of values", "frames filmed", "packets", "set of packets")
 
 _DATA_ONLY = "data files only: no videos, no meta/, no statistics, no check of sources or result"
+_VIDEO_ONLY = "mp4 files only: no data, no meta/, no statistics, no checks; episode starts not noted"
+_LENGTHS_ONLY = "adds up the episodes' lengths: no tasks, no data files, no check, no files assigned"
 _NO_MERGE = "merges nothing: the sources stand side by side"
 _RENUMBERS_NOT = (
     "episodes of several sources keep their old, repeated numbers; order of episodes left to chance;"
@@ -56,10 +59,10 @@ class Variant:
         return self.name.startswith("lecompose")
 
 
+# The rounds go in this order, and tables too.
 VARIANTS = (
-    # The rounds go in this order, and tables too.
-    Variant("merge", "cp", "cp -r {sources} {out}", None, (), _NO_MERGE),
-    Variant("merge", "cp, synced", "sh {here}/cp_synced.sh {out} {sources}", None, (), _NO_MERGE),
+    Variant("merge", "cp", "cp -r {sources} {out}", lacks=_NO_MERGE),
+    Variant("merge", "cp, synced", "sh {here}/cp_synced.sh {out} {sources}", lacks=_NO_MERGE),
     Variant("merge", "polars", "{once} with_polars.merge {sources}", "polars", _DATA, _DATA_ONLY),
     Variant(
         "merge",
@@ -69,21 +72,13 @@ VARIANTS = (
         _DATA,
         _DATA_ONLY,
     ),
-    Variant(
-        "merge",
-        "ffmpeg",
-        "{once} with_ffmpeg.merge {sources}",
-        "ffmpeg",
-        _VIDEO,
-        "mp4 files only: no data, no meta/, no statistics, no checks; episode starts not noted",
-    ),
-    Variant("merge", "lecompose", "{lecompose} merge {sources} -o {out}/all --json", None, _ALL),
+    Variant("merge", "ffmpeg", "{once} with_ffmpeg.merge {sources}", "ffmpeg", _VIDEO, _VIDEO_ONLY),
+    Variant("merge", "lecompose", "{lecompose} merge {sources} -o {out}/all --json", facts=_ALL),
     Variant(
         "merge",
         "lecompose-packed",
         "{lecompose} merge {sources} -o {out}/all --json --row-groups packed",
-        None,
-        _ALL,
+        facts=_ALL,
     ),
     Variant("merge", "lerobot", "{once} with_lerobot.merge {sources}", "lerobot", _ALL),
     Variant(
@@ -92,91 +87,68 @@ VARIANTS = (
         "{once} with_lerobot.convert_and_merge {sources}",
         "lerobot",
         _ALL,
-        None,
-        True,
+        in_place=True,
     ),
     Variant("merge", "refiner", "{once} with_refiner.merge {sources}", "refiner", _SETS, _RENUMBERS_NOT),
-    Variant("split", "cp", "cp -r {sources} {out}", None, (), "splits nothing"),
+    Variant("split", "cp", "cp -r {sources} {out}", lacks="splits nothing"),
     Variant(
         "split",
         "lecompose",
-        "{lecompose} split {first} -o {out} --into train=80% --into val=20% --in-order --json",
-        None,
-        _ALL,
+        "{lecompose} split {first} -o {out} --json --in-order --into train=80% --into val=20%",
+        facts=_ALL,
     ),
-    Variant(
-        "split",
-        "lerobot",
-        "{once} with_lerobot.split {sources}",
-        "lerobot",
-        (*_DATA, "frames filmed"),
-        _ENCODES,
-    ),
-    Variant("delete", "cp", "cp -r {sources} {out}", None, (), "deletes nothing"),
-    Variant("delete", "lecompose", "{lecompose} delete {first} --episodes 1 -o {out}/all --json", None, _ALL),
-    Variant(
-        "delete",
-        "lerobot",
-        "{once} with_lerobot.delete {sources}",
-        "lerobot",
-        (*_DATA, "frames filmed"),
-        _ENCODES,
-    ),
+    Variant("split", "lerobot", "{once} with_lerobot.split {sources}", "lerobot", _ENCODED, _ENCODES),
+    Variant("delete", "cp", "cp -r {sources} {out}", lacks="deletes nothing"),
+    Variant("delete", "lecompose", "{lecompose} delete {first} -o {out}/all --json --episodes 1", facts=_ALL),
+    Variant("delete", "lerobot", "{once} with_lerobot.delete {sources}", "lerobot", _ENCODED, _ENCODES),
     Variant(
         "stats",
         "polars, read only",
         "{once} with_polars.read_columns {sources}",
         "polars",
-        (),
-        "reads and stops",
+        lacks="reads and stops",
     ),
     Variant(
         "stats",
         "numpy",
         "{once} with_numpy.stats {sources}",
         "numpy",
-        ("answer",),
-        "everything in memory at once; sources unchecked",
+        _ANSWER,
+        "checks nothing; all in memory at once",
     ),
-    Variant("stats", "lecompose", "{lecompose} stats {first} --json", None, ("answer",)),
-    Variant("stats", "lecompose, 1GB", "{lecompose} stats {first} --json --memory 1GB", None, ("answer",)),
-    Variant("minutes a task", "polars", "{once} with_polars.ask_tasks {sources}", "polars", ("answer",)),
-    Variant(
-        "highest action of each episode",
-        "polars",
-        "{once} with_polars.ask_highest {sources}",
-        "polars",
-        ("answer",),
-    ),
-    Variant("frames where", "polars", "{once} with_polars.ask_frames {sources}", "polars", ("answer",)),
+    Variant("stats", "lecompose", "{lecompose} stats {first} --json", facts=_ANSWER),
+    Variant("stats", "lecompose, 1GB", "{lecompose} stats {first} --json --memory 1GB", facts=_ANSWER),
     *(
-        Variant(
-            name,
-            "lecompose",
-            f"{{lecompose}} query {{sources}} {{sql:{name}}} --format json",
-            None,
-            ("answer",),
+        variant
+        for query, function in zip(SQL, ("ask_minutes", "ask_highest", "ask_where"), strict=True)
+        for variant in (
+            Variant(query, "polars", f"{{once}} with_polars.{function} {{sources}}", "polars", _ANSWER),
+            Variant(
+                query,
+                "lecompose",
+                f"{{lecompose}} query {{sources}} {{sql:{query}}} --format json",
+                facts=_ANSWER,
+            ),
         )
-        for name in SQL
     ),
-    Variant("asked again", "polars", "{once} with_polars.ask {sources}", "polars", ("answer",)),
-    Variant("asked again", "lecompose", "{once} with_lecompose.ask {sources}", None, ("answer",)),
+    Variant("asked again", "polars", "{once} with_polars.ask {sources}", "polars", _ANSWER),
+    Variant("asked again", "lecompose", "{once} with_lecompose.ask {sources}", facts=_ANSWER),
     Variant(
         "plan",
         "polars, lengths only",
         "{once} with_polars.read_episodes {sources}",
         "polars",
-        ("answer",),
-        "reads the episodes' lengths and adds them up: no tasks, no data files, no check, no files assigned",
+        _ANSWER,
+        _LENGTHS_ONLY,
     ),
-    Variant("plan", "lecompose", "{once} with_lecompose.plan {sources}", None, ("answer",)),
-    Variant("help", "python", "{python} -c pass", None, (), "does nothing"),
+    Variant("plan", "lecompose", "{once} with_lecompose.plan {sources}", facts=_ANSWER),
+    Variant("help", "python", "{python} -c pass", lacks="does nothing"),
     Variant("help", "lecompose", "{lecompose} --help"),
-    Variant("import", "python", "{python} -c pass", None, (), "does nothing"),
+    Variant("import", "python", "{python} -c pass", lacks="does nothing"),
     Variant("import", "polars", "{python} -c {import:polars}", "polars"),
     Variant("import", "lecompose", "{python} -c {import:lecompose}"),
     Variant("import", "lerobot", "{python} -c {import:lerobot.datasets.lerobot_dataset}", "lerobot"),
-    Variant("info", "python", "{python} -c pass", None, (), "does nothing"),
+    Variant("info", "python", "{python} -c pass", lacks="does nothing"),
     Variant("info", "lecompose", "{lecompose} info {first}"),
 )
 

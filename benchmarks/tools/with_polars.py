@@ -1,12 +1,13 @@
 """polars: merging, reading and asking with lazy frames, streamed where that pays."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+from queries import SQL
 
 DATA_LIMIT = 100 * 2**20
 
@@ -158,35 +159,31 @@ def read_episodes(sources: list[Path], out: Path, clock: Any) -> dict[str, int]:
 # Asking ---------------------------------------------------------------------------------------
 
 
-def ask_tasks(sources: list[Path], out: Path, clock: Any) -> list[Any]:
-    return _asked(_minutes, sources, clock)
-
-
-def ask_highest(sources: list[Path], out: Path, clock: Any) -> list[Any]:
-    return _asked(_highest, sources, clock)
-
-
-def ask_frames(sources: list[Path], out: Path, clock: Any) -> list[Any]:
-    return _asked(_where, sources, clock)
-
-
 def ask(sources: list[Path], out: Path, clock: Any) -> dict[str, list[Any]]:
     """Every query three times in one process, on lazy frames made anew: files are in the page cache."""
     clock.mark("import")
     answers = {}
-    asked = {"minutes a task": _minutes, "highest action of each episode": _highest, "frames where": _where}
-    for name, query in asked.items():
+    for name, query in zip(SQL, (_minutes, _highest, _where), strict=True):
         for attempt in ("first", "again", "warm"):
-            answers[name] = [list(row) for row in query(sources).rows()]
+            answers[name] = _rows(query, sources)
             clock.mark(name if attempt == "warm" else f"{name}, {attempt}")
     return answers
 
 
-def _asked(query: Any, sources: list[Path], clock: Any) -> list[Any]:
-    clock.mark("import")
-    rows = [list(row) for row in query(sources).rows()]
-    clock.mark("query")
-    return rows
+def ask_minutes(sources: list[Path], out: Path, clock: Any) -> list[Any]:
+    return _rows(_minutes, sources)
+
+
+def ask_highest(sources: list[Path], out: Path, clock: Any) -> list[Any]:
+    return _rows(_highest, sources)
+
+
+def ask_where(sources: list[Path], out: Path, clock: Any) -> list[Any]:
+    return _rows(_where, sources)
+
+
+def _rows(query: Callable[[list[Path]], pl.DataFrame], sources: list[Path]) -> list[Any]:
+    return [list(row) for row in query(sources).rows()]
 
 
 def _minutes(sources: list[Path]) -> pl.DataFrame:
