@@ -4,7 +4,8 @@
     python benchmarks/compare.py A --without 1      of all its episodes but one
 
 Two tools agree where every fact that both have is the same: what a tool does not write, it has no fact of.
-`values` and `packets` are checksums in order, `set of values` and `set of packets` of the same in any order.
+`values` and `packets` are checksums in order; `slices` are of packets without what may stand again in front
+of h264's pictures, as FFmpeg leaves it where it joins files; `set of …` are checksums that no order changes.
 """
 
 import argparse
@@ -55,8 +56,10 @@ class Column:
 
     digest: Any = field(default_factory=hashlib.sha256)
     total: int = 0
+    count: int = 0
 
     def add(self, content: bytes, parts: Iterable[int]) -> None:
+        self.count += 1
         self.digest.update(content)
         self.total = (self.total + sum(parts)) % 2**64
 
@@ -131,9 +134,10 @@ def video_facts(roots: Sequence[Path], without: int | None) -> dict[str, Any]:
     if not found:
         return {}
     return {
-        "frames filmed": {camera: count for camera, (count, _) in found.items()},
-        "packets": {camera: column.digest.hexdigest()[:16] for camera, (_, column) in found.items()},
-        "set of packets": {camera: column.total for camera, (_, column) in found.items()},
+        "frames filmed": {camera: packets.count for camera, (packets, _) in found.items()},
+        "packets": {camera: packets.digest.hexdigest()[:16] for camera, (packets, _) in found.items()},
+        "slices": {camera: slices.digest.hexdigest()[:16] for camera, (_, slices) in found.items()},
+        "set of slices": {camera: slices.total for camera, (_, slices) in found.items()},
     }
 
 
@@ -143,22 +147,35 @@ def camera_of(path: Path) -> str:
     return path.parent.parent.name if above.startswith("chunk-") else above
 
 
-def _packets(roots: Sequence[Path], camera: str, without: int | None) -> tuple[int, Column]:
+def _packets(roots: Sequence[Path], camera: str, without: int | None) -> tuple[Column, Column]:
+    """All packets of a camera, whole and as slices."""
     import av
 
-    column, count = Column(), 0
+    packets, slices = Column(), Column()
     for root in roots:
         dropped = _dropped(root, camera, without)
         for path in sorted(p for p in root.glob("videos/**/*.mp4") if camera_of(p) == camera):
             first, last = dropped.get(str(path.relative_to(root)), (0, 0))
             with av.open(str(path)) as file:
+                is_h264 = file.streams.video[0].codec_context.name == "h264"
                 for packet in file.demux(video=0):
                     if not packet.size or first <= _frame(packet) < last:
                         continue
                     content = bytes(packet)
-                    column.add(content, [zlib.crc32(content)])
-                    count += 1
-    return count, column
+                    packets.add(content, [])
+                    picture = b"".join(_slices(content)) if is_h264 else content
+                    slices.add(picture, [zlib.crc32(picture)])
+    return packets, slices
+
+
+def _slices(packet: bytes) -> Iterator[bytes]:
+    """The units of an h264 packet that hold its picture: types 1 to 5, behind four bytes of length each."""
+    at = 0
+    while at + 4 < len(packet):
+        end = at + 4 + int.from_bytes(packet[at : at + 4], "big")
+        if 1 <= packet[at + 4] & 0x1F <= 5:
+            yield packet[at + 4 : end]
+        at = end
 
 
 def _frame(packet: Any) -> int:

@@ -15,13 +15,15 @@ from rivals import Rival
 
 HERE = Path(__file__).resolve().parent
 _DATA = ("rows", "dense index", "episodes' numbers", "tasks' numbers", "values", "set of values")
-_ALL = (*_DATA, "frames filmed", "packets", "set of packets")
+_ALL = (*_DATA, "frames filmed", "packets", "slices", "set of slices")
+# FFmpeg joins h264 by repeating parameter sets in the packets, for LeRobot too.
+_JOINED = (*_DATA, "frames filmed", "slices", "set of slices")
 _ENCODED = ("rows", "dense index", "episodes' numbers", "values", "set of values", "frames filmed")
-_SETS = ("rows", "set of values", "frames filmed", "set of packets")
-_VIDEO = ("frames filmed", "packets", "set of packets")
+_SETS = ("rows", "set of values", "frames filmed", "set of slices")
+_VIDEO = ("frames filmed", "slices", "set of slices")
 _ANSWER = ("answer",)
 # Of sources that stand side by side: what no merge may change.
-GIVEN = ("rows", "values", "set of values", "frames filmed", "packets", "set of packets")
+GIVEN = ("rows", "values", "set of values", "frames filmed", "packets", "slices", "set of slices")
 
 _DATA_ONLY = "data files only: no videos, no meta/, no statistics, no check of sources or result"
 _VIDEO_ONLY = "mp4 files only: no data, no meta/, no statistics, no checks; episode starts not noted"
@@ -80,13 +82,13 @@ VARIANTS = (
         "{lecompose} merge {sources} -o {out}/all --json --row-groups packed",
         facts=_ALL,
     ),
-    Variant("merge", "lerobot", "{once} with_lerobot.merge {sources}", "lerobot", _ALL),
+    Variant("merge", "lerobot", "{once} with_lerobot.merge {sources}", "lerobot", _JOINED),
     Variant(
         "merge",
         "lerobot-convert",
         "{once} with_lerobot.convert_and_merge {sources}",
         "lerobot",
-        _ALL,
+        _JOINED,
         in_place=True,
     ),
     Variant("merge", "refiner", "{once} with_refiner.merge {sources}", "refiner", _SETS, _RENUMBERS_NOT),

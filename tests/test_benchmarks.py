@@ -99,7 +99,7 @@ def test_what_a_tool_changed_is_told(dataset_v30: Path, tmp_path: Path) -> None:
     facts = {"given": told(dataset_v30), "changed": told(changed)}
     lines = module("compare").disagreements(facts)
     assert "values: given and changed differ" in lines
-    assert not any(line.startswith(("set of values", "packets", "rows")) for line in lines)
+    assert not any(line.startswith(("set of values", "packets", "slices", "rows")) for line in lines)
     assert not module("compare").disagreements({"given": told(dataset_v30), "same": told(dataset_v30)})
 
 
@@ -108,7 +108,7 @@ def test_the_facts_of_all_but_one_episode_are_those_of_its_deletion(
 ) -> None:
     lecompose.delete(dataset_v30, episodes="1", out=tmp_path / "less")
     less, expected = told(tmp_path / "less"), told(dataset_v30, "--without=1")
-    for fact in ("rows", "values", "set of values", "frames filmed", "packets", "set of packets"):
+    for fact in ("rows", "values", "set of values", "frames filmed", "packets", "slices", "set of slices"):
         assert less[fact] == expected[fact], fact
     assert less["packets"] != told(dataset_v30)["packets"]
 
