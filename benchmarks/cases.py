@@ -134,25 +134,40 @@ def _rounds(variant: Variant, samples: list[Sample] | None, rounds: int) -> int:
 def _once(
     result: Result, variant: Variant, sources: list[Path], folder: Path, bench: Bench, number: int
 ) -> None:
-    """One run; a sample more, or the reason why there is none. In the warm-up its output is looked at."""
+    """One run; a sample more, or the reason why there is none."""
+    for attempt in (1, 2):
+        try:
+            sample, facts = _run(variant, sources, folder, bench, number)
+            break
+        except (CommandFailed, subprocess.CalledProcessError, ValueError) as error:
+            print(f"    {number} {variant.name}: FAILED, {error}", flush=True)
+            result.failed[variant.name] = str(error)
+            # LeRobot's libraries now and then abort when its work is done; ours may not fail even once.
+            if variant.is_ours or "stopped after" in str(error) or attempt == 2:
+                result.samples.pop(variant.name, None)
+                return
+    if not variant.is_ours:
+        result.failed.pop(variant.name, None)
+    if facts:
+        result.facts[variant.name] = facts
+    result.samples.setdefault(variant.name, []).append(sample)
+    print(f"    {number} {variant.name:18} {sample.wall_s:8.2f} s {sample.rss_mib:7.0f} MiB", flush=True)
+
+
+def _run(
+    variant: Variant, sources: list[Path], folder: Path, bench: Bench, number: int
+) -> tuple[Sample, dict[str, Any]]:
+    """A sample, and what the output of a warm-up holds. Errors: CommandFailed, and those of looking at it."""
     rival = bench.rivals[variant.tool] if variant.tool else None
     assert not isinstance(rival, str)
     shutil.rmtree(home_of(bench.work), ignore_errors=True)
     home_of(bench.work).mkdir()
     with emptied(folder / "out") as out, _given(variant, sources, folder) as given:
         words, around = command(variant, rival, given, out), rival.environment if rival else None
-        try:
-            sample, said = run(words, out, number=number, environment=around, timeout_s=bench.timeout_s)
-            stages, answer = told(variant, said)
-            if number == 0 and variant.facts:
-                result.facts[variant.name] = _told_facts(variant, out, answer)
-        except (CommandFailed, subprocess.CalledProcessError, ValueError) as error:
-            result.failed[variant.name] = str(error)
-            result.samples.pop(variant.name, None)
-            print(f"    {variant.name}: FAILED, {error}", flush=True)
-            return
-    result.samples.setdefault(variant.name, []).append(replace(sample, stages=stages))
-    print(f"    {number} {variant.name:18} {sample.wall_s:8.2f} s {sample.rss_mib:7.0f} MiB", flush=True)
+        sample, said = run(words, out, number=number, environment=around, timeout_s=bench.timeout_s)
+        stages, answer = told(variant, said)
+        facts = _told_facts(variant, out, answer) if number == 0 and variant.facts else {}
+    return replace(sample, stages=stages), facts
 
 
 def _told_facts(variant: Variant, out: Path, answer: Any) -> dict[str, Any]:

@@ -153,9 +153,10 @@ def _filmed(at: int) -> Iterator[Case]:
 
 
 def _sp(at: int) -> Workload:
+    # Whole numbers of episodes in 80 %: LeRobot rounds down, and puts what is left into the last part.
     inputs = {
         "V5/10": Data(1, (5, 100, 1000)[at], (10, 300, 500)[at]),
-        "I1": Data(1, (5, 6, 35)[at], (3, 50, 100)[at], pictures=True),
+        "I1": Data(1, (5, 5, 35)[at], (3, 50, 100)[at], pictures=True),
         "W200": Data(1, (5, 10, 60)[at], (6, 40, 350)[at], clips=(1, 2, 8)[at]),
     }
     return Workload(
