@@ -9,12 +9,13 @@ SECONDS ?= 60
 VENV   := .venv
 BIN    := $(VENV)/bin
 ORACLE := .venv-oracle
+REFINER := .venv-refiner
 
 # `pip install -e` fetches the build backend into its own environment; nothing else is assumed.
 PIP := -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test thorough check fix docs bench bench-loader fuzz oracle torture clean
+.PHONY: help demo test thorough check fix docs bench bench-full bench-rivals bench-loader fuzz oracle torture clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,9 +44,15 @@ fix: $(VENV)/.developing ## format, and mend what ruff can mend by itself
 docs: $(VENV)/.developing ## write docs/cli.md from --help, docs/checks.md from the codes, figures from torture.json
 	$(BIN)/python docs/generate.py
 
-bench: $(VENV)/.benching ## measure, and write the results as JSON
-	$(BIN)/python benchmarks/bench_merge.py
+bench: $(VENV)/.benching ## measure small sizes beside the rivals that are there, and write results/small
+	$(BIN)/python benchmarks/bench.py
 	$(BIN)/python benchmarks/bench_memory.py
+
+bench-full: $(VENV)/.benching bench-rivals ## the same at full size, beside all rivals: hours, 40 GB of disk
+	$(BIN)/python benchmarks/bench.py --size full
+	$(BIN)/python benchmarks/bench_memory.py --full
+
+bench-rivals: $(ORACLE)/.ready $(REFINER)/.ready ## LeRobot and refiner, for `bench` (Python 3.12, about 6 GB)
 
 bench-loader: $(ORACLE)/.ready ## measure reading for training, beside LeRobot (Python 3.12, about 6 GB)
 	$(ORACLE)/bin/python tests/oracle/env.py benchmarks/bench_loader.py
@@ -62,7 +69,7 @@ torture: $(VENV)/.developing ## kill runs, fill disks, feed broken datasets; cou
 	$(BIN)/python tests/torture --json docs/torture.json
 
 clean: ## remove environments, caches and builds
-	rm -rf $(VENV) $(ORACLE) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(ORACLE) $(REFINER) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # Stamps inside the environment: removing the folder forgets them too. An environment left half made by
 # an interrupted run has no stamp, and `venv --clear` starts it over.
@@ -97,4 +104,11 @@ $(ORACLE)/.ready: pyproject.toml
 	@echo "making $(ORACLE) with $(ORACLE_PYTHON): LeRobot and PyTorch, a few minutes"
 	@$(ORACLE_PYTHON) -m venv --clear $(ORACLE)
 	@$(ORACLE)/bin/python $(PIP) --editable . 'lerobot[dataset]==0.6.1' pytest hypothesis polars
+	@touch $@
+
+$(REFINER)/.ready:
+	@test -n "$(ORACLE_PYTHON)"
+	@echo "making $(REFINER) with $(ORACLE_PYTHON): macrodata-refiner"
+	@$(ORACLE_PYTHON) -m venv --clear $(REFINER)
+	@$(REFINER)/bin/python $(PIP) 'macrodata-refiner[video]==0.3.9'
 	@touch $@

@@ -84,7 +84,7 @@ def measured(kind: Inputs, folder: Path) -> Iterator[dict[str, Any]]:
     for name in kind.commands:
         for limit in kind.limits:
             out = folder / "out"
-            sample = run(command(name, roots, out, limit), out, number=0, tells_stages=False)
+            sample, _ = run(command(name, roots, out, limit), out)
             whole = roots if "{sources}" in COMMANDS[name] else roots[:1]
             frames, size = zip(*map(extent, whole), strict=True)
             yield {

@@ -1,8 +1,9 @@
-"""Makes the datasets that the benchmarks merge: any size, fixed seeds, sound to `lecompose check`.
+"""Makes the datasets that the benchmarks work on: any size, fixed seeds, sound to `lecompose check`.
 
     python benchmarks/generate.py OUT --version v3.0 --episodes 250 --frames 300 --seed 0
-    python benchmarks/generate.py OUT --version v2.1 --episodes 60 --frames 40 --clips 4
+    python benchmarks/generate.py OUT --version v2.1 --episodes 60 --frames 40 --clips 4 --codec h264
     python benchmarks/generate.py OUT --episodes 50 --frames 100 --pictures
+    python benchmarks/generate.py OUT --sources 4 --copies 10       OUT/source-0000 to OUT/source-0039
 
 The toy recorder shows how a dataset is laid out; this one is built for speed. Vectors are random walks.
 Videos, where asked for, are a few real encodes that the episodes take in turn. Pictures in the data files
@@ -11,197 +12,20 @@ are noise, no two alike: a PNG file of 225 KiB each frame.
 
 import argparse
 import json
-import sys
+import multiprocessing
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from recording import FPS, Recording, Row, camera, clips, encode, stats, tables
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "examples"))
-from recorder import camera, scene, stats, tables
-from recorder.robot import DEFAULTS
-
-FPS = 30
-VECTORS = {"observation.state": 14, "action": 14}
-CAMERAS = ("observation.images.front", "observation.images.wrist")
-PICTURE = (320, 240)
-IMAGE = "observation.images.top"
 MIB = 2**20
 DATA_MIB, VIDEO_MIB, CHUNK_FILES = 100, 200, 1000
 EPISODES_AT_ONCE = 10  # LeRobot writes its buffer of episode rows when it holds ten
-
-Row = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Clip:
-    """One encoded video and the statistics of its pictures."""
-
-    mp4: bytes
-    frames: int
-    stats: stats.Stats
-
-
-@dataclass(frozen=True)
-class Recording:
-    """All that decides one dataset, apart from its format version."""
-
-    seed: int
-    episodes: int
-    frames: int
-    clips: int = 0
-    has_pictures: bool = False
-
-    @property
-    def cameras(self) -> tuple[str, ...]:
-        return CAMERAS if self.clips else ()
-
-    @cached_property
-    def tasks(self) -> list[str]:
-        """Three tasks, two of them shared with the source of the next seed; used from the first on."""
-        return [f"put block {self.seed + n} into the box" for n in range(min(3, self.episodes))]
-
-    @cached_property
-    def lengths(self) -> list[int]:
-        """Frames of each episode: about `frames`, or those of its clip."""
-        if self.clips:
-            return [self.clip(CAMERAS[0], e).frames for e in range(self.episodes)]
-        spread = self.frames // 5
-        drawn = np.random.default_rng(self.seed).integers(-spread, spread + 1, self.episodes)
-        return [max(1, self.frames + int(n)) for n in drawn]
-
-    @cached_property
-    def starts(self) -> list[int]:
-        """The `index` of each episode's first frame, and the number of all frames."""
-        return [0, *np.cumsum(self.lengths).tolist()]
-
-    @cached_property
-    def _encoded(self) -> dict[str, list[Clip]]:
-        lengths = [self.frames + n for n in range(self.clips)]
-        return {key: [encode(n, length) for length in lengths] for n, key in enumerate(CAMERAS)}
-
-    def clip(self, key: str, episode: int) -> Clip:
-        """The video of one episode."""
-        return self._encoded[key][episode % self.clips]
-
-    def columns(self, episode: int) -> dict[str, np.ndarray]:
-        """Every data column of one episode. Shape: (length,) or (length, dimension)."""
-        rng = np.random.default_rng([self.seed, episode])
-        length = self.lengths[episode]
-        frame = np.arange(length, dtype=np.int64)
-        steps = rng.standard_normal((length, VECTORS["observation.state"]), dtype=np.float32)
-        state = np.cumsum(steps * np.float32(0.02), axis=0, dtype=np.float32)
-        return {
-            "observation.state": state,
-            "action": state + np.float32(0.01) * rng.standard_normal(state.shape, dtype=np.float32),
-            "timestamp": (frame / FPS).astype(np.float32),
-            "frame_index": frame,
-            "episode_index": np.full(length, episode, dtype=np.int64),
-            "index": frame + self.starts[episode],
-            "task_index": np.full(length, episode % len(self.tasks), dtype=np.int64),
-        }
-
-    def stats(self, episode: int, columns: dict[str, np.ndarray]) -> dict[str, stats.Stats]:
-        """Statistics of every feature of one episode."""
-        found = describe(columns) | {key: self.clip(key, episode).stats for key in self.cameras}
-        if self.has_pictures:
-            length = self.lengths[episode]
-            noise = self._noise(episode)
-            found[IMAGE] = stats.describe_pictures(iter(noise), length, quantiles=True)
-        return found
-
-    def table(self, columns: dict[str, np.ndarray], episode: int, schema: pa.Schema) -> pa.Table:
-        """One episode in the types of the data files."""
-        if not self.has_pictures:
-            return table_of(columns, schema)
-        files = [
-            {"bytes": scene.png(image, level=0), "path": f"frame-{frame:06d}.png"}
-            for frame, image in enumerate(self._noise(episode))
-        ]
-        return table_of(columns | {IMAGE: pa.array(files, tables.PNG_FILE)}, schema)
-
-    def _noise(self, episode: int) -> Iterator[np.ndarray]:
-        rng = np.random.default_rng([self.seed, episode, 1])
-        width, height = PICTURE
-        for _ in range(self.lengths[episode]):
-            yield rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
-
-    def features(self) -> dict[str, Row]:
-        """`features` as info.json holds them."""
-        result: dict[str, Row] = {
-            name: {"dtype": "float32", "shape": [n], "names": [f"joint_{i}" for i in range(n)]}
-            for name, n in VECTORS.items()
-        }
-        width, height = PICTURE
-        for key in self.cameras:
-            result[key] = {
-                "dtype": "video",
-                "shape": [height, width, 3],
-                "names": ["height", "width", "channels"],
-                "info": _video_info(width, height),
-            }
-        if self.has_pictures:
-            names = ["height", "width", "channels"]
-            result[IMAGE] = {"dtype": "image", "shape": [height, width, 3], "names": names}
-        return result | {n: {"dtype": d, "shape": [1], "names": None} for n, d in DEFAULTS.items()}
-
-
-def describe(columns: dict[str, np.ndarray]) -> dict[str, stats.Stats]:
-    """Statistics of all columns of an episode, taken over one matrix: exact, quantiles included."""
-    parts = [column.reshape(len(column), -1) for column in columns.values()]
-    rows = np.concatenate([part.astype(np.float64) for part in parts], axis=1)
-    rows.sort(axis=0)
-    whole = {"min": rows[0], "max": rows[-1], "mean": rows.mean(axis=0), "std": rows.std(axis=0)}
-    for name, share in stats.QUANTILES.items():
-        place = share * (len(rows) - 1)
-        low, part = int(place), place - int(place)
-        high = min(low + 1, len(rows) - 1)
-        whole[name] = rows[low] + (rows[high] - rows[low]) * part
-    edges = np.cumsum([0, *(part.shape[1] for part in parts)])
-    return {
-        name: {stat: numbers[edges[n] : edges[n + 1]] for stat, numbers in whole.items()}
-        | {"count": np.array([len(rows)])}
-        for n, name in enumerate(columns)
-    }
-
-
-# Video ----------------------------------------------------------------------------------------
-
-
-def encode(number: int, length: int) -> Clip:
-    """A clip of a drifting texture, AV1 as LeRobot records it: about as many bytes a frame as a robot's."""
-    frames = list(_pictures(number, length))
-    mp4 = camera.encode(frames, codec="libsvtav1", size=PICTURE, fps=FPS, gop=2, crf=30)
-    return Clip(mp4, length, stats.describe_pictures(iter(frames), length, quantiles=True))
-
-
-def _pictures(number: int, length: int) -> Iterator[np.ndarray]:
-    width, height = PICTURE
-    rng = np.random.default_rng([number, length])
-    texture = rng.integers(0, 256, (height // 8, width // 8, 3), dtype=np.uint8)
-    image = texture.repeat(8, axis=0).repeat(8, axis=1)
-    for frame in range(length):
-        grain = rng.integers(0, 7, image.shape, dtype=np.uint8)
-        yield np.roll(image, (frame, 2 * frame), axis=(0, 1)) // 2 + grain
-
-
-def _video_info(width: int, height: int) -> Row:
-    return {
-        "video.height": height,
-        "video.width": width,
-        "video.codec": "av1",
-        "video.pix_fmt": "yuv420p",
-        "video.fps": FPS,
-        "video.channels": 3,
-        "has_audio": False,
-        "is_depth_map": False,
-    }
-
 
 # v3.0 -----------------------------------------------------------------------------------------
 
@@ -280,17 +104,6 @@ class DataFile:
         self._file.close()
 
 
-def table_of(columns: dict[str, np.ndarray | pa.Array], schema: pa.Schema) -> pa.Table:
-    """Columns in the types of the data files."""
-    arrays = []
-    for field in schema:
-        column = columns[field.name]
-        values = column if isinstance(column, pa.Array) else pa.array(column.ravel())
-        fixed = pa.types.is_fixed_size_list(field.type)
-        arrays.append(pa.FixedSizeListArray.from_arrays(values, type=field.type) if fixed else values)
-    return pa.Table.from_arrays(arrays, schema=schema)
-
-
 def _write_videos_v3(root: Path, recording: Recording, rows: list[Row], key: str) -> None:
     for number, members in enumerate(_by_size(recording, rows, key)):
         chunk, file = divmod(number, CHUNK_FILES)
@@ -319,7 +132,7 @@ def _by_size(recording: Recording, rows: list[Row], key: str) -> Iterator[list[R
 
 def _flat(parts: dict[str, stats.Stats]) -> Row:
     return {
-        f"stats/{feature}/{stat}": (values if stat == "count" else values.astype(np.float64)).tolist()
+        f"stats/{feature}/{stat}": (values if stat == "count" else values.astype("float64")).tolist()
         for feature, part in parts.items()
         for stat, values in part.items()
     }
@@ -410,6 +223,29 @@ def _write_info(root: Path, recording: Recording, version: str, more: Row) -> No
     tables.write_json(root / "meta/info.json", info)
 
 
+# Several ---------------------------------------------------------------------------------------
+
+
+def write(root: Path, recording: Recording, version: str) -> None:
+    (write_v3 if version == "v3.0" else write_v21)(root, recording)
+
+
+def write_several(out: Path, recording: Recording, version: str, *, sources: int, copies: int) -> None:
+    """So many recordings of seeds in a row, made on all cores; then copies of each under more names."""
+    jobs = [
+        (out / f"source-{n:04d}", replace(recording, seed=recording.seed + n), version)
+        for n in range(sources)
+    ]
+    processes = multiprocessing.get_context("fork")
+    with processes.Pool() as pool:
+        wanted = recording.wanted_clips
+        clips.update(zip(wanted, pool.starmap(encode, wanted, chunksize=1), strict=True))
+    with processes.Pool() as pool:  # forked now, so that it has the clips
+        pool.starmap(write, jobs, chunksize=max(1, sources // 20))
+    for n in range(sources, sources * copies):
+        shutil.copytree(jobs[n % sources][0], out / f"source-{n:04d}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path)
@@ -417,14 +253,22 @@ def main() -> None:
     parser.add_argument("--episodes", type=int, default=250)
     parser.add_argument("--frames", type=int, default=300, help="about so many an episode")
     parser.add_argument("--clips", type=int, default=0, help="distinct videos a camera; 0: no cameras")
+    parser.add_argument("--cameras", type=int, choices=(1, 2), default=2)
+    parser.add_argument("--codec", choices=camera.ENCODERS, default="libsvtav1")
     parser.add_argument(
         "--pictures", action="store_true", help="a PNG picture of each frame in the data files"
     )
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--sources", type=int, help="so many datasets in the folder, not one")
+    parser.add_argument("--copies", type=int, default=1, help="of each of several, so many")
     args = parser.parse_args()
-    recording = Recording(args.seed, args.episodes, args.frames, args.clips, args.pictures)
-    write = write_v3 if args.version == "v3.0" else write_v21
-    write(args.out, recording)
+    recording = Recording(
+        *(args.seed, args.episodes, args.frames, args.clips, args.pictures, args.codec, args.cameras)
+    )
+    if args.sources is None:
+        write(args.out, recording, args.version)
+    else:
+        write_several(args.out, recording, args.version, sources=args.sources, copies=args.copies)
 
 
 if __name__ == "__main__":

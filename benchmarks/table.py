@@ -1,101 +1,16 @@
-"""The results as Markdown: every number is read off the JSON.
+"""Results as Markdown: every number is read off the JSON."""
 
-python benchmarks/table.py benchmarks/results/merge.json
-"""
-
-import json
-import sys
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from bars import BARS, Bar
+
 Json = dict[str, Any]
-
-
-def markdown(results: Json) -> str:
-    """A page for one results file."""
-    return "\n".join(_page(results)) + "\n"
-
-
-def _page(results: Json) -> Iterator[str]:
-    machine = results["machine"]
-    yield f"# `lecompose merge`{', full size' if results['full'] else ''}"
-    yield ""
-    yield (
-        f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['system']},"
-        f" {machine['filesystem']}; load {machine['load_at_start']} at the start."
-    )
-    yield ", ".join(f"{name} {version}" for name, version in results["versions"].items() if version) + "."
-    yield (
-        f"Medians of {results['rounds']} alternating rounds, each run a process of its own; sources in the"
-        " page cache, no fsync."
-    )
-    for workload in results["workloads"]:
-        yield from _workload(workload)
-
-
-def _workload(workload: Json) -> Iterator[str]:
-    sizes, variants = workload["sizes"], workload["variants"]
-    yield ""
-    yield f"## {workload['name']}: {workload['what']}"
-    yield ""
-    yield (
-        f"{sizes['sources']} {workload['version']} sources, {sizes['episodes']:,} episodes,"
-        f" {sizes['rows']:,} frames, {sizes['files']:,} files, {sizes['mib']:,.0f} MiB."
-    )
-    yield ""
-    yield from rows_of(
-        ("whole command", "wall s", "CPU s", "peak RSS MiB", "output MiB", "of it data MiB"),
-        ((f"`{name}`", *_numbers(variant["median"])) for name, variant in variants.items()),
-    )
-    yield ""
-    yield from rows_of(("same-round ratios", "wall", "CPU"), map(_ratio, workload["ratios"]))
-    yield ""
-    yield from _stages(variants)
-    yield ""
-    yield from (f"- `{name}`: {v['lacks']}." for name, v in variants.items() if v["lacks"])
-    yield from (f"- `{name}`: skipped, {why}." for name, why in workload["skipped"].items())
-    yield f"- {_equality(workload['equality'])}"
-
-
-def _numbers(median: Json) -> Iterator[str]:
-    yield _seconds(median["wall_s"])
-    yield _seconds(median["cpu_s"])
-    yield from (f"{median[name]:,.0f}" for name in ("rss_mib", "out_mib", "data_mib"))
-
-
-def _ratio(ratio: Json) -> tuple[str, str, str]:
-    scope = f"{ratio['stage']} stage only" if ratio["stage"] else "whole command"
-    cpu = _spread(ratio["cpu"]) if "cpu" in ratio else ""
-    return f"`{ratio['of']}` / `{ratio['to']}`, {scope}", _spread(ratio["wall"]), cpu
-
-
-def _spread(ratio: Json) -> str:
-    return f"{ratio['median']:.2f} ({ratio['min']:.2f} to {ratio['max']:.2f})"
-
-
-def _stages(variants: Json) -> Iterator[str]:
-    staged = {name: v["median"]["stages"] for name, v in variants.items() if v["median"]["stages"]}
-    names = list(dict.fromkeys(stage for stages in staged.values() for stage in stages))
-    names.sort(key=["import", "plan", "data", "video", "stats", "metadata", "verify", "publish"].index)
-    rows = ((f"`{tool}`", *(_seconds(stages.get(n)) for n in names)) for tool, stages in staged.items())
-    yield from rows_of(("seconds of wall time in", *names), rows)
-
-
-def _seconds(value: float | None) -> str:
-    if value is None:
-        return ""
-    return f"{value:.2f}" if value < 100 else f"{value:.0f}"
-
-
-def _equality(equality: Json) -> str:
-    tools = ", ".join(f"`{name}`" for name in equality["facts"])
-    if not equality["equal"]:
-        return f"OUTPUTS DIFFER between {tools}; see the checksums in the JSON."
-    return f"Equal between {tools}: number and order of rows or packets, and checksums of their values."
+ORDER = ("V5", "S20", "T2k", "I1", "W200", "SP", "Q", "ST", "P1M", "U")
 
 
 def rows_of(head: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
+    """A table, numbers to the right."""
     head = list(head)
     yield "| " + " | ".join(head) + " |"
     yield "|" + "|".join(["---", *["---:"] * (len(head) - 1)]) + "|"
@@ -103,5 +18,146 @@ def rows_of(head: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]
         yield "| " + " | ".join(row) + " |"
 
 
-if __name__ == "__main__":
-    sys.stdout.write(markdown(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))))
+def markdown(written: dict[str, Json], charts: Sequence[str]) -> str:
+    """The page of one folder of results: bars, charts, then every workload."""
+    ordered = [written[name] for name in ORDER if name in written]
+    return "\n".join(_page(written, ordered, charts)) + "\n"
+
+
+def _page(written: dict[str, Json], ordered: list[Json], charts: Sequence[str]) -> Iterator[str]:
+    if not ordered:
+        return
+    size = ordered[0]["size"]
+    yield f"# Benchmarks, {size} size"
+    yield ""
+    yield f"Made by `{'make bench-full' if size == 'full' else 'make bench'}`; every number is read off the"
+    yield "JSON beside this page. Medians of alternating rounds, each run a process of its own, its sources"
+    yield "in the page cache. [What is measured and how](../../README.md)."
+    yield ""
+    if size != "full":
+        yield "**The bars are about the full sizes: what is small is start-up more than work.**"
+        yield ""
+    yield bars_of(written)
+    for chart in charts:
+        yield ""
+        yield f"![{chart.removesuffix('.png')}]({chart})"
+    for workload in ordered:
+        yield from _workload(workload)
+
+
+# Bars -----------------------------------------------------------------------------------------
+
+
+def bars_of(written: dict[str, Json]) -> str:
+    """The table of bars: asked for, measured, met or not."""
+    rows = [_bar(bar, written.get(bar.workload)) for bar in BARS]
+    head = ("workload", "bar", "measured", "met")
+    lines = ["| " + " | ".join(head) + " |", "|---|---|---:|---|"]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
+
+
+def _bar(bar: Bar, results: Json | None) -> tuple[str, str, str, str]:
+    value = bar.value(results) if results else None
+    if value is None:
+        return bar.workload, bar.says, "not measured", ""
+    return bar.workload, bar.says, f"{_number(value)} {bar.unit}", "yes" if bar.is_met(value) else "**no**"
+
+
+def _number(value: float) -> str:
+    if value == int(value) or abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+
+
+# Workloads ------------------------------------------------------------------------------------
+
+
+def _workload(workload: Json) -> Iterator[str]:
+    yield ""
+    yield f"## {workload['workload']}: {workload['what']}"
+    yield ""
+    yield f"`{workload['command']}`, up to {workload['rounds']} rounds."
+    yield _machine(workload)
+    for case in workload["cases"]:
+        yield from _case(case)
+
+
+def _machine(workload: Json) -> str:
+    machine, versions = workload["machine"], workload["versions"]
+    return (
+        f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['system']},"
+        f" {machine['filesystem']}; load {machine['load_at_start']} at the start,"
+        f" {machine['load_at_end']} at the end;"
+        f" {', '.join(f'{name} {said}' for name, said in versions.items() if said)}."
+    )
+
+
+def _case(case: Json) -> Iterator[str]:
+    sizes, variants = case["sizes"], case["variants"]
+    yield ""
+    yield f"### {case['case']}"
+    yield ""
+    yield (
+        f"{sizes['sources']:,} {sizes['version']} source{'s' * (sizes['sources'] > 1)},"
+        f" {sizes['episodes']:,} episodes, {sizes['rows']:,} frames, {sizes['files']:,} files,"
+        f" {sizes['mib']:,.0f} MiB."
+    )
+    yield ""
+    ours = next((name for name in variants if name.startswith("lecompose")), None)
+    yield from rows_of(
+        ("", "wall s", "CPU s", "peak MiB", "output MiB", "rounds", f"`{ours}` / it: wall", "CPU", "memory"),
+        (_variant(name, variant, ours, case["ratios"]) for name, variant in variants.items()),
+    )
+    if stages := list(_stages(variants)):
+        yield ""
+        yield from stages
+    yield ""
+    yield from (f"- `{name}`: {v['lacks']}." for name, v in variants.items() if v["lacks"])
+    yield from (f"- `{name}`: skipped, {why}." for name, why in case["skipped"].items())
+    yield from (f"- `{name}`: **failed**, {_last_line(why)}." for name, why in case["failed"].items())
+    yield from _equality(case["equality"])
+
+
+def _last_line(text: str) -> str:
+    return text.strip().splitlines()[-1][:200].rstrip(".")
+
+
+def _variant(name: str, variant: Json, ours: str | None, ratios: list[Json]) -> Iterator[str]:
+    median, rounds = variant["median"], variant["rounds"]
+    yield f"`{name}`"
+    yield _seconds(median["wall_s"])
+    yield _seconds(median["cpu_s"])
+    yield f"{median['rss_mib']:,.0f}"
+    yield f"{median['out_mib']:,.0f}" if median["out_mib"] else ""
+    yield str(rounds) if rounds else "1, cold"
+    found = next((r for r in ratios if (r["of"], r["to"]) == (ours, name)), None)
+    yield from (_spread(found[measure]) if found else "" for measure in ("wall", "cpu", "rss"))
+
+
+def _spread(ratio: Json) -> str:
+    middle, low, high = (_number(ratio[name]) for name in ("median", "min", "max"))
+    return middle if low == high else f"{middle} ({low} to {high})"
+
+
+def _stages(variants: Json) -> Iterator[str]:
+    staged = {name: v["median"]["stages"] for name, v in variants.items() if v["median"]["stages"]}
+    names = list(dict.fromkeys(stage for stages in staged.values() for stage in stages))
+    if names:
+        rows = (
+            (f"`{tool}`", *(_seconds(stages[n]) if n in stages else "" for n in names))
+            for tool, stages in staged.items()
+        )
+        yield from rows_of(("seconds in", *names), rows)
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.3f}" if value < 0.1 else f"{value:.2f}" if value < 100 else f"{value:,.0f}"
+
+
+def _equality(equality: Json) -> Iterator[str]:
+    yield from (f"- **OUTPUTS DIFFER**: {line}." for line in equality["differing"])
+    compared = equality["compared"]
+    if equality["equal"] and len(compared) > 1:
+        facts = dict.fromkeys(fact for held in compared.values() for fact in held)
+        tools = ", ".join(f"`{name}`" if name != "sources" else "the sources" for name in compared)
+        yield f"- Equal between {tools}, as far as each has it: {', '.join(facts)}."

@@ -1,251 +1,215 @@
-"""One merge by one tool, as a process of its own; prints the seconds of its stages as JSON.
+"""Who does each job, by which command. A job is done by a row; adding a tool is adding rows.
 
-    python benchmarks/variants.py polars --out OUT A B
-
-`cp -r` needs no code and is not here. What each rival leaves undone stands in LACKS.
+In a command, `{sources}` stands for every source, `{first}` for the first one, `{out}` for an empty folder;
+`{lecompose}` and `{once}` for the beginnings of command lines (`once.py` runs a function of tools/).
 """
 
-import argparse
 import json
-import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-MIB = 2**20
-DATA_LIMIT, VIDEO_LIMIT = 100 * MIB, 200 * MIB
+from queries import SQL
+from rivals import Rival
 
-_DATA_ONLY = "data files only: no meta/, no statistics, no check of sources or result"
-LACKS = {
-    "cp": "merges nothing: the sources stand side by side",
-    "polars": f"{_DATA_ONLY}, no `huggingface` schema metadata",
-    "polars-episode": _DATA_ONLY,
-    "ffmpeg": "mp4 files only: no data, no meta/, no statistics, no checks; episode starts not noted",
-}
+HERE = Path(__file__).resolve().parent
+_DATA = ("rows", "dense index", "episodes' numbers", "tasks' numbers", "values", "set of values")
+_ALL = (*_DATA, "frames filmed", "packets", "slices", "set of slices")
+# FFmpeg joins h264 by repeating parameter sets in the packets, for LeRobot too.
+_JOINED = (*_DATA, "frames filmed", "slices", "set of slices")
+_ENCODED = ("rows", "dense index", "episodes' numbers", "values", "set of values", "frames filmed")
+_SETS = ("rows", "set of values", "frames filmed", "set of slices")
+_VIDEO = ("frames filmed", "slices", "set of slices")
+_ANSWER = ("answer",)
+# Of sources that stand side by side: what no merge may change.
+GIVEN = ("rows", "values", "set of values", "frames filmed", "packets", "slices", "set of slices")
 
-Seconds = dict[str, float]
-
-
-class Clock:
-    """Seconds from one mark to the next, by name."""
-
-    def __init__(self) -> None:
-        self.seconds: Seconds = {}
-        self._last = time.perf_counter()
-
-    def mark(self, name: str) -> None:
-        now = time.perf_counter()
-        self.seconds[name] = now - self._last
-        self._last = now
-
-
-# lecompose ------------------------------------------------------------------------------------
-
-
-def lecompose(sources: list[Path], out: Path, clock: Clock, *, row_groups: str) -> None:
-    """The whole command; `plan` is all before the first stage: opening the sources, and the layout."""
-    import lecompose.sdk
-
-    clock.mark("import")
-    report = lecompose.sdk.merge(sources, out=out, row_groups=row_groups)
-    clock.mark("plan")
-    clock.seconds["plan"] -= sum(report.seconds.values())
-    clock.seconds |= report.seconds
-
-
-# polars ---------------------------------------------------------------------------------------
+_DATA_ONLY = "data files only: no videos, no meta/, no statistics, no check of sources or result"
+_VIDEO_ONLY = "mp4 files only: no data, no meta/, no statistics, no checks; episode starts not noted"
+_LENGTHS_ONLY = "adds up the episodes' lengths: no tasks, no data files, no check, no files assigned"
+_NO_MERGE = "merges nothing: the sources stand side by side"
+_RENUMBERS_NOT = (
+    "episodes of several sources keep their old, repeated numbers; order of episodes left to chance;"
+    " chunks not numbered; float64 for float32"
+)
+_ENCODES = "encodes videos anew: other pictures; numbers tasks in another order each time"
 
 
 @dataclass(frozen=True)
-class Episode:
-    """One output episode: which source, where its rows stand there, how many bytes they take."""
+class Variant:
+    """One tool at one job. `facts` are those of its output that must equal those of the others.
 
-    source: int
-    row: int
-    frames: int
-    size_bytes: float
-
-
-def polars_sink(sources: list[Path], out: Path, clock: Clock) -> None:
-    """scan_parquet → with_columns → sink_parquet, a query a planned file, in polars' own row groups."""
-    import polars  # noqa: F401 - timed here, used by the functions below
-
-    clock.mark("import")
-    frames, files = _shifted(sources), list(_files(_episodes(sources)))
-    clock.mark("plan")
-    for number, members in enumerate(files):
-        path = _data_path(out, number)
-        _rows_of(frames, members).sink_parquet(path, compression="snappy", mkdir=True)
-    clock.mark("data")
-
-
-def polars_episode(sources: list[Path], out: Path, clock: Clock) -> None:
-    """The same rows with one row group an episode: polars cannot write such, so pyarrow's writer does.
-
-    Written with the settings that lecompose writes with: snappy, no dictionary of floats.
+    One that works `in_place` is given copies of the sources.
     """
-    import polars as pl
-    import pyarrow as pa
-    import pyarrow.parquet as pq
 
-    clock.mark("import")
-    frames, files = _shifted(sources), list(_files(_episodes(sources)))
-    schema = pq.read_schema(next(_data_files(sources[0])))
-    whole = [field.name for field in schema if pa.types.is_integer(field.type)]
-    clock.mark("plan")
-    for number, members in enumerate(files):
-        path = _data_path(out, number)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        rows = _rows_of(frames, members).collect(engine="streaming")
-        table = rows.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(schema)
-        at = 0
-        with pq.ParquetWriter(path, schema, compression="snappy", use_dictionary=whole) as writer:
-            for member in members:
-                writer.write_table(table.slice(at, member.frames))
-                at += member.frames
-    clock.mark("data")
+    job: str
+    name: str
+    command: str
+    tool: str | None = None
+    facts: tuple[str, ...] = ()
+    lacks: str | None = None
+    in_place: bool = False
+
+    @property
+    def is_far_away(self) -> bool:
+        """Whether a few runs are enough, because the ratio is large and each takes long."""
+        return self.tool in ("lerobot", "refiner")
+
+    @property
+    def is_ours(self) -> bool:
+        return self.name.startswith("lecompose")
 
 
-def _shifted(sources: list[Path]) -> list[Any]:
-    """A lazy frame a source, its three numbers moved to where they stand in the output."""
-    import polars as pl
-
-    frames, tasks = [], {}
-    first_row = first_episode = 0
-    for root in sources:
-        info = json.loads((root / "meta/info.json").read_text())
-        own = [tasks.setdefault(task, len(tasks)) for task in _tasks(root)]
-        frames.append(
-            pl.scan_parquet(list(_data_files(root))).with_columns(
-                pl.col("index") + first_row,
-                pl.col("episode_index") + first_episode,
-                pl.col("task_index").replace_strict(list(range(len(own))), own, return_dtype=pl.Int64),
-            )
+# The rounds go in this order, and tables too.
+VARIANTS = (
+    Variant("merge", "cp", "cp -r {sources} {out}", lacks=_NO_MERGE),
+    Variant("merge", "cp, synced", "sh {here}/cp_synced.sh {out} {sources}", lacks=_NO_MERGE),
+    Variant("merge", "polars", "{once} with_polars.merge {sources}", "polars", _DATA, _DATA_ONLY),
+    Variant(
+        "merge",
+        "polars-episode",
+        "{once} with_polars.merge_by_episode {sources}",
+        "polars",
+        _DATA,
+        _DATA_ONLY,
+    ),
+    Variant("merge", "ffmpeg", "{once} with_ffmpeg.merge {sources}", "ffmpeg", _VIDEO, _VIDEO_ONLY),
+    Variant("merge", "lecompose", "{lecompose} merge {sources} -o {out}/all --json", facts=_ALL),
+    Variant(
+        "merge",
+        "lecompose-packed",
+        "{lecompose} merge {sources} -o {out}/all --json --row-groups packed",
+        facts=_ALL,
+    ),
+    Variant("merge", "lerobot", "{once} with_lerobot.merge {sources}", "lerobot", _JOINED),
+    Variant(
+        "merge",
+        "lerobot-convert",
+        "{once} with_lerobot.convert_and_merge {sources}",
+        "lerobot",
+        _JOINED,
+        in_place=True,
+    ),
+    Variant("merge", "refiner", "{once} with_refiner.merge {sources}", "refiner", _SETS, _RENUMBERS_NOT),
+    Variant("split", "cp", "cp -r {sources} {out}", lacks="splits nothing"),
+    Variant(
+        "split",
+        "lecompose",
+        "{lecompose} split {first} -o {out} --json --in-order --into train=80% --into val=20%",
+        facts=_ALL,
+    ),
+    Variant("split", "lerobot", "{once} with_lerobot.split {sources}", "lerobot", _ENCODED, _ENCODES),
+    Variant("delete", "cp", "cp -r {sources} {out}", lacks="deletes nothing"),
+    Variant("delete", "lecompose", "{lecompose} delete {first} -o {out}/all --json --episodes 1", facts=_ALL),
+    Variant("delete", "lerobot", "{once} with_lerobot.delete {sources}", "lerobot", _ENCODED, _ENCODES),
+    Variant(
+        "stats",
+        "polars, read only",
+        "{once} with_polars.read_columns {sources}",
+        "polars",
+        lacks="reads and stops",
+    ),
+    Variant(
+        "stats",
+        "numpy",
+        "{once} with_numpy.stats {sources}",
+        "numpy",
+        _ANSWER,
+        "checks nothing; all in memory at once",
+    ),
+    Variant("stats", "lecompose", "{lecompose} stats {first} --json", facts=_ANSWER),
+    Variant("stats", "lecompose, 1GB", "{lecompose} stats {first} --json --memory 1GB", facts=_ANSWER),
+    *(
+        variant
+        for query, function in zip(SQL, ("ask_minutes", "ask_highest", "ask_where"), strict=True)
+        for variant in (
+            Variant(query, "polars", f"{{once}} with_polars.{function} {{sources}}", "polars", _ANSWER),
+            Variant(
+                query,
+                "lecompose",
+                f"{{lecompose}} query {{sources}} {{sql:{query}}} --format json",
+                facts=_ANSWER,
+            ),
         )
-        first_row += info["total_frames"]
-        first_episode += info["total_episodes"]
-    return frames
+    ),
+    Variant("asked again", "polars", "{once} with_polars.ask {sources}", "polars", _ANSWER),
+    Variant("asked again", "lecompose", "{once} with_lecompose.ask {sources}", facts=_ANSWER),
+    Variant(
+        "plan",
+        "polars, lengths only",
+        "{once} with_polars.read_episodes {sources}",
+        "polars",
+        _ANSWER,
+        _LENGTHS_ONLY,
+    ),
+    Variant("plan", "lecompose", "{once} with_lecompose.plan {sources}", facts=_ANSWER),
+    Variant("help", "python", "{python} -c pass", lacks="does nothing"),
+    Variant("help", "lecompose", "{lecompose} --help"),
+    Variant("import", "python", "{python} -c pass", lacks="does nothing"),
+    Variant("import", "polars", "{python} -c {import:polars}", "polars"),
+    Variant("import", "lecompose", "{python} -c {import:lecompose}"),
+    Variant("import", "lerobot", "{python} -c {import:lerobot.datasets.lerobot_dataset}", "lerobot"),
+    Variant("info", "python", "{python} -c pass", lacks="does nothing"),
+    Variant("info", "lecompose", "{lecompose} info {first}"),
+)
 
 
-def _rows_of(frames: list[Any], members: list[Episode]) -> Any:
-    """The rows of neighbouring episodes, as slices of the sources they lie in."""
-    import polars as pl
-
-    slices = []
-    for source in dict.fromkeys(member.source for member in members):
-        own = [member for member in members if member.source == source]
-        slices.append(frames[source].slice(own[0].row, sum(member.frames for member in own)))
-    return pl.concat(slices)
+def doing(job: str, names: tuple[str, ...] = ()) -> list[Variant]:
+    """Who does a job; only those of these names where any are given."""
+    return [v for v in VARIANTS if v.job == job and (not names or v.name in names)]
 
 
-def _episodes(sources: list[Path]) -> Iterator[Episode]:
-    for number, root in enumerate(sources):
-        lengths = _lengths(root)
-        size = sum(path.stat().st_size for path in _data_files(root)) / max(1, sum(lengths))
-        row = 0
-        for frames in lengths:
-            yield Episode(number, row, frames, size * frames)
-            row += frames
+def command(variant: Variant, rival: Rival | None, sources: list[Path], out: Path) -> list[str]:
+    """The words of a variant's command line."""
+    python = list(rival.command) if rival else [sys.executable]
+    words: list[str] = []
+    for word in _words(variant.command):
+        kind, _, rest = word.strip("{}").partition(":")
+        match kind if word.startswith("{") else "":
+            case "sources":
+                words += map(str, sources)
+            case "lecompose":
+                words += [sys.executable, "-m", "lecompose"]
+            case "once":
+                words += [*python, str(HERE / "once.py"), "--out", str(out)]
+            case "python":
+                words += python
+            case "sql":
+                words.append(" ".join(SQL[rest].split()))
+            case "import":
+                words.append(f"import {rest}")
+            case _:
+                words.append(word.format(first=sources[0], out=out, here=HERE))
+    return words
 
 
-def _files(episodes: Iterator[Episode]) -> Iterator[list[Episode]]:
-    members: list[Episode] = []
-    size = 0.0
-    for episode in episodes:
-        if members and size + episode.size_bytes >= DATA_LIMIT:
-            yield members
-            members, size = [], 0.0
-        members.append(episode)
-        size += episode.size_bytes
-    yield members
+def _words(template: str) -> list[str]:
+    """The template at its spaces, but for those inside braces."""
+    words, depth = [""], 0
+    for letter in template:
+        depth += (letter == "{") - (letter == "}")
+        if letter == " " and not depth:
+            words.append("")
+        else:
+            words[-1] += letter
+    return words
 
 
-def _data_files(root: Path) -> Iterator[Path]:
-    return iter(sorted(root.glob("data/*/*.parquet")))
+def told(variant: Variant, said: str) -> tuple[dict[str, float], Any]:
+    """The seconds of a run's parts and its answer, from what it printed."""
+    if "{once}" in variant.command:
+        found = json.loads(said.splitlines()[-1])
+        return found["seconds"], found["answer"]
+    if variant.job in SQL:
+        return {}, [list(row.values()) for row in json.loads(said)]
+    if variant.job == "stats":
+        return {}, json.loads(said)
+    if "--json" in variant.command:
+        return json.loads(said)["seconds"], None
+    return {}, None
 
 
-def _data_path(out: Path, number: int) -> Path:
-    return out / f"data/chunk-{number // 1000:03d}/file-{number % 1000:03d}.parquet"
-
-
-def _tasks(root: Path) -> list[str]:
-    """The tasks of a source, in the order of their numbers."""
-    import polars as pl
-
-    path = root / "meta/tasks.parquet"
-    rows = pl.read_parquet(path) if path.exists() else pl.read_ndjson(path.with_suffix(".jsonl"))
-    return rows.sort("task_index")["task"].to_list()
-
-
-def _lengths(root: Path) -> list[int]:
-    import polars as pl
-
-    files = sorted(root.glob("meta/episodes/*/*.parquet"))
-    if files:
-        return pl.scan_parquet(files).select("length").collect()["length"].to_list()
-    lines = (root / "meta/episodes.jsonl").read_text(encoding="utf-8").splitlines()
-    return [json.loads(line)["length"] for line in lines]
-
-
-# ffmpeg ---------------------------------------------------------------------------------------
-
-
-def ffmpeg(sources: list[Path], out: Path, clock: Clock) -> None:
-    """The concat demuxer with -c copy, a call an output file; where episodes start is not looked up."""
-    for camera in _cameras(sources[0]):
-        paths = [
-            path for root in sources for path in sorted(root.glob("videos/**/*.mp4")) if camera in path.parts
-        ]
-        for number, members in enumerate(_by_size(paths)):
-            target = out / f"videos/{camera}/chunk-000/file-{number:03d}.mp4"
-            target.parent.mkdir(parents=True, exist_ok=True)
-            listing = target.with_suffix(".txt")
-            listing.write_text("".join(f"file '{path.absolute()}'\n" for path in members))
-            command = ["ffmpeg", "-v", "error", "-f", "concat", "-safe", "0", "-i", str(listing)]
-            subprocess.run([*command, "-c", "copy", "-movflags", "+faststart", str(target)], check=True)
-            listing.unlink()
-    clock.mark("video")
-
-
-def _cameras(root: Path) -> list[str]:
-    features = json.loads((root / "meta/info.json").read_text())["features"]
-    return [name for name, feature in features.items() if feature["dtype"] == "video"]
-
-
-def _by_size(paths: list[Path]) -> Iterator[list[Path]]:
-    members: list[Path] = []
-    size = 0
-    for path in paths:
-        if members and size + path.stat().st_size >= VIDEO_LIMIT:
-            yield members
-            members, size = [], 0
-        members.append(path)
-        size += path.stat().st_size
-    yield members
-
-
-VARIANTS = {
-    "lecompose": lambda *job: lecompose(*job, row_groups="episode"),
-    "lecompose-packed": lambda *job: lecompose(*job, row_groups="packed"),
-    "polars": polars_sink,
-    "polars-episode": polars_episode,
-    "ffmpeg": ffmpeg,
-}
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("variant", choices=VARIANTS)
-    parser.add_argument("sources", type=Path, nargs="+")
-    parser.add_argument("--out", type=Path, required=True)
-    args = parser.parse_args()
-    clock = Clock()
-    VARIANTS[args.variant](args.sources, args.out, clock)
-    json.dump({"seconds": clock.seconds}, sys.stdout)
-
-
-if __name__ == "__main__":
-    main()
+def outputs(variant: Variant, out: Path) -> list[Path]:
+    """The datasets that a run left behind, in the order of their episodes."""
+    return [out / "train", out / "val"] if variant.job == "split" else [out / "all"]
