@@ -1,10 +1,21 @@
--- catalog/tasks_v3: the tasks of a v3.0 dataset; the string's column is "task", or pandas' unnamed index
+-- catalog/tasks_v3: the tasks of v3.0 datasets; the string's column is "task", or pandas' unnamed index
+-- Of many datasets at once: $src_datasets are those that $files belong to; $globs match each file once.
 -- reads:  parquet
--- params: $src_dataset, $file
+-- params: $globs, $files, $src_datasets
 -- gives:  src_dataset VARCHAR, src_task BIGINT, task VARCHAR, row_number BIGINT
-select $src_dataset as src_dataset,
-       task_index::bigint as src_task,
-       {{ task_column | ident }}::varchar as task,
-       row_number() over () - 1 as row_number
-from read_parquet($file, hive_partitioning = false)
-order by row_number
+with owners as (
+    select unnest($files) as tasks_file,
+           unnest($src_datasets) as src_dataset,
+           unnest(range(len($files))) as position
+),
+listed as (
+    select task_index::bigint as src_task,
+           {{ task_column | ident }}::varchar as task,
+           filename as tasks_file,
+           file_row_number as row_number
+    from read_parquet($globs, hive_partitioning = false)
+)
+select o.src_dataset, l.src_task, l.task, l.row_number
+from listed l
+join owners o using (tasks_file)
+order by o.position, l.row_number

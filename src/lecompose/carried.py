@@ -6,10 +6,10 @@ the usual ones and whatever others a source has.
 """
 
 import re
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +22,12 @@ from lecompose.formats import STATS, Feature
 from lecompose.mapping import Takes
 
 _NUMBERS = pa.list_(pa.float64())
+Names: TypeAlias = Callable[[Source], dict[str, str]]
+"""What each feature of a source goes by."""
+
+_KEYS = ("src_dataset", "src_episode")
+# Of sources' statistics so much is held beside the engine's copy.
+_TOGETHER_BYTES = 2**24
 
 
 def register(catalog: Catalog) -> None:
@@ -29,9 +35,7 @@ def register(catalog: Catalog) -> None:
 
     Errors: SourceBroken where a statistics file cannot be read.
     """
-    _read(catalog)
-    relations = [source.relation("stats") for source in catalog.sources]
-    catalog.engine.view("carried_stats", "catalog/union", {"relations": relations})
+    _load(catalog, lambda source: {f.name: f.name for f in source.features})
 
 
 def take(catalog: Catalog, takes: Takes) -> frozenset[str]:
@@ -39,44 +43,81 @@ def take(catalog: Catalog, takes: Takes) -> frozenset[str]:
 
     A feature that a source lacks, or of which its statistics are true no more, has no statistics of it.
     """
-    _read(catalog)
-    sources: list[dict[str, Any]] = []
-    for source in catalog.sources:
-        own = {how.feature.name: n for n, how in takes[source.name].items() if how.feature and how.has_stats}
-        pairs = [(name, *name.rpartition("/")[::2]) for name in _columns_of(catalog, source)]
-        columns = [{"stored": s, "name": f"{own[f]}/{stat}"} for s, f, stat in pairs if f in own]
-        sources.append({"relation": source.relation("stats"), "columns": columns})
-    catalog.engine.view("carried_stats", "stats/taken", {"sources": sources})
-    return frozenset(column["name"] for source in sources for column in source["columns"])
+
+    def names(source: Source) -> dict[str, str]:
+        held = takes[source.name].items()
+        return {how.feature.name: name for name, how in held if how.feature and how.has_stats}
+
+    return _load(catalog, names)
 
 
 def forget(catalog: Catalog) -> None:
-    """Give back the memory that `register` took: of large datasets it is most of what is held."""
-    catalog.engine.drop(*(source.relation("stats") for source in catalog.sources))
+    """Give back the memory of `carried_stats`: of large datasets it is most of what is held."""
+    engine = catalog.engine
+    engine.drop(*(name for n in range(len(catalog.sources)) if engine.has(name := _relation(n))))
 
 
-def _read(catalog: Catalog) -> None:
-    """Make each source's share, unless an earlier call did: users' SQL may ask before the stages do."""
-    for source in catalog.sources:
-        if catalog.engine.has(source.relation("stats")):
-            continue
-        if source.version == formats.V30:
-            catalog.engine.load(source.relation("stats"), _v3_rows(source))
-        elif source.version == formats.V21 and _stats_file(source).is_file():
-            catalog.engine.load(source.relation("stats"), _v21_rows(source, _wanted(source)))
-        else:
-            _register_whole(catalog, source, _wanted(source))
+def _relation(number: int) -> str:
+    return f"carried_{number}"
+
+
+def _load(catalog: Catalog, names: Names) -> frozenset[str]:
+    """Make `carried_stats`; its columns. Many small shares become one relation: each would cost a plan."""
+    forget(catalog)
+    relations, columns = [], set[str]()
+    for number, together in enumerate(_together(_shares(catalog, names))):
+        table = pa.concat_tables(together, promote_options="default")
+        relations.append(_relation(number))
+        columns.update(table.column_names)
+        catalog.engine.load(relations[-1], table)
+    catalog.engine.view("carried_stats", "catalog/union", {"relations": relations})
+    return frozenset(columns.difference(_KEYS))
+
+
+def _together(shares: Iterable[pa.Table]) -> Iterator[list[pa.Table]]:
+    """Neighbours, as many as may be held twice."""
+    held: list[pa.Table] = []
+    size = 0
+    for share in shares:
+        held.append(share)
+        size += share.nbytes
+        if size > _TOGETHER_BYTES:
+            yield held
+            held, size = [], 0
+    if held:
+        yield held
+
+
+def _shares(catalog: Catalog, names: Names) -> Iterator[pa.Table]:
+    """The statistics of the sources' episodes; of neighbours that are alike as one."""
+    alike = groupby(catalog.sources, key=lambda source: (source.is_v3, _shape(source), names(source)))
+    for (is_v3, _, own), group in alike:
+        sources = list(group)
+        for share in _v3_shares(sources) if is_v3 else (_v2_share(catalog, source) for source in sources):
+            yield _renamed(share, own)
+
+
+def _shape(source: Source) -> list[tuple[str, str, tuple[int, ...]]]:
+    return [(f.name, f.dtype, f.shape) for f in source.features]
+
+
+def _renamed(share: pa.Table, own: Mapping[str, str]) -> pa.Table:
+    """By the names that features shall go by; without those that have none."""
+    pairs = [(name, *name.rpartition("/")[::2]) for name in share.column_names if name not in _KEYS]
+    columns = {stored: f"{own[feature]}/{stat}" for stored, feature, stat in pairs if feature in own}
+    return share.select([*_KEYS, *columns]).rename_columns([*_KEYS, *columns.values()])
+
+
+def _v2_share(catalog: Catalog, source: Source) -> pa.Table:
+    if source.version == formats.V21 and _stats_file(source).is_file():
+        return _v21_rows(source, _wanted(source))
+    return _of_whole(catalog, source, _wanted(source))
 
 
 def _wanted(source: Source, other_quantiles: Iterable[str] = ()) -> dict[str, Feature]:
     """The columns to make, `feature/stat` each."""
     kept = [*STATS, *other_quantiles]
     return {f"{f.name}/{stat}": f for f in source.features if f.has_stats for stat in kept}
-
-
-def _columns_of(catalog: Catalog, source: Source) -> list[str]:
-    rows = catalog.engine.rows("catalog/columns_of", {"relation": source.relation("stats")})
-    return [row["column_name"] for row in rows if "/" in row["column_name"]]
 
 
 def quantiles(catalog: Catalog) -> list[str]:
@@ -106,58 +147,70 @@ def _whole_said(source: Source) -> dict[str, Any]:
     return read_json(path) if path.is_file() else {}
 
 
-def _register_whole(catalog: Catalog, source: Source, wanted: dict[str, Feature]) -> None:
+def _of_whole(catalog: Catalog, source: Source, wanted: dict[str, Feature]) -> pa.Table:
     """v2.0 says of its cameras what holds over the whole dataset, and nothing per episode."""
     said = _whole_said(source)
     found = {name: _sized(said, name, f) for name, f in wanted.items() if f.is_visual}
     present = {name: values for name, values in found.items() if values is not None}
-    counts = [f"{camera}/count" for camera in dict.fromkeys(name.rpartition("/")[0] for name in present)]
-    present = {name: values for name, values in present.items() if name not in counts}
-    columns = {name: pa.array([values], pa.list_(pa.float64())) for name, values in present.items()}
-    catalog.engine.load(source.relation("whole"), pa.table({"src_dataset": [source.name], **columns}))
-    catalog.engine.table(
-        source.relation("stats"),
-        "stats/carried_whole",
-        {
-            "declared": source.relation("declared"),
-            "whole": source.relation("whole"),
-            "present": list(present),
-            "counts": counts,
-            "absent": [name for name in wanted if name not in present and name not in counts],
-        },
-        src_dataset=source.name,
-    )
+    rows = catalog.engine.rows("catalog/lengths", src_dataset=source.name)
+    columns: dict[str, pa.Array] = {}
+    for name in wanted:
+        if name not in present:
+            columns[name] = pa.nulls(len(rows), _NUMBERS)
+        elif name.endswith("/count"):
+            columns[name] = pa.array([[float(row["length"])] for row in rows], _NUMBERS)
+        else:
+            columns[name] = pa.array([present[name]] * len(rows), _NUMBERS)
+    episodes = pa.array([row["src_episode"] for row in rows], pa.int64())
+    return pa.table({"src_dataset": pa.repeat(source.name, len(rows)), "src_episode": episodes, **columns})
 
 
-def _v3_rows(source: Source) -> pa.Table:
-    """Read with Arrow: to DuckDB a file of many columns in many row groups costs five times as much."""
-    with ExitStack() as opened:
-        try:
-            files = [opened.enter_context(pq.ParquetFile(path)) for path in _episode_files(source)]
-            wanted = _wanted(source, _told_quantiles(files[0].schema_arrow))
-            return pa.concat_tables([_rows_of(source, file, wanted) for file in files])
-        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-            meta = source.root / "meta" / "episodes"
-            raise SourceBroken(f"statistics cannot be read: {error}. ({meta})") from error
+def _v3_shares(sources: Sequence[Source]) -> Iterator[pa.Table]:
+    """Read with Arrow: to DuckDB a file of many columns in many row groups costs five times as much.
+
+    `sources` have the same features. What lies in files that are alike is taken apart together.
+    """
+    held: list[tuple[Source, pa.Table]] = []
+    wanted: dict[str, Feature] = {}
+    size = 0
+    for source in sources:
+        names = _wanted(source, _other_quantiles(source))
+        for path in _episode_files(source):
+            rows = _stored(source, path, names)
+            if held and (size > _TOGETHER_BYTES or names != wanted or rows.schema != held[-1][1].schema):
+                yield _taken_apart(held, wanted)
+                held, size = [], 0
+            held.append((source, rows))
+            wanted, size = names, size + rows.nbytes
+    yield _taken_apart(held, wanted)
 
 
-def _rows_of(source: Source, file: pq.ParquetFile, wanted: dict[str, Feature]) -> pa.Table:
-    """One file's share; some writers add columns on the way, and those of others are null then."""
-    names = file.schema_arrow.names
-    there = [name for name in wanted if f"stats/{name}" in names]
-    held = file.read(columns=["episode_index", *(f"stats/{name}" for name in there)])
-    episodes = _column(held, "episode_index")
-    columns = dict.fromkeys(wanted, pa.nulls(held.num_rows, _NUMBERS))
-    for name in there:
-        size = 1 if name.endswith("/count") else wanted[name].stat_size
-        columns[name] = _flat(_column(held, f"stats/{name}"), size)
-    return pa.table(
-        {
-            "src_dataset": pa.repeat(source.name, held.num_rows),
-            "src_episode": episodes if episodes.type == pa.int64() else episodes.cast(pa.int64()),
-            **columns,
-        }
-    )
+def _stored(source: Source, path: str, wanted: Iterable[str]) -> pa.Table:
+    """What is wanted of a file, as it is; some writers add columns on the way. Errors: SourceBroken."""
+    try:
+        with pq.ParquetFile(path) as file:
+            names = [f"stats/{name}" for name in wanted]
+            there = set(file.schema_arrow.names)
+            held = file.read(columns=["episode_index", *(name for name in names if name in there)])
+        columns = {name: _column(held, name) for name in ("episode_index", *names) if name in there}
+        columns["episode_index"] = _column(held, "episode_index").cast(pa.int64())
+        return pa.table(columns)
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        meta = source.root / "meta" / "episodes"
+        raise SourceBroken(f"statistics cannot be read: {error}. ({meta})") from error
+
+
+def _taken_apart(held: Sequence[tuple[Source, pa.Table]], wanted: dict[str, Feature]) -> pa.Table:
+    """Stored columns as flat lists, null where one is not there."""
+    rows = pa.concat_tables([table for _, table in held])
+    columns = dict.fromkeys(wanted, pa.nulls(rows.num_rows, _NUMBERS))
+    for name, feature in wanted.items():
+        if f"stats/{name}" in rows.column_names:
+            size = 1 if name.endswith("/count") else feature.stat_size
+            columns[name] = _flat(_column(rows, f"stats/{name}"), size)
+    sources = [pa.repeat(source.name, table.num_rows) for source, table in held]
+    keys = {"src_dataset": pa.concat_arrays(sources), "src_episode": _column(rows, "episode_index")}
+    return pa.table(keys | columns)
 
 
 def _column(table: pa.Table, name: str) -> pa.Array:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from lecompose.catalog.custom import Custom, CustomColumn
 from lecompose.catalog.lineage import LINEAGE_PATH
-from lecompose.catalog.relations import register, register_together
+from lecompose.catalog.relations import look_at, register_together
 from lecompose.catalog.source import (
     Source,
     episode_number,
@@ -79,6 +79,6 @@ def open_catalog(
     labels = names or unique_names(root.name for root in roots)
     found = [(n, labels[n], str(path), roots[n]) for n, path in enumerate(given or paths)]
     sources = tuple(collected(found, lambda source: read_source(*source), what="sources"))
-    shares = collected(sources, lambda source: register(engine, source), what="sources")
+    shares = collected(sources, lambda source: look_at(engine, source), what="sources")
     custom = register_together(engine, sources, shares)
     return Catalog(engine, sources, custom)

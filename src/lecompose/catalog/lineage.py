@@ -26,7 +26,7 @@ def lineage_of(engine: Engine, source: Source) -> str | None:
         engine.table(
             source.relation("lineage"),
             "catalog/lineage",
-            {"declared": source.relation("declared")},
+            {"declared": "declared"},
             src_dataset=source.name,
             file=formats.escaped_glob(str(file)),
         )

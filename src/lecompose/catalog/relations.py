@@ -1,10 +1,9 @@
 """Sources → relations: each source its own share, then all of them together."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -21,8 +20,9 @@ from lecompose.catalog.files import (
     schema_of,
 )
 from lecompose.catalog.source import Source, located
+from lecompose.catalog.together import join, made_together
 from lecompose.engine import Engine
-from lecompose.errors import QueryError, SourceBroken, collected, few
+from lecompose.errors import SourceBroken, collected, few
 
 _PLACING = ("episode_index", "frame_index", "index", "task_index", "timestamp")
 
@@ -56,17 +56,14 @@ class Share:
     files: tuple[DataFile, ...]
     reading: Reading
     custom: custom.Share
-    lineage: str | None
 
 
-def register(engine: Engine, source: Source) -> Share:
-    """Make this source's own share of every relation that is not made of all sources at once."""
+def look_at(engine: Engine, source: Source) -> Share:
+    """What a source has, before anything is made of it."""
     files = tuple(data_files(source))
     with read_from(source.root / "data"):
         reading = reading_of(source, files)
-    register_episodes(engine, source)
-    tasks.register_tasks(engine, source)
-    return Share(source, files, reading, custom.custom_of(engine, source), lineage.lineage_of(engine, source))
+    return Share(source, files, reading, custom.custom_of(engine, source))
 
 
 def reading_of(source: Source, files: Sequence[DataFile]) -> Reading:
@@ -80,30 +77,52 @@ def _kinds(schema: pa.Schema, names: Iterable[str]) -> tuple[str, ...]:
     return tuple(str(schema.field(name).type) if name in schema.names else "" for name in names)
 
 
-def register_episodes(engine: Engine, source: Source) -> None:
-    """Make this source's share of `declared`."""
-    if source.is_v3:
-        held = episode_files(source)
-        files = [formats.escaped_glob(str(f)) for f in held]
-        declared = source.relation("declared")
-        try:
-            with read_from(source.root / "meta" / "episodes"):
-                engine.table(declared, "catalog/episodes_v3", src_dataset=source.name, files=files)
-        except SourceBroken:
-            _refuse_lacking(held[0])
-            raise
-        return
-    file = existing(source.root / "meta" / "episodes.jsonl")
+def register_episodes(engine: Engine, sources: Sequence[Source]) -> None:
+    """Make `declared`. Errors: SourceBroken, all of a kind together."""
+    parts = [_episodes_v2(engine, source) for source in sources if not source.is_v3]
+    alike: dict[tuple[str, ...], list[Source]] = {}
+    held = collected(sources, _episode_kinds, what="sources")
+    for source, kinds in zip(sources, held, strict=True):
+        if source.is_v3:
+            alike.setdefault(kinds, []).append(source)
+    for n, group in enumerate(alike.values()):
+        together = partial(_episodes_v3, engine)
+        parts.append(made_together(engine, f"declared_v3_{n}", group, together, folder="meta/episodes"))
+    join(engine, "declared", parts)
+
+
+def _episodes_v2(engine: Engine, source: Source) -> str:
+    file, relation = existing(source.root / "meta" / "episodes.jsonl"), source.relation("declared")
     with read_from(file):
         glob = formats.escaped_glob(str(file))
-        engine.table(source.relation("declared"), "catalog/episodes_v2", src_dataset=source.name, file=glob)
+        engine.table(relation, "catalog/episodes_v2", src_dataset=source.name, file=glob)
+    return relation
 
 
-def _refuse_lacking(file: Path) -> None:
-    """Errors: SourceBroken naming the columns that an episode list lacks; DuckDB is less clear."""
-    lacking = set(formats.EPISODE_COLUMNS) - set(schema_of(file).names)
+def _episode_kinds(source: Source) -> tuple[str, ...]:
+    """The types of the columns of an episode list; of v2.x, which has none, nothing.
+
+    Errors: SourceBroken naming the columns that are lacking; DuckDB is less clear.
+    """
+    if not source.is_v3:
+        return ()
+    file = episode_files(source)[0]
+    kinds = dict(zip(formats.EPISODE_COLUMNS, _kinds(schema_of(file), formats.EPISODE_COLUMNS), strict=True))
+    lacking = sorted(name for name, kind in kinds.items() if not kind)
     if lacking:
-        raise SourceBroken(f"the episode list has no column {few(sorted(lacking))}. ({file})")
+        raise SourceBroken(f"the episode list has no column {few(lacking)}. ({file})")
+    return tuple(kinds.values())
+
+
+def _episodes_v3(engine: Engine, relation: str, sources: Sequence[Source]) -> None:
+    rows = [(str(path), source) for source in sources for path in episode_files(source)]
+    engine.table(
+        relation,
+        "catalog/episodes_v3",
+        globs=[formats.escaped_glob(path) for path in dict.fromkeys(path for path, _ in rows)],
+        files=[path for path, _ in rows],
+        src_datasets=[source.name for _, source in rows],
+    )
 
 
 def register_clips(engine: Engine, sources: Sequence[Source]) -> None:
@@ -116,8 +135,8 @@ def register_clips(engine: Engine, sources: Sequence[Source]) -> None:
             alike.setdefault(camera, []).append(source)
     for n, (camera, group) in enumerate(alike.items()):
         together = partial(_clips_v3, engine, camera)
-        parts.append(_made_together(engine, f"clips_v3_{n}", group, together, folder="meta/episodes"))
-    _join(engine, "clips", parts, lacking="catalog/no_clips")
+        parts.append(made_together(engine, f"clips_v3_{n}", group, together, folder="meta/episodes"))
+    join(engine, "clips", parts, lacking="catalog/no_clips")
 
 
 def _clips_v2(engine: Engine, source: Source) -> Iterator[str]:
@@ -126,7 +145,7 @@ def _clips_v2(engine: Engine, source: Source) -> Iterator[str]:
         engine.table(
             source.relation(f"clips_{n}"),
             "catalog/clips_v2",
-            {"declared": source.relation("declared")},
+            {"declared": "declared"},
             src_dataset=source.name,
             root=str(source.root),
             template=_video_format(source, formats.V2_VIDEO_PATH, fields),
@@ -206,9 +225,8 @@ def register_together(engine: Engine, sources: tuple[Source, ...], shares: Seque
     engine.load("features", feature_rows(sources))
     engine.load("data_files", data_file_rows(_files_of(shares)))
     _place(engine, shares)
-    for relation in ("declared", "tasks"):
-        parts = [s.relation(relation) for s in sources]
-        engine.table(relation, "catalog/union", {"relations": parts})
+    register_episodes(engine, sources)
+    tasks.register_tasks(engine, sources)
     numbered = [s for s in sources if s.has_subtasks]
     for source in numbered:
         tasks.register_subtasks(engine, source)
@@ -216,7 +234,8 @@ def register_together(engine: Engine, sources: tuple[Source, ...], shares: Seque
         engine.table(relation, "catalog/union", {"relations": [s.relation(relation) for s in numbered]})
     register_clips(engine, sources)
     engine.table("episodes", "catalog/episodes")
-    lineage.register_lineage(engine, [share.lineage for share in shares if share.lineage])
+    held = collected(sources, lambda source: lineage.lineage_of(engine, source), what="sources")
+    lineage.register_lineage(engine, [relation for relation in held if relation])
     return custom.register_custom(engine, [share.custom for share in shares])
 
 
@@ -234,8 +253,8 @@ def _place(engine: Engine, shares: Sequence[Share]) -> None:
         files = {share.source.name: share.files for share in group}
         sources = [share.source for share in group]
         together = partial(_placed, engine, reading, files)
-        parts.append(_made_together(engine, f"placement_{n}", sources, together, folder="data"))
-    _join(engine, "placement", parts)
+        parts.append(made_together(engine, f"placement_{n}", sources, together, folder="data"))
+    join(engine, "placement", parts)
 
 
 def _placed(
@@ -247,43 +266,6 @@ def _placed(
 ) -> None:
     rows = ((source, file) for source in sources for file in files[source.name])
     engine.table(relation, "catalog/placement", **placement(rows, reading))
-
-
-def _made_together(
-    engine: Engine,
-    relation: str,
-    sources: Sequence[Source],
-    make: Callable[[str, Sequence[Source]], None],
-    *,
-    folder: str,
-) -> str:
-    """The name of a relation of sources that are read alike, in one query: of many that is far less work.
-
-    Errors: SourceBroken naming the `folder` of every source that cannot be read.
-    """
-
-    def alone(source: Source) -> None:
-        with read_from(source.root / folder):
-            make(f"{relation}_alone", [source])
-        engine.drop(f"{relation}_alone")
-
-    try:
-        make(relation, sources)
-    except (SourceBroken, QueryError):
-        collected(sources, alone, what="sources")
-        raise
-    return relation
-
-
-def _join(engine: Engine, relation: str, parts: Sequence[str], *, lacking: str = "") -> None:
-    """Make one relation of its parts, which are no more; of no part, by the template `lacking`."""
-    if not parts:
-        engine.table(relation, lacking)
-    elif len(parts) == 1:
-        engine.rename(parts[0], relation)
-    else:
-        engine.table(relation, "catalog/union", {"relations": parts})
-        engine.drop(*parts)
 
 
 def dataset_rows(sources: tuple[Source, ...]) -> pa.Table:

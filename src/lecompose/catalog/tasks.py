@@ -1,7 +1,8 @@
 """What the numbers in task_index and subtask_index stand for, in every form that writers left it."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,22 +12,64 @@ from lecompose import formats
 from lecompose.catalog import frames
 from lecompose.catalog.files import existing, read_from, schema_of
 from lecompose.catalog.source import Source, parsed
+from lecompose.catalog.together import join, made_together
 from lecompose.engine import Engine
-from lecompose.errors import SourceBroken
+from lecompose.errors import SourceBroken, collected
 
 
-def register_tasks(engine: Engine, source: Source) -> None:
-    """Make this source's share of the relation `tasks`.
+def register_tasks(engine: Engine, sources: Sequence[Source]) -> None:
+    """Make the relation `tasks`.
 
-    Errors: SourceBroken where the task list is missing or says something else.
+    Errors: SourceBroken where a task list is missing or says something else, all of a kind together.
     """
-    meta = source.root / "meta"
-    if source.is_v3:
-        _from_parquet(engine, source, existing(meta / "tasks.parquet"))
-    elif (meta / "tasks.json").is_file() and not (meta / "tasks.jsonl").is_file():
-        engine.load(source.relation("tasks"), _from_json(source, meta / "tasks.json"))
-    else:
-        _from_lines(engine, source, existing(meta / "tasks.jsonl"))
+    columns = collected(sources, _columns, what="sources")
+    alike: dict[tuple[str, ...], list[Source]] = {}
+    parts = []
+    for source, held in zip(sources, columns, strict=True):
+        if held is None:
+            parts.append(_tasks_v2(engine, source))
+        else:
+            alike.setdefault(held, []).append(source)
+    for n, ((column, *_), group) in enumerate(alike.items()):
+        together = partial(_tasks_v3, engine, column)
+        parts.append(made_together(engine, f"tasks_v3_{n}", group, together, folder=_TASKS_V3))
+    join(engine, "tasks", parts)
+
+
+_TASKS_V3 = "meta/tasks.parquet"
+
+
+def _columns(source: Source) -> tuple[str, ...] | None:
+    """The column with the texts, and the types of both; None for v2.x."""
+    if not source.is_v3:
+        return None
+    file = existing(source.root / _TASKS_V3)
+    name, schema = text_column_of(file, "task"), schema_of(file)
+    return (name, *(str(schema.field(n).type) if n in schema.names else "" for n in (name, "task_index")))
+
+
+def _tasks_v3(engine: Engine, column: str, relation: str, sources: Sequence[Source]) -> None:
+    files = [str(source.root / _TASKS_V3) for source in sources]
+    engine.table(
+        relation,
+        "catalog/tasks_v3",
+        {"task_column": column},
+        globs=[formats.escaped_glob(file) for file in dict.fromkeys(files)],
+        files=files,
+        src_datasets=[source.name for source in sources],
+    )
+
+
+def _tasks_v2(engine: Engine, source: Source) -> str:
+    meta, relation = source.root / "meta", source.relation("tasks")
+    if (meta / "tasks.json").is_file() and not (meta / "tasks.jsonl").is_file():
+        engine.load(relation, _from_json(source, meta / "tasks.json"))
+        return relation
+    file = existing(meta / "tasks.jsonl")
+    with read_from(file):
+        glob = formats.escaped_glob(str(file))
+        engine.table(relation, "catalog/tasks_v2", src_dataset=source.name, file=glob)
+    return relation
 
 
 def register_subtasks(engine: Engine, source: Source) -> None:
@@ -62,21 +105,6 @@ def text_column_of(path: Path, name: str) -> str:
 def _is_text(kind: pa.DataType) -> bool:
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
-
-
-def _from_parquet(engine: Engine, source: Source, file: Path) -> None:
-    context = {"task_column": text_column_of(file, "task")}
-    with read_from(file):
-        glob = formats.escaped_glob(str(file))
-        engine.table(
-            source.relation("tasks"), "catalog/tasks_v3", context, src_dataset=source.name, file=glob
-        )
-
-
-def _from_lines(engine: Engine, source: Source, file: Path) -> None:
-    with read_from(file):
-        glob = formats.escaped_glob(str(file))
-        engine.table(source.relation("tasks"), "catalog/tasks_v2", src_dataset=source.name, file=glob)
 
 
 def _from_json(source: Source, file: Path) -> pa.Table:

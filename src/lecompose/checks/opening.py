@@ -160,19 +160,19 @@ def _video_error(path: Path) -> ComposeError | None:
 
 def _register_tasks(engine: Engine, source: Source, reading: Reading) -> None:
     try:
-        register_tasks(engine, source)
+        register_tasks(engine, [source])
     except (SourceBroken, QueryError) as error:
-        engine.load(source.relation("tasks"), salvage.tasks(source, reading, error))
-    engine.table("tasks", "catalog/union", {"relations": [source.relation("tasks")]})
+        engine.load("tasks", salvage.tasks(source, reading, error))
 
 
 def _register_episodes(engine: Engine, source: Source, reading: Reading) -> None:
     """`declared` and `clips`, row by row where they cannot be had as a whole."""
     try:
-        register_episodes(engine, source)
+        register_episodes(engine, [source])
         register_clips(engine, [source])
-        engine.table("declared", "catalog/union", {"relations": [source.relation("declared")]})
     except (SourceBroken, QueryError) as error:
+        if engine.has("declared"):
+            engine.drop("declared")
         rows, found = salvage.episodes(source, reading, error)
         engine.load("declared", rows)
         engine.load("clips", found)
