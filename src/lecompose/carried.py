@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from lecompose import formats
 from lecompose.catalog import Catalog, Source, episode_number, parsed, read_json
+from lecompose.catalog.files import schema_of
 from lecompose.errors import SourceBroken
 from lecompose.formats import STATS, Feature
 from lecompose.mapping import Takes
@@ -127,7 +128,7 @@ def quantiles(catalog: Catalog) -> list[str]:
 
 def _other_quantiles(source: Source) -> list[str]:
     """The quantiles, such as q05, that only some datasets have, and none before v3.0."""
-    return _told_quantiles(pq.read_schema(_episode_files(source)[0])) if source.is_v3 else []
+    return _told_quantiles(schema_of(_episode_files(source)[0])) if source.is_v3 else []
 
 
 def _told_quantiles(schema: pa.Schema) -> list[str]:
