@@ -8,6 +8,7 @@ from lecompose.destination import Destinations
 from lecompose.errors import ComposeError, OutputUnwritable
 from lecompose.fingerprint import fingerprint
 from lecompose.layout import Layout
+from lecompose.memory import give_back
 from lecompose.report import Report, finished
 from lecompose.run import Progress, Run
 from lecompose.space import free_bytes, needed, ran_out, refuse_too_little, told
@@ -76,6 +77,7 @@ def execute(
             start = time.perf_counter()
             if not run.staging.stands:
                 raise _vanished(run)
+            give_back()
             stage(run)
             seconds[name] = time.perf_counter() - start
     _note_resumed(run)

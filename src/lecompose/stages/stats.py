@@ -22,6 +22,7 @@ from lecompose.errors import OutputUnwritable, SourceBroken
 from lecompose.formats import SUBTASK_INDEX, Feature
 from lecompose.layout import jobs
 from lecompose.measure import Clip, DataFile, Measured
+from lecompose.memory import give_back
 from lecompose.run import Run
 
 # These follow from the layout; sql/stats/episodes.sql has the formulas.
@@ -51,6 +52,7 @@ def stats(run: Run) -> None:
     held = _missing(run, carried.take(run.layout.catalog, run.target.taken))
     numeric = [f for f in run.target.columns if f.is_numeric]
     incomplete = _incomplete(run, numeric, held)
+    give_back()
     outputs = list(_outputs(run))
     _number(run, outputs, numeric, incomplete)
     looked = _looked_at(run)
@@ -71,6 +73,7 @@ def stats(run: Run) -> None:
     kept = {
         f.name: _carried_names(run, f, held) for f in run.target.features if f.is_visual and f not in looked
     }
+    give_back()
     _register_episode_stats(run, [*numeric, *looked], outputs, held, kept)
     for output in outputs:
         path = run.folders[output.name] / "meta" / "stats.json"
