@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from lecompose import formats
-from lecompose.catalog.files import episode_files, read_from, schema_of
+from lecompose.catalog.files import episode_files, existing, read_from, schema_of
 from lecompose.catalog.source import Source, episode_number, parsed
 from lecompose.engine import Engine
 from lecompose.errors import SourceBroken
@@ -88,7 +88,7 @@ def _schema_names(file: Path) -> list[str]:
 
 
 def _of_lines(source: Source) -> Share:
-    path = source.root / "meta" / "episodes.jsonl"
+    path = existing(source.root / "meta" / "episodes.jsonl")
     rows = list(_lines(path))
     names = list(dict.fromkeys(name for _, row in rows for name in row if _is_custom(name)))
     _refuse_ambiguous(names, source)
