@@ -180,7 +180,9 @@ def _v3_shares(sources: Sequence[Source]) -> Iterator[pa.Table]:
         names = _wanted(source, _other_quantiles(source))
         for path in _episode_files(source):
             rows = _stored(source, path, names)
-            if held and (size > _TOGETHER_BYTES or names != wanted or rows.schema != held[-1][1].schema):
+            if held and (
+                size > _TOGETHER_BYTES or names.keys() != wanted.keys() or rows.schema != held[-1][1].schema
+            ):
                 yield _taken_apart(held, wanted)
                 held, size = [], 0
             held.append((source, rows))

@@ -25,7 +25,7 @@ def schema_of(path: Path | str) -> pa.Schema:
         raise SourceBroken(f"parquet file cannot be read: {error}. ({path})") from error
 
 
-@lru_cache(1024)
+@lru_cache(4096)
 def _schema_of(path: str, _changed: tuple[int, ...]) -> pa.Schema:
     """Kept: a footer is read as a whole, and one of many row groups takes 20 ms."""
     return pq.read_schema(path)
