@@ -11,6 +11,7 @@ from independent import assert_merged
 
 import lecompose
 from lecompose.stages import data
+from lecompose.stages.data import splice
 
 Record = Callable[..., Path]
 
@@ -143,3 +144,19 @@ def test_pages_of_pictures_that_are_none(make_dataset: Record, tmp_path: Path) -
     ):
         lecompose.merge([root], out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_file_that_breaks_under_way_is_left_to_who_decodes(
+    recorded: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page of tasks that was whole when the dataset was opened: the source's fault, not the output's."""
+    root = recorded(cameras=(), frames=(6, 4), task_of=lambda _, frame: "ab"[frame % 2], seed=9)
+
+    def broken(*_args: object, **_settings: object) -> pa.Table:
+        raise OSError("Unexpected end of stream")
+
+    monkeypatch.setattr(splice.pq, "read_table", broken)
+    report = lecompose.merge([root], out=tmp_path / "out")
+    monkeypatch.undo()
+    assert report.bytes_spliced == 0
+    assert_merged(tmp_path / "out", [root])

@@ -5,6 +5,7 @@ anew: they hold a sequence or a constant, and take a few bytes. The footer is ne
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from math import prod
@@ -203,11 +204,18 @@ def splicer(run: Run) -> Splicer | None:
 
 
 def _footer(path: str) -> pq.FileMetaData:
-    """Errors: NotAligned, for whoever decodes tells better what is wrong."""
-    try:
+    """Errors: NotAligned."""
+    with _readable():
         return pq.read_metadata(path)
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Errors: NotAligned for a file that is broken: whoever decodes it tells better what is wrong."""
+    try:
+        yield
     except (pa.ArrowException, OSError) as error:
-        raise NotAligned("a footer that cannot be read") from error
+        raise NotAligned("a file that cannot be read") from error
 
 
 def _groups(metadata: pq.FileMetaData) -> dict[tuple[int, int], int]:
@@ -260,9 +268,10 @@ def _made(
 
 
 def _task_numbers(file: OutputFile) -> Iterator[np.ndarray]:
-    """The source's task number of each row, an array an episode."""
+    """The source's task number of each row, an array an episode. Errors: NotAligned."""
     for path, episodes in groupby(file.episodes, key=lambda e: str(e["data_file"])):
-        column = pq.read_table(path, columns=["task_index"], partitioning=None)["task_index"].to_numpy()
+        with _readable():
+            column = pq.read_table(path, columns=["task_index"], partitioning=None)["task_index"].to_numpy()
         for episode in episodes:
             yield column[episode["row_from"] : episode["row_to"]]
 
