@@ -6,7 +6,9 @@ the usual ones and whatever others a source has.
 """
 
 import re
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -25,6 +27,9 @@ from lecompose.mapping import Takes
 _NUMBERS = pa.list_(pa.float64())
 Names: TypeAlias = Callable[[Source], dict[str, str]]
 """What each feature of a source goes by."""
+_Wanted: TypeAlias = dict[str, Feature]
+_File: TypeAlias = tuple[Source, _Wanted, str]
+"""A file of an episode list, whose it is, and the columns to make of it."""
 
 _KEYS = ("src_dataset", "src_episode")
 # Of sources' statistics so much is held beside the engine's copy.
@@ -94,7 +99,12 @@ def _shares(catalog: Catalog, names: Names) -> Iterator[pa.Table]:
     alike = groupby(catalog.sources, key=lambda source: (source.is_v3, _shape(source), names(source)))
     for (is_v3, _, own), group in alike:
         sources = list(group)
-        for share in _v3_shares(sources) if is_v3 else (_v2_share(catalog, source) for source in sources):
+        shares = (
+            _v3_shares(sources, threads=catalog.engine.threads)
+            if is_v3
+            else (_v2_share(catalog, source) for source in sources)
+        )
+        for share in shares:
             yield _renamed(share, own)
 
 
@@ -115,7 +125,7 @@ def _v2_share(catalog: Catalog, source: Source) -> pa.Table:
     return _of_whole(catalog, source, _wanted(source))
 
 
-def _wanted(source: Source, other_quantiles: Iterable[str] = ()) -> dict[str, Feature]:
+def _wanted(source: Source, other_quantiles: Iterable[str] = ()) -> _Wanted:
     """The columns to make, `feature/stat` each."""
     kept = [*STATS, *other_quantiles]
     return {f"{f.name}/{stat}": f for f in source.features if f.has_stats for stat in kept}
@@ -128,19 +138,12 @@ def quantiles(catalog: Catalog) -> list[str]:
 
 def _other_quantiles(source: Source) -> list[str]:
     """The quantiles, such as q05, that only some datasets have, and none before v3.0."""
-    return _told_quantiles(schema_of(_episode_files(source)[0])) if source.is_v3 else []
+    return _told_quantiles(schema_of(source.episode_files[0])) if source.is_v3 else []
 
 
 def _told_quantiles(schema: pa.Schema) -> list[str]:
     stats = {name.rpartition("/")[2] for name in schema.names if name.startswith("stats/")}
     return sorted(stat for stat in stats - set(STATS) if re.fullmatch(r"q\d\d", stat))
-
-
-def _episode_files(source: Source) -> list[str]:
-    files = [str(f) for f in sorted((source.root / "meta" / "episodes").glob("*/*.parquet"))]
-    if not files:
-        raise SourceBroken(f"no file under meta/episodes. ({source.root / 'meta/episodes'})")
-    return files
 
 
 def _whole_said(source: Source) -> dict[str, Any]:
@@ -168,7 +171,7 @@ def _of_whole(catalog: Catalog, source: Source, wanted: dict[str, Feature]) -> p
     return pa.table({"src_dataset": pa.repeat(source.name, len(rows)), "src_episode": episodes, **columns})
 
 
-def _v3_shares(sources: Sequence[Source]) -> Iterator[pa.Table]:
+def _v3_shares(sources: Sequence[Source], *, threads: int) -> Iterator[pa.Table]:
     """Read with Arrow: to DuckDB a file of many columns in many row groups costs five times as much.
 
     `sources` have the same features. What lies in files that are alike is taken apart together.
@@ -176,30 +179,53 @@ def _v3_shares(sources: Sequence[Source]) -> Iterator[pa.Table]:
     held: list[tuple[Source, pa.Table]] = []
     wanted: dict[str, Feature] = {}
     size = 0
-    for source in sources:
-        names = _wanted(source, _other_quantiles(source))
-        for path in _episode_files(source):
-            rows = _stored(source, path, names)
-            if held and (
-                size > _TOGETHER_BYTES or names.keys() != wanted.keys() or rows.schema != held[-1][1].schema
-            ):
-                yield _taken_apart(held, wanted)
-                held, size = [], 0
-            held.append((source, rows))
-            wanted, size = names, size + rows.nbytes
+    for source, names, rows in _read_ahead(_v3_files(sources), threads):
+        if held and (
+            size > _TOGETHER_BYTES or names.keys() != wanted.keys() or rows.schema != held[-1][1].schema
+        ):
+            yield _taken_apart(held, wanted)
+            held, size = [], 0
+        held.append((source, rows))
+        wanted, size = names, size + rows.get_total_buffer_size()
     yield _taken_apart(held, wanted)
+
+
+def _v3_files(sources: Sequence[Source]) -> Iterator[_File]:
+    names: dict[tuple[str, ...], _Wanted] = {}
+    for source in sources:
+        other = tuple(_other_quantiles(source))
+        wanted = names.get(other) or names.setdefault(other, _wanted(source, other))
+        for path in source.episode_files:
+            yield source, wanted, str(path)
+
+
+def _read_ahead(files: Iterable[_File], threads: int) -> Iterator[tuple[Source, _Wanted, pa.Table]]:
+    """What is wanted of the files, in their order; a few are read while the one before is taken apart."""
+    with ThreadPoolExecutor(threads) as pool:
+        under_way: deque[tuple[Source, _Wanted, Future[pa.Table]]] = deque()
+        for source, names, path in files:
+            under_way.append((source, names, pool.submit(_stored, source, path, names)))
+            if len(under_way) > 2 * threads:
+                yield _read(*under_way.popleft())
+        while under_way:
+            yield _read(*under_way.popleft())
+
+
+def _read(source: Source, names: _Wanted, rows: Future[pa.Table]) -> tuple[Source, _Wanted, pa.Table]:
+    return source, names, rows.result()
 
 
 def _stored(source: Source, path: str, wanted: Iterable[str]) -> pa.Table:
     """What is wanted of a file, as it is; some writers add columns on the way. Errors: SourceBroken."""
     try:
         with pq.ParquetFile(path) as file:
-            names = [f"stats/{name}" for name in wanted]
-            there = set(file.schema_arrow.names)
-            held = file.read(columns=["episode_index", *(name for name in names if name in there)])
-        columns = {name: _column(held, name) for name in ("episode_index", *names) if name in there}
-        columns["episode_index"] = _column(held, "episode_index").cast(pa.int64())
-        return pa.table(columns)
+            columns = ["episode_index", *(f"stats/{name}" for name in wanted)]
+            held = file.read(columns=columns, use_threads=False)
+        names = held.column_names
+        if len(set(names)) < len(names):  # by its name neither of two could be had
+            held = held.select([names.index(name) for name in dict.fromkeys(names)])
+        at = held.schema.get_field_index("episode_index")
+        return held.set_column(at, "episode_index", _column(held, "episode_index").cast(pa.int64()))
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         meta = source.root / "meta" / "episodes"
         raise SourceBroken(f"statistics cannot be read: {error}. ({meta})") from error
@@ -248,15 +274,27 @@ def _stats_file(source: Source) -> Path:
     return source.root / "meta" / "episodes_stats.jsonl"
 
 
-def _v21_rows(source: Source, wanted: dict[str, Feature]) -> pa.Table:
+def _v21_rows(source: Source, wanted: _Wanted) -> pa.Table:
     lines = dict(_v21_lines(_stats_file(source)))  # of two lines of one episode, the later one
-    episodes = list(lines)
-    columns = {name: [_sized(stats, name, f) for stats in lines.values()] for name, f in wanted.items()}
-    arrays = [pa.array(values, pa.list_(pa.float64())) for values in columns.values()]
-    return pa.table(
-        [pa.array([source.name] * len(episodes), pa.string()), pa.array(episodes, pa.int64()), *arrays],
-        names=["src_dataset", "src_episode", *columns],
-    )
+    said = list(lines.values())
+    columns = {name: _v21_column(said, name, feature) for name, feature in wanted.items()}
+    names = pa.repeat(source.name, len(lines))
+    return pa.table({"src_dataset": names, "src_episode": pa.array(lines, pa.int64()), **columns})
+
+
+def _v21_column(lines: Sequence[dict[str, Any]], name: str, feature: Feature) -> pa.Array:
+    """One statistic of all episodes as flat lists, null where one has none of the feature's size."""
+    key, _, stat = name.rpartition("/")
+    size = 1 if stat == "count" else feature.stat_size
+    try:
+        numbers = np.asarray([stats[key][stat] for stats in lines])
+    except (KeyError, TypeError, ValueError, IndexError):
+        numbers = np.empty(0, object)
+    # Where all say the same kind of thing there is no need to look at each number.
+    if numbers.dtype.kind in "iuf" and numbers.size == len(lines) * size:
+        offsets = pa.array(np.arange(0, numbers.size + 1, size, dtype=np.int32))
+        return pa.ListArray.from_arrays(offsets, pa.array(numbers.ravel().astype(np.float64)))
+    return pa.array([_sized(stats, name, feature) for stats in lines], _NUMBERS)
 
 
 def _v21_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -1,6 +1,7 @@
 """What tells a request from every other: a killed run is resumed only by one with the same fingerprint."""
 
 import hashlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,7 +38,8 @@ def _framed(part: str) -> bytes:
 def _metadata(layout: Layout) -> Iterator[Path]:
     """Every file of metadata, in order."""
     for source in layout.catalog.sources:
-        yield from sorted(path for path in (source.root / "meta").rglob("*") if path.is_file())
+        files = (Path(at, name) for at, _, names in os.walk(source.root / "meta") for name in names)
+        yield from sorted(path for path in files if path.is_file())
 
 
 def _media(layout: Layout) -> Iterator[Path]:

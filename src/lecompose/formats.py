@@ -9,6 +9,7 @@ import re
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -278,7 +279,8 @@ _FIELDS = ("video_key", "chunk_index", "file_index", "episode_chunk", "episode_i
 _SPEC = re.compile(r"(0?[0-9]{1,2})?d?")
 
 
-def _parts(template: str) -> list[tuple[str, str | None, str]]:
+@lru_cache
+def _parts(template: str) -> tuple[tuple[str, str | None, str], ...]:
     """(literal, field name or None, format spec) for each piece of a path template.
 
     Errors: SourceBroken for a template that leaves the dataset folder, names an unknown field, or prints
@@ -288,7 +290,7 @@ def _parts(template: str) -> list[tuple[str, str | None, str]]:
         pieces = list(string.Formatter().parse(template))
     except ValueError as error:
         raise SourceBroken(f'path template "{template}" in info.json: {error}') from None
-    parts = [(lit, name, spec or "") for lit, name, spec, _ in pieces]
+    parts = tuple((lit, name, spec or "") for lit, name, spec, _ in pieces)
     unknown = [name for _, name, _ in parts if name is not None and name not in _FIELDS]
     if unknown:
         raise SourceBroken(f'path template "{template}" in info.json: unknown field {{{unknown[0]}}}')
@@ -302,7 +304,7 @@ def _parts(template: str) -> list[tuple[str, str | None, str]]:
     return parts
 
 
-def _is_long(parts: list[tuple[str, str | None, str]]) -> bool:
+def _is_long(parts: tuple[tuple[str, str | None, str], ...]) -> bool:
     """Whether a file or folder that a path template names has a longer name than any may have."""
     shown = "".join(lit + "0" * int(spec.rstrip("d") or 0) for lit, _, spec in parts)
     return any(len(name.encode()) > MAX_NAME_BYTES for name in shown.split("/"))

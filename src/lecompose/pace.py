@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import reduce
+from functools import cached_property, reduce
 from math import gcd
 
 import numpy as np
@@ -53,7 +53,7 @@ class Pace:
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def thinned(self) -> frozenset[str]:
         """The sources of which frames are left out."""
         return frozenset(source for source, stride in self.strides.items() if stride > 1)

@@ -57,6 +57,7 @@ def summarise(dimensions: Numbers, quantiles: Mapping[str, float] = QUANTILES) -
     return {stat: np.array([row[stat] for row in rows], dtype=np.float64) for stat in rows[0]}
 
 
+@quiet
 def summarise_runs(
     rows: Numbers, lengths: Sequence[int], quantiles: Mapping[str, float] = QUANTILES
 ) -> Statistics:
@@ -64,9 +65,17 @@ def summarise_runs(
 
     Shape: (sum of lengths, dimensions), of a dtype that `sortable` gives → (runs, dimensions) each.
     """
-    starts = np.cumsum([0, *lengths])
-    runs = [_of_rows(rows[a:b], quantiles) for a, b in pairwise(starts)]
-    return {stat: np.stack([run[stat] for run in runs]) for stat in runs[0]}
+    mean, std = np.full((2, len(lengths), rows.shape[1]), np.nan)
+    picked = np.full((len(lengths), 2 + 2 * len(quantiles), rows.shape[1]), np.nan)
+    places = {n: _places(n, quantiles) for n in set(lengths)}
+    for run, (a, b) in enumerate(pairwise(np.cumsum([0, *lengths]).tolist())):
+        if a < b:
+            numbers = rows[a:b].astype(np.float64)
+            mean[run] = numbers.mean(axis=0)
+            off = numbers - mean[run]
+            std[run] = np.sqrt(np.mean(off * off, axis=0))
+            picked[run] = np.sort(rows[a:b], axis=0)[places[b - a]]
+    return _of_picked(picked, lengths, quantiles) | {"mean": mean, "std": std}
 
 
 def summarise_counts(
@@ -117,32 +126,29 @@ def _of_dimension(numbers: Numbers, quantiles: Mapping[str, float]) -> dict[str,
         off = numbers[start : start + _BLOCK].astype(np.float64) - mean
         squares += float(np.dot(off, off))
     numbers.sort()
-    ordered = _of_ordered(numbers[:, None], quantiles)
-    exact = {stat: float(values[0]) for stat, values in ordered.items()}
+    picked = numbers[_places(len(numbers), quantiles)].astype(np.float64)
+    found = _of_picked(picked[None, :, None], [len(numbers)], quantiles)
+    exact = {stat: float(values[0, 0]) for stat, values in found.items()}
     return exact | {"mean": mean, "std": float(np.sqrt(squares / len(numbers)))}
 
 
-@quiet
-def _of_rows(rows: Numbers, quantiles: Mapping[str, float]) -> dict[str, Floats]:
-    """A few rows, all columns at once."""
-    if not len(rows):
-        return {stat: np.full(rows.shape[1], np.nan) for stat in (*MOMENTS, *quantiles)}
-    numbers = rows.astype(np.float64)
-    mean = numbers.mean(axis=0)
-    off = numbers - mean
-    exact = _of_ordered(np.sort(rows, axis=0), quantiles)
-    return exact | {"mean": mean, "std": np.sqrt(np.mean(off * off, axis=0))}
+def _places(n: int, quantiles: Mapping[str, float]) -> list[int]:
+    """Which of n ordered numbers are looked at: the first and the last, and two for each quantile."""
+    return [0, n - 1, *(rank for q in quantiles.values() for rank in ranks(q, n)[:2])]
 
 
-def _of_ordered(ordered: Numbers, quantiles: Mapping[str, float]) -> dict[str, Floats]:
-    """Minimum, maximum and quantiles of columns that are sorted, NaN last."""
-    low, high = ordered[0].astype(np.float64), ordered[-1].astype(np.float64)
+def _of_picked(picked: Floats, lengths: Sequence[int], quantiles: Mapping[str, float]) -> Statistics:
+    """Minimum, maximum and quantiles from the numbers at `_places`, of runs that were sorted, NaN last.
+
+    Shape: picked (runs, places, dimensions) → (runs, dimensions) each.
+    """
+    low, high = picked[:, 0], picked[:, 1]
     broken = np.isnan(high)
     stats = {"min": np.where(broken, np.nan, low), "max": high}
-    for name, q in quantiles.items():
-        below, above, t = ranks(q, len(ordered))
-        a, b = ordered[below].astype(np.float64), ordered[above].astype(np.float64)
-        stats[name] = np.where(broken, np.nan, between(a, b, t))
+    for place, (name, q) in enumerate(quantiles.items(), start=1):
+        t = np.array([ranks(q, n)[2] for n in lengths])[:, None]
+        found = between(picked[:, 2 * place], picked[:, 2 * place + 1], t)
+        stats[name] = np.where(broken, np.nan, found)
     return stats
 
 
@@ -186,8 +192,8 @@ def ranks(q: float, n: int) -> tuple[int, int, float]:
     return below, min(below + 1, n - 1), place - below
 
 
-def between(a: Floats, b: Floats, t: float) -> Floats:
+def between(a: Floats, b: Floats, t: float | Floats) -> Floats:
     """Source: numpy.quantile's linear method, its choice of the nearer end to interpolate from included."""
     step = b - a
-    found: Floats = a + step * t if t < 0.5 else b - step * (1 - t)
+    found = np.where(np.less(t, 0.5), a + step * t, b - step * (1 - t))
     return np.where(a == b, a, found)

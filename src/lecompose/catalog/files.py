@@ -1,6 +1,7 @@
 """The files of a dataset, told whole or broken before anything reads them."""
 
 import os
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -59,12 +60,10 @@ def existing(path: Path) -> Path:
     return path
 
 
-def episode_files(source: Source) -> list[Path]:
-    files = sorted((source.root / "meta" / "episodes").glob("*/*.parquet"))
-    if not files:
-        raise SourceBroken(f"no file under meta/episodes. ({source.root / 'meta/episodes'})")
-    collected(files, payload_bytes, what="files")
-    return files
+def episode_files(source: Source) -> tuple[Path, ...]:
+    """The files of a source's episode list. Errors: SourceBroken naming every one that is no whole file."""
+    collected(source.episode_files, payload_bytes, what="files")
+    return source.episode_files
 
 
 def data_files(source: Source) -> list[DataFile]:
@@ -93,15 +92,19 @@ def payload_bytes(path: Path) -> int:
     Errors: SourceBroken for what is no whole parquet file, told from its first and last bytes.
     """
     try:
-        # A pipe would be waited for until somebody writes to it.
-        if not path.is_file() and (path.is_fifo() or path.is_socket() or path.is_char_device()):
-            raise SourceBroken(f"not a regular file. ({path})")
-        with path.open("rb") as file:
-            head = file.read(64)
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - 8))
-            tail = file.read(8)
+        # Not waiting: a pipe would be waited for until somebody writes to it.
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        try:
+            found = os.fstat(fd)
+            if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
+                raise SourceBroken(f"not a regular file. ({path})")
+            size, head = found.st_size, os.pread(fd, 64, 0)
+            tail = os.pread(fd, 8, max(0, size - 8))
+        finally:
+            os.close(fd)
     except OSError as error:
+        if path.is_socket():
+            raise SourceBroken(f"not a regular file. ({path})") from None
         raise SourceBroken(f"parquet file cannot be read: {error.strerror or error}. ({path})") from error
     if head.startswith(POINTER):
         raise SourceBroken(f"a Git LFS pointer, not the data. Try: git lfs pull. ({path})")

@@ -14,7 +14,6 @@ from lecompose.catalog.files import (
     DataFile,
     by_name,
     data_files,
-    episode_files,
     existing,
     read_from,
     schema_of,
@@ -106,7 +105,7 @@ def _episode_kinds(source: Source) -> tuple[str, ...]:
     """
     if not source.is_v3:
         return ()
-    file = episode_files(source)[0]
+    file = source.episode_files[0]
     kinds = dict(zip(formats.EPISODE_COLUMNS, _kinds(schema_of(file), formats.EPISODE_COLUMNS), strict=True))
     lacking = sorted(name for name, kind in kinds.items() if not kind)
     if lacking:
@@ -115,7 +114,7 @@ def _episode_kinds(source: Source) -> tuple[str, ...]:
 
 
 def _episodes_v3(engine: Engine, relation: str, sources: Sequence[Source]) -> None:
-    rows = [(str(path), source) for source in sources for path in episode_files(source)]
+    rows = [(str(path), source) for source in sources for path in source.episode_files]
     engine.table(
         relation,
         "catalog/episodes_v3",
@@ -160,7 +159,7 @@ def _cameras_of(source: Source) -> list[Camera]:
     if not source.is_v3 or not source.cameras:
         return []
     with read_from(source.root / "meta" / "episodes"):
-        first = schema_of(episode_files(source)[0])
+        first = schema_of(source.episode_files[0])
     template = _video_format(source, formats.VIDEO_PATH, ("video_key", "chunk_index", "file_index"))
     held = [(f.name, ["episode_index", "length", *_pointers(f.name).values()]) for f in source.cameras]
     return [Camera(name, template, _kinds(first, columns)) for name, columns in held]
@@ -172,7 +171,7 @@ def _pointers(camera: str) -> dict[str, str]:
 
 
 def _clips_v3(engine: Engine, camera: Camera, relation: str, sources: Sequence[Source]) -> None:
-    rows = [(str(path), source) for source in sources for path in episode_files(source)]
+    rows = [(str(path), source) for source in sources for path in source.episode_files]
     engine.table(
         relation,
         "catalog/clips_v3",

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,15 @@ class Source:
     def columns(self) -> tuple[Feature, ...]:
         """The features that are columns of the data files."""
         return tuple(f for f in self.features if not f.is_video)
+
+    @cached_property
+    def episode_files(self) -> tuple[Path, ...]:
+        """The files of its episode list, of v3.0. Errors: SourceBroken where there is none."""
+        folder = self.root / "meta" / "episodes"
+        files = tuple(sorted(folder.glob("*/*.parquet")))
+        if not files:
+            raise SourceBroken(f"no file under meta/episodes. ({folder})")
+        return files
 
     @property
     def has_subtasks(self) -> bool:
