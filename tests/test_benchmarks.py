@@ -115,8 +115,8 @@ def test_the_facts_of_all_but_one_episode_are_those_of_its_deletion(
 
 def series(*seconds: float) -> dict[str, Any]:
     cases = [
-        {"x": 10**n, "variants": {"lecompose": {"median": {"wall_s": wall}}}}
-        for n, wall in enumerate(seconds, start=4)
+        {"x": 10**n, "variants": {"lecompose": {"median": {"stages": {"plan": took}}}}}
+        for n, took in enumerate(seconds, start=4)
     ]
     return {"cases": cases}
 

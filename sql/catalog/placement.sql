@@ -1,6 +1,7 @@
 -- catalog/placement: where each episode's rows really are, read off the data files themselves
 -- A file's claim about itself is never taken from meta/: published datasets have data/file_index wrong.
--- An episode's frames are in order, from 0, exactly when its row - frame_index is its first row throughout.
+-- An episode's frames are in order, from 0, exactly when its row - frame_index is its first row throughout;
+-- a number that is missing is as wrong as any.
 -- Of many sources at once: $src_datasets are those that $files belong to; $globs match each file once.
 -- reads:  parquet
 -- params: $globs, $by_name, $files, $src_datasets, $fps
@@ -16,11 +17,12 @@ in_files as (
            min(file_row_number) as row_from,
            max(file_row_number) + 1 as row_to,
            min(file_row_number - frame_index) as least_first,
-           max(file_row_number - frame_index) as most_first,
+           max(file_row_number - coalesce(frame_index, -1)) as most_first,
            min("index")::bigint as index_from,
            min("index" - frame_index) as least_index,
-           max("index" - frame_index) as most_index,
-           max(abs(timestamp::double - (frame_index / $fps::double)::float::double)) as off_grid_s
+           max(coalesce("index" - frame_index, 9223372036854775807)) as most_index,
+           max(coalesce(abs(timestamp::double - (frame_index / $fps::double)::float::double), 'infinity'))
+             as off_grid_s
     from read_parquet($globs, hive_partitioning = false, union_by_name = $by_name)
     group by filename, src_episode, src_task
 ),

@@ -7,7 +7,7 @@ select p.src_dataset,
        p.src_episode as episode,
        'timestamp' as feature,
        case
-           when p.off_grid_s is null then 'no timestamp'
+           when coalesce(p.off_grid_s, 'infinity') = 'infinity' then 'rows without a finite timestamp'
            else format(
                'up to {:g} s away from frame_index / {:g} fps; must be less than {:g} s',
                p.off_grid_s,

@@ -57,7 +57,7 @@ def composed(request: Request) -> Report:
 
     Errors: those of the sources, the plan, the layout and the stages; every destination is as it was then.
     """
-    start = time.perf_counter()
+    clock = [time.perf_counter()]
     settings, to = request.settings, request.to
     overwrite = settings.overwrite
     settled = () if settings.dry_run else settle(to.root)
@@ -69,6 +69,7 @@ def composed(request: Request) -> Report:
         scratch = staging.scratch
         mended = _mended(request, scratch)
         catalog = _catalog(engine, request, mended, scratch)
+        clock.append(time.perf_counter())
         roots = [locate(path) for path in request.given.paths]
         refuse_taken(to, overwrite=overwrite, roots=roots)
         off_grid = frozenset(s.name for s, m in zip(catalog.sources, mended, strict=False) if m.off_grid)
@@ -86,8 +87,10 @@ def composed(request: Request) -> Report:
             added=added,
         )
         dropped = tuple(dropped for m in mended for dropped in m.dropped)
+        clock.append(time.perf_counter())
+        seconds = {"open": clock[1] - clock[0], "plan": clock[2] - clock[1]}
         if settings.dry_run:
-            return replace(preview(layout, to), dropped=dropped)
+            return replace(preview(layout, to, seconds=seconds), dropped=dropped)
         report = execute(
             layout,
             to,
@@ -95,7 +98,7 @@ def composed(request: Request) -> Report:
             staging=staging,
             overwrite=overwrite,
             progress=settings.told,
-            planned_s=time.perf_counter() - start,
+            before=seconds,
         )
         return replace(report, dropped=dropped)
 

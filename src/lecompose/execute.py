@@ -1,7 +1,7 @@
 """Carries a layout out: stages in order, in a staging folder beside the destination, all or nothing."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from lecompose.destination import Destinations
@@ -47,12 +47,12 @@ def execute(
     staging: Staging,
     overwrite: bool,
     progress: Progress,
-    planned_s: float,
+    before: Mapping[str, float],
 ) -> Report:
     """The report of a layout carried out; on any error every destination is untouched.
 
     What a killed run with the same request has finished is taken over from `staging`.
-    Units: `planned_s` is the wall time, in seconds, that opening and planning took.
+    Units: `before` is what opening and planning took, in seconds of wall time.
     Errors: what the stages raise; VerifyError where the result broke a promise; OutputUnwritable where
     there is not room enough.
     """
@@ -70,7 +70,7 @@ def execute(
         overwrite=overwrite or destinations.in_place,
         in_place=destinations.in_place,
     )
-    seconds = {"plan": planned_s}
+    seconds = dict(before)
     with _explained(run):
         _begin(run)
         for name, stage in STAGES:

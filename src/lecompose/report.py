@@ -85,7 +85,7 @@ def _plain(clip: Reencoded) -> dict[str, Any]:
     return asdict(clip) | {"psnr_db": None if clip.psnr_db == math.inf else clip.psnr_db}
 
 
-def preview(layout: Layout, destinations: Destinations) -> Report:
+def preview(layout: Layout, destinations: Destinations, *, seconds: dict[str, float]) -> Report:
     """The report of a run that has not happened: the very relations that a run would use."""
     files = tuple(_output_files(layout))
     videos = sum(f.size_bytes for f in files if f.path.endswith(".mp4"))
@@ -94,6 +94,7 @@ def preview(layout: Layout, destinations: Destinations) -> Report:
         destinations,
         files=files,
         counted={"bytes_remuxed": videos, "bytes_encoded": sum(f.size_bytes for f in files) - videos},
+        seconds=seconds,
         plan=layout.engine.arrow("plan/all"),
     )
 
@@ -104,11 +105,9 @@ def finished(run: Run, destinations: Destinations, *, seconds: dict[str, float])
         replace(file, size_bytes=(destinations.folders[file.output] / file.path).stat().st_size)
         for file in _output_files(run.layout)
     )
-    found = _report(run.layout, destinations, files=files, counted=run.counted)
+    found = _report(run.layout, destinations, files=files, counted=run.counted, seconds=seconds)
     reencoded = tuple(sorted(run.reencoded, key=lambda clip: (clip.output, clip.episode, clip.camera)))
-    return replace(
-        found, reencoded=reencoded, seconds=seconds, notes=(*found.notes, *run.staging.notes, *run.notes)
-    )
+    return replace(found, reencoded=reencoded, notes=(*found.notes, *run.staging.notes, *run.notes))
 
 
 def _report(
@@ -117,6 +116,7 @@ def _report(
     *,
     files: tuple[OutputFile, ...],
     counted: Mapping[str, int],
+    seconds: dict[str, float],
     plan: pa.Table | None = None,
 ) -> Report:
     totals = layout.totals
@@ -138,7 +138,7 @@ def _report(
         files_resumed=counted.get("files_resumed", 0),
         bytes_needed=needed(layout),
         reencoded=layout.reencoded,
-        seconds={},
+        seconds=seconds,
         notes=layout.notes,
         dry_run=plan is not None,
         plan=plan,

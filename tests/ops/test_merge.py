@@ -358,7 +358,17 @@ def test_report(recorded: Record, tmp_path: Path) -> None:
     report = merged(sources, tmp_path / "out")
     assert [output.path for output in report.outputs] == [tmp_path / "out"]
     assert (report.episodes, report.frames) == (3, 15)
-    assert list(report.seconds) == ["plan", "data", "video", "stats", "metadata", "verify", "sync", "publish"]
+    assert list(report.seconds) == [
+        "open",
+        "plan",
+        "data",
+        "video",
+        "stats",
+        "metadata",
+        "verify",
+        "sync",
+        "publish",
+    ]
     assert not report.dry_run
     assert report.plan is None
 
