@@ -292,7 +292,7 @@ def _v21_column(lines: Sequence[dict[str, Any]], name: str, feature: Feature) ->
         numbers = np.empty(0, object)
     # Where all say the same kind of thing there is no need to look at each number.
     if numbers.dtype.kind in "iuf" and numbers.size == len(lines) * size:
-        offsets = pa.array(np.arange(0, numbers.size + 1, size, dtype=np.int32))
+        offsets = pa.array(np.arange(len(lines) + 1, dtype=np.int32) * size)
         return pa.ListArray.from_arrays(offsets, pa.array(numbers.ravel().astype(np.float64)))
     return pa.array([_sized(stats, name, feature) for stats in lines], _NUMBERS)
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -115,3 +116,47 @@ def test_a_damaged_page(engine: Engine, dataset: Path) -> None:
     catalog = open_catalog(engine, [dataset])
     with pytest.raises(SourceBroken, match="statistics cannot be read"):
         carried.register(catalog)
+
+
+# v2.1 -------------------------------------------------------------------------------------------
+
+SAID = {
+    "alike": ([[1.5, -2.0], [3.0, 4.0], [5.0, 6.5]], [[1.5, -2.0], [3.0, 4.0], [5.0, 6.5]]),
+    "whole and not": ([[1, 2], [3, 4.5], [2**60, 0]], [[1.0, 2.0], [3.0, 4.5], [2.0**60, 0.0]]),
+    "nested": ([[[1.0], [2.0]]] * 3, [[1.0, 2.0]] * 3),
+    "nested here and there": ([[1.0, 2.0], [[3.0], [4.0]], [5.0, 6.0]], [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]),
+    "not a number": (
+        [[float("inf"), 1.0], [2.0, 3.0], [4.0, 5.0]],
+        [[float("inf"), 1.0], [2.0, 3.0], [4.0, 5.0]],
+    ),
+    "of another size": ([[1.0, 2.0], [1.0, 2.0, 3.0], [7.0]], [[1.0, 2.0], None, None]),
+    "all of another size": ([[1.0]] * 3, [None] * 3),
+    "texts": ([["1", "2"]] * 3, [None] * 3),
+    "nothing": ([None, [1.0, 2.0], {}], [None, [1.0, 2.0], None]),
+}
+
+
+@pytest.mark.parametrize(("said", "told"), SAID.values(), ids=SAID)
+def test_lines_of_v21(
+    said: list[Any], told: list[list[float] | None], make_dataset: Record, engine: Engine
+) -> None:
+    pair = {"pair": ("float32", (2,), lambda episode, frame: [episode, frame])}
+    dataset = make_dataset(version="v2.1", extra_features=pair)
+    path = dataset / "meta" / "episodes_stats.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    for row, values in zip(rows, said, strict=True):
+        row["stats"]["pair"]["mean"] = values
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert carried_column(engine, dataset, "pair/mean") == told
+
+
+def test_a_line_of_v21_without_the_feature(make_dataset: Record, engine: Engine) -> None:
+    dataset = make_dataset(version="v2.1")
+    feature, _ = numeric_feature(dataset)
+    path = dataset / "meta" / "episodes_stats.jsonl"
+    first, *rest = (json.loads(line) for line in path.read_text().splitlines())
+    del first["stats"][feature]
+    path.write_text("".join(json.dumps(row) + "\n" for row in (first, *rest)))
+    found = carried_column(engine, dataset, f"{feature}/mean")
+    assert found[0] is None
+    assert all(found[1:])
