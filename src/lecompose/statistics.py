@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 # Statistics by name. Shape: (dimensions,) each; of runs, (runs, dimensions).
 Statistics = dict[str, Floats]
 
-_BLOCK = 1 << 20
+_BLOCK = 1 << 16
 # Infinite numbers have no mean; NaN says so without a warning.
 quiet = np.errstate(invalid="ignore", over="ignore")
 
@@ -117,14 +117,18 @@ def sortable(numbers: Numbers) -> Numbers:
 
 @quiet
 def _of_dimension(numbers: Numbers, quantiles: Mapping[str, float]) -> dict[str, float]:
-    """Many numbers: blocks keep the float64 copies small."""
+    """Many numbers: blocks keep the float64 copies small. BLAS would start threads for so little."""
     if not len(numbers):
         return dict.fromkeys((*MOMENTS, *quantiles), float("nan"))
     mean = float(np.mean(numbers, dtype=np.float64))
-    squares = 0.0
+    squares, work = 0.0, np.empty(min(_BLOCK, len(numbers)))
     for start in range(0, len(numbers), _BLOCK):
-        off = numbers[start : start + _BLOCK].astype(np.float64) - mean
-        squares += float(np.dot(off, off))
+        part = numbers[start : start + _BLOCK]
+        off = work[: len(part)]
+        np.copyto(off, part, casting="unsafe")
+        off -= mean
+        off *= off
+        squares += float(off.sum())
     numbers.sort()
     picked = numbers[_places(len(numbers), quantiles)].astype(np.float64)
     found = _of_picked(picked[None, :, None], [len(numbers)], quantiles)
