@@ -24,8 +24,8 @@ from lecompose.staging import Staging
 
 def _verify(run: Run) -> None:
     run.progress.stage("verify", 0)
-    for folder in run.folders.values():
-        verify(folder, engine=run.engine, scratch=run.scratch, row_groups=run.target.row_groups)
+    folders = list(run.folders.values())
+    verify(folders, engine=run.engine, scratch=run.scratch, row_groups=run.target.row_groups)
 
 
 STAGES: tuple[tuple[str, Callable[[Run], None]], ...] = (

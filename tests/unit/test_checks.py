@@ -436,7 +436,7 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 
 
 def test_verify_is_silent_about_a_sound_dataset(dataset_v30: Path, engine: Engine) -> None:
-    verify(dataset_v30, engine=engine, scratch=engine.scratch)
+    verify([dataset_v30], engine=engine, scratch=engine.scratch)
 
 
 def test_verify_raises_with_every_violation(make_dataset: Record, engine: Engine) -> None:
@@ -444,7 +444,7 @@ def test_verify_raises_with_every_violation(make_dataset: Record, engine: Engine
     set_info("total_episodes", 9)(root)
     drop_stat(root)
     with pytest.raises(VerifyError) as error:
-        verify(root, engine=engine, scratch=engine.scratch)
+        verify([root], engine=engine, scratch=engine.scratch)
     assert str(error.value).splitlines() == [
         "2 promises of the format broken by the dataset that was written:",
         "  - info_totals: total_episodes is 9, the dataset has 8 (meta/info.json)",
@@ -453,11 +453,27 @@ def test_verify_raises_with_every_violation(make_dataset: Record, engine: Engine
     ]
 
 
+def test_verify_tells_of_each_dataset_what_is_wrong_with_it(make_dataset: Record, engine: Engine) -> None:
+    roots = [make_dataset(name=name, **MANY_FILES) for name in ("one", "two", "sound")]
+    set_info("total_episodes", 9)(roots[0])
+    drop_stat(roots[1])
+    with pytest.raises(VerifyError) as error:
+        verify(roots, engine=engine, scratch=engine.scratch)
+    assert str(error.value).splitlines() == [
+        "1 promise of the format broken by the dataset that was written:",
+        "  - info_totals: total_episodes is 9, the dataset has 8 (meta/info.json)",
+        f"({roots[0]})",
+        "1 promise of the format broken by the dataset that was written:",
+        '  - stats_keys: feature "action": no std (meta/stats.json)',
+        f"({roots[1]})",
+    ]
+
+
 def test_verify_raises_for_what_cannot_be_opened(make_dataset: Record, engine: Engine) -> None:
     root = make_dataset(**MANY_FILES)
     (root / TASKS).unlink()
     with pytest.raises(VerifyError, match="cannot be opened"):
-        verify(root, engine=engine, scratch=engine.scratch)
+        verify([root], engine=engine, scratch=engine.scratch)
 
 
 def named(found: list[Finding]) -> set[str]:
