@@ -30,9 +30,10 @@ def _page(written: dict[str, Json], ordered: list[Json], charts: Sequence[str]) 
     size = ordered[0]["size"]
     yield f"# Benchmarks, {size} size"
     yield ""
-    yield f"`{'make bench-full' if size == 'full' else 'make bench'}` makes all of it; each workload says by which"
-    yield "command it was made. Every number is read off the JSON beside this page. Medians of alternating rounds,"
-    yield "each run a process of its own, its sources in the page cache. [What is measured and how](../../README.md)."
+    made_by = "make bench-full" if size == "full" else "make bench"
+    yield f"`{made_by}` makes all of it; each workload says by which command it was made. Every number is"
+    yield "read off the JSON beside this page. Medians of alternating rounds, each run a process of its own,"
+    yield "its sources in the page cache. [What is measured and how](../../README.md)."
     yield ""
     if size != "full":
         yield "**The bars are about the full sizes: what is small is start-up more than work.**"
