@@ -1,5 +1,5 @@
--- verify/frame_times: the timestamp of frame i is i / fps, within LeRobot's tolerance
--- reads:  datasets, placement
+-- verify/frame_times: the timestamp of frame i of a listed episode is i / fps, within LeRobot's tolerance
+-- reads:  datasets, declared, placement
 -- params: $tolerance_s
 -- gives:  src_dataset VARCHAR, file VARCHAR, episode BIGINT, feature VARCHAR, problem VARCHAR
 select p.src_dataset,
@@ -17,5 +17,6 @@ select p.src_dataset,
        end as problem
 from placement p
 join datasets d using (src_dataset)
+semi join declared e using (src_dataset, src_episode)
 where (p.off_grid_s < $tolerance_s::double) is distinct from true
 order by p.src_dataset, p.data_file, p.row_from

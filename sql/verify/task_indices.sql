@@ -1,10 +1,15 @@
--- verify/task_indices: every row has a task_index, and the task list has one text for it
--- reads:  datasets, placement, tasks
+-- verify/task_indices: every row of a listed episode has a task_index, and the task list has one text for it
+-- reads:  datasets, declared, placement, tasks
 -- params:
 -- gives:  src_dataset VARCHAR, file VARCHAR, episode BIGINT, feature VARCHAR, problem VARCHAR
-with used as (
+with placed as (
+    select p.*
+    from placement p
+    semi join declared e using (src_dataset, src_episode)
+),
+used as (
     select src_dataset, src_episode, data_file, row_from, unnest(map_keys(task_frames)) as src_task
-    from placement
+    from placed
 ),
 listed as (
     select src_dataset, src_task, count(distinct task) as texts
@@ -33,7 +38,7 @@ absent as (
            format('{} of {} rows have no task_index', rows - numbered, rows) as problem
     from (
         select *, coalesce(list_sum(map_values(task_frames)), 0)::bigint as numbered
-        from placement
+        from placed
     )
     where numbered <> rows
 )

@@ -141,6 +141,14 @@ FILES: list[Broken] = [
         episode=2,
     ),
     *both(
+        "a task_index missing",
+        edit_parquet(DATA, column("task_index", lambda v: [*v[:3], None, *v[4:]])),
+        names("task_indices"),
+        3,
+        place="data",
+        episode=2,
+    ),
+    *both(
         "unknown task",
         edit_parquet(DATA, column("task_index", lambda v: [77] * len(v))),
         names("task_indices"),

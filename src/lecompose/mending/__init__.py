@@ -5,6 +5,7 @@ video files that are whole. Episodes keep their numbers; those that cannot be sa
 why is told. What is composed of it is checked like any output.
 """
 
+import math
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -103,7 +104,8 @@ def _refuse_without_rate(reading: Reading) -> None:
 def _refuse_other_rate(source: Source, salvage: Salvage) -> None:
     """Errors: SourceBroken where timestamps or videos tell that the rate in info.json is wrong."""
     off = [e for e in salvage.episodes if e.off_grid_s >= TOLERANCE_S]
-    drifting = [e for e in off if e.off_grid_s > _DRIFT * e.length / float(source.fps)]
+    # What is infinite was not there.
+    drifting = [e for e in off if _DRIFT * e.length / float(source.fps) < e.off_grid_s < math.inf]
     rates = {round(rate, 3) for rate in salvage.rates if abs(rate / float(source.fps) - 1) > _OTHER_RATE}
     if off and (rates or 2 * len(drifting) > len(salvage.episodes)):
         videos = f", and videos run at {', '.join(f'{rate:g}' for rate in sorted(rates))}" if rates else ""
