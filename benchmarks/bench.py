@@ -12,9 +12,12 @@ import argparse
 import importlib.util
 import json
 import os
+import shlex
 import sys
 import tempfile
+from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +34,7 @@ HERE = Path(__file__).resolve().parent
 
 def main() -> int:
     args = parsed()
-    chosen = [w for w in workloads(args.size) if not args.workload or w.name in args.workload]
+    chosen = list(_chosen(args))
     if args.list:
         print("\n".join(_listed(chosen)))
         return 0
@@ -47,18 +50,41 @@ def main() -> int:
         store = Store(disk, tmpfs)
         for n, workload in enumerate(chosen):
             later = [case for following in chosen[n + 1 :] for case in following.cases]
-            where = machine(disk)
-            results = list(_measured(workload, later, store, bench))
-            where["load_at_end"] = machine(disk)["load_at_start"]
-            written = report(workload, results, args, where, bench)
-            path = target / f"{workload.name}.json"
-            path.write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
-            sound &= all(_sound(case) for case in written["cases"])
+            where, results = machine(disk), []
+            for result in _measured(workload, later, store, bench):
+                # Again after each case: whoever stops a run of hours keeps what was measured.
+                results.append(result)
+                where["load_at_end"] = machine(disk)["load_at_start"]
+                written = report(workload, results, args, where, bench)
+                path = target / f"{workload.name}.json"
+                path.write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
+                sound &= _sound(written["cases"][-1])
     write_pages(target)
     return 0 if sound else 1
 
 
-def _measured(workload: Workload, later: list[Case], store: Store, bench: Bench) -> Any:
+def _chosen(args: argparse.Namespace) -> Iterator[Workload]:
+    """The workloads that were asked for, each with the cases that were."""
+    for workload in workloads(args.size):
+        if not args.workload or workload.name in args.workload:
+            asked = [c for c in workload.cases if not args.case or any(part in c.name for part in args.case)]
+            if asked:
+                yield replace(workload, cases=tuple(asked))
+
+
+def _command(workload: Workload, args: argparse.Namespace) -> str:
+    """What makes these results again."""
+    words = ["python", "benchmarks/bench.py", "--size", args.size, "--workload", workload.name]
+    words += [
+        word
+        for name in ("case", "tool")
+        for value in getattr(args, name) or ()
+        for word in (f"--{name}", value)
+    ]
+    return shlex.join([*words, "--rounds", str(args.rounds)])
+
+
+def _measured(workload: Workload, later: list[Case], store: Store, bench: Bench) -> Iterator[Result]:
     print(f"{workload.name}: {workload.what}", flush=True)
     for n, case in enumerate(workload.cases):
         print(f"  {case.name}", flush=True)
@@ -80,7 +106,7 @@ def report(
         "axis": workload.axis,
         "size": args.size,
         "rounds": args.rounds,
-        "command": f"python benchmarks/bench.py --size {args.size} --workload {workload.name}",
+        "command": _command(workload, args),
         "machine": where,
         "versions": versions("matplotlib") | {name: said for name, said in rivals.items() if said},
         "cases": [rounded(result.as_dict()) for result in results],
@@ -133,6 +159,7 @@ def parsed() -> argparse.Namespace:
     add = parser.add_argument
     add("--size", choices=SIZES, default="small")
     add("--workload", action="append", metavar="NAME", help="only this one; repeatable")
+    add("--case", action="append", metavar="TEXT", help="only those with this in their names; repeatable")
     add("--tool", action="append", metavar="NAME", help="only this variant; repeatable")
     add("--rounds", type=int, help="after the warm-up; 5 at full size, else 3; of LeRobot and refiner half")
     add("--timeout", type=float, default=1800, help="seconds after which a run is stopped")
