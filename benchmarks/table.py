@@ -77,7 +77,7 @@ def _workload(workload: Json) -> Iterator[str]:
     yield ""
     yield f"## {workload['workload']}: {workload['what']}"
     yield ""
-    yield f"`{workload['command']}`: up to so many rounds."
+    yield f"`{workload['command']}`, up to {workload['rounds']} rounds."
     yield _machine(workload)
     for case in workload["cases"]:
         yield from _case(case)

@@ -205,7 +205,7 @@ def _read_ahead(files: Iterable[_File], threads: int) -> Iterator[tuple[Source, 
         under_way: deque[tuple[Source, _Wanted, Future[pa.Table]]] = deque()
         for source, names, path in files:
             under_way.append((source, names, pool.submit(_stored, source, path, names)))
-            if len(under_way) > 2 * threads:
+            if len(under_way) > threads:
                 yield _read(*under_way.popleft())
         while under_way:
             yield _read(*under_way.popleft())
