@@ -21,7 +21,7 @@ SAVED = {
         *("damaged pages", "missing data file", "data of other types", "a scalar in a list"),
         *("times in lists", "undeclared column", "no frame_index", "frame_index with a gap", "empty video"),
         *("truncated video", "pointer for video", "missing video", "video too short"),
-        *("uneven frame times", "video of another rate"),
+        *("uneven frame times", "video of another rate", "a frame_index missing", "a task_index missing"),
     ),
     (0, 2): ("hollow camera", "wrong video file"),
 }
