@@ -118,7 +118,7 @@ FILES: list[Broken] = [
     ),
     *both(
         "a frame_index missing",
-        edit_parquet(DATA, column("frame_index", lambda v: [*v[:3], None, *v[4:]])),
+        edit_parquet(DATA, column("frame_index", lambda v: [*v[:-1], None])),
         names("episode_rows"),
         3,
         place="data",
