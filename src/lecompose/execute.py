@@ -16,7 +16,7 @@ from lecompose.stages.data import data
 from lecompose.stages.metadata import metadata
 from lecompose.stages.publish import publish
 from lecompose.stages.stats import stats
-from lecompose.stages.sync import sync
+from lecompose.stages.sync import begin_sync, sync
 from lecompose.stages.verify import verify
 from lecompose.stages.video import video
 from lecompose.staging import Staging
@@ -28,10 +28,16 @@ def _verify(run: Run) -> None:
     verify(folders, engine=run.engine, scratch=run.scratch, row_groups=run.target.row_groups)
 
 
+def _stats(run: Run) -> None:
+    # Data and videos are all written, and nothing else is large.
+    begin_sync(run)
+    stats(run)
+
+
 STAGES: tuple[tuple[str, Callable[[Run], None]], ...] = (
     ("data", data),
     ("video", video),
-    ("stats", stats),
+    ("stats", _stats),
     ("metadata", metadata),
     ("verify", _verify),
     ("sync", sync),
@@ -71,7 +77,7 @@ def execute(
         in_place=destinations.in_place,
     )
     seconds = dict(before)
-    with _explained(run):
+    with _explained(run), _stopped(run):
         _begin(run)
         for name, stage in STAGES:
             start = time.perf_counter()
@@ -88,6 +94,15 @@ def _begin(run: Run) -> None:
     """Take over what is finished, and see that there is room for the rest."""
     run.staging.begin(fingerprint(run.layout, run.command, scratch=run.scratch), run.command)
     refuse_too_little(run.staging.folder, needed(run.layout) - run.staging.held_bytes)
+
+
+@contextmanager
+def _stopped(run: Run) -> Iterator[None]:
+    """Leave nothing at work behind."""
+    try:
+        yield
+    finally:
+        run.disk.stop()
 
 
 @contextmanager

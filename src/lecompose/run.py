@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 from lecompose import formats
 from lecompose.engine import PATIENCE_S, Engine
 from lecompose.layout import Layout, Reencoded
-from lecompose.staging import Staging
+from lecompose.staging import Disk, Staging
 from lecompose.target import Target
 
 T = TypeVar("T")
@@ -93,6 +93,7 @@ class Run:
 
     `command` is the whole request as a shell would take it, for the outputs to remember. What `overwrite`
     replaces is gone then; what is replaced `in_place` leaves behind what was no part of the dataset.
+    `disk` takes what is written while later stages work.
     """
 
     layout: Layout
@@ -107,6 +108,7 @@ class Run:
     counted: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
     reencoded: list[Reencoded] = field(default_factory=list)
+    disk: Disk = field(default_factory=Disk)
     _lock: Lock = field(default_factory=Lock, repr=False)
 
     @property

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import lecompose
 from lecompose import execute
 from lecompose.errors import OutputUnwritable
 from lecompose.stages.publish import publish
+from lecompose.stages.sync import sync
 
 
 def test_everything_is_synced_before_it_is_published_and_its_name_after(
@@ -40,6 +42,50 @@ def test_everything_is_synced_before_it_is_published_and_its_name_after(
     source = recorded(codec="h264", cameras=("front",))
     lecompose.split(source, out=tmp_path / "new" / "parts", into={"a": 0.5, "b": 0.5})
     assert lecompose.check(tmp_path / "new" / "parts" / "a") == []
+
+
+def test_data_and_videos_are_on_their_way_while_other_stages_work(
+    recorded: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+
+    def fsync(fd: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{fd}").readlink())
+
+    def seen(run: Any) -> None:
+        run.disk.wait()
+        outputs = run.staging.outputs
+        large = {*outputs.glob("*/data/*/*.parquet"), *outputs.glob("*/videos/*/*/*.mp4")}
+        assert len({path.suffix for path in large}) == 2
+        assert {path for path in synced if path.is_relative_to(outputs)} == large
+        sync(run)
+
+    if not Path("/proc/self/fd").is_dir():
+        pytest.skip("no /proc to tell what a descriptor is of")
+    monkeypatch.setattr(os, "fsync", fsync)
+    stages = (("sync", seen) if name == "sync" else (name, stage) for name, stage in execute.STAGES)
+    monkeypatch.setattr(execute, "STAGES", tuple(stages))
+    lecompose.merge(recorded(codec="h264", cameras=("front",)), out=tmp_path / "out")
+    assert synced
+
+
+def test_a_run_that_fails_leaves_nothing_at_work(
+    recorded: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[Path] = []
+
+    def broken(run: Any) -> None:
+        run.disk.begin(lambda path: begun.append(path) or time.sleep(0.05), [tmp_path] * 1000)
+        raise OutputUnwritable("broken")
+
+    stages = ((name, broken if name == "verify" else stage) for name, stage in execute.STAGES)
+    monkeypatch.setattr(execute, "STAGES", tuple(stages))
+    with pytest.raises(OutputUnwritable, match="broken"):
+        lecompose.merge(recorded(cameras=()), out=tmp_path / "out")
+    number = len(begun)
+    assert 0 < number < 1000
+    time.sleep(0.1)
+    assert len(begun) == number
 
 
 def test_a_disk_that_does_not_take_it(

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from lecompose.destination import keep_others
@@ -13,21 +14,38 @@ from lecompose.staging import sync_file, sync_folder
 _THREADS = 16
 
 
+def begin_sync(run: Run) -> None:
+    """Have the disk take what is written so far, while the processor does something else."""
+    files, _ = _written(run)
+    run.disk.begin(partial(_sync, sync_file), files)
+
+
 def sync(run: Run) -> None:
     """Return when everything in the staging folders is on disk.
 
     Errors: OutputUnwritable, which a disk may say no sooner than now.
     """
     _keep_others(run)
+    sizes, folders = _written(run)
+    run.progress.stage("sync", sum(sizes.values()))
+    run.disk.wait()
+
+    def sync_one(path: Path) -> None:
+        _sync(sync_file, path)
+        run.advance(sizes[path])
+
+    run.each(list(sizes), sync_one, threads=_THREADS)
+    run.each(folders, partial(_sync, sync_folder), threads=_THREADS)
+
+
+def _written(run: Run) -> tuple[dict[Path, int], list[Path]]:
+    """The files of the outputs, with their sizes in bytes, and the folders they are in."""
     files: list[Path] = []
     folders: list[Path] = []
     for at, _, names in os.walk(run.staging.outputs):
         folders.append(Path(at))
         files += [Path(at, name) for name in names]
-    sizes = {path: path.stat().st_size for path in files if not path.is_symlink()}
-    run.progress.stage("sync", sum(sizes.values()))
-    run.each(list(sizes), lambda path: _sync(run, sync_file, path, sizes[path]), threads=_THREADS)
-    run.each(folders, lambda path: _sync(run, sync_folder, path, 0), threads=_THREADS)
+    return {path: path.stat().st_size for path in files if not path.is_symlink()}, folders
 
 
 def _keep_others(run: Run) -> None:
@@ -39,9 +57,8 @@ def _keep_others(run: Run) -> None:
             raise OutputUnwritable(f"cannot keep what lies beside the dataset: {error}") from error
 
 
-def _sync(run: Run, sync_one: Callable[[Path], None], path: Path, size_bytes: int) -> None:
+def _sync(sync_one: Callable[[Path], None], path: Path) -> None:
     try:
         sync_one(path)
     except OSError as error:
         raise OutputUnwritable(f"the disk did not take the output: {error.strerror}. ({path})") from error
-    run.advance(size_bytes)

@@ -22,12 +22,23 @@ from pathlib import Path
 
 from lecompose.destination import is_dataset, refuse_taken, single
 from lecompose.errors import OutputExists, OutputUnwritable
+from lecompose.staging.disk import Disk
 from lecompose.staging.lock import Lock, NoLocks, taken
 from lecompose.staging.manifest import Finished, Manifest, Record, looked_at, read, started
 from lecompose.staging.renames import Move, carry_out, inode, put, sync_file, sync_folder, take_back
 from lecompose.version import __version__
 
-__all__ = ["Move", "Staging", "carry_out", "settle", "sync_file", "sync_folder", "take_back", "workspace"]
+__all__ = [
+    "Disk",
+    "Move",
+    "Staging",
+    "carry_out",
+    "settle",
+    "sync_file",
+    "sync_folder",
+    "take_back",
+    "workspace",
+]
 
 _LOCK, _MANIFEST = "lock", "manifest.jsonl"
 _FOLDERS = ("outputs", "replaced", "scratch")
