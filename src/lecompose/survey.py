@@ -1,7 +1,7 @@
 """Looks a dataset over without writing anything: its statistics, from all its frames."""
 
-from collections.abc import Iterator
-from itertools import groupby
+from collections.abc import Iterator, Mapping
+from itertools import accumulate, groupby
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ from lecompose import measure
 from lecompose.catalog import Catalog
 from lecompose.errors import SourceBroken, listed
 from lecompose.formats import Feature
-from lecompose.measure import Clip, DataFile
+from lecompose.measure import Clip, DataFile, Measured
 from lecompose.run import Progress, Work
 from lecompose.statistics import Wanted
 
@@ -26,8 +26,10 @@ def survey(catalog: Catalog, wanted: Wanted, *, scratch: Path, progress: Progres
     looked = [f for f in source.features if wanted.pictures and f.is_visual]
     clips = {f.name: list(_clips(catalog, f, files)) for f in looked}
     size_bytes = sum(measure.pictures_bytes(of_camera) for of_camera in clips.values())
-    progress.stage("stats", measure.numbers_bytes(work, files, numeric) + size_bytes)
-    found = measure.numbers(work, files, numeric, quantiles=wanted.quantiles)
+    found = _numbering(catalog, wanted.quantiles)
+    unknown = [f for f in numeric if f.name not in found]
+    progress.stage("stats", measure.numbers_bytes(work, files, unknown) + size_bytes)
+    found |= measure.numbers(work, files, unknown, quantiles=wanted.quantiles)
     for camera in looked:
         found[camera.name] = measure.pictures(work, clips[camera.name], camera, quantiles=wanted.quantiles)
     return {
@@ -41,6 +43,23 @@ def _files(catalog: Catalog) -> Iterator[DataFile]:
     rows = catalog.engine.rows("stats/rows")
     for path, group in groupby(rows, key=lambda row: row["data_file"]):
         yield DataFile(Path(path), tuple((row["row_from"], row["row_to"]) for row in group))
+
+
+def _numbering(catalog: Catalog, quantiles: Mapping[str, float]) -> dict[str, Measured]:
+    """What follows from what the catalog saw in every row: those of its frame, episode, task and index."""
+    rows = catalog.engine.rows("stats/numbering")
+    lengths = [row["frames"] for row in rows]
+    if not sum(lengths):
+        return {}
+    tasks = [told for row in rows for told in row["task_frames"].items()]
+    found = measure.numbering(lengths, quantiles)
+    found["episode_index"] = measure.constants([row["src_episode"] for row in rows], lengths, quantiles)
+    if sum(frames for _, frames in tasks) == sum(lengths):
+        numbers, frames = zip(*tasks, strict=True)
+        found["task_index"] = measure.constants(numbers, frames, quantiles)
+    if [row["index_from"] for row in rows] != [0, *accumulate(lengths[:-1])]:
+        del found["index"]
+    return found
 
 
 def _clips(catalog: Catalog, camera: Feature, files: list[DataFile]) -> Iterator[Clip]:
