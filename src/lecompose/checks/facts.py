@@ -9,8 +9,9 @@ import math
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -24,6 +25,7 @@ from lecompose.errors import ComposeError, MediaError, SourceBroken
 from lecompose.formats import Feature
 
 _Columns = dict[str, pa.DataType]
+_Facts: TypeAlias = dict[str, "list[Row] | pa.Table"]
 _TEXT, _INT, _FLOAT, _BOOL = pa.string(), pa.int64(), pa.float64(), pa.bool_()
 
 _SHAPES: dict[str, _Columns] = {
@@ -90,17 +92,16 @@ def load_facts(
     """
     if catalog.engine.has(*_SHAPES):
         return
-    facts: dict[str, list[Row]] = {relation: [] for relation in _SHAPES}
+    facts = {relation: [_of_source("", _table(shape, []))] for relation, shape in _SHAPES.items()}
     with ThreadPoolExecutor(catalog.engine.threads) as pool:
         for source in catalog.sources:
-            reading = readings[source.name]
-            for relation, rows in _facts(source, catalog, reading, footers, pool, scratch).items():
-                facts[relation] += [(source.name, *row) for row in rows]
-    for name, reading in readings.items():
-        for n, f in enumerate(reading.faults):
-            facts["fault_facts"].append((name, n, f.code, f.file, f.episode, f.feature, f.problem))
-    for relation, shape in _SHAPES.items():
-        catalog.engine.load(relation, _table({"src_dataset": _TEXT, **shape}, facts[relation]))
+            found = _facts(source, catalog, readings[source.name], footers, pool, scratch)
+            found["fault_facts"] = list(_faults(readings[source.name]))
+            for relation, rows in found.items():
+                table = rows if isinstance(rows, pa.Table) else _table(_SHAPES[relation], rows)
+                facts[relation].append(_of_source(source.name, table))
+    for relation, tables in facts.items():
+        catalog.engine.load(relation, pa.concat_tables(tables))
 
 
 def _table(shape: _Columns, rows: list[Row]) -> pa.Table:
@@ -110,6 +111,15 @@ def _table(shape: _Columns, rows: list[Row]) -> pa.Table:
     )
 
 
+def _of_source(name: str, rows: pa.Table) -> pa.Table:
+    return rows.add_column(0, "src_dataset", pa.repeat(name, len(rows)))
+
+
+def _faults(reading: Reading) -> Iterator[Row]:
+    for n, f in enumerate(reading.faults):
+        yield n, f.code, f.file, f.episode, f.feature, f.problem
+
+
 def _facts(
     source: Source,
     catalog: Catalog,
@@ -117,7 +127,7 @@ def _facts(
     footers: Footers | None,
     pool: ThreadPoolExecutor,
     scratch: Path | None,
-) -> dict[str, list[Row]]:
+) -> _Facts:
     """The rows of every fact relation for one source."""
     if footers is None:
         rows = catalog.engine.rows("catalog/data_file_list", src_dataset=source.name)
@@ -234,9 +244,9 @@ def _video(
 _NUMBERED = ("index", "episode_index", "task_index")
 
 
-def _v3_facts(source: Source, reading: Reading) -> dict[str, list[Row]]:
+def _v3_facts(source: Source, reading: Reading) -> _Facts:
     meta = source.root / "meta"
-    stats: list[Row] = []
+    stats = [_table(_SHAPES["episode_stats_facts"], [])]
     columns: list[Row] = []
     index: list[Row] = []
     for path in sorted((meta / "episodes").glob("*/*.parquet")):
@@ -245,7 +255,7 @@ def _v3_facts(source: Source, reading: Reading) -> dict[str, list[Row]]:
                 schema = footer(path).schema.to_arrow_schema()
                 name = path.relative_to(source.root).as_posix()
                 columns += [(name, field.name, kind_of(field.type)) for field in schema]
-                stats += _episode_statistics(path, schema)
+                stats.append(_episode_statistics(path, schema))
     tasks = meta / "tasks.parquet"
     if tasks not in reading.unreadable and tasks.is_file():
         with reading.guarded("metadata_readable", tasks):
@@ -253,12 +263,12 @@ def _v3_facts(source: Source, reading: Reading) -> dict[str, list[Row]]:
     return {
         "task_index_facts": index,
         "episode_column_facts": columns,
-        "episode_stats_facts": stats,
+        "episode_stats_facts": pa.concat_tables(stats),
         "stats_facts": _dataset_statistics(meta / "stats.json", reading),
     }
 
 
-def _v2_facts(source: Source, reading: Reading) -> dict[str, list[Row]]:
+def _v2_facts(source: Source, reading: Reading) -> _Facts:
     meta = source.root / "meta"
     if source.version == formats.V20:
         return {"stats_facts": _dataset_statistics(meta / "stats.json", reading)}
@@ -301,24 +311,43 @@ def _task_index(path: Path) -> Row:
     return index, "task" if "task" in texts else texts[0]
 
 
-def _episode_statistics(path: Path, schema: pa.Schema) -> Iterator[Row]:
+def _episode_statistics(path: Path, schema: pa.Schema) -> pa.Table:
     wanted = {}
     for name in schema.names:
         family, _, rest = name.partition("/")
         feature, _, stat = rest.partition("/")
         if family == "stats" and stat in _told(feature):
             wanted[name] = (feature, stat)
-    if "episode_index" not in schema.names:
-        return
+    shape = _SHAPES["episode_stats_facts"]
+    if "episode_index" not in schema.names or not wanted:
+        return _table(shape, [])
     try:
         with pq.ParquetFile(path) as file:
-            table = file.read(columns=["episode_index", *wanted])
+            held = file.read(columns=["episode_index", *wanted])
     except (pa.ArrowException, OSError) as error:
         raise SourceBroken(f"parquet file cannot be read: {error}. ({path})") from error
-    episodes = table["episode_index"].to_pylist()
-    for name, (feature, stat) in wanted.items():
-        for episode, value in zip(episodes, table[name].to_pylist(), strict=True):
-            yield episode, feature, stat, _first(value)
+    episodes = pa.array(held["episode_index"].to_pylist(), _INT)
+    parts = (
+        (episodes, pa.repeat(feature, len(held)), pa.repeat(stat, len(held)), _firsts(held[name]))
+        for name, (feature, stat) in wanted.items()
+    )
+    return pa.concat_tables([pa.table(list(part), names=list(shape)) for part in parts])
+
+
+def _firsts(column: pa.ChunkedArray) -> pa.Array:
+    """The first number in the nested lists of each row; NaN, which equals nothing, where there is none."""
+    values = column.combine_chunks()
+    rows = at = np.arange(len(values))
+    while pa.types.is_list(values.type) and not values.null_count:
+        offsets = values.offsets.to_numpy()
+        known = offsets[at] < offsets[at + 1]
+        rows, at, values = rows[known], offsets[at[known]], values.values
+    first = np.full(len(column), math.nan)
+    kind = values.type
+    if (pa.types.is_integer(kind) or pa.types.is_floating(kind)) and not values.null_count:
+        first[rows] = values.to_numpy(zero_copy_only=False)[at]
+        return pa.array(first, _FLOAT)
+    return pa.array([_first(value) for value in column.to_pylist()], _FLOAT)
 
 
 def _stats_lines(path: Path) -> Iterator[tuple[int, dict[str, dict[str, Any]]]]:

@@ -31,7 +31,7 @@ class Engine:
     process, `memory_bytes` DuckDB's part of it; it spills into `scratch`.
     Every call names a template of `sql/`; `context` shapes it (names, blocks), keyword values are
     bound. Results are read to the end before a call returns, but for `stream`, which has a cursor
-    of its own. Safe to share between threads for `stream`, `run` and `interrupt`.
+    of its own. Safe to share between threads for `stream`, `run`, `rows_apart` and `interrupt`.
     """
 
     def __init__(self, *, scratch: Path, threads: int | None = None, memory: str | None = None) -> None:
@@ -201,6 +201,15 @@ class Engine:
         with translated(template):
             sql = render(template, **(context or {}))
             names, rows = self.waited(lambda: _fetched(self._con.execute(sql, values)))
+            return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def rows_apart(
+        self, template: str, context: Context | None = None, /, **values: object
+    ) -> list[dict[str, Any]]:
+        """The same on a cursor of its own: threads may ask at once."""
+        with translated(template), self._cursor() as cursor:
+            sql = render(template, **(context or {}))
+            names, rows = self.waited(lambda: _fetched(cursor.execute(sql, values)))
             return [dict(zip(names, row, strict=True)) for row in rows]
 
     def run(self, template: str, context: Context | None = None, /, **values: object) -> None:
