@@ -224,8 +224,10 @@ def _stored(source: Source, path: str, wanted: Iterable[str]) -> pa.Table:
         names = held.column_names
         if len(set(names)) < len(names):  # by its name neither of two could be had
             held = held.select([names.index(name) for name in dict.fromkeys(names)])
-        at = held.schema.get_field_index("episode_index")
-        return held.set_column(at, "episode_index", _column(held, "episode_index").cast(pa.int64()))
+        at, numbers = held.schema.get_field_index("episode_index"), _column(held, "episode_index")
+        if numbers.type != pa.int64():  # a cast, even to what is there, first loads all of Arrow's functions
+            numbers = numbers.cast(pa.int64())
+        return held.set_column(at, "episode_index", numbers)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         meta = source.root / "meta" / "episodes"
         raise SourceBroken(f"statistics cannot be read: {error}. ({meta})") from error

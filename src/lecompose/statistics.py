@@ -149,8 +149,9 @@ def _of_picked(picked: Floats, lengths: Sequence[int], quantiles: Mapping[str, f
     low, high = picked[:, 0], picked[:, 1]
     broken = np.isnan(high)
     stats = {"min": np.where(broken, np.nan, low), "max": high}
+    last = np.array(lengths)[:, None] - 1
     for place, (name, q) in enumerate(quantiles.items(), start=1):
-        t = np.array([ranks(q, n)[2] for n in lengths])[:, None]
+        t = q * last - np.floor(q * last)
         found = between(picked[:, 2 * place], picked[:, 2 * place + 1], t)
         stats[name] = np.where(broken, np.nan, found)
     return stats

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 
 from lecompose.measure.results import Measured
-from lecompose.statistics import Statistics, between, ranks, summarise_counts
+from lecompose.statistics import Statistics, between, summarise_counts
 
 
 def numbering(
@@ -57,10 +57,7 @@ def _of_ranges(lengths: np.ndarray, quantiles: Mapping[str, float]) -> Statistic
         "std": np.sqrt((size * size - 1) / 12),
     }
     for name, level in quantiles.items():
-        stats[name] = np.array([_of_range(level, int(length)) for length in lengths])
+        place = level * (size - 1)
+        below = np.floor(place)
+        stats[name] = between(below, np.minimum(below + 1, size - 1), place - below)
     return {stat: values[:, None] for stat, values in stats.items()}
-
-
-def _of_range(level: float, length: int) -> float:
-    below, above, t = ranks(level, length)
-    return float(between(np.array(below, np.float64), np.array(above, np.float64), t))

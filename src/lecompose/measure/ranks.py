@@ -114,6 +114,11 @@ class Ranks:
         if sum(window.held for window in self._windows) > self._most:
             self._narrow()
 
+    def settle(self) -> None:
+        """Make ready for questions: with many numbers some time goes by."""
+        for window in self._windows:
+            window.settle()
+
     def at(self, rank: int) -> float | None:
         """The number of a rank, the lowest has 0; None where it was not held."""
         for window in self._windows:
@@ -144,8 +149,7 @@ class Ranks:
 
     def _narrow(self) -> None:
         """Hold less: what lies nearest to the ranks that are looked for, as it seems now."""
-        for window in self._windows:
-            window.settle()
+        self.settle()
         if sum(window.held for window in self._windows) > _KEPT * self._most:
             self._watch([narrow for window in self._windows for narrow in self._narrowed(window)])
 

@@ -72,6 +72,7 @@ def _read(work: Work, found: Sequence[Bunch], running: Sequence["_Running"]) -> 
         work.advance(bunch.size_bytes)
 
     work.each(sorted(range(len(found)), key=lambda n: n * _GOLDEN % 1), take)
+    work.each([held for one in running for held in one.ranks], Ranks.settle)
 
 
 def _dimension_bytes(feature: Feature) -> int:
@@ -112,8 +113,8 @@ class _Running:
         self._quantiles = quantiles
         self._moments = _Moments(*(np.zeros((count, feature.stat_size)) for _ in range(5)))
         levels = list(quantiles.values())
-        self._ranks = [Ranks(levels, dtype_of(feature), room) for _ in range(feature.stat_size)]
-        self._locks = [Lock() for _ in self._ranks]
+        self.ranks = [Ranks(levels, dtype_of(feature), room) for _ in range(feature.stat_size)]
+        self._locks = [Lock() for _ in self.ranks]
         self._has_gaps = self._is_second = False
 
     @property
@@ -135,9 +136,9 @@ class _Running:
         ):
             return False
         wanted = [rank for level in self._quantiles.values() for rank in ranks(level, self._count)[:2]]
-        self._ranks = [
+        self.ranks = [
             held if is_broken else held.again(wanted)
-            for held, is_broken in zip(self._ranks, self._broken, strict=True)
+            for held, is_broken in zip(self.ranks, self._broken, strict=True)
         ]
         self._is_second = True
         return True
@@ -171,7 +172,7 @@ class _Running:
         if not np.isnan(self._moments.most[number, dimension]):
             numbers.sort()
             with self._locks[dimension]:
-                self._ranks[dimension].add(numbers)
+                self.ranks[dimension].add(numbers)
 
     @quiet
     def measured(self) -> Measured | None:
@@ -198,7 +199,7 @@ class _Running:
         below, above, t = ranks(level, self._count)
         told = [
             (np.nan, np.nan) if is_broken else (held.at(below), held.at(above))
-            for held, is_broken in zip(self._ranks, self._broken, strict=True)
+            for held, is_broken in zip(self.ranks, self._broken, strict=True)
         ]
         if any(value is None for pair in told for value in pair):
             return None
