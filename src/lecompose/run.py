@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from threading import Event, Lock
 from typing import Any, Protocol, TypeVar
@@ -12,10 +12,12 @@ from typing import Any, Protocol, TypeVar
 from lecompose import formats
 from lecompose.engine import PATIENCE_S, Engine
 from lecompose.layout import Layout, Reencoded
-from lecompose.staging import Disk, Staging
+from lecompose.staging import Beside, Staging
 from lecompose.target import Target
 
 T = TypeVar("T")
+# The disk is waited for, not the processor; file systems write many that wait together at once.
+DISK_THREADS = 16
 
 
 class File(Protocol):
@@ -108,7 +110,7 @@ class Run:
     counted: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
     reencoded: list[Reencoded] = field(default_factory=list)
-    disk: Disk = field(default_factory=Disk)
+    disk: Beside = field(default_factory=partial(Beside, DISK_THREADS))
     _lock: Lock = field(default_factory=Lock, repr=False)
 
     @property

@@ -217,6 +217,29 @@ def test_a_manifest_that_was_cut_holds_what_comes_before(tmp_path: Path) -> None
         assert read(manifest) == []
 
 
+def test_large_files_are_noted_while_the_run_goes_on(tmp_path: Path) -> None:
+    """And what was not noted when it ends leaves nothing behind."""
+    staging = _claimed(tmp_path / ".out.lecompose")
+    staging.begin("f", "lecompose merge")
+    large = b"\0" * 2**24
+    for name, content in (("small", b"one"), ("large", large), ("larger", large + b"1")):
+        (staging.outputs / name).write_bytes(content)
+        staging.finish(staging.outputs / name)
+    assert read(staging.folder / "manifest.jsonl")[1]["file"] == "outputs/small"
+    staging._beside.wait()
+    noted = read(staging.folder / "manifest.jsonl")[1:]
+    assert [(record["file"], record["size_bytes"]) for record in noted] == [
+        ("outputs/small", 3),
+        ("outputs/large", 2**24),
+        ("outputs/larger", 2**24 + 1),
+    ]
+    assert all(record["crc32"] == looked_at(staging.folder / record["file"]).crc32 for record in noted)
+    for _ in range(20):
+        staging.finish(staging.outputs / "larger")
+    staging.close()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_checksum_is_that_of_all_bytes(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"a" * (2**20 + 7))

@@ -7,11 +7,8 @@ from pathlib import Path
 
 from lecompose.destination import keep_others
 from lecompose.errors import OutputUnwritable
-from lecompose.run import Run
+from lecompose.run import DISK_THREADS, Run
 from lecompose.staging import sync_file, sync_folder
-
-# The disk is waited for, not the processor; file systems write many that wait together at once.
-_THREADS = 16
 
 
 def begin_sync(run: Run) -> None:
@@ -34,8 +31,8 @@ def sync(run: Run) -> None:
         _sync(sync_file, path)
         run.advance(sizes[path])
 
-    run.each(list(sizes), sync_one, threads=_THREADS)
-    run.each(folders, partial(_sync, sync_folder), threads=_THREADS)
+    run.each(list(sizes), sync_one, threads=DISK_THREADS)
+    run.each(folders, partial(_sync, sync_folder), threads=DISK_THREADS)
 
 
 def _written(run: Run) -> tuple[dict[Path, int], list[Path]]:

@@ -18,18 +18,19 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 
 from lecompose.destination import is_dataset, refuse_taken, single
 from lecompose.errors import OutputExists, OutputUnwritable
-from lecompose.staging.disk import Disk
+from lecompose.staging.beside import Beside
 from lecompose.staging.lock import Lock, NoLocks, taken
 from lecompose.staging.manifest import Finished, Manifest, Record, looked_at, read, started
 from lecompose.staging.renames import Move, carry_out, inode, put, sync_file, sync_folder, take_back
 from lecompose.version import __version__
 
 __all__ = [
-    "Disk",
+    "Beside",
     "Move",
     "Staging",
     "carry_out",
@@ -43,6 +44,8 @@ __all__ = [
 _LOCK, _MANIFEST = "lock", "manifest.jsonl"
 _FOLDERS = ("outputs", "replaced", "scratch")
 _LONGEST_NAME = 255
+# Less than this is read faster than a file is written down.
+_SMALL_BYTES = 2**24
 
 
 @dataclass
@@ -60,6 +63,7 @@ class Staging:
     held: dict[str, Finished] = field(default_factory=dict)
     moves: list[Move] = field(default_factory=list)
     _manifest: Manifest | None = None
+    _beside: Beside = field(default_factory=partial(Beside, 1), repr=False)
 
     @property
     def outputs(self) -> Path:
@@ -109,7 +113,16 @@ class Staging:
         return False
 
     def finish(self, path: Path) -> None:
-        """Note that a file is finished; safe from any thread. Errors: OutputUnwritable."""
+        """Note that a file is finished; safe from any thread. Errors: OutputUnwritable.
+
+        Large ones are looked at while the run goes on: one that is not noted is only written again.
+        """
+        if path.stat().st_size < _SMALL_BYTES:
+            self._note(path)
+        else:
+            self._beside.begin(self._note, [path])
+
+    def _note(self, path: Path) -> None:
         if self._manifest is None:
             return
         try:
@@ -138,6 +151,7 @@ class Staging:
 
     def close(self) -> None:
         """Remove the folder, but for what a killed run left that was not asked for again."""
+        self._beside.stop()
         if self._manifest is not None:
             self._manifest.close()
         try:

@@ -1,23 +1,21 @@
-"""Jobs for the disk, done while the processor does something else."""
+"""Jobs that a run does not wait for, until it does."""
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-# File systems write many files that wait together at once.
-_THREADS = 16
 
+class Beside:
+    """Does things with files on `threads` of its own, while the stages go on."""
 
-class Disk:
-    """What is under way; nothing to begin with."""
-
-    def __init__(self) -> None:
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
         self._pool: ThreadPoolExecutor | None = None
         self._jobs: list[Future[None]] = []
 
     def begin(self, do: Callable[[Path], None], paths: Iterable[Path]) -> None:
         """Do something with each path, beside whatever comes next."""
-        self._pool = self._pool or ThreadPoolExecutor(_THREADS, thread_name_prefix="lecompose-disk")
+        self._pool = self._pool or ThreadPoolExecutor(self._threads, thread_name_prefix="lecompose-beside")
         self._jobs += [self._pool.submit(do, path) for path in paths]
 
     def wait(self) -> None:
