@@ -1,5 +1,5 @@
 """`python -m lecompose`."""
 
-from lecompose.cli import main
+from lecompose.cli import run
 
-main()
+run()
