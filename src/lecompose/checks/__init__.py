@@ -135,7 +135,7 @@ def _follows(finding: Finding, reading: Reading) -> bool:
 
 
 def _broken(catalog: Catalog, codes: Iterable[Code]) -> list[Finding]:
-    """The promises broken, in their order. Most are asked in little time each, and in none at once."""
+    """The promises broken, in their order; several are asked at a time, for most leave a processor idle."""
 
     def ask(code: Code) -> list[Finding]:
         rows = catalog.engine.rows_apart(f"verify/{code.name}", **code.values)

@@ -126,7 +126,8 @@ class Staging:
         if self._manifest is None:
             return
         try:
-            self._manifest.add({"file": self._name(path)} | asdict(looked_at(path)))
+            known = looked_at(path, self._beside.stopped)
+            self._manifest.add({"file": self._name(path)} | asdict(known))
         except OSError as error:
             raise OutputUnwritable(f"cannot note what is written: {error}. ({path})") from error
 
@@ -136,6 +137,7 @@ class Staging:
         What is edited `in_place` may have others' files beside it, for the new folder has them too.
         Errors: OutputExists for what may not be replaced; OSError.
         """
+        self._beside.stop()  # whoever takes over from here has nothing to write
         for to in moves.values() if not in_place else ():
             _refuse_intruder(to, overwrite=overwrite)
         self.moves = [self._move(staged, to) for staged, to in moves.items()]

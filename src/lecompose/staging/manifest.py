@@ -6,7 +6,7 @@ import time
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock
 from typing import Any
 
 Record = dict[str, Any]
@@ -24,13 +24,15 @@ class Finished:
     crc32: int
 
 
-def looked_at(path: Path) -> Finished:
-    """The size and checksum of a file. Errors: OSError."""
+def looked_at(path: Path, stop: Event | None = None) -> Finished:
+    """The size and checksum of a file. Errors: OSError, when told to `stop` as well."""
     crc, size = 0, 0
     buffer = memoryview(bytearray(_STEP_BYTES))
     with path.open("rb", buffering=0) as file:
         while got := file.readinto(buffer):
             crc, size = zlib.crc32(buffer[:got], crc), size + got
+            if stop is not None and stop.is_set():
+                raise InterruptedError(path)
     return Finished(size, crc)
 
 
