@@ -1,6 +1,6 @@
 """Which samples have to travel so that a range of frames can be decoded, and where they may stand."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -110,7 +110,7 @@ def _by_rank(track: Track) -> Ints:
 
 def _cut(track: Track, starts: Starts, from_frame: int, to_frame: int) -> Cut:
     low, high = track.hidden + from_frame, track.hidden + to_frame
-    for key in _candidates(track, starts, low):
+    for key in _candidates(track, low):
         first = int(starts.samples[key])
         rank = first if track.rank is None else int(track.rank[first])
         stop = _stop(track, first, rank, high)
@@ -122,12 +122,11 @@ def _cut(track: Track, starts: Starts, from_frame: int, to_frame: int) -> Cut:
     return Cut(0, stop[0], 0, lead=low, tail=stop[1] - high, key=None)
 
 
-def _candidates(track: Track, starts: Starts, low: int) -> list[int]:
+def _candidates(track: Track, low: int) -> Iterator[int]:
     """Key frames to start from for the frame of rank `low`, the nearest first."""
-    ranks = starts.samples if track.rank is None else track.rank[starts.samples]
-    fit = np.flatnonzero((ranks <= low) & starts.usable())
-    order: list[int] = fit[np.argsort(-ranks[fit], kind="stable")].tolist()
-    return order
+    ranks, keys = track.usable_by_rank
+    for place in range(int(np.searchsorted(ranks, low, side="right")) - 1, -1, -1):
+        yield int(keys[place])
 
 
 def _stop(track: Track, first: int, rank: int, high: int) -> tuple[int, int] | None:

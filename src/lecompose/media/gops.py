@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from lecompose.media.nal import SYNTAX, Head, SetKey, Syntax, digest, head, set_key
+from lecompose.media.nal import HEAD_BYTES, SYNTAX, Head, SetKey, Syntax, digest, first_kind, head, set_key
 from lecompose.media.signature import Entry
 from lecompose.media.tables import Ints
 
@@ -62,24 +62,30 @@ def starts_by_heads(
 
     Shape: `places` (offset, size) and `entries` one per key frame. Errors: OSError as reading does.
     """
-    flags = np.zeros((4, len(keys)), np.bool_)
+    flags: list[tuple[bool, bool, bool, bool]] = []
     known: dict[bytes, tuple[SetKey, bytes]] = {}
     state: _Sets = {}
     last: Entry | None = None
     fd = os.open(path, os.O_RDONLY)
     try:
-        for number, ((offset, size), entry) in enumerate(zip(places, entries, strict=True)):
+        for (offset, size), entry in zip(places, entries, strict=True):
             if entry is not last:
-                state, last = dict(entry.sets), entry
-            syntax = SYNTAX[entry.codec]
-            found = head(fd, offset, size, entry.length_bytes, syntax)
+                state, last, syntax = dict(entry.sets), entry, SYNTAX[entry.codec]
+                described = state == entry.sets
+            data = os.pread(fd, min(HEAD_BYTES, size), offset)
+            kind = first_kind(data, entry.length_bytes, syntax)
+            if syntax.first_slice <= kind <= syntax.last_slice:  # as nearly all of them
+                flags.append((kind in syntax.closed, described, False, kind in syntax.entries))
+                continue
+            found = head(fd, data, offset, size, entry.length_bytes, syntax)
             brought = _brought(found, syntax, known)
             state.update(brought)
-            complete = _complete(brought, state, syntax)
-            flags[:, number] = found.closed, state == entry.sets, complete, found.entry
+            described = state == entry.sets
+            flags.append((found.closed, described, _complete(brought, state, syntax), found.entry))
     finally:
         os.close(fd)
-    return Starts(keys, flags[0], flags[1], flags[2], flags[3], known=True)
+    found_closed, found_described, in_band, entry_points = np.array(flags, np.bool_).reshape(-1, 4).T
+    return Starts(keys, found_closed, found_described, in_band, entry_points, known=True)
 
 
 def _brought(found: Head, syntax: Syntax, known: dict[bytes, tuple[SetKey, bytes]]) -> _Sets:

@@ -18,7 +18,7 @@ SetKey = tuple[int, int]
 _AVC_SEI = 6
 _RECOVERY_POINT = 6
 
-_HEAD_BYTES = 256
+HEAD_BYTES = 256
 _FAR_HEAD_BYTES = 1 << 16
 
 
@@ -57,10 +57,19 @@ class Head:
     entry: bool
 
 
-def head(fd: int, offset: int, size: int, length_bytes: int, syntax: Syntax) -> Head:
-    """What stands before the first slice of the sample at `offset`, by one small read as a rule."""
-    for limit in (_HEAD_BYTES, _FAR_HEAD_BYTES, size):
-        data = os.pread(fd, min(limit, size), offset)
+def first_kind(data: bytes, length_bytes: int, syntax: Syntax) -> int:
+    """The type of the first NAL unit of a sample that begins so; -1 where that does not tell."""
+    return syntax.kind(data[length_bytes]) if len(data) > length_bytes and any(data[:length_bytes]) else -1
+
+
+def head(fd: int, data: bytes, offset: int, size: int, length_bytes: int, syntax: Syntax) -> Head:
+    """What stands before the first slice of the sample at `offset`, which begins with `data`.
+
+    More is read where that is not enough.
+    """
+    for limit in (HEAD_BYTES, _FAR_HEAD_BYTES, size):
+        if len(data) < min(limit, size):
+            data = os.pread(fd, min(limit, size), offset)
         found = _parse(data, length_bytes, syntax, whole=limit >= size)
         if found is not None:
             return found

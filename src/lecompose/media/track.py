@@ -69,6 +69,15 @@ class Track:
         numbers = [0] * len(keys) if self.entry_numbers is None else self.entry_numbers[keys].tolist()
         return starts_by_heads(self.path, keys, list(places), [self.entries[number] for number in numbers])
 
+    @cached_property
+    def usable_by_rank(self) -> tuple[Ints, Ints]:
+        """The ranks, ascending, of the key frames that a decoder can start from, and their numbers."""
+        keys = np.flatnonzero(self.starts.usable())
+        samples = self.starts.samples[keys]
+        ranks = samples if self.rank is None else self.rank[samples].astype(np.int64)
+        order = np.argsort(ranks, kind="stable")
+        return ranks[order], keys[order]
+
     def offsets(self) -> Ints:
         """File offset of each sample. Units: bytes."""
         ends = np.cumsum(self.sizes, dtype=np.int64)
