@@ -9,6 +9,7 @@ from typing import Any
 
 import av
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import typed
@@ -79,6 +80,31 @@ def test_of_numbers_and_nothing_is_written(recorded: Record, version: str) -> No
     for name, rows in columns.items():
         assert_stats(found[name], expected(rows), 16)
     assert digest(source) == before
+
+
+@pytest.mark.parametrize(
+    ("column", "change"),
+    [
+        ("index", lambda numbers: numbers + 100),
+        ("index", lambda numbers: numbers[::-1]),
+        ("index", lambda numbers: numbers * 3),
+        ("task_index", lambda numbers: np.arange(len(numbers)) % 2),
+    ],
+    ids=["index from 100", "index that falls", "index with gaps", "several tasks an episode"],
+)
+def test_of_numbering_that_does_not_follow_from_the_lengths(
+    make_dataset: Record, column: str, change: Callable[[np.ndarray], np.ndarray]
+) -> None:
+    source = make_dataset(frames=(5, 8, 3), tasks=("a", "b"), cameras=())
+    for path in source.glob("data/*/*.parquet"):
+        held = pq.read_table(path)
+        at = held.schema.get_field_index(column)
+        numbers = pa.array(change(held[column].to_numpy()), pa.int64())
+        pq.write_table(held.set_column(at, held.schema.field(at), numbers), path)
+    found = lecompose.stats(source)
+    assert isinstance(found, dict)
+    for name, rows in table(source).items():
+        assert_stats(found[name], expected(rows), 16)
 
 
 def test_a_copy_has_no_statistic_of_the_source_left(make_dataset: Record, tmp_path: Path) -> None:

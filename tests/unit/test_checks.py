@@ -5,11 +5,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from broken import TABLE
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lecompose import templates
 from lecompose.catalog import Catalog, open_catalog
@@ -478,3 +481,19 @@ def test_verify_raises_for_what_cannot_be_opened(make_dataset: Record, engine: E
 
 def named(found: list[Finding]) -> set[str]:
     return {finding.code for finding in found}
+
+
+@given(
+    rows=st.lists(st.none() | st.lists(st.none() | st.floats(width=32), max_size=3), max_size=6),
+    depth=st.integers(0, 2),
+    start=st.integers(0, 3),
+)
+def test_the_first_number_of_each_row_by_column_and_one_by_one(
+    rows: list[Any], depth: int, start: int
+) -> None:
+    kind: pa.DataType = pa.list_(pa.float64())
+    for _ in range(depth):
+        rows, kind = [row if row is None else [row] for row in rows], pa.list_(kind)
+    column = pa.chunked_array([pa.array(rows, kind)]).slice(start)
+    found = facts._firsts(column).to_pylist()
+    np.testing.assert_array_equal(found, [facts._first(row) for row in column.to_pylist()])
