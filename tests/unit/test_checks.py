@@ -16,7 +16,17 @@ from hypothesis import strategies as st
 
 from lecompose import templates
 from lecompose.catalog import Catalog, open_catalog
-from lecompose.checks import CODES, PASSED_ON, PROMISES, REQUIREMENTS, Finding, facts, findings, requirements
+from lecompose.checks import (
+    CODES,
+    PASSED_ON,
+    PROMISES,
+    REQUIREMENTS,
+    Finding,
+    episode_stats,
+    facts,
+    findings,
+    requirements,
+)
 from lecompose.engine import Engine
 from lecompose.errors import MediaError, VerifyError
 from lecompose.stages.verify import verify
@@ -495,5 +505,5 @@ def test_the_first_number_of_each_row_by_column_and_one_by_one(
     for _ in range(depth):
         rows, kind = [row if row is None else [row] for row in rows], pa.list_(kind)
     column = pa.chunked_array([pa.array(rows, kind)]).slice(start)
-    found = facts._firsts(column).to_pylist()
-    np.testing.assert_array_equal(found, [facts._first(row) for row in column.to_pylist()])
+    found = episode_stats.firsts(column).to_pylist()
+    np.testing.assert_array_equal(found, [episode_stats.first(row) for row in column.to_pylist()])

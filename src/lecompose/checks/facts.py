@@ -5,20 +5,18 @@ cannot be read is a fault, and the facts of the others are told.
 """
 
 import json
-import math
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from lecompose import formats, media
-from lecompose.catalog import Catalog, Source, parsed, read_json
+from lecompose.catalog import Catalog, Source, read_json
 from lecompose.catalog.files import footer
 from lecompose.catalog.source import is_pointer
+from lecompose.checks import episode_stats
 from lecompose.checks.footers import Footers, Row, footer_facts, huggingface, kind_of
 from lecompose.checks.reading import Reading, without_path
 from lecompose.errors import ComposeError, MediaError, SourceBroken
@@ -55,7 +53,7 @@ _SHAPES: dict[str, _Columns] = {
         "shape": pa.list_(_INT),
         "numbers": pa.list_(_FLOAT),
     },
-    "episode_stats_facts": {"src_episode": _INT, "feature": _TEXT, "stat": _TEXT, "number": _FLOAT},
+    "episode_stats_facts": episode_stats.SHAPE,
     "videos": {
         "camera": _TEXT,
         "video_file": _TEXT,
@@ -241,12 +239,10 @@ def _video(
 
 # Metadata files ---------------------------------------------------------------------------------
 
-_NUMBERED = ("index", "episode_index", "task_index")
-
 
 def _v3_facts(source: Source, reading: Reading) -> _Facts:
     meta = source.root / "meta"
-    stats = [_table(_SHAPES["episode_stats_facts"], [])]
+    stats = [pa.schema(episode_stats.SHAPE).empty_table()]
     columns: list[Row] = []
     index: list[Row] = []
     for path in sorted((meta / "episodes").glob("*/*.parquet")):
@@ -255,7 +251,7 @@ def _v3_facts(source: Source, reading: Reading) -> _Facts:
                 schema = footer(path).schema.to_arrow_schema()
                 name = path.relative_to(source.root).as_posix()
                 columns += [(name, field.name, kind_of(field.type)) for field in schema]
-                stats.append(_episode_statistics(path, schema))
+                stats.append(episode_stats.of_parquet(path, schema))
     tasks = meta / "tasks.parquet"
     if tasks not in reading.unreadable and tasks.is_file():
         with reading.guarded("metadata_readable", tasks):
@@ -276,12 +272,12 @@ def _v2_facts(source: Source, reading: Reading) -> _Facts:
     features: dict[str, None] = {}
     path = meta / "episodes_stats.jsonl"
     with reading.guarded("metadata_readable", path, lacks="episode_stats_facts"):
-        for episode, parts in _stats_lines(path):
+        for episode, parts in episode_stats.of_lines(path):
             features |= dict.fromkeys(parts)
             for feature, part in parts.items():
                 stats += [
-                    (episode, feature, stat, _first(part.get(stat)))
-                    for stat in _told(feature)
+                    (episode, feature, stat, episode_stats.first(part.get(stat)))
+                    for stat in episode_stats.checked(feature)
                     if stat in part
                 ]
     columns = [("meta/episodes_stats.jsonl", f"stats/{feature}/mean", None) for feature in features]
@@ -295,11 +291,6 @@ def _dataset_statistics(path: Path, reading: Reading) -> list[Row]:
     return found
 
 
-def _told(feature: str) -> tuple[str, ...]:
-    """The statistics of an episode that can be checked without reading its rows."""
-    return ("count", "min", "max", "mean") if feature in _NUMBERED else ("count",)
-
-
 def _task_index(path: Path) -> Row:
     schema = footer(path).schema.to_arrow_schema()
     texts = [name for name in schema.names if name != "task_index"] or ["task"]
@@ -309,63 +300,6 @@ def _task_index(path: Path) -> Row:
     except (ValueError, KeyError, TypeError, RecursionError):
         index = None
     return index, "task" if "task" in texts else texts[0]
-
-
-def _episode_statistics(path: Path, schema: pa.Schema) -> pa.Table:
-    wanted = {}
-    for name in schema.names:
-        family, _, rest = name.partition("/")
-        feature, _, stat = rest.partition("/")
-        if family == "stats" and stat in _told(feature):
-            wanted[name] = (feature, stat)
-    shape = _SHAPES["episode_stats_facts"]
-    if "episode_index" not in schema.names or not wanted:
-        return _table(shape, [])
-    try:
-        with pq.ParquetFile(path) as file:
-            held = file.read(columns=["episode_index", *wanted])
-    except (pa.ArrowException, OSError) as error:
-        raise SourceBroken(f"parquet file cannot be read: {error}. ({path})") from error
-    episodes = pa.array(held["episode_index"].to_pylist(), _INT)
-    parts = (
-        (episodes, pa.repeat(feature, len(held)), pa.repeat(stat, len(held)), _firsts(held[name]))
-        for name, (feature, stat) in wanted.items()
-    )
-    return pa.concat_tables([pa.table(list(part), names=list(shape)) for part in parts])
-
-
-def _firsts(column: pa.ChunkedArray) -> pa.Array:
-    """The first number in the nested lists of each row; NaN, which equals nothing, where there is none."""
-    values = column.combine_chunks()
-    rows = at = np.arange(len(values))
-    while pa.types.is_list(values.type) and not values.null_count:
-        offsets = values.offsets.to_numpy()
-        known = offsets[at] < offsets[at + 1]
-        rows, at, values = rows[known], offsets[at[known]], values.values
-    first = np.full(len(column), math.nan)
-    kind = values.type
-    if (pa.types.is_integer(kind) or pa.types.is_floating(kind)) and not values.null_count:
-        first[rows] = values.to_numpy(zero_copy_only=False)[at]
-        return pa.array(first, _FLOAT)
-    return pa.array([_first(value) for value in column.to_pylist()], _FLOAT)
-
-
-def _stats_lines(path: Path) -> Iterator[tuple[int, dict[str, dict[str, Any]]]]:
-    """Episode and statistics of each line of a v2.1 file; nothing where there is no such file.
-
-    Errors: SourceBroken for lines that are something else.
-    """
-    if not path.is_file():
-        return
-    with path.open("rb") as lines:
-        for number, line in enumerate(lines, start=1):
-            try:
-                row = parsed(line.decode())
-                yield int(row["episode_index"]), {f: dict(part) for f, part in row["stats"].items()}
-            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-                raise SourceBroken(
-                    f"line {number} is no statistics of an episode: {error}. ({path})"
-                ) from error
 
 
 def _statistics(path: Path) -> Iterator[Row]:
@@ -394,10 +328,3 @@ def _numbers(value: Any) -> Iterator[float]:
             yield from _numbers(part)
     else:
         yield float(value)
-
-
-def _first(value: Any) -> float:
-    """The first number in nested lists; NaN, which equals nothing, where there is none."""
-    while isinstance(value, list):
-        value = value[0] if value else None
-    return float(value) if isinstance(value, int | float) else math.nan

@@ -199,18 +199,25 @@ class Engine:
     ) -> list[dict[str, Any]]:
         """All rows as dicts."""
         with translated(template):
-            sql = render(template, **(context or {}))
-            names, rows = self.waited(lambda: _fetched(self._con.execute(sql, values)))
-            return [dict(zip(names, row, strict=True)) for row in rows]
+            return self._rows(self._con, template, context, values)
 
     def rows_apart(
         self, template: str, context: Context | None = None, /, **values: object
     ) -> list[dict[str, Any]]:
         """The same on a cursor of its own: threads may ask at once."""
         with translated(template), self._cursor() as cursor:
-            sql = render(template, **(context or {}))
-            names, rows = self.waited(lambda: _fetched(cursor.execute(sql, values)))
-            return [dict(zip(names, row, strict=True)) for row in rows]
+            return self._rows(cursor, template, context, values)
+
+    def _rows(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        template: str,
+        context: Context | None,
+        values: dict[str, object],
+    ) -> list[dict[str, Any]]:
+        sql = render(template, **(context or {}))
+        names, rows = self.waited(lambda: _fetched(con.execute(sql, values)))
+        return [dict(zip(names, row, strict=True)) for row in rows]
 
     def run(self, template: str, context: Context | None = None, /, **values: object) -> None:
         """Execute a statement that gives no rows (COPY)."""

@@ -1,0 +1,86 @@
+"""What the statistics of episodes say of their counts and their numbering, which the rows can prove wrong."""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lecompose.catalog import parsed
+from lecompose.errors import SourceBroken
+
+SHAPE = {"src_episode": pa.int64(), "feature": pa.string(), "stat": pa.string(), "number": pa.float64()}
+
+_NUMBERED = ("index", "episode_index", "task_index")
+
+
+def checked(feature: str) -> tuple[str, ...]:
+    """The statistics of an episode that can be checked without reading its rows."""
+    return ("count", "min", "max", "mean") if feature in _NUMBERED else ("count",)
+
+
+def of_parquet(path: Path, schema: pa.Schema) -> pa.Table:
+    """Of a file of a v3.0 episode list. Shape: `SHAPE`. Errors: SourceBroken."""
+    wanted = {}
+    for name in schema.names:
+        family, _, rest = name.partition("/")
+        feature, _, stat = rest.partition("/")
+        if family == "stats" and stat in checked(feature):
+            wanted[name] = (feature, stat)
+    if "episode_index" not in schema.names or not wanted:
+        return pa.schema(SHAPE).empty_table()
+    try:
+        with pq.ParquetFile(path) as file:
+            held = file.read(columns=["episode_index", *wanted])
+    except (pa.ArrowException, OSError) as error:
+        raise SourceBroken(f"parquet file cannot be read: {error}. ({path})") from error
+    episodes = pa.array(held["episode_index"].to_pylist(), pa.int64())
+    parts = (
+        (episodes, pa.repeat(feature, len(held)), pa.repeat(stat, len(held)), firsts(held[name]))
+        for name, (feature, stat) in wanted.items()
+    )
+    return pa.concat_tables([pa.table(list(part), names=list(SHAPE)) for part in parts])
+
+
+def firsts(column: pa.ChunkedArray) -> pa.Array:
+    """The first number in the nested lists of each row; NaN, which equals nothing, where there is none."""
+    values = column.combine_chunks()
+    rows = at = np.arange(len(values))
+    while pa.types.is_list(values.type) and not values.null_count:
+        offsets = values.offsets.to_numpy()
+        known = offsets[at] < offsets[at + 1]
+        rows, at, values = rows[known], offsets[at[known]], values.values
+    found = np.full(len(column), math.nan)
+    kind = values.type
+    if (pa.types.is_integer(kind) or pa.types.is_floating(kind)) and not values.null_count:
+        found[rows] = values.to_numpy(zero_copy_only=False)[at]
+        return pa.array(found, pa.float64())
+    return pa.array([first(value) for value in column.to_pylist()], pa.float64())
+
+
+def of_lines(path: Path) -> Iterator[tuple[int, dict[str, dict[str, Any]]]]:
+    """Episode and statistics of each line of a v2.1 file; nothing where there is no such file.
+
+    Errors: SourceBroken for lines that are something else.
+    """
+    if not path.is_file():
+        return
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            try:
+                row = parsed(line.decode())
+                yield int(row["episode_index"]), {f: dict(part) for f, part in row["stats"].items()}
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+                raise SourceBroken(
+                    f"line {number} is no statistics of an episode: {error}. ({path})"
+                ) from error
+
+
+def first(value: Any) -> float:
+    """The first number in nested lists; NaN, which equals nothing, where there is none."""
+    while isinstance(value, list):
+        value = value[0] if value else None
+    return float(value) if isinstance(value, int | float) else math.nan
