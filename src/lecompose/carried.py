@@ -7,7 +7,7 @@ the usual ones and whatever others a source has.
 
 import re
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import groupby
 from pathlib import Path
@@ -28,6 +28,8 @@ _NUMBERS = pa.list_(pa.float64())
 Names: TypeAlias = Callable[[Source], dict[str, str]]
 """What each feature of a source goes by."""
 _Wanted: TypeAlias = dict[str, Feature]
+_Choose: TypeAlias = Callable[[Source, tuple[str, ...]], _Wanted]
+"""The columns to make of a source's statistics, `feature/stat` each, where it has these other quantiles."""
 _File: TypeAlias = tuple[Source, _Wanted, str]
 """A file of an episode list, whose it is, and the columns to make of it."""
 
@@ -41,20 +43,38 @@ def register(catalog: Catalog) -> None:
 
     Errors: SourceBroken where a statistics file cannot be read.
     """
-    _load(catalog, lambda source: {f.name: f.name for f in source.features})
+    hold(catalog, _tables(catalog, lambda source: {f.name: f.name for f in source.features}, _every))
 
 
-def take(catalog: Catalog, takes: Takes) -> frozenset[str]:
-    """Make `carried_stats` go by the output's names, for the stages; its columns, `feature/stat` each.
+def read(catalog: Catalog, takes: Takes, wanted: Collection[str]) -> Iterator[pa.Table]:
+    """What `carried_stats` is made of, for the stages: by the output's names, the columns that are `wanted`.
 
     A feature that a source lacks, or of which its statistics are true no more, has no statistics of it.
+    Safe from any thread. Errors: SourceBroken where a statistics file cannot be read.
     """
 
     def names(source: Source) -> dict[str, str]:
         held = takes[source.name].items()
         return {how.feature.name: name for name, how in held if how.feature and how.has_stats}
 
-    return _load(catalog, names)
+    def choose(source: Source, other_quantiles: tuple[str, ...]) -> _Wanted:
+        own, every = names(source), _every(source, other_quantiles).items()
+        parts = ((column, feature, column.rpartition("/")[2]) for column, feature in every)
+        return {c: f for c, f, stat in parts if f.name in own and f"{own[f.name]}/{stat}" in wanted}
+
+    return _tables(catalog, names, choose)
+
+
+def hold(catalog: Catalog, tables: Iterable[pa.Table]) -> frozenset[str]:
+    """Make `carried_stats`; its columns, `feature/stat` each."""
+    forget(catalog)
+    relations, columns = [], set[str]()
+    for number, table in enumerate(tables):
+        relations.append(_relation(number))
+        columns.update(table.column_names)
+        catalog.engine.load(relations[-1], table)
+    catalog.engine.view("carried_stats", "catalog/union", {"relations": relations})
+    return frozenset(columns.difference(_KEYS))
 
 
 def forget(catalog: Catalog) -> None:
@@ -67,17 +87,10 @@ def _relation(number: int) -> str:
     return f"carried_{number}"
 
 
-def _load(catalog: Catalog, names: Names) -> frozenset[str]:
-    """Make `carried_stats`; its columns. Many small shares become one relation: each would cost a plan."""
-    forget(catalog)
-    relations, columns = [], set[str]()
-    for number, together in enumerate(_together(_shares(catalog, names))):
-        table = pa.concat_tables(together, promote_options="default")
-        relations.append(_relation(number))
-        columns.update(table.column_names)
-        catalog.engine.load(relations[-1], table)
-    catalog.engine.view("carried_stats", "catalog/union", {"relations": relations})
-    return frozenset(columns.difference(_KEYS))
+def _tables(catalog: Catalog, names: Names, choose: _Choose) -> Iterator[pa.Table]:
+    """Many small shares become one relation: each would cost a plan."""
+    for together in _together(_shares(catalog, names, choose)):
+        yield pa.concat_tables(together, promote_options="default")
 
 
 def _together(shares: Iterable[pa.Table]) -> Iterator[list[pa.Table]]:
@@ -94,15 +107,15 @@ def _together(shares: Iterable[pa.Table]) -> Iterator[list[pa.Table]]:
         yield held
 
 
-def _shares(catalog: Catalog, names: Names) -> Iterator[pa.Table]:
+def _shares(catalog: Catalog, names: Names, choose: _Choose) -> Iterator[pa.Table]:
     """The statistics of the sources' episodes; of neighbours that are alike as one."""
     alike = groupby(catalog.sources, key=lambda source: (source.is_v3, _shape(source), names(source)))
     for (is_v3, _, own), group in alike:
         sources = list(group)
         shares = (
-            _v3_shares(sources, threads=catalog.engine.threads)
+            _v3_shares(sources, choose, threads=catalog.engine.threads)
             if is_v3
-            else (_v2_share(catalog, source) for source in sources)
+            else (_v2_share(catalog, source, choose(source, ())) for source in sources)
         )
         for share in shares:
             yield _renamed(share, own)
@@ -119,14 +132,14 @@ def _renamed(share: pa.Table, own: Mapping[str, str]) -> pa.Table:
     return share.select([*_KEYS, *columns]).rename_columns([*_KEYS, *columns.values()])
 
 
-def _v2_share(catalog: Catalog, source: Source) -> pa.Table:
+def _v2_share(catalog: Catalog, source: Source, wanted: _Wanted) -> pa.Table:
     if source.version == formats.V21 and _stats_file(source).is_file():
-        return _v21_rows(source, _wanted(source))
-    return _of_whole(catalog, source, _wanted(source))
+        return _v21_rows(source, wanted)
+    return _of_whole(catalog, source, wanted)
 
 
-def _wanted(source: Source, other_quantiles: Iterable[str] = ()) -> _Wanted:
-    """The columns to make, `feature/stat` each."""
+def _every(source: Source, other_quantiles: Iterable[str]) -> _Wanted:
+    """All columns that there are."""
     kept = [*STATS, *other_quantiles]
     return {f"{f.name}/{stat}": f for f in source.features if f.has_stats for stat in kept}
 
@@ -157,7 +170,7 @@ def _of_whole(catalog: Catalog, source: Source, wanted: dict[str, Feature]) -> p
     found = {name: _sized(said, name, f) for name, f in wanted.items() if f.is_visual}
     present = {name: values for name, values in found.items() if values is not None}
     cameras = {name.rpartition("/")[0] for name in present}
-    rows = catalog.engine.rows("catalog/lengths", src_dataset=source.name)
+    rows = catalog.engine.rows_apart("catalog/lengths", src_dataset=source.name)
     columns: dict[str, pa.Array] = {}
     for name in wanted:
         feature, _, stat = name.rpartition("/")
@@ -171,7 +184,7 @@ def _of_whole(catalog: Catalog, source: Source, wanted: dict[str, Feature]) -> p
     return pa.table({"src_dataset": pa.repeat(source.name, len(rows)), "src_episode": episodes, **columns})
 
 
-def _v3_shares(sources: Sequence[Source], *, threads: int) -> Iterator[pa.Table]:
+def _v3_shares(sources: Sequence[Source], choose: _Choose, *, threads: int) -> Iterator[pa.Table]:
     """Read with Arrow: to DuckDB a file of many columns in many row groups costs five times as much.
 
     `sources` have the same features. What lies in files that are alike is taken apart together.
@@ -179,7 +192,7 @@ def _v3_shares(sources: Sequence[Source], *, threads: int) -> Iterator[pa.Table]
     held: list[tuple[Source, pa.Table]] = []
     wanted: dict[str, Feature] = {}
     size = 0
-    for source, names, rows in _read_ahead(_v3_files(sources), threads):
+    for source, names, rows in _read_ahead(_v3_files(sources, choose), threads):
         if held and (
             size > _TOGETHER_BYTES or names.keys() != wanted.keys() or rows.schema != held[-1][1].schema
         ):
@@ -190,11 +203,13 @@ def _v3_shares(sources: Sequence[Source], *, threads: int) -> Iterator[pa.Table]
     yield _taken_apart(held, wanted)
 
 
-def _v3_files(sources: Sequence[Source]) -> Iterator[_File]:
-    names: dict[tuple[str, ...], _Wanted] = {}
+def _v3_files(sources: Sequence[Source], choose: _Choose) -> Iterator[_File]:
+    chosen: dict[tuple[str, ...], _Wanted] = {}
     for source in sources:
         other = tuple(_other_quantiles(source))
-        wanted = names.get(other) or names.setdefault(other, _wanted(source, other))
+        if other not in chosen:
+            chosen[other] = choose(source, other)
+        wanted = chosen[other]
         for path in source.episode_files:
             yield source, wanted, str(path)
 

@@ -15,7 +15,7 @@ from lecompose.space import free_bytes, needed, ran_out, refuse_too_little, told
 from lecompose.stages.data import data
 from lecompose.stages.metadata import metadata
 from lecompose.stages.publish import publish
-from lecompose.stages.stats import stats
+from lecompose.stages.stats import begin_stats, stats
 from lecompose.stages.sync import begin_sync, sync
 from lecompose.stages.verify import verify
 from lecompose.stages.video import video
@@ -71,6 +71,7 @@ def execute(
         moves={made: destinations.root} if destinations.appear_at_once else moves,
         scratch=staging.scratch,
         staging=staging,
+        carried=begin_stats(layout),
         progress=progress,
         command=command,
         overwrite=overwrite or destinations.in_place,
@@ -102,6 +103,7 @@ def _stopped(run: Run) -> Iterator[None]:
     try:
         yield
     finally:
+        run.carried.stop()
         run.disk.stop()
 
 

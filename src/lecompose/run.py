@@ -9,7 +9,10 @@ from pathlib import Path
 from threading import Event, Lock
 from typing import Any, Protocol, TypeVar
 
+import pyarrow as pa
+
 from lecompose import formats
+from lecompose.ahead import Ahead
 from lecompose.engine import PATIENCE_S, Engine
 from lecompose.layout import Layout, Reencoded
 from lecompose.staging import Beside, Staging
@@ -95,7 +98,8 @@ class Run:
 
     `command` is the whole request as a shell would take it, for the outputs to remember. What `overwrite`
     replaces is gone then; what is replaced `in_place` leaves behind what was no part of the dataset.
-    `disk` takes what is written while later stages work.
+    `disk` takes what is written while later stages work, `carried` are the statistics of sources' episodes,
+    which are read while earlier ones do.
     """
 
     layout: Layout
@@ -105,6 +109,7 @@ class Run:
     progress: Progress
     command: str
     staging: Staging
+    carried: Ahead[pa.Table]
     overwrite: bool = False
     in_place: bool = False
     counted: Counter[str] = field(default_factory=Counter)

@@ -14,6 +14,8 @@ from lecompose import carried
 from lecompose.catalog import Catalog, open_catalog
 from lecompose.engine import Engine
 from lecompose.errors import SourceBroken
+from lecompose.formats import BOOKKEEPING
+from lecompose.mapping import Taken
 
 
 @pytest.fixture
@@ -160,3 +162,25 @@ def test_a_line_of_v21_without_the_feature(make_dataset: Record, engine: Engine)
     found = carried_column(engine, dataset, f"{feature}/mean")
     assert found[0] is None
     assert all(found[1:])
+
+
+@pytest.mark.parametrize("version", ["v2.0", "v2.1", "v3.0"])
+def test_stages_read_what_they_want_and_by_the_output_s_names(
+    version: str, make_dataset: Record, engine: Engine
+) -> None:
+    catalog = open_catalog(engine, [make_dataset(version=version)])
+    (source,) = catalog.sources
+    own = [f for f in source.columns if f.is_numeric and f.name not in BOOKKEEPING]
+    first, second, third = own[:3]
+    takes = {
+        source.name: {
+            "renamed": Taken(first),
+            "untrue": Taken(second, has_stats=False),
+            third.name: Taken(third),
+            "filled": Taken(None, 0),
+        }
+    }
+    wanted = {"renamed/mean", "renamed/max", "untrue/mean", "filled/mean"}
+    columns = carried.hold(catalog, carried.read(catalog, takes, wanted))
+    assert columns == {"renamed/mean", "renamed/max"}
+    assert engine.arrow("mending/stats").num_rows == source.info["total_episodes"]

@@ -4,9 +4,11 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from lecompose.ahead import Ahead
 from lecompose.catalog import Catalog
 from lecompose.catalog.custom import Custom
 from lecompose.engine import Engine
@@ -19,7 +21,9 @@ from lecompose.staging import Staging
 def run(tmp_path: Path) -> Iterator[Run]:
     engine = Engine(scratch=tmp_path, threads=2)
     layout = Layout(Catalog(engine, (), Custom((), 0)), None, None, (), {}, ())  # type: ignore[arg-type]
-    yield Run(layout, {}, {}, tmp_path, Silent(), "lecompose merge", Staging(tmp_path, None, []))
+    staging, carried = Staging(tmp_path, None, []), Ahead[Any]((), most=1)
+    yield Run(layout, {}, {}, tmp_path, Silent(), "lecompose merge", staging, carried)
+    carried.stop()
     engine.close()
 
 

@@ -153,26 +153,34 @@ class _Running:
             self._has_gaps |= missing is not None and bool(missing.any())
             numbers[:, at : at + len(values)] = values.T
             at += len(values)
-        work = buffers.of(1, rows, np.dtype(np.float64))[0]
         if rows and not self._has_gaps:
-            # Each bunch begins with another dimension: threads would wait for each other.
-            for dimension in np.roll(np.arange(len(numbers)), number * len(numbers) // 2).tolist():
-                self._add(number, dimension, numbers[dimension], work)
+            self._add(number, numbers, buffers.of(1, rows, np.dtype(np.float64))[0])
 
     @quiet
-    def _add(self, number: int, dimension: int, numbers: Numbers, work: np.ndarray) -> None:
+    def _add(self, number: int, numbers: Numbers, work: np.ndarray) -> None:
+        """Take in a bunch, whose numbers are put in order. Shape: (dimensions, rows)."""
+        numbers.sort(axis=1)
         if not self._is_second:
-            np.copyto(work, numbers, casting="unsafe")
-            mean = work.mean()
-            np.subtract(work, mean, out=work)
-            np.multiply(work, work, out=work)
-            facts = (numbers.min(), numbers.max(), mean, work.mean(), len(numbers))
-            for held, fact in zip(vars(self._moments).values(), facts, strict=True):
-                held[number, dimension] = fact
-        if not np.isnan(self._moments.most[number, dimension]):
-            numbers.sort()
-            with self._locks[dimension]:
-                self.ranks[dimension].add(numbers)
+            self._note(number, numbers, work)
+        # Each bunch begins with another dimension: threads would wait for each other.
+        for dimension in np.roll(np.arange(len(numbers)), number * len(numbers) // 2).tolist():
+            if not np.isnan(self._moments.most[number, dimension]):
+                with self._locks[dimension]:
+                    self.ranks[dimension].add(numbers[dimension])
+
+    def _note(self, number: int, ordered: Numbers, work: np.ndarray) -> None:
+        """Note a bunch's moments, counted from the median: the mean is within a deviation of it."""
+        moments, rows = self._moments, ordered.shape[1]
+        moments.least[number], moments.most[number] = ordered[:, 0], ordered[:, -1]
+        moments.counts[number] = rows
+        medians = ordered[:, rows // 2].astype(np.float64)
+        medians[~np.isfinite(medians)] = 0
+        for dimension, (own, median) in enumerate(zip(ordered, medians, strict=True)):
+            np.copyto(work, own, casting="unsafe")
+            np.subtract(work, median, out=work)
+            shift = work.mean()
+            moments.mean[number, dimension] = median + shift
+            moments.variance[number, dimension] = np.einsum("i,i", work, work) / rows - shift * shift
 
     @quiet
     def measured(self) -> Measured | None:

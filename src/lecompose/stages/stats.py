@@ -17,16 +17,19 @@ import numpy as np
 import pyarrow as pa
 
 from lecompose import carried, measure
+from lecompose.ahead import Ahead
 from lecompose.catalog.files import damaged
 from lecompose.errors import OutputUnwritable, SourceBroken
 from lecompose.formats import SUBTASK_INDEX, Feature
-from lecompose.layout import jobs
+from lecompose.layout import Layout, jobs
 from lecompose.measure import Clip, DataFile, Measured
 from lecompose.memory import give_back
 from lecompose.run import Run
 
 # These follow from the layout; sql/stats/episodes.sql has the formulas.
 _FROM_LAYOUT = ("index", "episode_index")
+# Of what sources carry so many tables of some 16 MiB wait.
+_AHEAD = 2
 
 
 @dataclass(frozen=True)
@@ -44,12 +47,30 @@ class _Output:
         return [length for file in self.files for length in file.lengths]
 
 
+def begin_stats(layout: Layout) -> Ahead[pa.Table]:
+    """Begin to read what sources carry, while the processor does something else."""
+    return Ahead(carried.read(layout.catalog, layout.target.taken, _wanted(layout)), most=_AHEAD)
+
+
+def _wanted(layout: Layout) -> set[str]:
+    """The statistics that are of use where a source has them, `feature/stat` each.
+
+    What is numbered anew is told by the layout; the range of `index` says whether its quantiles are true.
+    """
+    wanted = layout.target.statistics
+    told = {*_FROM_LAYOUT} | _numbered_anew(layout)
+    numeric = [f.name for f in layout.target.columns if f.is_numeric and f.name not in told]
+    numbers = {f"{name}/{stat}" for name in numeric for stat in wanted.computed if wanted.carried}
+    pictures = {f"{f.name}/{stat}" for f in layout.target.features if f.is_visual for stat in wanted.names}
+    return numbers | pictures | {f"index/{stat}" for stat in ("min", "max", *wanted.quantiles)}
+
+
 def stats(run: Run) -> None:
     """Make `episode_stats` and write stats.json of every output.
 
     Errors: SourceBroken for unreadable statistics; OutputUnwritable.
     """
-    held = _missing(run, carried.take(run.layout.catalog, run.target.taken))
+    held = _missing(run, carried.hold(run.layout.catalog, run.carried))
     numeric = [f for f in run.target.columns if f.is_numeric]
     incomplete = _incomplete(run, numeric, held)
     give_back()
@@ -98,11 +119,11 @@ def _incomplete(run: Run, numeric: list[Feature], held: Mapping[str, int]) -> se
     names = {f.name: [f"{f.name}/{stat}" for stat in wanted.computed] for f in numeric}
     lacking = {name for name, columns in names.items() if any(held.get(c, 1) for c in columns)}
     # The output's tasks are numbered anew.
-    return (lacking | _numbered_anew(run)) - set(_FROM_LAYOUT)
+    return (lacking | _numbered_anew(run.layout)) - set(_FROM_LAYOUT)
 
 
-def _numbered_anew(run: Run) -> set[str]:
-    return {"task_index"} | ({SUBTASK_INDEX} if run.layout.has_subtasks else set())
+def _numbered_anew(layout: Layout) -> set[str]:
+    return {"task_index"} | ({SUBTASK_INDEX} if layout.has_subtasks else set())
 
 
 def _outputs(run: Run) -> Iterator[_Output]:
@@ -214,7 +235,7 @@ def _names(
     `held` are the columns that are carried, `have` those of `relation`.
     """
     name, wanted = feature.name, run.target.statistics
-    kept = wanted.carried and name not in _numbered_anew(run)
+    kept = wanted.carried and name not in _numbered_anew(run.layout)
     carry = held if kept else frozenset()
     computed = wanted.names if feature.is_visual else wanted.computed
     columns = {stat: f"{name}/{stat}" for stat in computed}
