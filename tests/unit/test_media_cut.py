@@ -1,5 +1,6 @@
 """Which frames have to come along, what may stand next to what, and what parameter sets do to both."""
 
+import os
 import struct
 from dataclasses import replace
 from fractions import Fraction
@@ -16,7 +17,7 @@ from lecompose.errors import MediaError
 from lecompose.media import Segment, concat, piece, pieces, probe
 from lecompose.media.boxes import BoxError
 from lecompose.media.gops import starts_by_heads
-from lecompose.media.nal import SYNTAX, Head, _parse, configured, digest, set_key
+from lecompose.media.nal import SYNTAX, Head, _parse, configured, digest, first_kinds, set_key
 from lecompose.media.timeline import deviation_s, rate, timeline
 
 RATE = Fraction(FPS)
@@ -86,17 +87,18 @@ def test_open_clips_may_not(recipe: str) -> None:
     assert [part.closed for part in found] == [recipe != "mpeg4-b", False]
 
 
-def test_the_head_of_each_key_frame_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_heads_of_all_key_frames_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     video = probe(clip("h264"))
     reads: list[int] = []
-    real = __import__("os").pread
-    monkeypatch.setattr("os.pread", lambda *args: (reads.append(1), real(*args))[1])
+    for name in ("pread", "preadv"):
+        real = getattr(os, name)
+        monkeypatch.setattr(os, name, lambda *args, real=real: (reads.append(1), real(*args))[1])
 
     pieces(video, [(low, low + 1) for low in range(25)])
     piece(video, 3, 9)
 
-    # 13 key frames; the first also holds a long comment of the encoder, and is read once more.
-    assert len(reads) == 14
+    # 13 key frames at once; the first also holds a long comment of the encoder, and is read twice more.
+    assert len(reads) == 3
 
 
 @pytest.mark.parametrize("bad", [(0, 26), (-1, 4), (4, 4), (5, 4), (25, 26)])
@@ -322,18 +324,63 @@ def test_key_frames_that_bring_only_some_of_the_sets_lean_on_the_others(tmp_path
     packed = [b"".join(struct.pack(">I", len(unit)) + unit for unit in units) for units in samples]
     path = tmp_path / "samples"
     path.write_bytes(b"".join(packed))
-    ends = np.cumsum([len(data) for data in packed])
-    places = [(int(end) - len(data), len(data)) for end, data in zip(ends, packed, strict=True)]
+    sizes = np.array([len(data) for data in packed])
     entry = replace(
         probe(clip("h264")).track.entries[0],
         sets={set_key(unit, SYNTAX["h264"]): digest(unit) for unit in (sps, first, second)},
     )
 
-    found = starts_by_heads(path, np.arange(6), places, [entry] * 6)
+    found = starts_by_heads(path, np.arange(6), np.cumsum(sizes) - sizes, sizes, np.zeros(6, int), [entry])
 
     assert found.in_band.tolist() == [False, False, True, False, False, False]
     assert found.described.all()
     assert found.closed.tolist() == [True, True, True, True, True, False]
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc"])
+def test_first_units_are_told_wherever_samples_stand(codec: str, tmp_path: Path) -> None:
+    """Close together, far apart, in any order, and where the file ends too soon."""
+    syntax, path = SYNTAX[codec], tmp_path / "samples"
+    random = np.random.default_rng(0)
+    kinds = random.integers(1, 32, 400)
+    gaps = random.choice([0, 1, 300, 2**15, 2**18], 400)
+    offsets = np.cumsum(gaps + 8) - 8
+    with path.open("wb") as file:
+        for offset, kind in zip(offsets.tolist(), kinds.tolist(), strict=True):
+            file.seek(offset)
+            file.write(struct.pack(">IB", 4, kind if codec == "h264" else kind << 1))
+    sizes = np.full(400, 8)
+    order = random.permutation(400)
+    sizes[order[0]] = 4  # no room for a unit behind its length
+
+    with path.open("rb") as file:
+        found = first_kinds(file.fileno(), offsets[order], sizes[order], 4, syntax)
+        behind = first_kinds(file.fileno(), offsets[-1:] + np.array([0, 100, 2**40]), sizes[:3], 4, syntax)
+
+    assert found.tolist() == [-1, *kinds[order[1:]].tolist()]
+    assert behind.tolist() == [kinds[-1], -1, -1]
+
+
+@pytest.mark.parametrize("gap", [1, 10_000, 200_000])
+def test_sets_of_several_entries_each_count_for_their_own(gap: int, tmp_path: Path) -> None:
+    """What one entry's key frames bring says nothing of those that go by another."""
+    sps, changed, slice_ = b"\x67\x64\x00\x1f\xac", b"\x67\x64\x00\x1f\xad", b"\x65\x88"
+    samples = [(slice_,), (changed, slice_), (slice_,), (slice_,), (sps, slice_), (slice_,)]
+    packed = [b"".join(struct.pack(">I", len(unit)) + unit for unit in units) for units in samples]
+    path = tmp_path / "samples"
+    path.write_bytes(b"".join(data + bytes(gap) for data in packed))
+    sizes = np.array([len(data) for data in packed])
+    offsets = np.cumsum(sizes + gap) - sizes - gap
+    entry = probe(clip("h264")).track.entries[0]
+    key = set_key(sps, SYNTAX["h264"])
+    entries = [replace(entry, sets={key: digest(sps)}), replace(entry, sets={key: digest(sps)})]
+
+    found = starts_by_heads(path, np.arange(6), offsets, sizes, np.array([0, 0, 0, 1, 1, 1]), entries)
+
+    assert found.described.tolist() == [True, False, False, True, True, True]
+    assert found.in_band.tolist() == [False] * 6
+    assert found.closed.all()
+    assert found.entry.all()
 
 
 @given(

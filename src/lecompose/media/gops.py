@@ -9,12 +9,13 @@ Source: ITU-T H.264 §7.4.1.2, ITU-T H.265 §7.4.2.4.
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from lecompose.media.nal import HEAD_BYTES, SYNTAX, Head, SetKey, Syntax, digest, first_kind, head, set_key
+from lecompose.media.nal import SYNTAX, Head, SetKey, Syntax, digest, first_kinds, head, set_key
 from lecompose.media.signature import Entry
 from lecompose.media.tables import Ints
 
@@ -56,36 +57,55 @@ def starts_at_once(keys: Ints, codec: str, *, reordered: bool) -> Starts:
 
 
 def starts_by_heads(
-    path: Path, keys: Ints, places: Sequence[tuple[int, int]], entries: Sequence[Entry]
+    path: Path, keys: Ints, offsets: Ints, sizes: Ints, numbers: Ints, entries: Sequence[Entry]
 ) -> Starts:
     """The key frames of an H.264 or HEVC track, by reading the head of each.
 
-    Shape: `places` (offset, size) and `entries` one per key frame. Errors: OSError as reading does.
+    Shape: `offsets`, `sizes` and `numbers`, which of the entries it goes by, one per key frame.
+    Errors: OSError as reading does.
     """
-    flags: list[tuple[bool, bool, bool, bool]] = []
-    known: dict[bytes, tuple[SetKey, bytes]] = {}
-    state: _Sets = {}
-    last: Entry | None = None
+    flags = _Flags(*(np.zeros(len(keys), np.bool_) for _ in range(4)))
     fd = os.open(path, os.O_RDONLY)
     try:
-        for (offset, size), entry in zip(places, entries, strict=True):
-            if entry is not last:
-                state, last, syntax = dict(entry.sets), entry, SYNTAX[entry.codec]
-                described = state == entry.sets
-            data = os.pread(fd, min(HEAD_BYTES, size), offset)
-            kind = first_kind(data, entry.length_bytes, syntax)
-            if syntax.first_slice <= kind <= syntax.last_slice:  # as nearly all of them
-                flags.append((kind in syntax.closed, described, False, kind in syntax.entries))
-                continue
-            found = head(fd, data, offset, size, entry.length_bytes, syntax)
-            brought = _brought(found, syntax, known)
-            state.update(brought)
-            described = state == entry.sets
-            flags.append((found.closed, described, _complete(brought, state, syntax), found.entry))
+        ends = [*(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(keys)]
+        for first, end in pairwise([0, *ends]):
+            of_entry = slice(first, end)
+            entry = entries[numbers[first]] if end > first else entries[0]
+            _look(fd, offsets[of_entry], sizes[of_entry], entry, flags.part(of_entry))
     finally:
         os.close(fd)
-    found_closed, found_described, in_band, entry_points = np.array(flags, np.bool_).reshape(-1, 4).T
-    return Starts(keys, found_closed, found_described, in_band, entry_points, known=True)
+    return Starts(keys, flags.closed, flags.described, flags.in_band, flags.entry, known=True)
+
+
+@dataclass(frozen=True)
+class _Flags:
+    """What is being found of key frames. Shape: (key frames,) each."""
+
+    closed: Flags
+    described: Flags
+    in_band: Flags
+    entry: Flags
+
+    def part(self, which: slice) -> "_Flags":
+        """The same arrays, of some key frames that follow each other."""
+        return _Flags(*(flags[which] for flags in vars(self).values()))
+
+
+def _look(fd: int, offsets: Ints, sizes: Ints, entry: Entry, flags: _Flags) -> None:
+    """Find the flags of key frames that follow each other and go by one entry."""
+    syntax, state = SYNTAX[entry.codec], dict(entry.sets)
+    known: dict[bytes, tuple[SetKey, bytes]] = {}
+    kinds = first_kinds(fd, offsets, sizes, entry.length_bytes, syntax)
+    flags.closed[:], flags.entry[:] = np.isin(kinds, [*syntax.closed]), np.isin(kinds, [*syntax.entries])
+    flags.described[:] = True
+    # Nearly all begin with a slice.
+    for n in np.flatnonzero((kinds < syntax.first_slice) | (kinds > syntax.last_slice)).tolist():
+        found = head(fd, int(offsets[n]), int(sizes[n]), entry.length_bytes, syntax)
+        brought = _brought(found, syntax, known)
+        state.update(brought)
+        flags.closed[n], flags.entry[n] = found.closed, found.entry
+        flags.in_band[n] = _complete(brought, state, syntax)
+        flags.described[n:] = state == entry.sets
 
 
 def _brought(found: Head, syntax: Syntax, known: dict[bytes, tuple[SetKey, bytes]]) -> _Sets:

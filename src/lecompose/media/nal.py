@@ -9,17 +9,25 @@ import os
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
 
 from lecompose.media.boxes import BoxError
+from lecompose.media.tables import Ints
 
+Byte = TypeVar("Byte", int, np.ndarray)
 SetKey = tuple[int, int]
 """A parameter set's NAL unit type and its own id: what a later set of the same key replaces."""
 
 _AVC_SEI = 6
 _RECOVERY_POINT = 6
 
-HEAD_BYTES = 256
+_HEAD_BYTES = 256
 _FAR_HEAD_BYTES = 1 << 16
+# A call costs as much as so many bytes read along; and so many are read at a time.
+_CLOSE_BYTES = 1 << 17
+_WINDOW_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -34,8 +42,8 @@ class Syntax:
     entries: frozenset[int]
     """Slices of pictures that need no other: decoding may begin with them."""
 
-    def kind(self, byte: int) -> int:
-        """The NAL unit type in a unit's first byte."""
+    def kind(self, byte: Byte) -> Byte:
+        """The NAL unit type in a unit's first byte, or in those of many."""
         return byte & 0x1F if self.header_bytes == 1 else byte >> 1 & 0x3F
 
 
@@ -57,19 +65,44 @@ class Head:
     entry: bool
 
 
-def first_kind(data: bytes, length_bytes: int, syntax: Syntax) -> int:
-    """The type of the first NAL unit of a sample that begins so; -1 where that does not tell."""
-    return syntax.kind(data[length_bytes]) if len(data) > length_bytes and any(data[:length_bytes]) else -1
+def first_kinds(fd: int, offsets: Ints, sizes: Ints, length_bytes: int, syntax: Syntax) -> Ints:
+    """The type of the first NAL unit of each sample; -1 where its first bytes do not tell.
 
-
-def head(fd: int, data: bytes, offset: int, size: int, length_bytes: int, syntax: Syntax) -> Head:
-    """What stands before the first slice of the sample at `offset`, which begins with `data`.
-
-    More is read where that is not enough.
+    Shape: (samples,) each. Errors: OSError as reading does.
     """
-    for limit in (HEAD_BYTES, _FAR_HEAD_BYTES, size):
-        if len(data) < min(limit, size):
-            data = os.pread(fd, min(limit, size), offset)
+    begins = _begins(fd, offsets, length_bytes + 1)
+    kinds = syntax.kind(begins[:, length_bytes]).astype(np.int64)
+    kinds[(sizes <= length_bytes) | ~begins[:, :length_bytes].any(axis=1)] = -1
+    return kinds
+
+
+def _begins(fd: int, offsets: Ints, count: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """The first bytes of samples, zeros behind the end of the file. Shape: (samples, count).
+
+    Where they stand close together, all that is between them is read along: it costs less than a call.
+    """
+    begins = np.zeros((len(offsets), count), np.uint8)
+    # Fresh memory would cost as much as reading does.
+    window = np.empty(_WINDOW_BYTES + count, np.uint8)
+    order = np.argsort(offsets, kind="stable")
+    ordered = offsets[order]
+    at = 0
+    while at < len(ordered):
+        start = int(ordered[at])
+        behind = int(np.searchsorted(ordered, start + _WINDOW_BYTES))
+        far = np.flatnonzero(np.diff(ordered[at:behind]) > _CLOSE_BYTES)
+        behind = at + 1 + int(far[0]) if len(far) else behind
+        wanted = window[: int(ordered[behind - 1]) + count - start]
+        wanted[os.preadv(fd, [wanted.data], start) :] = 0
+        begins[order[at:behind]] = wanted[(ordered[at:behind] - start)[:, None] + np.arange(count)]
+        at = behind
+    return begins
+
+
+def head(fd: int, offset: int, size: int, length_bytes: int, syntax: Syntax) -> Head:
+    """What stands before the first slice of the sample at `offset`. Errors: OSError as reading does."""
+    for limit in (_HEAD_BYTES, _FAR_HEAD_BYTES, size):
+        data = os.pread(fd, min(limit, size), offset)
         found = _parse(data, length_bytes, syntax, whole=limit >= size)
         if found is not None:
             return found

@@ -65,9 +65,8 @@ class Track:
         keys = np.arange(len(self.sizes)) if self.sync is None else self.sync.astype(np.int64)
         if self.entries[0].codec not in SYNTAX:
             return starts_at_once(keys, self.entries[0].codec, reordered=self.rank is not None)
-        places = zip(self.offsets()[keys].tolist(), self.sizes[keys].tolist(), strict=True)
-        numbers = [0] * len(keys) if self.entry_numbers is None else self.entry_numbers[keys].tolist()
-        return starts_by_heads(self.path, keys, list(places), [self.entries[number] for number in numbers])
+        numbers = np.zeros(len(keys), np.int64) if self.entry_numbers is None else self.entry_numbers[keys]
+        return starts_by_heads(self.path, keys, self.offsets()[keys], self.sizes[keys], numbers, self.entries)
 
     @cached_property
     def usable_by_rank(self) -> tuple[Ints, Ints]:
