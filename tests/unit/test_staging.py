@@ -4,6 +4,7 @@ import errno
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -217,8 +218,9 @@ def test_a_manifest_that_was_cut_holds_what_comes_before(tmp_path: Path) -> None
         assert read(manifest) == []
 
 
-def test_large_files_are_noted_while_the_run_goes_on(tmp_path: Path) -> None:
+def test_large_files_are_noted_while_the_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And what was not noted when it ends leaves nothing behind."""
+    monkeypatch.setattr("lecompose.staging._SOON_S", 0.0)
     staging = _claimed(tmp_path / ".out.lecompose")
     staging.begin("f", "lecompose merge")
     large = b"\0" * 2**24
@@ -237,6 +239,26 @@ def test_large_files_are_noted_while_the_run_goes_on(tmp_path: Path) -> None:
     for _ in range(20):
         staging.finish(staging.outputs / "larger")
     staging.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_large_files_are_not_noted_before_the_run_has_lasted_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lecompose.staging._SOON_S", 0.3)
+    staging = _claimed(tmp_path / ".out.lecompose")
+    staging.begin("f", "lecompose merge")
+    begun = time.monotonic()
+    large = staging.outputs / "large"
+    large.write_bytes(b"\0" * 2**24)
+    staging.finish(large)
+    assert len(read(staging.folder / "manifest.jsonl")) == 1
+    staging._beside.wait()
+    assert time.monotonic() - begun > 0.2
+    assert read(staging.folder / "manifest.jsonl")[1]["file"] == "outputs/large"
+    monkeypatch.setattr("lecompose.staging._SOON_S", 1000.0)
+    staging.finish(large)
+    staging.close()  # waits for nobody
     assert list(tmp_path.iterdir()) == []
 
 

@@ -15,6 +15,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
@@ -46,6 +47,8 @@ _FOLDERS = ("outputs", "replaced", "scratch")
 _LONGEST_NAME = 255
 # Less than this is read faster than a file is written down.
 _SMALL_BYTES = 2**24
+# What a run writes sooner is written again sooner, too, than anybody misses it.
+_SOON_S = 20.0
 
 
 @dataclass
@@ -63,6 +66,7 @@ class Staging:
     held: dict[str, Finished] = field(default_factory=dict)
     moves: list[Move] = field(default_factory=list)
     _manifest: Manifest | None = None
+    _begun_s: float = field(default_factory=time.monotonic)
     _beside: Beside = field(default_factory=partial(Beside, 1), repr=False)
 
     @property
@@ -115,12 +119,17 @@ class Staging:
     def finish(self, path: Path) -> None:
         """Note that a file is finished; safe from any thread. Errors: OutputUnwritable.
 
-        Large ones are looked at while the run goes on: one that is not noted is only written again.
+        Large ones are looked at while the run goes on, once it has lasted a while: that costs as much as
+        copying them, and one that is not noted is only written again.
         """
         if path.stat().st_size < _SMALL_BYTES:
             self._note(path)
         else:
-            self._beside.begin(self._note, [path])
+            self._beside.begin(self._note_later, [path])
+
+    def _note_later(self, path: Path) -> None:
+        if not self._beside.stopped.wait(self._begun_s + _SOON_S - time.monotonic()):
+            self._note(path)
 
     def _note(self, path: Path) -> None:
         if self._manifest is None:
