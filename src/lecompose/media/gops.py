@@ -97,15 +97,17 @@ def _look(fd: int, offsets: Ints, sizes: Ints, entry: Entry, flags: _Flags) -> N
     known: dict[bytes, tuple[SetKey, bytes]] = {}
     kinds = first_kinds(fd, offsets, sizes, entry.length_bytes, syntax)
     flags.closed[:], flags.entry[:] = np.isin(kinds, [*syntax.closed]), np.isin(kinds, [*syntax.entries])
-    flags.described[:] = True
-    # Nearly all begin with a slice.
-    for n in np.flatnonzero((kinds < syntax.first_slice) | (kinds > syntax.last_slice)).tolist():
+    is_slice = (kinds >= syntax.first_slice) & (kinds <= syntax.last_slice)  # as nearly all of them
+    described = [True]
+    for n in np.flatnonzero(~is_slice).tolist():
         found = head(fd, int(offsets[n]), int(sizes[n]), entry.length_bytes, syntax)
         brought = _brought(found, syntax, known)
         state.update(brought)
         flags.closed[n], flags.entry[n] = found.closed, found.entry
         flags.in_band[n] = _complete(brought, state, syntax)
-        flags.described[n:] = state == entry.sets
+        described.append(state == entry.sets)
+    # What one says holds up to the next that says something.
+    flags.described[:] = np.array(described)[np.cumsum(~is_slice)]
 
 
 def _brought(found: Head, syntax: Syntax, known: dict[bytes, tuple[SetKey, bytes]]) -> _Sets:
