@@ -9,6 +9,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -28,7 +29,7 @@ _NUMBERS = pa.list_(pa.float64())
 Names: TypeAlias = Callable[[Source], dict[str, str]]
 """What each feature of a source goes by."""
 _Wanted: TypeAlias = dict[str, Feature]
-_Choose: TypeAlias = Callable[[Source, tuple[str, ...]], _Wanted]
+_Choose: TypeAlias = Callable[[Source, Iterable[str]], _Wanted]
 """The columns to make of a source's statistics, `feature/stat` each, where it has these other quantiles."""
 _File: TypeAlias = tuple[Source, _Wanted, str]
 """A file of an episode list, whose it is, and the columns to make of it."""
@@ -43,7 +44,7 @@ def register(catalog: Catalog) -> None:
 
     Errors: SourceBroken where a statistics file cannot be read.
     """
-    hold(catalog, _tables(catalog, lambda source: {f.name: f.name for f in source.features}, _every))
+    hold(catalog, _tables(catalog, lambda source: {f.name: f.name for f in source.features}))
 
 
 def read(catalog: Catalog, takes: Takes, wanted: Collection[str]) -> Iterator[pa.Table]:
@@ -57,12 +58,7 @@ def read(catalog: Catalog, takes: Takes, wanted: Collection[str]) -> Iterator[pa
         held = takes[source.name].items()
         return {how.feature.name: name for name, how in held if how.feature and how.has_stats}
 
-    def choose(source: Source, other_quantiles: tuple[str, ...]) -> _Wanted:
-        own, every = names(source), _every(source, other_quantiles).items()
-        parts = ((column, feature, column.rpartition("/")[2]) for column, feature in every)
-        return {c: f for c, f, stat in parts if f.name in own and f"{own[f.name]}/{stat}" in wanted}
-
-    return _tables(catalog, names, choose)
+    return _tables(catalog, names, wanted)
 
 
 def hold(catalog: Catalog, tables: Iterable[pa.Table]) -> frozenset[str]:
@@ -87,9 +83,9 @@ def _relation(number: int) -> str:
     return f"carried_{number}"
 
 
-def _tables(catalog: Catalog, names: Names, choose: _Choose) -> Iterator[pa.Table]:
+def _tables(catalog: Catalog, names: Names, wanted: Collection[str] | None = None) -> Iterator[pa.Table]:
     """Many small shares become one relation: each would cost a plan."""
-    for together in _together(_shares(catalog, names, choose)):
+    for together in _together(_shares(catalog, names, wanted)):
         yield pa.concat_tables(together, promote_options="default")
 
 
@@ -107,11 +103,11 @@ def _together(shares: Iterable[pa.Table]) -> Iterator[list[pa.Table]]:
         yield held
 
 
-def _shares(catalog: Catalog, names: Names, choose: _Choose) -> Iterator[pa.Table]:
+def _shares(catalog: Catalog, names: Names, wanted: Collection[str] | None) -> Iterator[pa.Table]:
     """The statistics of the sources' episodes; of neighbours that are alike as one."""
     alike = groupby(catalog.sources, key=lambda source: (source.is_v3, _shape(source), names(source)))
     for (is_v3, _, own), group in alike:
-        sources = list(group)
+        sources, choose = list(group), partial(_chosen, own, wanted)
         shares = (
             _v3_shares(sources, choose, threads=catalog.engine.threads)
             if is_v3
@@ -138,10 +134,17 @@ def _v2_share(catalog: Catalog, source: Source, wanted: _Wanted) -> pa.Table:
     return _of_whole(catalog, source, wanted)
 
 
-def _every(source: Source, other_quantiles: Iterable[str]) -> _Wanted:
-    """All columns that there are."""
+def _chosen(
+    own: Mapping[str, str], wanted: Collection[str] | None, source: Source, other_quantiles: Iterable[str]
+) -> _Wanted:
+    """The columns to make, all of those features that go by a name where none in particular are wanted."""
     kept = [*STATS, *other_quantiles]
-    return {f"{f.name}/{stat}": f for f in source.features if f.has_stats for stat in kept}
+    return {
+        f"{f.name}/{stat}": f
+        for f in source.features
+        for stat in kept
+        if f.has_stats and f.name in own and (wanted is None or f"{own[f.name]}/{stat}" in wanted)
+    }
 
 
 def quantiles(catalog: Catalog) -> list[str]:

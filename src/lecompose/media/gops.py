@@ -67,10 +67,9 @@ def starts_by_heads(
     flags = _Flags(*(np.zeros(len(keys), np.bool_) for _ in range(4)))
     fd = os.open(path, os.O_RDONLY)
     try:
-        ends = [*(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(keys)]
-        for first, end in pairwise([0, *ends]):
-            of_entry = slice(first, end)
-            entry = entries[numbers[first]] if end > first else entries[0]
+        bounds = np.flatnonzero(np.diff(numbers, prepend=-1, append=-1)).tolist()
+        for first, end in pairwise(bounds):
+            of_entry, entry = slice(first, end), entries[numbers[first]]
             _look(fd, offsets[of_entry], sizes[of_entry], entry, flags.part(of_entry))
     finally:
         os.close(fd)

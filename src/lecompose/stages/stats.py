@@ -53,16 +53,20 @@ def begin_stats(layout: Layout) -> Ahead[pa.Table]:
 
 
 def _wanted(layout: Layout) -> set[str]:
-    """The statistics that are of use where a source has them, `feature/stat` each.
+    """The statistics that are carried where a source has them, `feature/stat` each.
 
     What is numbered anew is told by the layout; the range of `index` says whether its quantiles are true.
     """
     wanted = layout.target.statistics
-    told = {*_FROM_LAYOUT} | _numbered_anew(layout)
+    told = {*_FROM_LAYOUT, "task_index"} | ({SUBTASK_INDEX} if layout.has_subtasks else set())
     numeric = [f.name for f in layout.target.columns if f.is_numeric and f.name not in told]
-    numbers = {f"{name}/{stat}" for name in numeric for stat in wanted.computed if wanted.carried}
+    numbers = {f"{name}/{stat}" for name in numeric for stat in wanted.computed}
+    numbers |= {f"index/{stat}" for stat in wanted.quantiles}
     pictures = {f"{f.name}/{stat}" for f in layout.target.features if f.is_visual for stat in wanted.names}
-    return numbers | pictures | {f"index/{stat}" for stat in ("min", "max", *wanted.quantiles)}
+    of_index = {"index/min", "index/max"}
+    if wanted.carried:
+        return of_index | numbers | pictures
+    return of_index if wanted.pictures else of_index | pictures
 
 
 def stats(run: Run) -> None:
@@ -113,17 +117,12 @@ def _missing(run: Run, held: Collection[str]) -> dict[str, int]:
 
 def _incomplete(run: Run, numeric: list[Feature], held: Mapping[str, int]) -> set[str]:
     """The features of which statistics are to be computed for some episode at least."""
-    wanted = run.target.statistics
-    if not wanted.carried:
-        return {f.name for f in numeric} - set(_FROM_LAYOUT)
-    names = {f.name: [f"{f.name}/{stat}" for stat in wanted.computed] for f in numeric}
-    lacking = {name for name, columns in names.items() if any(held.get(c, 1) for c in columns)}
-    # The output's tasks are numbered anew.
-    return (lacking | _numbered_anew(run.layout)) - set(_FROM_LAYOUT)
-
-
-def _numbered_anew(layout: Layout) -> set[str]:
-    return {"task_index"} | ({SUBTASK_INDEX} if layout.has_subtasks else set())
+    wanted = run.target.statistics.computed
+    return {
+        f.name
+        for f in numeric
+        if f.name not in _FROM_LAYOUT and any(held.get(f"{f.name}/{stat}", 1) for stat in wanted)
+    }
 
 
 def _outputs(run: Run) -> Iterator[_Output]:
@@ -235,14 +234,12 @@ def _names(
     `held` are the columns that are carried, `have` those of `relation`.
     """
     name, wanted = feature.name, run.target.statistics
-    kept = wanted.carried and name not in _numbered_anew(run.layout)
-    carry = held if kept else frozenset()
     computed = wanted.names if feature.is_visual else wanted.computed
     columns = {stat: f"{name}/{stat}" for stat in computed}
     return {
         "relation": relation,
         "compute": "mean" in have,
-        "stats": [{"stat": s, "name": column, "carry": column in carry} for s, column in columns.items()],
+        "stats": [{"stat": s, "name": column, "carry": column in held} for s, column in columns.items()],
         "count": "" if feature.is_visual else f"{name}/count",
         "counted": "count" in have,
     }
@@ -250,11 +247,9 @@ def _names(
 
 def _quantile_names(run: Run, held: Collection[str]) -> list[dict[str, Any]]:
     """The quantiles of `index` and `episode_index`, and whether some source has those of `index`."""
-    wanted = run.target.statistics
-    carry = held if wanted.carried else frozenset()
     return [
-        {"index": f"index/{q}", "episode_index": f"episode_index/{q}", "carry": f"index/{q}" in carry}
-        for q in wanted.quantiles
+        {"index": f"index/{q}", "episode_index": f"episode_index/{q}", "carry": f"index/{q}" in held}
+        for q in run.target.statistics.quantiles
     ]
 
 
