@@ -70,7 +70,7 @@ def composed(request: Request) -> Report:
         mended = _mended(request, scratch)
         catalog = _catalog(engine, request, mended, scratch)
         clock.append(time.perf_counter())
-        roots = [locate(path) for path in request.given.paths]
+        roots = _roots(request, catalog, mended)
         refuse_taken(to, overwrite=overwrite, roots=roots)
         off_grid = frozenset(s.name for s, m in zip(catalog.sources, mended, strict=False) if m.off_grid)
         added = _added(catalog, request, scratch, off_grid)
@@ -170,6 +170,13 @@ def _catalog(engine: Engine, request: Request, mended: Sequence[Mended], scratch
     if request.stand_in is not None:
         made = [request.stand_in(scratch)]
     return open_catalog(engine, made or given.paths, names=given.names, given=given.paths)
+
+
+def _roots(request: Request, catalog: Catalog, mended: Sequence[Mended]) -> list[Path]:
+    """The folders that were given; others are read where something stands in for them."""
+    if mended or request.stand_in is not None:
+        return [locate(path) for path in request.given.paths]
+    return [source.root for source in catalog.sources]
 
 
 def _undeclared(catalog: Catalog, mended: Sequence[Mended]) -> tuple[str, ...]:

@@ -117,12 +117,13 @@ def refuse_taken(destinations: Destinations, *, overwrite: bool, roots: Sequence
 
 def _refuse_taken(destination: Path, *, overwrite: bool, roots: Sequence[Path]) -> None:
     real = destination.resolve()
+    above, below = set(real.parents), f"{real}{os.sep}"
     for root in roots:
         if real == root:
             raise OutputExists(
                 f"the output is one of the sources, which are never changed. Try: another -o. ({real})"
             )
-        if real in root.parents or root in real.parents:
+        if root in above or str(root).startswith(below):
             raise OutputUnwritable(
                 f"output and source lie inside each other ({root}). Try: another -o. ({real})"
             )

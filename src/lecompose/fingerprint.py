@@ -22,7 +22,7 @@ def fingerprint(layout: Layout, command: str, *, scratch: Path) -> str:
     for column in layout.engine.arrow("plan/all").columns:
         digest.update(_framed(repr(column.to_pylist())))
     for path in _metadata(layout):
-        made = path.is_relative_to(scratch) and not path.is_symlink()
+        made = path.startswith(f"{scratch}{os.sep}") and not Path(path).is_symlink()
         digest.update(_framed(_content(path) if made else _identity(path)))
     for path in _media(layout):
         digest.update(_framed(_identity(path)))
@@ -35,26 +35,39 @@ def _framed(part: str) -> bytes:
     return len(content).to_bytes(8, "little") + content
 
 
-def _metadata(layout: Layout) -> Iterator[Path]:
+def _metadata(layout: Layout) -> Iterator[str]:
     """Every file of metadata, in order."""
     for source in layout.catalog.sources:
-        files = (Path(at, name) for at, _, names in os.walk(source.root / "meta") for name in names)
-        yield from sorted(path for path in files if path.is_file())
+        yield from sorted(_below(str(source.root / "meta")))
 
 
-def _media(layout: Layout) -> Iterator[Path]:
-    """Every data file and video that a run reads, in order."""
-    yield from sorted({Path(row["data_file"]) for row in layout.engine.rows("layout/all_episodes")})
-    yield from sorted(map(Path, layout.videos))
-
-
-def _content(path: Path) -> str:
-    return f"{path}\0{hashlib.blake2b(path.read_bytes()).hexdigest()}"
-
-
-def _identity(path: Path) -> str:
+def _below(folder: str) -> Iterator[str]:
+    """The files in a folder and in those in it, each looked at once: there may be very many."""
     try:
-        found = path.stat()
+        entries = os.scandir(folder)
+    except OSError:
+        return  # whoever reads from it tells
+    with entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _below(entry.path)
+            elif entry.is_file():
+                yield entry.path
+
+
+def _media(layout: Layout) -> Iterator[str]:
+    """Every data file and video that a run reads, in order."""
+    yield from sorted({row["data_file"] for row in layout.engine.rows("layout/all_episodes")})
+    yield from sorted(layout.videos)
+
+
+def _content(path: str) -> str:
+    return f"{path}\0{hashlib.blake2b(Path(path).read_bytes()).hexdigest()}"
+
+
+def _identity(path: str) -> str:
+    try:
+        found = Path(path).stat()
     except OSError as error:
-        raise SourceBroken(f"{path.name} is gone: {error.strerror}. ({path})") from error
+        raise SourceBroken(f"{Path(path).name} is gone: {error.strerror}. ({path})") from error
     return f"{path}\0{found.st_size}\0{found.st_mtime_ns}"

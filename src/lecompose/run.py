@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -13,7 +12,7 @@ import pyarrow as pa
 
 from lecompose import formats
 from lecompose.ahead import Ahead
-from lecompose.engine import PATIENCE_S, Engine
+from lecompose.engine import Engine
 from lecompose.layout import Layout, Reencoded
 from lecompose.staging import Beside, Staging
 from lecompose.target import Target
@@ -72,24 +71,9 @@ class Work:
         """`do` of every item, on threads (the engine's number of them), in the order of the items.
 
         Errors: the first that any job raises. Jobs not yet begun never are; those under way stop at their
-        next `advance`, and queries at once, so that an error or Ctrl-C does not wait for gigabytes.
+        next `advance`, and queries at once.
         """
-        with ThreadPoolExecutor(max(1, min(threads or self.engine.threads, len(items)))) as pool:
-            jobs = [pool.submit(do, item) for item in items]
-            try:
-                wait(jobs, return_when=FIRST_EXCEPTION)
-                failed = [error for job in jobs if job.done() and (error := job.exception())]
-                for error in failed:
-                    raise error
-                return [job.result() for job in jobs]
-            except BaseException:
-                self._stopped.set()
-                pool.shutdown(wait=False, cancel_futures=True)
-                while under_way := [job for job in jobs if not job.done()]:
-                    # Again and again: a job may have been between two queries.
-                    self.engine.interrupt()
-                    wait(under_way, timeout=PATIENCE_S)
-                raise
+        return self.engine.at_once(items, do, threads=threads, stop=self._stopped.set)
 
 
 @dataclass(frozen=True)

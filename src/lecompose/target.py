@@ -266,7 +266,7 @@ def _other_files(sources: tuple[Source, ...], *, changed: bool) -> tuple[dict[st
     files: dict[str, bytes] = {}
     notes: list[str] = []
     for path in (_README, _MODALITY, *(() if numbered else (formats.SUBTASKS_PATH,))):
-        held = {s.name: _bytes_of(s.root / path) for s in sources if (s.root / path).is_file()}
+        held = {s.name: _bytes_of(file) for s in sources if (file := s.root / path).is_file()}
         if changed and held and path == _MODALITY:
             notes.append(f"{path} is left out, as it names features that have changed: {few(held)}")
         elif len(held) == len(sources) and len(set(held.values())) == 1:

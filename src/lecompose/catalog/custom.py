@@ -7,6 +7,7 @@ v3.0 keeps them in meta/episodes, v2.x in the lines of episodes.jsonl. All sourc
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +140,7 @@ def _json_texts(values: Iterable[Any]) -> pa.ChunkedArray:
     return pa.chunked_array([pa.array(texts, pa.string())])
 
 
+@lru_cache(4096)
 def _is_custom(name: str) -> bool:
     """Whether a column is none of LeRobot's; what SQL cannot name is left alone."""
     return bool(name) and "\0" not in name and name not in _OWN and not name.startswith(_OWN_FAMILIES)

@@ -1,7 +1,7 @@
 """Sources → relations: each source its own share, then all of them together."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -21,7 +21,7 @@ from lecompose.catalog.files import (
 from lecompose.catalog.source import Source, located
 from lecompose.catalog.together import join, made_together
 from lecompose.engine import Engine
-from lecompose.errors import SourceBroken, collected, few
+from lecompose.errors import ComposeError, SourceBroken, collected, few
 
 _PLACING = ("episode_index", "frame_index", "index", "task_index", "timestamp")
 
@@ -73,7 +73,8 @@ def reading_of(source: Source, files: Sequence[DataFile]) -> Reading:
 
 def _kinds(schema: pa.Schema, names: Iterable[str]) -> tuple[str, ...]:
     """The types of columns, empty for those that are not there."""
-    return tuple(str(schema.field(name).type) if name in schema.names else "" for name in names)
+    there = set(schema.names)
+    return tuple(str(schema.field(name).type) if name in there else "" for name in names)
 
 
 def register_episodes(engine: Engine, sources: Sequence[Source]) -> None:
@@ -223,19 +224,39 @@ def register_together(engine: Engine, sources: tuple[Source, ...], shares: Seque
     engine.load("datasets", dataset_rows(sources))
     engine.load("features", feature_rows(sources))
     engine.load("data_files", data_file_rows(_files_of(shares)))
-    _place(engine, shares)
-    register_episodes(engine, sources)
-    tasks.register_tasks(engine, sources)
+    _at_once(engine, partial(_place, shares=shares), partial(_declare, sources=sources))
     numbered = [s for s in sources if s.has_subtasks]
     for source in numbered:
         tasks.register_subtasks(engine, source)
     for relation in ("subtasks", "subtask_uses") if numbered else ():
         engine.table(relation, "catalog/union", {"relations": [s.relation(relation) for s in numbered]})
-    register_clips(engine, sources)
     engine.table("episodes", "catalog/episodes")
     held = collected(sources, lambda source: lineage.lineage_of(engine, source), what="sources")
     lineage.register_lineage(engine, [relation for relation in held if relation])
     return custom.register_custom(engine, [share.custom for share in shares])
+
+
+def _at_once(engine: Engine, *jobs: Callable[[Engine], None]) -> None:
+    """Several things, each over a connection of its own. Errors: of the first of them that failed."""
+
+    def settled(job: Callable[[Engine], None]) -> ComposeError | None:
+        try:
+            with engine.aside() as own:
+                job(own)
+        except ComposeError as error:
+            return error
+        return None
+
+    for error in engine.at_once(jobs, settled):
+        if error is not None:
+            raise error
+
+
+def _declare(engine: Engine, sources: Sequence[Source]) -> None:
+    """Make what meta/ says, most of which is waiting for footers: `declared`, `tasks` and `clips`."""
+    register_episodes(engine, sources)
+    tasks.register_tasks(engine, sources)
+    register_clips(engine, sources)
 
 
 def _files_of(shares: Iterable[Share]) -> Iterator[tuple[Source, DataFile]]:

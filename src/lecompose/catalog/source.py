@@ -4,6 +4,7 @@ import difflib
 import json
 import os
 import re
+import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from lecompose import formats
+from lecompose.destination import is_dataset
 from lecompose.errors import RequestError, SourceBroken, SourceNotFound, UnsupportedVersion, listed
 from lecompose.formats import Feature
 
@@ -97,16 +99,17 @@ def locate(path: Path | str) -> Path:
     """
     if not str(path):
         raise SourceNotFound("a source has no name. Try: the folder of a dataset")
-    tried = [Path(path).expanduser(), lerobot_home() / path]
-    for root in tried:
-        if (root / "meta" / "info.json").is_file():
-            return root.resolve()
-    if tried[0].is_dir():
+    given = Path(path).expanduser()
+    if is_dataset(given):
+        return given.resolve()
+    if is_dataset(at_home := lerobot_home() / path):
+        return at_home.resolve()
+    if given.is_dir():
         raise SourceNotFound(
             f"no LeRobot dataset here: meta/info.json is missing. Try: the folder that holds meta/. ({path})"
         )
-    what = "is a file, not a dataset folder" if tried[0].exists() else "not found"
-    near = _near(tried[0])
+    what = "is a file, not a dataset folder" if given.exists() else "not found"
+    near = _near(given)
     raise SourceNotFound(
         f"source {what}: neither a folder, nor a repo id under {lerobot_home()}."
         f" Try: {near or 'check the path'}. ({path})"
@@ -116,7 +119,7 @@ def locate(path: Path | str) -> Path:
 def _near(path: Path) -> str | None:
     """The dataset beside `path` whose name is most like its own."""
     try:
-        beside = [entry.name for entry in path.parent.iterdir() if (entry / "meta" / "info.json").is_file()]
+        beside = [entry.name for entry in path.parent.iterdir() if is_dataset(entry)]
     except OSError:
         return None
     near = difflib.get_close_matches(path.name, beside, 1)
@@ -216,7 +219,8 @@ def is_pointer(path: Path) -> bool:
     """Whether the file is the small text that Git LFS leaves where a file has not been fetched."""
     try:
         # A pipe would be waited for; what cannot be opened is told by whoever reads it.
-        if not path.is_file() or path.stat().st_size >= _POINTER_BYTES:
+        told = path.stat()
+        if not stat.S_ISREG(told.st_mode) or told.st_size >= _POINTER_BYTES:
             return False
         with path.open("rb") as file:
             return file.read(len(POINTER)) == POINTER

@@ -44,7 +44,8 @@ def _columns(source: Source) -> tuple[str, ...] | None:
     if not source.is_v3:
         return None
     file = existing(source.root / _TASKS_V3)
-    name, schema = text_column_of(file, "task"), schema_of(file)
+    schema = schema_of(file)
+    name = _text_column(schema, file, "task")
     return (name, *(str(schema.field(n).type) if n in schema.names else "" for n in (name, "task_index")))
 
 
@@ -94,7 +95,11 @@ def text_column_of(path: Path, name: str) -> str:
 
     Errors: SourceBroken where there is none.
     """
-    texts: list[str] = [field.name for field in schema_of(path) if _is_text(field.type)]
+    return _text_column(schema_of(path), path, name)
+
+
+def _text_column(schema: pa.Schema, path: Path, name: str) -> str:
+    texts: list[str] = [field.name for field in schema if _is_text(field.type)]
     if name in texts:
         return name
     if not texts:

@@ -94,12 +94,11 @@ def _unlike(name: str, held: Held, *, cast: bool) -> Iterator[str]:
     ):
         if what == "dtype" and (cast or shared_dtype(name, [f for _, f in held])):
             continue
-        groups: dict[str, list[str]] = {}
-        for source, own in held:
-            said = value(own)
-            if said is not None:
-                groups.setdefault(json.dumps(said), []).append(source.name)
-        if len(groups) > 1:
+        told = [(source.name, said) for source, own in held if (said := value(own)) is not None]
+        if any(said != told[0][1] for _, said in told):
+            groups: dict[str, list[str]] = {}
+            for source_name, said in told:
+                groups.setdefault(json.dumps(said), []).append(source_name)
             found = "; ".join(f"{v} in {few(names)}" for v, names in groups.items())
             numbers = (
                 what == "dtype" and name not in DEFAULT_FEATURES and all(f.dtype in NUMBERS for _, f in held)
