@@ -65,36 +65,41 @@ def execute(
     made = staging.outputs
     folders = {output: made / output for output in destinations.folders}
     moves = {folders[output]: folder for output, folder in destinations.folders.items()}
-    run = Run(
-        layout=layout,
-        folders=folders,
-        moves={made: destinations.root} if destinations.appear_at_once else moves,
-        scratch=staging.scratch,
-        staging=staging,
-        carried=begin_stats(layout),
-        progress=progress,
-        command=command,
-        overwrite=overwrite or destinations.in_place,
-        in_place=destinations.in_place,
-    )
-    seconds = dict(before)
-    with _explained(run), _stopped(run):
-        _begin(run)
-        for name, stage in STAGES:
-            start = time.perf_counter()
-            if not run.staging.stands:
-                raise _vanished(run)
-            give_back()
-            stage(run)
-            seconds[name] = time.perf_counter() - start
+    with _explained(staging, layout):
+        _begin(staging, layout, command)
+        run = Run(
+            layout=layout,
+            folders=folders,
+            moves={made: destinations.root} if destinations.appear_at_once else moves,
+            scratch=staging.scratch,
+            staging=staging,
+            carried=begin_stats(layout),
+            progress=progress,
+            command=command,
+            overwrite=overwrite or destinations.in_place,
+            in_place=destinations.in_place,
+        )
+        with _stopped(run):
+            seconds = dict(_carried_out(run))
     _note_resumed(run)
-    return finished(run, destinations, seconds=seconds)
+    return finished(run, destinations, seconds={**before, **seconds})
 
 
-def _begin(run: Run) -> None:
+def _carried_out(run: Run) -> Iterator[tuple[str, float]]:
+    """Every stage, and what it took, in seconds of wall time."""
+    for name, stage in STAGES:
+        start = time.perf_counter()
+        if not run.staging.stands:
+            raise _vanished(run.staging)
+        give_back()
+        stage(run)
+        yield name, time.perf_counter() - start
+
+
+def _begin(staging: Staging, layout: Layout, command: str) -> None:
     """Take over what is finished, and see that there is room for the rest."""
-    run.staging.begin(fingerprint(run.layout, run.command, scratch=run.scratch), run.command)
-    refuse_too_little(run.staging.folder, needed(run.layout) - run.staging.held_bytes)
+    staging.begin(fingerprint(layout, command, scratch=staging.scratch), command)
+    refuse_too_little(staging.folder, needed(layout) - staging.held_bytes)
 
 
 @contextmanager
@@ -108,33 +113,32 @@ def _stopped(run: Run) -> Iterator[None]:
 
 
 @contextmanager
-def _explained(run: Run) -> Iterator[None]:
+def _explained(staging: Staging, layout: Layout) -> Iterator[None]:
     """Say what is behind an error: the folder that is gone, the disk that is full."""
     try:
         yield
     except Exception as error:
-        if not run.staging.stands:
-            raise _vanished(run) from error
+        if not staging.stands:
+            raise _vanished(staging) from error
         if ran_out(error):
-            raise OutputUnwritable(f"{error}\n{_room(run)}") from error
+            raise OutputUnwritable(f"{error}\n{_room(staging, layout)}") from error
         if isinstance(error, OSError) and not isinstance(error, ComposeError):
-            raise OutputUnwritable(f"cannot write the output: {error}. ({run.staging.folder})") from error
+            raise OutputUnwritable(f"cannot write the output: {error}. ({staging.folder})") from error
         raise
 
 
-def _vanished(run: Run) -> OutputUnwritable:
+def _vanished(staging: Staging) -> OutputUnwritable:
     return OutputUnwritable(
-        "the folder that the output was made in is gone; was it removed during the run?"
-        f" ({run.staging.folder})"
+        f"the folder that the output was made in is gone; was it removed during the run? ({staging.folder})"
     )
 
 
-def _room(run: Run) -> str:
-    free = free_bytes(run.staging.folder)
+def _room(staging: Staging, layout: Layout) -> str:
+    free = free_bytes(staging.folder)
     left = "" if free is None else f", {told(free)} are free now"
     return (
-        f"the outputs need about {told(needed(run.layout))} in all{left}."
-        f" Try: make room, or another disk with -o. ({run.staging.folder.parent})"
+        f"the outputs need about {told(needed(layout))} in all{left}."
+        f" Try: make room, or another disk with -o. ({staging.folder.parent})"
     )
 
 

@@ -1,6 +1,7 @@
 """The one door to DuckDB: what goes wrong behind it comes out as one of our errors, with its cause."""
 
 import inspect
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -93,6 +94,33 @@ def test_an_engine_apart_has_relations_of_its_own(engine: Engine) -> None:
                 rows[name] = reader.read_all()["task"].to_pylist()
     rows["ours"] = [row["task"] for row in engine.rows("layout/output_tasks", out_dataset="o")]
     assert rows == {name: [name] for name in rows}
+
+
+def test_an_engine_aside_shares_relations_and_is_interrupted_with_it(engine: Engine) -> None:
+    numbers = pa.table({"src_dataset": ["a"]})
+    with engine.aside() as other:
+        other.load("data_files", numbers)
+        assert engine.has("data_files")
+        assert engine.arrow("catalog/union", {"relations": ["data_files"]}).equals(numbers)
+        assert len(engine._cursors) == 1
+    assert not engine._cursors
+
+
+def test_several_things_at_once_end_together_where_one_fails(engine: Engine) -> None:
+    stopped, asked = threading.Event(), threading.Event()
+
+    def endless() -> None:
+        with engine.aside() as own:
+            asked.set()
+            own._con.execute("select sum(a.range + b.range) from range(10**9) a, range(10**6) b").fetchall()
+
+    def broken() -> None:
+        asked.wait(10)
+        raise QueryError("broken")
+
+    with pytest.raises(QueryError, match="broken"):
+        engine.at_once([endless, broken], lambda do: do(), threads=2, stop=stopped.set)
+    assert stopped.is_set()
 
 
 def test_a_statement_that_cannot_be_bound(engine: Engine) -> None:

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from lecompose import formats
 from lecompose.catalog.source import POINTER, Source, located, refuse_pointer
 from lecompose.errors import QueryError, SourceBroken, collected
+from lecompose.parquet.schemas import read_schema
 
 
 def schema_of(path: Path | str) -> pa.Schema:
@@ -29,7 +30,7 @@ def schema_of(path: Path | str) -> pa.Schema:
 @lru_cache(4096)
 def _schema_of(path: str, _changed: tuple[int, ...]) -> pa.Schema:
     """Kept: a footer is read as a whole, and one of many row groups takes 20 ms."""
-    return pq.read_schema(path)
+    return read_schema(path)
 
 
 def by_name(files: Sequence[Path | str]) -> bool:

@@ -47,7 +47,7 @@ class Source:
     def is_v3(self) -> bool:
         return self.version == formats.V30
 
-    @property
+    @cached_property
     def fps(self) -> Fraction:
         return Fraction(str(self.info["fps"])).limit_denominator(100_000)
 

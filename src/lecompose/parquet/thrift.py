@@ -45,6 +45,14 @@ class Reader:
             start = self.at
         return places
 
+    def end_of(self, field: int) -> int:
+        """Where a field of a struct ends. Errors: NotThrift, also where there is no such field."""
+        for number, kind in self._heads():
+            self._value(kind)
+            if number == field:
+                return self.at
+        raise NotThrift(f"no field {field}")
+
     def _heads(self) -> Iterator[tuple[int, int]]:
         """The number and the kind of each field of a struct; its value is to be read before the next one."""
         number = 0

@@ -125,12 +125,14 @@ class Splicer:
 
     def _facts(self, file: OutputFile, kept: list[Leaf]) -> Iterator[list[Fact]]:
         """What footers say of the kept leaves, episode by episode. Errors: NotAligned."""
-        seen, schema, places = "", None, [0]
+        seen, schema, stored, places = "", None, list[Leaf](), [0]
         for (source, path), group in groupby(file.episodes, key=lambda e: (e["src_dataset"], e["data_file"])):
             metadata = _footer(path)
-            if schema is None or seen != source or not metadata.schema.equals(schema):
-                seen, schema = source, metadata.schema
-                places = self._places(source, kept, leaves(schema))
+            if schema is None or not metadata.schema.equals(schema):
+                seen, schema = "", metadata.schema
+                stored = leaves(schema)
+            if seen != source:
+                seen, places = source, self._places(source, kept, stored)
             groups = _groups(metadata)
             for episode in group:
                 number = groups.get((episode["row_from"], episode["row_to"]))
