@@ -1,6 +1,6 @@
 """Looks a dataset over without writing anything: its statistics, from all its frames."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate, groupby
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,13 @@ def survey(catalog: Catalog, wanted: Wanted, *, scratch: Path, progress: Progres
     """
     (source,) = catalog.sources
     work = Work(catalog.engine, progress)
-    files = list(_files(catalog))
+    rows = catalog.engine.rows("stats/numbering")
+    files = list(_files(rows))
     numeric = [f for f in source.columns if f.is_numeric]
     looked = [f for f in source.features if wanted.pictures and f.is_visual]
     clips = {f.name: list(_clips(catalog, f, files)) for f in looked}
     size_bytes = sum(measure.pictures_bytes(of_camera) for of_camera in clips.values())
-    found = _numbering(catalog, wanted.quantiles)
+    found = _numbering(rows, wanted.quantiles)
     unknown = [f for f in numeric if f.name not in found]
     progress.stage("stats", measure.numbers_bytes(work, files, unknown) + size_bytes)
     found |= measure.numbers(work, files, unknown, quantiles=wanted.quantiles)
@@ -39,15 +40,13 @@ def survey(catalog: Catalog, wanted: Wanted, *, scratch: Path, progress: Progres
     }
 
 
-def _files(catalog: Catalog) -> Iterator[DataFile]:
-    rows = catalog.engine.rows("stats/rows")
+def _files(rows: Sequence[dict[str, Any]]) -> Iterator[DataFile]:
     for path, group in groupby(rows, key=lambda row: row["data_file"]):
         yield DataFile(Path(path), tuple((row["row_from"], row["row_to"]) for row in group))
 
 
-def _numbering(catalog: Catalog, quantiles: Mapping[str, float]) -> dict[str, Measured]:
+def _numbering(rows: Sequence[dict[str, Any]], quantiles: Mapping[str, float]) -> dict[str, Measured]:
     """What follows from what the catalog saw in every row: those of its frame, episode, task and index."""
-    rows = catalog.engine.rows("stats/numbering")
     lengths = [row["frames"] for row in rows]
     if not sum(lengths):
         return {}

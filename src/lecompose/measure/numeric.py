@@ -126,7 +126,7 @@ def _passes(work: Work, files: Sequence[DataFile], features: Sequence[Feature]) 
 
 def _gather(work: Work, files: Sequence[DataFile], shares: list[_Share]) -> list[_Gathered]:
     features = {share.feature.name: share.feature for share in shares}
-    found = bunches(files, list(features.values()))
+    found = bunches(work, files, list(features.values()))
     gathered = [_empty(share, sum(bunch.frames for bunch in found)) for share in shares]
 
     def fill(bunch: Bunch) -> None:

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from lecompose.columns import items
 from lecompose.errors import SourceBroken
 from lecompose.formats import Feature, is_list
+from lecompose.run import Work
 from lecompose.statistics import Numbers, sortable
 
 # Numbers read at a time, by each thread.
@@ -53,21 +54,24 @@ class Bunch:
     size_bytes: int
 
 
-def bunches(files: Sequence[DataFile], features: Sequence[Feature]) -> list[Bunch]:
+def bunches(work: Work, files: Sequence[DataFile], features: Sequence[Feature]) -> list[Bunch]:
     """All row groups of the files, in order. Errors: SourceBroken for a file that cannot be read."""
     most_rows = max(1, _BUNCH_BYTES // max(1, sum(map(_frame_bytes, features))))
     found: list[Bunch] = []
     frame = 0
-    for file in files:
-        for bunch in _bunches(file, frame, most_rows):
+    for file, metadata in zip(files, work.each(files, _footer), strict=True):
+        for bunch in _bunches(file, metadata, frame, most_rows):
             found.append(bunch)
             frame += bunch.frames
     return found
 
 
-def _bunches(file: DataFile, frame: int, most_rows: int) -> Iterator[Bunch]:
+def _footer(file: DataFile) -> pq.FileMetaData:
     with _readable(file.path):
-        metadata = pq.read_metadata(file.path)
+        return pq.read_metadata(file.path)
+
+
+def _bunches(file: DataFile, metadata: pq.FileMetaData, frame: int, most_rows: int) -> Iterator[Bunch]:
     size, stretches = file.path.stat().st_size, _merged(file.rows)
     for groups, first, rows in _bunched(metadata, most_rows):
         parts = [

@@ -48,7 +48,7 @@ def streamed(
 
     Errors: SourceBroken for a file that cannot be read, or does not hold what is declared.
     """
-    found = bunches(files, features)
+    found = bunches(work, files, features)
     room = min(_ROOM_BYTES, work.engine.memory_bytes // 8) // sum(_dimension_bytes(f) for f in features)
     running = [_Running(feature, len(found), quantiles, room) for feature in features]
     _read(work, found, running)
