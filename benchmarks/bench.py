@@ -6,6 +6,7 @@
     python benchmarks/bench.py --list
 
 Writes results/<size>/<workload>.json for each; from all that stand there, charts and a page with the bars.
+Cases that are not measured, or not yet, stay as they were, each with the run that it is from.
 """
 
 import argparse
@@ -30,6 +31,9 @@ from store import Store
 from workloads import SIZES, Case, Workload, workloads
 
 HERE = Path(__file__).resolve().parent
+Json = dict[str, Any]
+# What tells of a run, in results and of each case that is from another one.
+RUN = ("rounds", "command", "machine", "versions")
 
 
 def main() -> int:
@@ -50,15 +54,15 @@ def main() -> int:
         store = Store(disk, tmpfs)
         for n, workload in enumerate(chosen):
             later = [case for following in chosen[n + 1 :] for case in following.cases]
-            where, results = machine(disk), []
+            where, path = machine(disk), target / f"{workload.name}.json"
+            held = _held(path)
             for result in _measured(workload, later, store, bench):
                 # Again after each case: whoever stops a run of hours keeps what was measured.
-                results.append(result)
                 where["load_at_end"] = machine(disk)["load_at_start"]
-                written = report(workload, results, args, where, bench)
-                path = target / f"{workload.name}.json"
+                held[result.case.name] = rounded(result.as_dict())
+                written = report(workload, _in_order(held, workload.name, args.size), args, where, bench)
                 path.write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
-                sound &= _sound(written["cases"][-1])
+                sound &= _sound(held[result.case.name])
     write_pages(target)
     return 0 if sound else 1
 
@@ -70,6 +74,21 @@ def _chosen(args: argparse.Namespace) -> Iterator[Workload]:
             asked = [c for c in workload.cases if not args.case or any(part in c.name for part in args.case)]
             if asked:
                 yield replace(workload, cases=tuple(asked))
+
+
+def _held(path: Path) -> dict[str, Json]:
+    """The cases that stand in a file of results, by name, each with the run that it is from."""
+    if not path.is_file():
+        return {}
+    written = json.loads(path.read_text(encoding="utf-8"))
+    run = {name: written[name] for name in RUN}
+    return {case["case"]: {"run": run, **case} for case in written["cases"]}
+
+
+def _in_order(held: dict[str, Json], workload: str, size: str) -> list[Json]:
+    """What is held of a workload's cases, in their order."""
+    (whole,) = (one for one in workloads(size) if one.name == workload)
+    return [held[case.name] for case in whole.cases if case.name in held]
 
 
 def _command(workload: Workload, args: argparse.Namespace) -> str:
@@ -95,10 +114,8 @@ def _measured(workload: Workload, later: list[Case], store: Store, bench: Bench)
         store.release([*workload.cases[n + 1 :], *later])
 
 
-def report(
-    workload: Workload, results: list[Result], args: argparse.Namespace, where: dict[str, Any], bench: Bench
-) -> dict[str, Any]:
-    """All that was found of a workload, as one JSON value."""
+def report(workload: Workload, held: list[Json], args: argparse.Namespace, where: Json, bench: Bench) -> Json:
+    """All that was found of a workload, as one JSON value. A case of another run has its `run`."""
     rivals = {name: rival.version for name, rival in bench.rivals.items() if isinstance(rival, Rival)}
     return {
         "workload": workload.name,
@@ -109,11 +126,11 @@ def report(
         "command": _command(workload, args),
         "machine": where,
         "versions": versions("matplotlib") | {name: said for name, said in rivals.items() if said},
-        "cases": [rounded(result.as_dict()) for result in results],
+        "cases": held,
     }
 
 
-def _sound(case: dict[str, Any]) -> bool:
+def _sound(case: Json) -> bool:
     """Whether outputs were equal, and lecompose did not fail."""
     ours_failed = [name for name in case["failed"] if name.startswith("lecompose")]
     for problem in [*case["equality"]["differing"], *(f"{name} failed" for name in ours_failed)]:

@@ -77,15 +77,15 @@ def _workload(workload: Json) -> Iterator[str]:
     yield ""
     yield f"## {workload['workload']}: {workload['what']}"
     yield ""
-    yield f"`{workload['command']}`, up to {workload['rounds']} rounds."
-    yield _machine(workload)
+    yield from _run(workload)
     for case in workload["cases"]:
         yield from _case(case)
 
 
-def _machine(workload: Json) -> str:
-    machine, versions = workload["machine"], workload["versions"]
-    return (
+def _run(run: Json) -> Iterator[str]:
+    machine, versions = run["machine"], run["versions"]
+    yield f"`{run['command']}`, up to {run['rounds']} rounds."
+    yield (
         f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['system']},"
         f" {machine['filesystem']}; load {machine['load_at_start']} at the start,"
         f" {machine['load_at_end']} at the end;"
@@ -104,6 +104,10 @@ def _case(case: Json) -> Iterator[str]:
         f" {sizes['mib']:,.0f} MiB."
     )
     yield ""
+    if "run" in case:
+        yield "From another run:"
+        yield from _run(case["run"])
+        yield ""
     ours = next((name for name in variants if name.startswith("lecompose")), None)
     yield from rows_of(
         ("", "wall s", "CPU s", "peak MiB", "output MiB", "rounds", f"`{ours}` / it: wall", "CPU", "memory"),

@@ -53,6 +53,21 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "toy"
 
 
+def test_a_case_that_is_measured_again_leaves_the_others(results: Path, tmp_path: Path) -> None:
+    again = shutil.copytree(results, tmp_path / "toy")
+    command = [sys.executable, str(BENCHMARKS / "bench.py"), "--size=toy", "--workload=T2k", "--case=plain"]
+    command += ["--tool=lecompose", "--rounds=1", f"--results={tmp_path}"]
+    subprocess.run(command, check=True, capture_output=True)
+    before, after = (json.loads((folder / "T2k.json").read_text()) for folder in (results, again))
+    assert "--case plain" in after["command"]
+    plain, filmed = after["cases"]
+    assert (plain["case"], list(plain["variants"])) == ("plain", ["lecompose"])
+    run = filmed.pop("run")
+    assert filmed == before["cases"][1]
+    assert run == {name: before[name] for name in ("rounds", "command", "machine", "versions")}
+    assert "From another run:" in (again / "README.md").read_text()
+
+
 def test_a_run_is_kept_with_all_that_tells_what_it_was(results: Path) -> None:
     found = json.loads((results / "T2k.json").read_text())
     assert found["machine"]["cores"]
