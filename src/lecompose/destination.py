@@ -117,7 +117,7 @@ def refuse_taken(destinations: Destinations, *, overwrite: bool, roots: Sequence
 
 def _refuse_taken(destination: Path, *, overwrite: bool, roots: Sequence[Path]) -> None:
     real = destination.resolve()
-    above, below = set(real.parents), f"{real}{os.sep}"
+    above, below = set(real.parents), f"{str(real).rstrip(os.sep)}{os.sep}"
     for root in roots:
         if real == root:
             raise OutputExists(

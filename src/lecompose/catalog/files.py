@@ -29,7 +29,7 @@ def schema_of(path: Path | str) -> pa.Schema:
 
 @lru_cache(4096)
 def _schema_of(path: str, _changed: tuple[int, ...]) -> pa.Schema:
-    """Kept: a footer is read as a whole, and one of many row groups takes 20 ms."""
+    """Kept: each of the relations that are made of a file asks for it."""
     return read_schema(path)
 
 
