@@ -10,6 +10,7 @@ Cases that are not measured, or not yet, stay as they were, each with the run th
 """
 
 import argparse
+import compileall
 import importlib.util
 import json
 import os
@@ -43,6 +44,7 @@ def main() -> int:
         print("\n".join(_listed(chosen)))
         return 0
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [_checkout(), os.environ.get("PYTHONPATH")]))
+    _compile()
     target = args.results / args.size
     target.mkdir(parents=True, exist_ok=True)
     sound = True
@@ -169,6 +171,13 @@ def _tmpfs(given: Path, stack: ExitStack) -> Path | None:
 def _checkout() -> str | None:
     """The source folder, where lecompose is not installed."""
     return None if importlib.util.find_spec("lecompose") else str(HERE.parent / "src")
+
+
+def _compile() -> None:
+    """Make lecompose's bytecode, which pip makes of what it installs: a checkout's first run would."""
+    spec = importlib.util.find_spec("lecompose")
+    folder = Path(spec.origin).parent if spec and spec.origin else HERE.parent / "src"
+    compileall.compile_dir(folder, quiet=1)
 
 
 def parsed() -> argparse.Namespace:

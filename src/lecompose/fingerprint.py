@@ -57,7 +57,7 @@ def _below(folder: str) -> Iterator[str]:
 
 def _media(layout: Layout) -> Iterator[str]:
     """Every data file and video that a run reads, in order."""
-    yield from sorted({row["data_file"] for row in layout.engine.rows("layout/all_episodes")})
+    yield from (row["data_file"] for row in layout.engine.rows("layout/files_read"))
     yield from sorted(layout.videos)
 
 

@@ -126,7 +126,7 @@ def _incomplete(run: Run, numeric: list[Feature], held: Mapping[str, int]) -> se
 
 
 def _outputs(run: Run) -> Iterator[_Output]:
-    for (name,), rows in jobs(run.engine.rows("layout/all_episodes"), "out_dataset"):
+    for (name,), rows in jobs(run.engine.rows("layout/rows_written"), "out_dataset"):
         files = [_data_file(run, name, group) for _, group in jobs(rows, "file_number")]
         yield _Output(name, files, [row["out_episode"] for row in rows], {})
 
