@@ -51,7 +51,9 @@ def _below(folder: str) -> Iterator[str]:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
                 yield from _below(entry.path)
-            elif entry.is_file():
+            elif (
+                entry.is_file(follow_symlinks=False) or Path(entry.path).is_file()
+            ):  # which bears a loop of links
                 yield entry.path
 
 

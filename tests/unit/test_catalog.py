@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from lecompose.catalog import Catalog, open_catalog
+from lecompose.catalog.source import is_pointer
 from lecompose.engine import Engine
 from lecompose.errors import RequestError, SourceBroken
 
@@ -148,6 +149,20 @@ def test_of_sources_read_in_one_query_the_broken_ones_are_named(
         assert str(a / folder) not in str(raised.value)
 
 
+def test_of_data_and_metadata_that_are_both_broken_the_data_is_told(
+    make_dataset: Record, opened: Callable[..., Catalog]
+) -> None:
+    root = make_dataset()
+    (data,), (listed,) = (sorted(root.glob(f"{folder}/*/*.parquet")) for folder in ("data", "meta/episodes"))
+    pq.write_table(pq.read_table(listed).drop_columns("length"), listed)
+    with pytest.raises(SourceBroken, match="no column"):
+        opened(root)
+    spoil(data)
+    for _ in range(5):
+        with pytest.raises(SourceBroken, match="data cannot be read"):
+            opened(root)
+
+
 def test_sources_of_other_types_are_not_read_in_one_query(
     opened: Callable[..., Catalog], make_dataset: Record
 ) -> None:
@@ -163,3 +178,7 @@ def test_sources_of_other_types_are_not_read_in_one_query(
         placed = opened(*sources).engine.rows("mending/placement")
         found.append(max(row["off_grid_s"] for row in placed))
     assert found[0] == found[1]
+
+
+def test_a_name_that_no_file_can_have_is_no_pointer(tmp_path: Path) -> None:
+    assert not is_pointer(tmp_path / "a\0b")

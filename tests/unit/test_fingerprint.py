@@ -108,3 +108,14 @@ def test_what_can_be_saved_of_the_same_is_the_same(
     info = source / "meta/info.json"
     info.write_text(info.read_text().replace("toy_arm", "toy_leg"))
     assert printed(operation, source, **options) != before
+
+
+def test_what_is_no_file_in_meta_does_not_count(printed: Print, make_dataset: Callable[..., Path]) -> None:
+    source = make_dataset(name="a", codec="h264")
+    before = printed("merge", source)
+    for name, to in (("loop", "loop"), ("nothing", "nowhere"), ("folder", "episodes")):
+        (source / "meta" / name).symlink_to(to)
+    os.mkfifo(source / "meta" / "pipe")
+    assert printed("merge", source) == before
+    (source / "meta" / "file").symlink_to("info.json")
+    assert printed("merge", source) != before

@@ -224,7 +224,7 @@ def register_together(engine: Engine, sources: tuple[Source, ...], shares: Seque
     engine.load("datasets", dataset_rows(sources))
     engine.load("features", feature_rows(sources))
     engine.load("data_files", data_file_rows(_files_of(shares)))
-    _at_once(engine, partial(_place, shares=shares), partial(_declare, sources=sources))
+    _side_by_side(engine, partial(_place, shares=shares), partial(_declare, sources=sources))
     numbered = [s for s in sources if s.has_subtasks]
     for source in numbered:
         tasks.register_subtasks(engine, source)
@@ -236,7 +236,7 @@ def register_together(engine: Engine, sources: tuple[Source, ...], shares: Seque
     return custom.register_custom(engine, [share.custom for share in shares])
 
 
-def _at_once(engine: Engine, *jobs: Callable[[Engine], None]) -> None:
+def _side_by_side(engine: Engine, *jobs: Callable[[Engine], None]) -> None:
     """Several things, each over a connection of its own. Errors: of the first of them that failed."""
 
     def settled(job: Callable[[Engine], None]) -> ComposeError | None:

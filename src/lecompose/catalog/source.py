@@ -224,7 +224,7 @@ def is_pointer(path: Path) -> bool:
             return False
         with path.open("rb") as file:
             return file.read(len(POINTER)) == POINTER
-    except OSError:
+    except (OSError, ValueError):  # the latter for a name that no file can have
         return False
 
 

@@ -22,7 +22,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 # How often a statement is told to stop until it has: it may just have been between two steps.
-PATIENCE_S = 0.05
+_PATIENCE_S = 0.05
 
 
 class Engine:
@@ -32,7 +32,7 @@ class Engine:
     process, `memory_bytes` DuckDB's part of it; it spills into `scratch`.
     Every call names a template of `sql/`; `context` shapes it (names, blocks), keyword values are
     bound. Results are read to the end before a call returns, but for `stream`, which has a cursor
-    of its own. Safe to share between threads for `stream`, `run`, `rows_apart` and `interrupt`.
+    of its own. Safe to share between threads for `stream`, `run`, `rows_apart`, `aside` and `interrupt`.
     """
 
     def __init__(self, *, scratch: Path, threads: int | None = None, memory: str | None = None) -> None:
@@ -117,13 +117,13 @@ class Engine:
                 while under_way := [job for job in jobs if not job.done()]:
                     # Again and again: a job may have been between two queries.
                     self.interrupt()
-                    wait(under_way, timeout=PATIENCE_S)
+                    wait(under_way, timeout=_PATIENCE_S)
                 raise
 
     @contextmanager
     def _idle(self) -> Iterator[None]:
         """Nothing runs beside the main thread: what did was told to end, and has."""
-        while not self._working.acquire(timeout=PATIENCE_S):
+        while not self._working.acquire(timeout=_PATIENCE_S):
             self.interrupt()
         try:
             yield
