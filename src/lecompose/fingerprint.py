@@ -51,9 +51,8 @@ def _below(folder: str) -> Iterator[str]:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
                 yield from _below(entry.path)
-            elif (
-                entry.is_file(follow_symlinks=False) or Path(entry.path).is_file()
-            ):  # which bears a loop of links
+            # Of a link it is a Path that is asked: it bears one that leads to itself.
+            elif entry.is_file(follow_symlinks=False) or Path(entry.path).is_file():
                 yield entry.path
 
 
