@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from lecompose.media.priority import shared
+from lecompose.files.mp4.thread_priority import shared
 from recorder import record
 
 CHECKOUT = Path(__file__).resolve().parents[1]

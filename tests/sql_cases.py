@@ -20,7 +20,7 @@ from typing import Any
 
 import duckdb
 
-from lecompose.templates import quoted, render
+from lecompose.engine.templates import quoted, render
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 SQL = CHECKOUT / "sql"

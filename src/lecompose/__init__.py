@@ -29,10 +29,8 @@ from lecompose.errors import (
 from lecompose.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from lecompose.checks import Finding
-    from lecompose.datasets import Datasets
-    from lecompose.report import Report
-    from lecompose.sdk import (
+    from lecompose.api.datasets import Datasets
+    from lecompose.api.operations import (
         check,
         compose,
         delete,
@@ -50,7 +48,9 @@ if TYPE_CHECKING:
         split,
         stats,
     )
-    from lecompose.summary import Summary
+    from lecompose.checks import Finding
+    from lecompose.composition.report import Report
+    from lecompose.dataset.summary import Summary
 
 __all__ = [
     "ComposeError",
@@ -100,4 +100,4 @@ def __getattr__(name: str) -> Any:
     # DuckDB and pyarrow load at the first use, so that `lecompose --help` need not wait for them.
     if name not in __all__:
         raise AttributeError(f"module 'lecompose' has no attribute {name!r}")
-    return getattr(import_module("lecompose.sdk"), name)
+    return getattr(import_module("lecompose.api.operations"), name)

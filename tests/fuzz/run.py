@@ -33,9 +33,9 @@ def main(name: str, seconds: float) -> None:
 def by_coverage(name: str, seconds: float, folder: Path) -> None:
     import atheris
 
-    for module in [key for key in sys.modules if key.startswith(("lecompose.media", "fuzz.targets"))]:
+    for module in [key for key in sys.modules if key.startswith(("lecompose.files.mp4", "fuzz.targets"))]:
         del sys.modules[module]
-    with atheris.instrument_imports(include=["lecompose.media"]):
+    with atheris.instrument_imports(include=["lecompose.files.mp4"]):
         from fuzz.targets import TARGETS
     target = TARGETS[name]
     arguments = [

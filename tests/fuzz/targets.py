@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from lecompose import media
-from lecompose.catalog.files import read_from, schema_of
+from lecompose.dataset.catalog.data_files import read_from, schema_of
 from lecompose.engine import Engine
 from lecompose.errors import ComposeError
+from lecompose.files import mp4
 
 Target = Callable[[bytes, Path], None]
 
@@ -19,21 +19,21 @@ def video(data: bytes, folder: Path) -> None:
     path.write_bytes(data)
     out.unlink(missing_ok=True)
     try:
-        found = media.probe(path)
-        media.grid(found, Fraction(30))
+        found = mp4.probe(path)
+        mp4.grid(found, Fraction(30))
         middle = max(1, found.frames // 2)
-        media.pieces(found, [(0, middle), (0, found.frames)])
-        media.concat(
-            [media.Segment(found, 0, middle), media.Segment(found, 0, found.frames)], out, fps=Fraction(30)
+        mp4.pieces(found, [(0, middle), (0, found.frames)])
+        mp4.concat(
+            [mp4.Segment(found, 0, middle), mp4.Segment(found, 0, found.frames)], out, fps=Fraction(30)
         )
-        media.probe(out)
+        mp4.probe(out)
     except ComposeError:
         return
 
 
 def picture(data: bytes, folder: Path) -> None:
     try:
-        media.picture(data, name=folder)
+        mp4.picture(data, name=folder)
     except ComposeError:
         return
 

@@ -27,12 +27,12 @@ def test_spoilt_bytes(name: str, sound: dict[str, list[bytes]], tmp_path: Path) 
 
 def test_the_sound_ones_are_read(sound: dict[str, list[bytes]], tmp_path: Path) -> None:
     """Else nothing of the above would be tried."""
-    from lecompose import media
+    from lecompose.files import mp4
 
     for number, data in enumerate(sound["video"]):
         path = tmp_path / f"{number}.mp4"
         path.write_bytes(data)
         if number % 2:
-            assert media.probe(path).frames == 6
+            assert mp4.probe(path).frames == 6
     for data in sound["picture"]:
-        assert media.picture(data, name=tmp_path).shape == (16, 16, 3)
+        assert mp4.picture(data, name=tmp_path).shape == (16, 16, 3)

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lecompose import sdk
+from lecompose.api import operations
 from lecompose.errors import ComposeError
 
 Record = Callable[..., Path]
@@ -73,7 +73,7 @@ def spoilt(draw: st.DrawFn, sound: Any) -> Any:
 
 def tried(root: Path, out: Path) -> None:
     """Whatever else comes than a result or one of our errors fails the test; neither leaves anything."""
-    for attempt in (lambda: sdk.info(root), lambda: sdk.merge(root, out=out, dry_run=True)):
+    for attempt in (lambda: operations.info(root), lambda: operations.merge(root, out=out, dry_run=True)):
         try:
             attempt()
         except ComposeError:

@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 from hostile.attacks import change_info, change_parquet, run, run_bounded
 
-from lecompose import media
 from lecompose.errors import MediaError
-from lecompose.media import boxes
+from lecompose.files import mp4
+from lecompose.files.mp4 import boxes
 
 Record = Callable[..., Path]
 CAMERA = "observation.images.front"
@@ -76,11 +76,11 @@ def test_a_video_that_names_other_files(content: bytes, make_dataset: Record, tm
     other = path.with_name("other.mp4")
     path.rename(other)
     path.write_bytes(content.replace(b"{other}", str(other).encode()))
-    for look in (media.shown, media.describe, lambda p: media.probe(p, scratch=tmp_path)):
+    for look in (mp4.shown, mp4.describe, lambda p: mp4.probe(p, scratch=tmp_path)):
         with pytest.raises(MediaError):
             look(path)
     with pytest.raises(MediaError):
-        media.picture(path.read_bytes(), name=path)
+        mp4.picture(path.read_bytes(), name=path)
 
 
 # Tables of videos ---------------------------------------------------------------------------------
@@ -122,7 +122,7 @@ def test_a_video_whose_tables_lie(lie: str, recorded: Record, tmp_path: Path) ->
     path.write_bytes(next(source.glob("videos/*/*/*.mp4")).read_bytes())
     patched(path, *LIES[lie])
     with pytest.raises(MediaError):
-        media.probe(path)
+        mp4.probe(path)
 
 
 def test_a_video_of_many_boxes_and_of_large_tables(recorded: Record, tmp_path: Path) -> None:
@@ -132,15 +132,15 @@ def test_a_video_of_many_boxes_and_of_large_tables(recorded: Record, tmp_path: P
     small = struct.pack(">I4s", 8, b"free")
     path.write_bytes(sound[:32] + small * 500_000)
     with pytest.raises(MediaError, match="boxes"):
-        media.probe(path)
+        mp4.probe(path)
     path.write_bytes(sound[:32] + struct.pack(">I4s", 8 + 8 * 500_000, b"moov") + small * 500_000)
     with pytest.raises(MediaError, match="boxes"):
-        media.probe(path)
+        mp4.probe(path)
     with path.open("wb") as file:  # sparse: a terabyte of nothing
         file.write(sound[:32] + struct.pack(">I4sQ", 1, b"moov", 2**40 - 32))
         file.truncate(2**40)
     with pytest.raises(MediaError, match="no recording has so many"):
-        media.probe(path)
+        mp4.probe(path)
 
 
 def test_many_boxes_are_no_recursion() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hostile.attacks import run, run_bounded, tree
 
-from lecompose import sdk
+from lecompose.api import operations
 from lecompose.errors import ComposeError, QueryError
 
 Record = Callable[..., Path]
@@ -139,7 +139,7 @@ def test_no_query_leaves_the_sandbox(dataset_v30: Path, tmp_path: Path, port: in
     (tmp_path / "secret.csv").write_text("a\n1\n")
     before = tree(tmp_path)
     data = next(dataset_v30.glob("data/*/*.parquet"))
-    with sdk.open(dataset_v30) as datasets:
+    with operations.open(dataset_v30) as datasets:
         episodes = datasets.query("from episodes")
         for sql in [*READS, *CHANGES]:
             text = sql.format(target=tmp_path / "new", secret=tmp_path / "secret.csv", data=data, port=port)
@@ -214,7 +214,7 @@ BOMBS = [
 def test_what_asks_for_all_memory_is_told_that_there_is_none(recorded: Record) -> None:
     """With little memory, and a scratch folder that is not filled instead."""
     source = recorded(version="v3.0", cameras=(), frames=3)
-    with sdk.open(source, memory="500MB", threads=1) as datasets:
+    with operations.open(source, memory="500MB", threads=1) as datasets:
         for sql in BOMBS[2:6]:
             with pytest.raises(ComposeError):
                 datasets.query(sql)

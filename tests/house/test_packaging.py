@@ -14,7 +14,7 @@ LOOK = """
 import json, site, sys
 site.addsitedir(sys.argv[1])
 sys.path.insert(0, sys.argv[1])
-from lecompose import templates
+from lecompose.engine import templates
 import lecompose
 names = templates.names()
 print(json.dumps({

@@ -18,7 +18,8 @@ from click.testing import CliRunner
 from conftest import digest
 from independent import table
 
-from lecompose import errors, sdk
+from lecompose import errors
+from lecompose.api import operations
 from lecompose.cli import main
 
 Record = Callable[..., Path]
@@ -251,7 +252,7 @@ class Outcome:
 @pytest.fixture
 def lecompose_merge(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
     raised: list[BaseException] = []
-    merge = sdk.merge
+    merge = operations.merge
 
     def spy(*args: Any, **settings: Any) -> Any:
         try:
@@ -260,7 +261,7 @@ def lecompose_merge(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
             raised.append(error)
             raise
 
-    monkeypatch.setattr(sdk, "merge", spy)
+    monkeypatch.setattr(operations, "merge", spy)
 
     def call(*arguments: object) -> Outcome:
         raised.clear()

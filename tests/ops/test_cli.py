@@ -18,8 +18,9 @@ from conftest import CHECKOUT, digest
 from independent import assert_merged
 
 import lecompose
-from lecompose import errors, execute
+from lecompose import errors
 from lecompose.cli import main
+from lecompose.composition import execute
 
 Record = Callable[..., Path]
 SMALL: dict[str, Any] = {"codec": "h264", "cameras": ("front",), "tasks": ("pick", "place")}
@@ -354,7 +355,7 @@ def test_a_signal_leaves_nothing_behind(number: int, code: int, recorded: Record
     """Sent while the data stage runs, which a dataset this small would leave too soon: it sends it itself."""
     source = recorded(cameras=())
     script = (
-        "import os, sys; from lecompose import execute; from lecompose.cli import main\n"
+        "import os, sys; from lecompose.composition import execute; from lecompose.cli import main\n"
         "def stage(run):\n"
         "    assert os.listdir(run.scratch.parent) != []\n"
         f"    os.kill(os.getpid(), {int(number)})\n"

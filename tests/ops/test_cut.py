@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 from independent import Dataset, assert_same_values, read
 
 import lecompose
+from lecompose.composition.layout import Reencoded
 from lecompose.errors import MediaError
-from lecompose.layout import Reencoded
 
 Record = Callable[..., Path]
 

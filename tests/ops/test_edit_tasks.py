@@ -17,8 +17,8 @@ from independent import assert_composed, every, read
 
 import lecompose
 from lecompose.cli import main
+from lecompose.composition.resume import Move, carry_out
 from lecompose.errors import QueryError, RequestError, UnknownEpisode
-from lecompose.staging import Move, carry_out
 
 Record = Callable[..., Path]
 VERSIONS = ("v2.0", "v2.1", "v3.0")
@@ -204,7 +204,7 @@ def test_an_edit_in_place_that_fails_at_the_last_moment_leaves_all_as_it_was(
         carry_out(move)
         raise OSError(5, "broken disk")
 
-    monkeypatch.setattr("lecompose.stages.publish.carry_out", failing)
+    monkeypatch.setattr("lecompose.composition.stages.publish.carry_out", failing)
     with pytest.raises(lecompose.OutputUnwritable, match="broken disk"):
         lecompose.edit_tasks(root, in_place=True, task="wave")
     assert digest(root) == before

@@ -28,7 +28,7 @@ ENDLESS = "(select count(*) from range(1000000000000) t(i) where i % 7 = length)
 # Runs the command line, and before the stage named first says so and waits for a word, or kills itself.
 DRIVER = """
 import os, sys
-from lecompose import execute
+from lecompose.composition import execute
 from lecompose.cli import main
 at, then = sys.argv[1:3]
 def trapped(run, work):

@@ -12,7 +12,7 @@ import pytest
 from independent import assert_merged, assert_same_values, decoded, packet_bytes, read, table
 
 import lecompose
-from lecompose.run import Run
+from lecompose.composition.context import Run
 
 Record = Callable[..., Path]
 TASKS = ("pick the cup", "place the cup", "wave")

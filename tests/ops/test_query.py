@@ -275,7 +275,7 @@ def test_scratch_folders_do_not_stay(
 
 
 def test_several_queries_cost_one_opening(recorded: Record, monkeypatch: pytest.MonkeyPatch) -> None:
-    from lecompose import datasets as module
+    from lecompose.api import datasets as module
 
     opened: list[object] = []
     real = module.open_views

@@ -10,8 +10,8 @@ import pytest
 from independent import assert_merged
 
 import lecompose
-from lecompose.stages import data
-from lecompose.stages.data import splice
+from lecompose.composition.stages import data
+from lecompose.composition.stages.data import copy_row_groups
 
 Record = Callable[..., Path]
 
@@ -155,7 +155,7 @@ def test_a_file_that_breaks_under_way_is_left_to_who_decodes(
     def broken(*_args: object, **_settings: object) -> pa.Table:
         raise OSError("Unexpected end of stream")
 
-    monkeypatch.setattr(splice.pq, "read_table", broken)
+    monkeypatch.setattr(copy_row_groups.pq, "read_table", broken)
     report = lecompose.merge([root], out=tmp_path / "out")
     monkeypatch.undo()
     assert report.bytes_spliced == 0

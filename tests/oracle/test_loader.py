@@ -282,9 +282,9 @@ def test_cameras_that_are_not_asked_for_are_not_opened(recorded: Callable[..., P
 def test_row_groups_larger_than_the_cache(
     recorded: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: str
 ) -> None:
-    from lecompose.loader import rows
+    from lecompose.training import read_rows
 
-    monkeypatch.setattr(rows, "_PART_BYTES", 2**16)
+    monkeypatch.setattr(read_rows, "_PART_BYTES", 2**16)
     root = shutil.copytree(recorded(cameras=(), episodes=40, frames=100, state_dim=200), tmp_path / "in")
     for path in root.glob("data/*/*.parquet"):
         pq.write_table(pq.read_table(path), path, row_group_size=10**6)

@@ -49,7 +49,7 @@ def assert_same(one: Any, other: Any) -> None:
 @pytest.mark.parametrize("episodes", [None, [2], [3, 1]])
 def test_items_and_what_else_is_asked_of_it(pair: Pair, episodes: list[int] | None) -> None:
     dataset, lerobots = pair(episodes=episodes, delta_timestamps=DELTAS)
-    assert type(dataset.reader).__module__ == "lecompose.lerobot.reading"
+    assert type(dataset.reader).__module__ == "lecompose.lerobot.reader"
     assert type(lerobots.reader).__module__ == "lerobot.datasets.dataset_reader"
     for name in ("num_frames", "num_episodes", "episodes", "absolute_to_relative_idx", "fps", "features"):
         assert getattr(dataset, name) == getattr(lerobots, name)

@@ -12,7 +12,7 @@ from lerobot_reads import opened
 
 import lecompose
 from lecompose.formats import feature
-from lecompose.measure import visual
+from lecompose.statistics import visual
 from recorder.scene import png
 
 pytestmark = pytest.mark.oracle

@@ -91,7 +91,7 @@ def loaded() -> None:
     """Load everything that a run imports, for children to inherit; starts no thread."""
     import lecompose.cli.show
     import lecompose.sdk
-    from lecompose import execute
+    from lecompose.composition import execute
 
     assert execute.STAGES
     assert Path(lecompose.__file__).is_file()

@@ -24,7 +24,7 @@ def at_stage(stage: str, do: Callable[[Any], None], *, after: bool = False) -> H
     """`do`, given the run, before or after a stage."""
 
     def lay() -> None:
-        from lecompose import execute
+        from lecompose.composition import execute
 
         def trapped(run: Any, work: Callable[[Any], None]) -> None:
             if not after:
@@ -66,11 +66,11 @@ def counted(count: Callable[[int], None]) -> Hook:
         count(next(numbers))
 
     def lay() -> None:
-        from lecompose.staging import renames
+        from lecompose.composition.resume import atomic_rename
 
         for name in _CALLED:
             setattr(os, name, _told(getattr(os, name), moment))
-        renames._renamed = _told(renames._renamed, moment, moment)
+        atomic_rename._renamed = _told(atomic_rename._renamed, moment, moment)
         sys.addaudithook(lambda event, _: moment() if event in _AUDITED else None)
 
     return lay

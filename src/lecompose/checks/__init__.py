@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lecompose.catalog import Catalog
 from lecompose.checks.codes import (
     CODES,
     PASSED_ON,
@@ -20,13 +19,13 @@ from lecompose.checks.codes import (
     Code,
     Severity,
 )
-from lecompose.checks.counted import load_counts
 from lecompose.checks.facts import load_facts
-from lecompose.checks.opening import opened
+from lecompose.checks.faults import Reading
+from lecompose.checks.null_counts import load_counts
 from lecompose.checks.pictures import note_undecodable
-from lecompose.checks.reading import Reading
+from lecompose.checks.tolerant_open import opened
+from lecompose.dataset.catalog import Catalog
 from lecompose.engine import Engine
-from lecompose.run import Silent, Work
 
 __all__ = [
     "CODES",
@@ -141,7 +140,7 @@ def _broken(catalog: Catalog, codes: Iterable[Code]) -> list[Finding]:
         rows = catalog.engine.rows_apart(f"verify/{code.name}", **code.values)
         return [_finding(code=code.name, **row) for row in rows]
 
-    found = Work(catalog.engine, Silent()).each(list(codes), ask)
+    found = catalog.engine.workers().each(list(codes), ask)
     return [finding for of_code in found for finding in of_code]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lecompose.catalog import parsed
+from lecompose.dataset.catalog import parsed
 from lecompose.errors import SourceBroken
 
 SHAPE = {"src_episode": pa.int64(), "feature": pa.string(), "stat": pa.string(), "number": pa.float64()}

@@ -12,14 +12,15 @@ from typing import Any, TypeAlias
 
 import pyarrow as pa
 
-from lecompose import formats, media
-from lecompose.catalog import Catalog, Source, read_json
-from lecompose.catalog.files import footer
-from lecompose.catalog.source import is_pointer
+from lecompose import formats
 from lecompose.checks import episode_stats
+from lecompose.checks.faults import Reading, without_path
 from lecompose.checks.footers import Footers, Row, footer_facts, huggingface, kind_of
-from lecompose.checks.reading import Reading, without_path
+from lecompose.dataset.catalog import Catalog, Source, read_json
+from lecompose.dataset.catalog.data_files import footer
+from lecompose.dataset.catalog.source import is_pointer
 from lecompose.errors import ComposeError, MediaError, SourceBroken
+from lecompose.files import mp4
 from lecompose.formats import Feature
 
 _Columns = dict[str, pa.DataType]
@@ -213,16 +214,14 @@ def _videos(
     return [_video(row, video, source, reading) for row, video in zip(rows, found, strict=True)]
 
 
-def _looked_at(path: Path, scratch: Path | None) -> media.Video | ComposeError:
+def _looked_at(path: Path, scratch: Path | None) -> mp4.Video | ComposeError:
     try:
-        return media.probe(path, scratch=scratch)
+        return mp4.probe(path, scratch=scratch)
     except (MediaError, SourceBroken) as error:
         return error
 
 
-def _video(
-    clip: Mapping[str, Any], video: media.Video | ComposeError, source: Source, reading: Reading
-) -> Row:
+def _video(clip: Mapping[str, Any], video: mp4.Video | ComposeError, source: Source, reading: Reading) -> Row:
     path = Path(clip["video_file"])
     at = (clip["camera"], clip["video_file"])
     nothing = (None,) * 9
@@ -232,7 +231,7 @@ def _video(
             return (*at, *nothing, "pointer", "a Git LFS pointer")
         fault = "unreadable" if isinstance(video, MediaError) else "missing"
         return (*at, *nothing, fault, without_path(video, path))
-    told_of = (video.frames, float(video.fps), media.grid(video, source.fps), video.width, video.height)
+    told_of = (video.frames, float(video.fps), mp4.grid(video, source.fps), video.width, video.height)
     track = (video.codec, video.pix_fmt, video.has_audio, video.track.stalls)
     return (*at, *told_of, *track, None, None)
 

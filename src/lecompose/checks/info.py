@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from lecompose import formats
-from lecompose.catalog import Source, read_json
-from lecompose.checks.reading import Reading
+from lecompose.checks.faults import Reading
+from lecompose.dataset.catalog import Source, read_json
 from lecompose.errors import SourceBroken
 from lecompose.formats import Feature
 

@@ -10,10 +10,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lecompose import media
-from lecompose.catalog import Catalog, Source
-from lecompose.checks.reading import Reading, without_path
+from lecompose.checks.faults import Reading, without_path
+from lecompose.dataset.catalog import Catalog, Source
 from lecompose.errors import MediaError, SourceBroken
+from lecompose.files import mp4
 
 _BATCH_ROWS = 16
 _SHOWN = 10
@@ -57,7 +57,7 @@ def _note_videos(catalog: Catalog, reading: Reading, pool: ThreadPoolExecutor) -
 
 def _lost(path: Path, threads: int) -> list[int] | str:
     try:
-        return media.undecodable(path, threads=threads)
+        return mp4.undecodable(path, threads=threads)
     except (MediaError, SourceBroken) as error:
         return without_path(error, path)
 
@@ -139,7 +139,7 @@ def _decodes(cell: Any, path: Path, *, depth: bool) -> bool:
     if not data:
         return False
     try:
-        media.picture(data, depth=depth, name=path)
+        mp4.picture(data, depth=depth, name=path)
     except MediaError:
         return False
     return True

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lecompose import formats
-from lecompose.catalog import Source, parsed
-from lecompose.catalog.files import payload_bytes
-from lecompose.checks.reading import Reading
+from lecompose.checks.faults import Reading
+from lecompose.dataset.catalog import Source, parsed
+from lecompose.dataset.catalog.data_files import payload_bytes
 from lecompose.errors import ComposeError, SourceBroken
 
 Row = dict[str, Any]

@@ -5,7 +5,7 @@ import sys
 import click
 
 from lecompose.cli import options
-from lecompose.cli.once import Once
+from lecompose.cli.command import Once
 from lecompose.errors import SourceBroken
 
 
@@ -42,10 +42,10 @@ def check(
       lecompose check day/
       lecompose check day/ --decode --fail-on warning
     """
-    from lecompose import sdk
+    from lecompose.api import operations
     from lecompose.cli import show
 
-    findings = sdk.check(source, decode=decode, threads=threads, memory=memory)
+    findings = operations.check(source, decode=decode, threads=threads, memory=memory)
     show.findings(source, findings, as_json=as_json)
     if any(finding.severity in ("error", fail_on) for finding in findings):
         sys.exit(SourceBroken.exit_code)

@@ -3,7 +3,7 @@
 import click
 
 from lecompose.cli import options
-from lecompose.cli.once import Once
+from lecompose.cli.command import Once
 
 
 @click.command(cls=Once)
@@ -17,7 +17,7 @@ def info(source: str, threads: int | None, memory: str | None, as_json: bool) ->
     Example:
       lecompose info day/
     """
-    from lecompose import sdk
+    from lecompose.api import operations
     from lecompose.cli import show
 
-    show.summary(sdk.info(source, threads=threads, memory=memory), as_json=as_json)
+    show.summary(operations.info(source, threads=threads, memory=memory), as_json=as_json)

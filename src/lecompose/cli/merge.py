@@ -5,8 +5,8 @@ from typing import Any
 import click
 
 from lecompose.cli import options
-from lecompose.cli.once import Once
-from lecompose.cli.operation import composed
+from lecompose.cli.command import Once
+from lecompose.cli.run_operation import composed
 
 
 @click.command(cls=Once)

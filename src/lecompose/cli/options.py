@@ -7,7 +7,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import click
 
-from lecompose.cli.once import Shared
+from lecompose.cli.command import Shared
 
 F = TypeVar("F", bound=Callable[..., Any])
 Source: TypeAlias = str | tuple[str, str]

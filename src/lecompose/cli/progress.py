@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from lecompose.cli.terminal import size
-from lecompose.run import Silent
+from lecompose.concurrency import Silent
 
 
 class _Bars:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from lecompose.cli import options
-from lecompose.cli.once import Once
+from lecompose.cli.command import Once
 from lecompose.cli.terminal import printable
 from lecompose.errors import RequestError
 
 if TYPE_CHECKING:
-    from lecompose.datasets import Datasets
+    from lecompose.api.datasets import Datasets
 
 _USAGE = 'Try: lecompose query DATASET "select * from episodes", or -f FILE with the SELECT'
 
@@ -54,7 +54,7 @@ def query(
       lecompose query day/ "select task, count(*), sum(seconds)/60 as minutes from episodes group by all"
       lecompose query day/ night/ -f report.sql -o report.parquet
     """
-    from lecompose import sdk
+    from lecompose.api import operations
 
     sources, sql = _asked(arguments, None if file is None else file.read())
     if out == "-":
@@ -64,7 +64,7 @@ def query(
     binary = out is None and format == "parquet"
     if binary and sys.stdout.isatty():
         raise RequestError("parquet is not for a terminal. Try: -o rows.parquet")
-    with sdk.open(sources, threads=threads, memory=memory) as datasets:
+    with operations.open(sources, threads=threads, memory=memory) as datasets:
         if out is not None:
             rows = datasets.save(sql, out, format=format, overwrite=overwrite)
             click.echo(f"wrote {printable(out)}: {rows:,} rows")

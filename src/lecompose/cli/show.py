@@ -19,8 +19,8 @@ from rich.table import Table
 from lecompose.checks import Finding
 from lecompose.cli import table
 from lecompose.cli.terminal import duration, printable, size
-from lecompose.report import Report
-from lecompose.summary import Summary
+from lecompose.composition.report import Report
+from lecompose.dataset.summary import Summary
 
 _PLAN_ROWS = 20
 _REENCODED_ROWS = 10

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from lecompose.cli import options
-from lecompose.cli.once import Once
+from lecompose.cli.command import Once
 
 
 @click.command(cls=Once)
@@ -27,14 +27,14 @@ def stats(source: str, out: str | None, as_json: bool, **request: Any) -> None:
       lecompose stats day/
       lecompose stats day/ -o day_true/ --images
     """
-    from lecompose import sdk
+    from lecompose.api import operations
     from lecompose.cli import show
-    from lecompose.cli.operation import composed
     from lecompose.cli.progress import shown
+    from lecompose.cli.run_operation import composed
 
     if out is not None:
         return composed("stats", source, out=out, as_json=as_json, **request)
     with shown(quiet=request.pop("quiet") or as_json) as progress:
-        found = sdk.stats(source, progress=progress, **request)
+        found = operations.stats(source, progress=progress, **request)
     show.statistics(found, as_json=as_json)
     return None

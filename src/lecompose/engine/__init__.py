@@ -2,8 +2,8 @@
 
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from copy import copy
 from itertools import count
@@ -13,13 +13,13 @@ from typing import Any, TypeVar
 import duckdb
 import pyarrow as pa
 
-from lecompose.engine.translation import translated
+from lecompose.concurrency import Progress, Silent, Workers
+from lecompose.engine.templates import quoted, render
+from lecompose.engine.translate_errors import translated
 from lecompose.errors import ComposeError, RequestError
-from lecompose.templates import quoted, render
 
 Context = Mapping[str, object]
 T = TypeVar("T")
-R = TypeVar("R")
 
 # How often a statement is told to stop until it has: it may just have been between two steps.
 _PATIENCE_S = 0.05
@@ -90,35 +90,9 @@ class Engine:
             engine._con = cursor
             yield engine
 
-    def at_once(
-        self,
-        items: Sequence[T],
-        do: Callable[[T], R],
-        *,
-        threads: int | None = None,
-        stop: Callable[[], None] = lambda: None,
-    ) -> list[R]:
-        """`do` of every item, on threads (by default the engine's number of them), in the order of the items.
-
-        Errors: the first that any job raises, after `stop` was called. Jobs not yet begun never are; queries
-        of those under way end at once, so that an error or Ctrl-C does not wait for gigabytes.
-        """
-        with ThreadPoolExecutor(max(1, min(threads or self.threads, len(items)))) as pool:
-            jobs = [pool.submit(do, item) for item in items]
-            try:
-                wait(jobs, return_when=FIRST_EXCEPTION)
-                failed = [error for job in jobs if job.done() and (error := job.exception())]
-                for error in failed:
-                    raise error
-                return [job.result() for job in jobs]
-            except BaseException:
-                stop()
-                pool.shutdown(wait=False, cancel_futures=True)
-                while under_way := [job for job in jobs if not job.done()]:
-                    # Again and again: a job may have been between two queries.
-                    self.interrupt()
-                    wait(under_way, timeout=_PATIENCE_S)
-                raise
+    def workers(self, progress: Progress | None = None) -> Workers:
+        """Threads as many as the engine's own, whose queries end at once where one of them fails."""
+        return Workers(self.threads, self.memory_bytes, self.scratch, self.interrupt, progress or Silent())
 
     @contextmanager
     def _idle(self) -> Iterator[None]:

@@ -18,10 +18,10 @@ import duckdb
 import pyarrow as pa
 
 from lecompose.engine import Engine
-from lecompose.engine.translation import translated
+from lecompose.engine.templates import quoted
+from lecompose.engine.translate_errors import translated
 from lecompose.errors import QueryError, SourceBroken
 from lecompose.formats import escaped_glob
-from lecompose.templates import quoted
 
 # The table functions that a user's text may call; each only rearranges what it is given.
 TABLE_FUNCTIONS = frozenset(

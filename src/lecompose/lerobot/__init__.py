@@ -10,17 +10,17 @@ LeRobot is imported when one of them is called, never before.
 Source: LeRobot 0.6.1.
 """
 
-from lecompose.lerobot.features import add_features, modify_features, remove_feature
-from lecompose.lerobot.filming import convert_image_to_video_dataset
-from lecompose.lerobot.installing import install, uninstall
-from lecompose.lerobot.relabelling import modify_tasks, recompute_stats
-from lecompose.lerobot.sets import (
+from lecompose.lerobot.episodes import (
     aggregate_datasets,
     convert_dataset,
     delete_episodes,
     merge_datasets,
     split_dataset,
 )
+from lecompose.lerobot.features import add_features, modify_features, remove_feature
+from lecompose.lerobot.images_to_video import convert_image_to_video_dataset
+from lecompose.lerobot.monkeypatch import install, uninstall
+from lecompose.lerobot.tasks_and_stats import modify_tasks, recompute_stats
 
 __all__ = [
     "add_features",

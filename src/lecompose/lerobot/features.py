@@ -6,9 +6,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from lecompose import sdk
-from lecompose.lerobot import peer
-from lecompose.lerobot.peer import LeRobotDataset
+from lecompose.api import operations
+from lecompose.lerobot import compat
+from lecompose.lerobot.compat import LeRobotDataset
 
 Given: TypeAlias = tuple[Any, dict[str, Any]]
 """An array or tensor of a row a frame, or a function (row, episode_index, frame_index) → value; and its
@@ -33,18 +33,18 @@ def modify_features(
     removed = [remove_features] if isinstance(remove_features, str) else list(remove_features or [])
     _refuse(dataset.meta.features, add_features or {}, removed)
     repo_id = f"{dataset.repo_id}_modified" if repo_id is None else repo_id
-    out = peer.folder_of(output_dir, repo_id)
+    out = compat.folder_of(output_dir, repo_id)
     values = {
         name: (_values(dataset.root, said), dict(spec)) for name, (said, spec) in (add_features or {}).items()
     }
-    limits = peer.limits(dataset.meta) | {"concatenate_data": False, "concatenate_videos": False}
-    with peer.as_lerobot_raises():
+    limits = compat.limits(dataset.meta) | {"concatenate_data": False, "concatenate_videos": False}
+    with compat.as_lerobot_raises():
         if values or removed:
             limits["remove"] = removed
-            sdk.edit_features(dataset.root, out=out, values=values, **limits)
+            operations.edit_features(dataset.root, out=out, values=values, **limits)
         else:
-            sdk.merge(dataset.root, out=out, **limits)
-    return peer.opened(repo_id, out, dataset)
+            operations.merge(dataset.root, out=out, **limits)
+    return compat.opened(repo_id, out, dataset)
 
 
 def add_features(

@@ -1,6 +1,0 @@
--- mending/stats: the statistics of each episode, as its metadata has them
--- reads:  carried_stats
--- params:
--- gives:  *
-select *
-from carried_stats

@@ -1,0 +1,164 @@
+"""Datasets held open, to be queried and read from Python."""
+
+import weakref
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import ExitStack, closing
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import pyarrow as pa
+
+from lecompose.dataset.catalog import Catalog, open_catalog
+from lecompose.dataset.frames import Episodes, Frames
+from lecompose.dataset.query_views import BATCH_ROWS, Views, open_views
+from lecompose.engine import Engine, in_bytes
+from lecompose.errors import RequestError
+from lecompose.training.selection import asked
+
+if TYPE_CHECKING:
+    from lecompose.training.dataset import TorchDataset
+
+
+class Datasets:
+    """One or more open datasets. Closed by `with`, by `close`, or when nothing holds it any more.
+
+    Sources are only ever read, and nothing is written but what `save` is told to.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[Path | str],
+        *,
+        names: Sequence[str] | None = None,
+        threads: int | None = None,
+        memory: str | None = None,
+    ) -> None:
+        with ExitStack() as opened:
+            scratch = Path(opened.enter_context(TemporaryDirectory(prefix="lecompose-")))
+            engine = opened.enter_context(closing(Engine(scratch=scratch, threads=threads, memory=memory)))
+            self._catalog: Catalog = open_catalog(engine, paths, names=names)
+            self._opened = opened.pop_all()
+        self._end = weakref.finalize(self, self._opened.close)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of everything; streams that are still open end with an error."""
+        self._end()
+
+    @cached_property
+    def _sandbox(self) -> Views:
+        return self._opened.enter_context(open_views(self._catalog))
+
+    @property
+    def _views(self) -> Views:
+        self._refuse_closed()
+        return self._sandbox
+
+    @cached_property
+    def _frames(self) -> Frames:
+        return Frames(self._catalog)
+
+    def _refuse_closed(self) -> None:
+        if not self._end.alive:
+            raise RequestError("these datasets are closed. Try: lecompose.open again")
+
+    def query(self, sql: str) -> pa.Table:
+        """The result of one SELECT over `episodes`, `frames`, `tasks`, `clips` …, in its order.
+
+        Errors: QueryError with the place and the names that exist; SourceBroken.
+        """
+        return self._views.select(sql)
+
+    def stream(self, sql: str, *, batch_rows: int = BATCH_ROWS) -> pa.RecordBatchReader:
+        """The result of one SELECT as record batches of at most `batch_rows`, read as they are asked for.
+
+        Errors: as of `query`, those of the data when they are come upon.
+        """
+        opened = ExitStack()
+        reader = opened.enter_context(self._views.stream(sql, batch_rows=batch_rows))
+        return self._reader(reader, opened)
+
+    def _reader(self, reader: pa.RecordBatchReader, opened: ExitStack) -> pa.RecordBatchReader:
+        batches = self._held(reader, opened)
+        self._opened.callback(_end, weakref.ref(batches))
+        return pa.RecordBatchReader.from_batches(reader.schema, batches)
+
+    def _held(self, reader: pa.RecordBatchReader, opened: ExitStack) -> Generator[pa.RecordBatch, None, None]:
+        # That this is a method keeps the datasets open as long as somebody reads.
+        with opened:
+            yield from reader
+
+    def save(self, sql: str, path: Path | str, *, format: str | None = None, overwrite: bool = False) -> int:
+        """How many rows one SELECT gave, now in a new file: CSV, JSON or parquet, by its ending.
+
+        Errors: as of `query`; OutputExists, OutputUnwritable; RequestError for a path in a dataset.
+        """
+        return self._views.save(sql, Path(path).expanduser(), format=format, overwrite=overwrite)
+
+    def frames(
+        self,
+        episodes: Episodes | None = None,
+        columns: Sequence[str] | None = None,
+        *,
+        batch_rows: int | None = None,
+    ) -> pa.RecordBatchReader:
+        """The frames of `episodes` as record batches, in the order asked for, with their exact types.
+
+        Episodes are numbers, or (src_dataset, number) of several datasets; repeated or in any order; all of
+        them by default. `columns` are features, `src_dataset`, `src_episode` and `task`.
+        Errors: UnknownEpisode, RequestError with every name that is not there; SourceBroken.
+        """
+        self._refuse_closed()
+        reader = self._frames.read(episodes, columns, batch_rows=batch_rows)
+        return self._reader(reader, ExitStack())
+
+    def to_torch(
+        self,
+        episodes: Episodes | None = None,
+        delta_timestamps: Mapping[str, Sequence[float]] | None = None,
+        *,
+        features: Sequence[str] | None = None,
+        image_transforms: Callable[[Any], Any] | None = None,
+        tolerance_s: float = 1e-4,
+        video_backend: str | None = None,
+        return_uint8: bool = False,
+        depth_output_unit: str = "mm",
+        cache: str = "256MB",
+    ) -> "TorchDataset":
+        """The frames of `episodes` as a map-style dataset for PyTorch, with LeRobotDataset's keys and values.
+
+        Its arguments are LeRobotDataset's too. Items follow the episodes in the order asked for; `features`
+        are those that are read, all by default, and those of every dataset always. Nothing is copied to
+        disk; in each process about `cache` of decoded rows is held. What comes back needs these datasets no
+        longer, and may go to workers that are forked or spawned; files that change meanwhile are refused.
+        Needs PyTorch, and torchcodec or PyAV for videos: `pip install 'lecompose[torch]'`.
+        Errors: UnknownEpisode, RequestError for what is not there; FeatureMismatch; SourceBroken.
+        """
+        self._refuse_closed()
+        try:
+            from lecompose.training.dataset import Look, TorchDataset
+        except ImportError as error:
+            raise RequestError(f"{error}. Try: pip install 'lecompose[torch]'") from error
+        look = Look(image_transforms, tolerance_s, video_backend, return_uint8, depth_output_unit)
+        most_bytes = in_bytes("cache", str(cache), least=10**6)
+        if isinstance(features, str):
+            raise RequestError(f'features is "{features}"; a list is needed. Try: ["{features}"]')
+        chosen = asked(self._catalog, self._frames, episodes, features)
+        return TorchDataset(chosen, delta_timestamps, look, most_bytes)
+
+
+def _end(batches: "weakref.ref[Generator[pa.RecordBatch, None, None]]") -> None:
+    """Let a stream go that was not read to its end: DuckDB complains of what is still open at exit."""
+    stream = batches()
+    if stream is not None:
+        stream.close()

@@ -1,0 +1,181 @@
+"""Public functions that copy one dataset with something changed or mended."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import replace as with_
+from types import MappingProxyType
+from typing import TypeAlias, Unpack
+
+import numpy as np
+
+from lecompose.composition import plan
+from lecompose.composition.computed_features import Values
+from lecompose.composition.destination import Destinations, in_its_place, single
+from lecompose.composition.pipeline import Fill, Request, composed
+from lecompose.composition.plan.tasks import Texts, relabel
+from lecompose.composition.report import Report
+from lecompose.composition.request import (
+    Named,
+    Options,
+    Pairs,
+    PathLike,
+    Settings,
+    Source,
+    command,
+    destination,
+    named,
+    pairs,
+    rate,
+)
+from lecompose.dataset.catalog import Catalog, locate
+from lecompose.dataset.query_views import open_views
+from lecompose.errors import RequestError
+
+UNDECLARED = ("drop", "declare")
+EpisodeTasks: TypeAlias = Mapping[int, str] | Mapping[str, str] | Mapping[int | str, str] | Iterable[str]
+"""{5: "wave"}, {"0,3:7": "wave"}, or ["0,3:7=wave"] as on the command line."""
+
+
+def edit_tasks(
+    source: Source,
+    *,
+    out: PathLike | None = None,
+    in_place: bool = False,
+    task: str | None = None,
+    episodes: EpisodeTasks = (),
+    replace: Pairs = (),
+    sql: str | None = None,
+    **options: Unpack[Options],
+) -> Report:
+    """The report of copying `source` to `out`, or writing it anew in its place, with other tasks.
+
+    `task` is for every frame; `replace` gives tasks another text wherever they stand, {"old": "new"}; `sql`
+    is an expression over `episodes`, asked for each task of each episode, as in "trim(lower(task))", and
+    where it is null the task stays. `episodes` goes before any of these: {5: "wave", "0,3:7": "grasp"}.
+    Errors: RequestError for tasks that are not there, or for more than one of `task`, `replace` and `sql`;
+    UnknownEpisode; QueryError; otherwise as `merge`.
+    """
+    told = pairs(_texts(episodes), "episode")
+    texts = Texts(task, told, pairs(replace, "replace"), sql)
+    given, settings, to = _asked(source, out, in_place, options)
+
+    def fill(catalog: Catalog) -> tuple[plan.Notes, Destinations]:
+        notes = _every_episode(catalog, to)
+        with open_views(catalog) as views:
+            return (*notes, *relabel(catalog, views, texts)), to
+
+    arguments: list[tuple[str, object]] = [("--task", task), ("--sql", sql)]
+    arguments += [("--episode", f"{left}={right}") for left, right in told]
+    arguments += [("--replace", f"{left}={right}") for left, right in texts.replace]
+    text = command("edit tasks", given, out, settings, arguments)
+    return composed(Request(given, to, fill, settings, text))
+
+
+def edit_features(
+    source: Source,
+    *,
+    out: PathLike | None = None,
+    in_place: bool = False,
+    values: Mapping[str, Values] = MappingProxyType({}),
+    **options: Unpack[Options],
+) -> Report:
+    """The report of copying `source` to `out`, or writing it anew in its place, with other features.
+
+    Which is said by the options `remove`, `rename`, `add` and `cast`; a feature that is removed and added is
+    computed anew. `values` are those of new features, {"next.reward": array}, or with what info.json is to
+    say, {"next.reward": (array, {"dtype": "float32", "shape": [1], "names": None})}.
+    Shape: an array has a row for each frame, in the order of `index`.
+    Errors: RequestError for features that are not there, or where nothing is to change; QueryError for an
+    expression that is none, or a value that its dtype does not hold; otherwise as `merge`.
+    """
+    given, settings, to = _asked(source, out, in_place, options)
+    if not (settings.remove or settings.rename or settings.add or settings.cast or values):
+        raise RequestError("no feature is to change. Try: --remove, --rename, --add, --cast")
+    if values and settings.rate is not None:
+        raise RequestError("values are of the source's frames, and fps leaves some out. Try: one by one")
+    # A command cannot hold the values; that they are others makes it another command.
+    arguments = [("--values", f"{name}={_digest(said)}") for name, said in values.items()]
+    text = command("edit features", given, out, settings, arguments)
+    return composed(Request(given, to, _copy(to), settings, text, values=values))
+
+
+def _digest(values: Values) -> str:
+    numbers, spec = values if isinstance(values, tuple) else (values, {})
+    array = np.ascontiguousarray(numbers)
+    content = repr(array.tolist()).encode() if array.dtype.hasobject else array.tobytes()
+    return hashlib.sha256(content + repr((array.dtype, array.shape, spec)).encode()).hexdigest()[:16]
+
+
+def edit_info(
+    source: Source,
+    *,
+    out: PathLike | None = None,
+    in_place: bool = False,
+    retime: float | str | None = None,
+    **options: Unpack[Options],
+) -> Report:
+    """The report of copying `source` to `out`, or writing it anew in its place, with other metadata.
+
+    The option `robot_type` names the robot. `retime` is the rate at which the frames were really recorded:
+    each of them stays, and is timed anew, in the data and in the videos.
+    Units: `retime` in frames a second.
+    Errors: RequestError where nothing is to change; otherwise as `merge`.
+    """
+    given, settings, to = _asked(source, out, in_place, options)
+    if retime is None and settings.robot_type is None and settings.fps is None:
+        raise RequestError("nothing is to change. Try: --robot-type, --retime")
+    if retime is not None and settings.fps is not None:
+        raise RequestError("--retime keeps every frame, --fps leaves some out. Try: one after the other")
+    text = command("edit info", given, out, settings, [("--retime", retime)])
+    fps = None if retime is None else rate(retime, "--retime")
+    return composed(Request(given, to, _copy(to), settings, text, retime=fps))
+
+
+def _texts(episodes: EpisodeTasks) -> Pairs:
+    """The same, with the episodes as text."""
+    return {str(k): text for k, text in episodes.items()} if isinstance(episodes, Mapping) else episodes
+
+
+def repair(source: Source, *, out: PathLike, undeclared: str = "drop", **options: Unpack[Options]) -> Report:
+    """The report of copying what can be saved of a damaged dataset to `out`, which is sound then.
+
+    Episodes whose rows or pictures are not all there are left out and told in `report.dropped`; lengths,
+    pointers, totals, tasks and numbering are made true, and `report.notes` says what was not. Columns of the
+    data files that info.json does not declare are dropped, or kept with `undeclared` "declare".
+    Errors: SourceBroken where nothing can be saved; SourceNotFound; otherwise as `merge`.
+    """
+    if undeclared not in UNDECLARED:
+        raise RequestError(f'undeclared "{undeclared}": one of {", ".join(UNDECLARED)} is needed')
+    given, settings = named(source), with_(Settings(**options), skip_broken=True)
+    to = single(destination(out))
+    arguments = [("--undeclared", undeclared if undeclared != UNDECLARED[0] else None)]
+    text = command("repair", given, out, with_(settings, skip_broken=False), arguments)
+    declare = undeclared == "declare"
+    return composed(Request(given, to, _copy(to), settings, text, declare=declare))
+
+
+def _asked(
+    source: Source, out: PathLike | None, in_place: bool, options: Options
+) -> tuple[Named, Settings, Destinations]:
+    """What is edited, how, and where to. Errors: RequestError unless it is said where to."""
+    given, settings = named(source), Settings(**options)
+    if in_place == (out is not None):
+        raise RequestError("where to? Try: either -o FOLDER, for a new dataset, or --in-place")
+    if in_place and settings.skip_broken:
+        raise RequestError("what --skip-broken leaves out would be gone for good. Try: -o FOLDER")
+    return given, settings, in_its_place(locate(given.paths[0])) if out is None else single(destination(out))
+
+
+def _copy(to: Destinations) -> Fill:
+    return lambda catalog: (_every_episode(catalog, to), to)
+
+
+def _every_episode(catalog: Catalog, to: Destinations) -> plan.Notes:
+    """Errors: RequestError for several datasets, and for one that cannot be written in its own place."""
+    (source,) = catalog.sources
+    if to.in_place and not source.is_v3:
+        raise RequestError(
+            f"outputs are of format v3.0, this dataset is {source.version}: it would not be the same one."
+            f" Try: -o FOLDER. ({source.root})"
+        )
+    return plan.merge(catalog, output=to.root.name)

@@ -1,0 +1,143 @@
+"""What can be saved of a damaged dataset, as one that any operation can read.
+
+It is a folder in scratch: metadata written anew from what the files really hold, and links to those data and
+video files that are whole. Episodes keep their numbers; those that cannot be saved are not in its list, and
+why is told. What is composed of it is checked like any output.
+"""
+
+import math
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from lecompose.checks.faults import Reading
+from lecompose.checks.repair.episodes import Dropped, Salvage, sound_episodes
+from lecompose.checks.repair.features import mended_features
+from lecompose.checks.repair.overlay import write
+from lecompose.checks.repair.videos import with_clips
+from lecompose.checks.tolerant_open import opened
+from lecompose.dataset import stored_stats
+from lecompose.dataset.catalog import Catalog, Source
+from lecompose.dataset.catalog.custom_columns import Share, custom_of
+from lecompose.engine import Engine
+from lecompose.errors import ComposeError, SourceBroken
+from lecompose.formats import TOLERANCE_S
+
+# How far timestamps may run away from the frames, a second, and how far rates may differ, to be jitter.
+_DRIFT = 0.05
+_OTHER_RATE = 1e-4
+
+__all__ = ["Dropped", "Mended", "mend"]
+
+
+@dataclass(frozen=True)
+class Mended:
+    """A damaged dataset made readable: `root` is the folder to read in its place.
+
+    `dropped` are the episodes that could not be saved, `notes` what was put right. `undeclared` are columns
+    of the data files that info.json did not declare, and now does. `off_grid` where timestamps are not those
+    of the frames, and `has_stats` unless some episode's statistics are gone.
+    """
+
+    source: Source
+    root: Path
+    dropped: tuple[Dropped, ...]
+    notes: tuple[str, ...]
+    undeclared: tuple[str, ...]
+    off_grid: bool
+    has_stats: bool
+
+
+def mend(
+    given: str | Path, *, scratch: Path, without: frozenset[str], threads: int | None, memory: str | None
+) -> Mended:
+    """What can be saved of the dataset, in a new folder below `scratch`; cameras of `without` are no matter.
+
+    Errors: SourceBroken where nothing can be saved, or it is not clear how; SourceNotFound.
+    """
+    scratch.mkdir()
+    with closing(Engine(scratch=scratch, threads=threads, memory=memory)) as engine:
+        catalog, reading, footers = opened(engine, given)
+        if not catalog.sources:
+            raise _hopeless(reading)
+        (source,) = catalog.sources
+        _refuse_without_rate(reading)
+        features = mended_features(source, footers)
+        salvage = sound_episodes(engine, source, features.files)
+        salvage = with_clips(engine, source, salvage, scratch=scratch, without=without)
+        _refuse_other_rate(source, salvage)
+        if not salvage.episodes:
+            raise SourceBroken(_nothing_left(source, salvage))
+        stats = _stats(catalog)
+        root = write(source, features, salvage, _custom(engine, source), stats, scratch / source.name)
+        lost = stats is None or any(episode.is_changed for episode in salvage.episodes)
+        return Mended(
+            source=source,
+            root=root,
+            dropped=tuple(sorted(salvage.dropped, key=lambda d: d.episode)),
+            notes=(*_unread(reading, source), *features.notes, *salvage.notes),
+            undeclared=features.undeclared,
+            off_grid=salvage.off_grid,
+            has_stats=not lost,
+        )
+
+
+def _hopeless(reading: Reading) -> SourceBroken:
+    why = reading.faults[0].problem if reading.faults else "info.json tells no features"
+    return SourceBroken(
+        f"nothing can be saved without meta/info.json: {why}. Try: that of another recording of this robot,"
+        f" with its fps and features. ({reading.root / 'meta/info.json'})"
+    )
+
+
+def _refuse_without_rate(reading: Reading) -> None:
+    if "fps" in reading.lacking:
+        raise SourceBroken(
+            f"the rate is not known, and cannot be guessed. Try: fps in meta/info.json."
+            f" ({reading.root / 'meta/info.json'})"
+        )
+
+
+def _refuse_other_rate(source: Source, salvage: Salvage) -> None:
+    """Errors: SourceBroken where timestamps or videos tell that the rate in info.json is wrong."""
+    off = [e for e in salvage.episodes if e.off_grid_s >= TOLERANCE_S]
+    # What is infinite was not there.
+    drifting = [e for e in off if _DRIFT * e.length / float(source.fps) < e.off_grid_s < math.inf]
+    rates = {round(rate, 3) for rate in salvage.rates if abs(rate / float(source.fps) - 1) > _OTHER_RATE}
+    if off and (rates or 2 * len(drifting) > len(salvage.episodes)):
+        videos = f", and videos run at {', '.join(f'{rate:g}' for rate in sorted(rates))}" if rates else ""
+        raise SourceBroken(
+            f"timestamps do not go with the {float(source.fps):g} fps of info.json{videos}. Try: the true fps"
+            f" in meta/info.json, then repair. ({source.root / 'meta/info.json'})"
+        )
+
+
+def _nothing_left(source: Source, salvage: Salvage) -> str:
+    first = f"; episode {salvage.dropped[0].episode}: {salvage.dropped[0].reason}" if salvage.dropped else ""
+    return f"no episode can be saved{first}. Try: lecompose check, which tells all. ({source.root})"
+
+
+def _unread(reading: Reading, source: Source) -> Iterator[str]:
+    """What could not be read, file by file; of episodes it is told by themselves."""
+    for fault in reading.faults:
+        where = f" ({fault.file})" if fault.file else ""
+        yield f'source "{source.name}": {fault.code}: {fault.problem}{where}'
+
+
+def _stats(catalog: Catalog) -> pa.Table | None:
+    """The statistics of the episodes; None where they cannot be read."""
+    try:
+        stored_stats.register(catalog)
+        return catalog.engine.arrow("repair/stats")
+    except (ComposeError, OSError, ValueError):
+        return None
+
+
+def _custom(engine: Engine, source: Source) -> Share | None:
+    try:
+        return custom_of(engine, source)
+    except (ComposeError, OSError, ValueError):  # what is wrong with them was told when they were read
+        return None

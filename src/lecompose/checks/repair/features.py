@@ -1,0 +1,131 @@
+"""The features as the data files really hold them, and the files that hold them."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from lecompose import formats
+from lecompose.checks.footers import Footers
+from lecompose.dataset.arrow_schema import lossless
+from lecompose.dataset.catalog import Source
+from lecompose.errors import SourceBroken, few
+from lecompose.formats import DEFAULT_FEATURES, Feature, feature
+
+
+@dataclass(frozen=True)
+class Features:
+    """Every feature of the mended dataset, and the data files that have them all.
+
+    `undeclared` are those that info.json did not have.
+    """
+
+    features: tuple[Feature, ...]
+    files: tuple[Path, ...]
+    undeclared: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def mended_features(source: Source, footers: Footers) -> Features:
+    """The features that most data files hold; those that hold other columns are left out.
+
+    Errors: SourceBroken where no data file can be read, or a column that every dataset needs is not there.
+    """
+    if not footers:
+        raise SourceBroken(f"no data file can be read: nothing can be saved. ({source.root / 'data'})")
+    schemas = {path: found.schema.to_arrow_schema() for path, found in footers.items()}
+    usual = _usual(schemas)
+    files = tuple(path for path, schema in schemas.items() if _goes_with(schema, usual))
+    notes: list[str] = []
+    features = [f for f in source.features if f.is_video]
+    declared = {f.name: f for f in source.columns}
+    for name, held in declared.items():
+        features += _as_held(name, held, usual, notes)
+    new = [name for name in usual.names if name not in declared]
+    added = [found for name in new if (found := _declared(name, usual.field(name).type, notes))]
+    features += [f for f in added if f.name in DEFAULT_FEATURES or f.dtype]
+    _refuse_lacking(source, [f.name for f in features])
+    for path in schemas.keys() - set(files):
+        notes.append(f"left out: its columns are not those of the other data files. ({path})")
+    return Features(
+        tuple(_in_order(features)),
+        files,
+        tuple(f.name for f in added if f.name not in DEFAULT_FEATURES),
+        tuple(notes),
+    )
+
+
+def _usual(schemas: Mapping[Path, pa.Schema]) -> pa.Schema:
+    """The schema of most rows of files, by its columns' names and types."""
+    counted = Counter(str(schema.remove_metadata()) for schema in schemas.values())
+    most = counted.most_common(1)[0][0]
+    return next(schema for schema in schemas.values() if str(schema.remove_metadata()) == most)
+
+
+def _goes_with(schema: pa.Schema, usual: pa.Schema) -> bool:
+    """Whether a file can be read with others of the usual schema."""
+    if set(schema.names) != set(usual.names):
+        return False
+    kinds = [(schema.field(name).type, usual.field(name).type) for name in usual.names]
+    return all(str(have) == str(want) or pa.types.is_null(have) for have, want in kinds)
+
+
+def _as_held(name: str, declared: Feature, usual: pa.Schema, notes: list[str]) -> Iterator[Feature]:
+    """A declared feature as the files hold it; nothing where they do not."""
+    if name not in usual.names:
+        notes.append(f'feature "{name}" is in info.json and in no data file: it is declared no more')
+        return
+    field, have = formats.arrow_field(declared), usual.field(name).type
+    if field is None or lossless(have, field.type):
+        yield declared
+        return
+    found = _declared(name, have, notes)
+    if found is not None:
+        said = f"{declared.dtype} {list(declared.shape)}"
+        notes.append(f'feature "{name}" was declared as {said}, and is {found.dtype} {list(found.shape)}')
+        yield feature(name, {**declared.spec, "dtype": found.dtype, "shape": list(found.shape)})
+
+
+def _declared(name: str, kind: pa.DataType, notes: list[str]) -> Feature | None:
+    """The feature that a column of this type is; None where none can be."""
+    spec: dict[str, Any] | None = DEFAULT_FEATURES.get(name) or _spec(kind)
+    if spec is None:
+        notes.append(f'column "{name}" is left out: no feature is {kind}')
+        return None
+    try:
+        return feature(name, spec)
+    except SourceBroken as error:
+        notes.append(f'column "{name}" is left out: {error}')
+        return None
+
+
+def _spec(kind: pa.DataType) -> dict[str, Any] | None:
+    """dtype and shape of a column, where its type alone tells."""
+    kind = kind.storage_type if isinstance(kind, pa.BaseExtensionType) else kind
+    if pa.types.is_struct(kind) and {f.name for f in kind} == {"bytes", "path"}:
+        return None  # the pictures' size is not in the type
+    shape: list[int] = []
+    while pa.types.is_fixed_size_list(kind):
+        shape, kind = [*shape, kind.list_size], kind.value_type
+    dtype = {pa.bool_(): "bool", pa.string(): "string", pa.large_string(): "string"}.get(kind)
+    if dtype is None and (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+        dtype = {"halffloat": "float16", "float": "float32", "double": "float64"}.get(str(kind), str(kind))
+    return {"dtype": dtype, "shape": shape or [1], "names": None} if dtype else None
+
+
+def _refuse_lacking(source: Source, names: list[str]) -> None:
+    lacking = [name for name in DEFAULT_FEATURES if name not in names]
+    if lacking:
+        raise SourceBroken(
+            f"the data files lack {few(lacking)}, by which frames are told apart. ({source.root / 'data'})"
+        )
+
+
+def _in_order(features: list[Feature]) -> Iterator[Feature]:
+    """The default features last, as every dataset has them."""
+    yield from (f for f in features if f.name not in DEFAULT_FEATURES)
+    by_name = {f.name: f for f in features}
+    yield from (by_name[name] for name in DEFAULT_FEATURES)

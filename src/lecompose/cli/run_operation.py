@@ -1,0 +1,14 @@
+"""What the commands that write a dataset share."""
+
+from typing import Any
+
+
+def composed(verb: str, *arguments: Any, as_json: bool, quiet: bool, **request: Any) -> None:
+    """Call the SDK's `verb` with a progress bar, and print its report."""
+    from lecompose.api import operations
+    from lecompose.cli import show
+    from lecompose.cli.progress import shown
+
+    with shown(quiet=quiet or as_json) as progress:
+        report = getattr(operations, verb)(*arguments, progress=progress, **request)
+    show.report(report, as_json=as_json, quiet=quiet)

@@ -1,0 +1,276 @@
+"""New columns: an SQL expression over the frames, or an array → a feature, and its value for each frame.
+
+The values are computed once, checked against the dtype and shape that were declared, and kept in the scratch
+folder as an Arrow file, from which the data stage takes those of each episode by their place.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+
+from lecompose import formats
+from lecompose.dataset.arrow_schema import restored
+from lecompose.dataset.catalog import Catalog
+from lecompose.dataset.convert import first_unfit, leaf
+from lecompose.dataset.query_views import Views
+from lecompose.errors import QueryError, RequestError, SourceBroken
+from lecompose.formats import Feature, feature
+
+Values: TypeAlias = np.ndarray | tuple[np.ndarray, Mapping[str, Any]]
+"""A value for each frame, episode by episode; and perhaps what info.json is to say of them."""
+
+# name, then perhaps a dtype, then perhaps a shape: reward, reward:float32, velocity:float32[6]
+_SPEC = re.compile(r"(?P<name>.+?)(?::(?P<dtype>[a-z]+\d*)(?:\[(?P<shape>\d+(?:,\d+)*)\])?)?")
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A column asked for: `dtype` and `shape` are None where the expression's own type decides."""
+
+    name: str
+    sql: str
+    dtype: str | None = None
+    shape: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Added:
+    """One new column. `rows` says at which row of the file an episode begins."""
+
+    feature: Feature
+    path: Path
+    rows: Mapping[tuple[str, int], int]
+
+    @cached_property
+    def _values(self) -> pa.ChunkedArray:
+        # Mapped, not read: what is not asked for costs nothing.
+        with pa.memory_map(str(self.path)) as mapped:
+            return pa.ipc.open_file(mapped).read_all().column(0)
+
+    def of(self, source: str, episode: int, frames: range) -> list[pa.Array]:
+        """The values of consecutive frames of an episode, as arrays in order."""
+        values = self._values.slice(self.rows[source, episode] + frames.start, len(frames))
+        chunks: list[pa.Array] = values.chunks
+        return chunks
+
+
+def wished(said: Sequence[tuple[str, str]]) -> tuple[Wish, ...]:
+    """What (`name:dtype[shape]`, expression) pairs ask for. Errors: RequestError for what is no such name."""
+    return tuple(_wish(spec.strip(), sql.strip()) for spec, sql in said)
+
+
+def _wish(spec: str, sql: str) -> Wish:
+    found = _SPEC.fullmatch(spec)
+    if not found or not found["name"].strip() or {"[", "]"} & set(found["name"]):
+        raise RequestError(
+            f'--add "{spec}": a name is needed, as in reward, reward:float32, speed:float32[6]'
+        )
+    if found["dtype"] in ("image", "video", "language"):
+        raise RequestError(f'--add "{spec}": SQL has no pictures and no language columns to give')
+    shape = tuple(int(n) for n in found["shape"].split(",")) if found["shape"] else None
+    wish = Wish(found["name"].strip(), sql, found["dtype"], shape)
+    try:
+        feature(wish.name, {"dtype": wish.dtype or "float32", "shape": list(shape or (1,))})
+    except SourceBroken as error:
+        raise RequestError(f"--add {error}") from error
+    return wish
+
+
+def add(views: Views, wish: Wish, path: Path) -> Added:
+    """The column asked for, its values now in a new file at `path`.
+
+    Errors: QueryError for an expression that is none, or a value that dtype or shape cannot hold, with its
+    frame; RequestError for a type that no feature has.
+    """
+    with views.of_frames(wish.sql) as reader:
+        batches = (batch for batch in reader if batch.num_rows)
+        first = next(batches, None)
+        if first is None:
+            raise RequestError(f'feature "{wish.name}": there are no frames to compute it from')
+        return _kept(_declared(wish, first), chain([first], batches), path)
+
+
+def given(catalog: Catalog, name: str, values: Values, path: Path) -> Added:
+    """The feature `name` of these values, now in a new file at `path`.
+
+    Errors: RequestError for values that are not one a frame; QueryError for one that dtype or shape cannot
+    hold, with its frame.
+    """
+    numbers, spec = values if isinstance(values, tuple) else (values, {})
+    numbers = np.asarray(numbers)
+    declared = _given_feature(name, numbers, spec)
+    episodes = catalog.engine.rows("plan/lengths")
+    frames = sum(row["length"] for row in episodes)
+    if not numbers.ndim or len(numbers) != frames:
+        shape = list(numbers.shape)
+        raise RequestError(f'feature "{name}": there are {frames} frames, and the values have shape {shape}')
+    ends = np.cumsum([row["length"] for row in episodes])
+    batches = (
+        _batch(row, numbers[end - row["length"] : end], declared.shape)
+        for row, end in zip(episodes, ends, strict=True)
+        if row["length"]
+    )
+    return _kept(declared, batches, path)
+
+
+def _kept(declared: Feature, batches: Iterable[pa.RecordBatch], path: Path) -> Added:
+    """A feature whose values are now in a new file at `path`. Errors: QueryError for one that is no value."""
+    schema = pa.schema([formats.arrow_field(declared)])
+    rows: dict[tuple[str, int], int] = {}
+    at = 0
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, schema) as written:
+        for batch in batches:
+            for key, start in _begins(batch):
+                rows.setdefault(key, at + start)
+            values = _Values(declared, batch).array()
+            written.write_batch(pa.RecordBatch.from_arrays([values], schema=schema))
+            at += batch.num_rows
+    return Added(declared, path, rows)
+
+
+def _given_feature(name: str, numbers: np.ndarray, spec: Mapping[str, Any]) -> Feature:
+    kind = "string" if numbers.dtype.kind in "UO" else numbers.dtype.name
+    own = {"dtype": kind, "shape": list(numbers.shape[1:]) or [1], "names": None}
+    try:
+        declared = feature(name, own | dict(spec))
+    except SourceBroken as error:
+        raise RequestError(str(error)) from error
+    if formats.arrow_field(declared) is None or declared.is_visual:
+        raise RequestError(f'feature "{name}": {declared.dtype} cannot be made from an array')
+    return declared
+
+
+def _batch(episode: Mapping[str, Any], numbers: np.ndarray, shape: tuple[int, ...]) -> pa.RecordBatch:
+    """The values of an episode as SQL would give them."""
+    if shape == (1,) == numbers.shape[1:]:
+        numbers = numbers[:, 0]
+    leaves = pa.array(numbers.ravel().tolist() if numbers.dtype == object else numbers.ravel())
+    length = len(numbers)
+    return pa.RecordBatch.from_pydict(
+        {
+            "src_dataset": [episode["src_dataset"]] * length,
+            "src_episode": [episode["src_episode"]] * length,
+            "frame_index": range(length),
+            "value": _nested(leaves, numbers.shape[1:]),
+        }
+    )
+
+
+def _begins(batch: pa.RecordBatch) -> Iterator[tuple[tuple[str, int], int]]:
+    """Each episode of a batch, and the row at which it begins there."""
+    episodes = batch["src_episode"].to_numpy()
+    sources = batch["src_dataset"].dictionary_encode()
+    numbers = sources.indices.to_numpy()
+    changes = (np.diff(episodes) != 0) | (np.diff(numbers) != 0)
+    for row in (0, *(np.flatnonzero(changes) + 1).tolist()):
+        yield (batch["src_dataset"][row].as_py(), int(episodes[row])), row
+
+
+# What it is -------------------------------------------------------------------------------------
+
+
+def _declared(wish: Wish, batch: pa.RecordBatch) -> Feature:
+    """The feature that a wish makes, given the first values of its expression."""
+    kind, value = batch["value"].type, batch["value"][0].as_py()
+    sizes: list[int] = []
+    while formats.is_list(kind):
+        kind, sizes = kind.value_type, [*sizes, len(value) if value is not None else 0]
+        value = value[0] if value else None
+    dtype = wish.dtype or _dtype(kind, wish.name)
+    shape = wish.shape or tuple(sizes) or (1,)
+    if not all(shape):
+        raise QueryError(
+            f'feature "{wish.name}": its first value is empty. Try: its shape, {wish.name}:{dtype}[6]'
+        )
+    return feature(wish.name, {"dtype": dtype, "shape": list(shape), "names": None})
+
+
+def _dtype(kind: pa.DataType, name: str) -> str:
+    """The dtype of an SQL type: numbers as LeRobot's recorders have them, where SQL leaves a choice."""
+    types = pa.types
+    if types.is_boolean(kind):
+        return "bool"
+    if types.is_string(kind):
+        return "string"
+    if types.is_integer(kind):
+        return "int64"
+    if types.is_decimal(kind) or kind == pa.float32():
+        return "float32"
+    if kind == pa.float64():
+        return "float64"
+    raise RequestError(f'feature "{name}": no feature holds {kind}. Try: a cast in the expression, ::varchar')
+
+
+@dataclass(frozen=True)
+class _Values:
+    """The values of one batch, on their way to the type that was declared."""
+
+    feature: Feature
+    batch: pa.RecordBatch
+
+    def array(self) -> pa.Array:
+        """Errors: QueryError naming the first frame whose value does not fit."""
+        import pyarrow.compute as pc  # slow to load, and few requests add features
+
+        field = formats.arrow_field(self.feature)
+        assert field is not None  # language is refused before
+        sizes = () if self.feature.shape == (1,) else self.feature.shape
+        leaves, rows = self.batch["value"], np.arange(self.batch.num_rows)
+        for size in sizes:
+            self._refuse(leaves, rows, leaves.is_null(), "is null")
+            if not formats.is_list(leaves.type):
+                raise self._error(0, f"is {leaves.type}, not of shape {list(self.feature.shape)}")
+            unequal = pc.not_equal(pc.list_value_length(leaves), size)
+            self._refuse(leaves, rows, unequal, f"is not of shape {list(self.feature.shape)}")
+            leaves, rows = leaves.flatten(), np.repeat(rows, size)
+        self._refuse(leaves, rows, leaves.is_null(), "is null. Try: coalesce(…, 0)")
+        values = self._leaves(leaves, rows, leaf(field.type))
+        return restored(_nested(values, sizes), field.type)
+
+    def _leaves(self, leaves: pa.Array, rows: np.ndarray, kind: pa.DataType) -> pa.Array:
+        """The single values as the dtype that was declared; numbers are never rounded to whole ones."""
+        have = pa.float64() if pa.types.is_decimal(leaves.type) else leaves.type
+        if have == kind:
+            return leaves
+        if not _are_alike(have, kind):
+            raise self._error(0, f"is {have}, and {self.feature.dtype} was asked for. Try: a cast in SQL")
+        numbers = leaves.cast(pa.uint8() if pa.types.is_boolean(have) else have)
+        unfit = first_unfit(numbers, kind)
+        if unfit is not None:
+            value = numbers[unfit].as_py()
+            raise self._error(int(rows[unfit]), f"is {value}, which no {self.feature.dtype} is")
+        return numbers.cast(kind, safe=False)
+
+    def _refuse(self, values: pa.Array, rows: np.ndarray, wrong: pa.Array, what: str) -> None:
+        import pyarrow.compute as pc
+
+        if (at := pc.index(pc.fill_null(wrong, True), True).as_py()) >= 0:
+            raise self._error(int(rows[at]), what)
+
+    def _error(self, row: int, what: str) -> QueryError:
+        keys = ("src_dataset", "src_episode", "frame_index")
+        source, episode, frame = (self.batch[name][row].as_py() for name in keys)
+        where = f'source "{source}", episode {episode}, frame {frame}'
+        return QueryError(f'feature "{self.feature.name}": the value in {where} {what}')
+
+
+def _nested(values: pa.Array, sizes: Sequence[int]) -> pa.Array:
+    """Single values as lists of lists of these sizes."""
+    for size in reversed(sizes):
+        offsets = pa.array(np.arange(0, len(values) + 1, size), pa.int32())
+        values = pa.ListArray.from_arrays(offsets, values)
+    return values
+
+
+def _are_alike(have: pa.DataType, kind: pa.DataType) -> bool:
+    """Whether values of one type can be of another: truth can be counted, but nothing else becomes truth."""
+    types = pa.types
+    is_number = [types.is_integer(t) or types.is_floating(t) for t in (have, kind)]
+    return bool(is_number[1] and (is_number[0] or types.is_boolean(have)))

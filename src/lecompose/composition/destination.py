@@ -1,0 +1,140 @@
+"""Where outputs go, and whether they may."""
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lecompose.dataset.catalog.source import is_dataset
+from lecompose.errors import OutputExists, OutputUnwritable, RequestError
+
+
+@dataclass(frozen=True)
+class Destinations:
+    """The folder of each output: `root` itself for a single one, else a folder of its name in it.
+
+    `in_place` where it is the one source, which the output is to replace.
+    """
+
+    root: Path
+    folders: Mapping[str, Path]
+    in_place: bool = False
+
+    @property
+    def appear_at_once(self) -> bool:
+        """Whether one rename puts all outputs in place: their common folder is not there yet."""
+        return self.root not in self.folders.values() and not self.root.exists()
+
+
+# What an output has of its own; whatever else lies in meta/ was put there by others.
+_OWN_META = frozenset(
+    {
+        *("info.json", "stats.json", "modality.json", "episodes", "lineage.parquet"),
+        *("tasks.parquet", "subtasks.parquet", "tasks.json", "tasks.jsonl"),
+        *("episodes.jsonl", "episodes_stats.jsonl"),
+    }
+)
+# What a dataset folder holds; the last two are what downloads leave there.
+_PARTS = frozenset(("meta", "data", "videos", "images", ".cache", ".gitattributes"))
+
+
+def single(root: Path) -> Destinations:
+    return Destinations(root, {root.name: root})
+
+
+def in_its_place(root: Path) -> Destinations:
+    """The place of a dataset that is to be replaced by its own edition."""
+    real = root.resolve()  # a link stays one
+    return Destinations(real, {real.name: real}, in_place=True)
+
+
+def several(root: Path, outputs: Sequence[str]) -> Destinations:
+    """Errors: RequestError for a name that cannot be a folder."""
+    wrong = [name for name in outputs if not _can_be_folder(name)]
+    if wrong:
+        raise RequestError(f'an output is a folder, and cannot be named "{wrong[0]}"')
+    if len({name.casefold() for name in outputs}) < len(outputs):
+        raise RequestError(
+            f"outputs that differ in case only are one folder on some disks: {', '.join(outputs)}"
+        )
+    return Destinations(root, {name: root / name for name in outputs})
+
+
+def _can_be_folder(name: str) -> bool:
+    return name not in ("", ".", "..") and not {"/", "\0"} & set(name) and len(name.encode()) <= 255
+
+
+def keep_others(dataset: Path, output: Path) -> None:
+    """Put into `output` what lies in the folder of `dataset` and is no part of it, such as a readme.
+
+    Errors: OSError.
+    """
+    for entry in [*dataset.iterdir(), *(dataset / "meta").iterdir()]:
+        own = _OWN_META if entry.parent != dataset else {"meta", "data", "videos"}
+        if entry.name not in own:
+            _link(entry, output / entry.relative_to(dataset))
+
+
+def _link(path: Path, to: Path) -> None:
+    """A second name for a file, or for all files below a folder; a copy where there are no such names."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.copytree(path, to, symlinks=True, copy_function=_link_file, dirs_exist_ok=True)
+    elif path.is_symlink():
+        to.unlink(missing_ok=True)
+        to.symlink_to(path.readlink())
+    else:
+        _link_file(path, to)
+
+
+def _link_file(path: Path | str, to: Path | str) -> None:
+    Path(to).unlink(missing_ok=True)  # a killed run may have been here before
+    try:
+        os.link(path, to)
+    except OSError:
+        shutil.copy2(path, to)
+
+
+def refuse_taken(destinations: Destinations, *, overwrite: bool, roots: Sequence[Path]) -> None:
+    """Nothing, where a run may publish at every destination.
+
+    Errors: OutputExists for anything there, unless `overwrite` and it is a dataset, and never one of the
+    sources; OutputUnwritable where a destination and a source lie inside each other, or cannot be seen.
+    """
+    for folder in destinations.folders.values() if not destinations.in_place else ():
+        try:
+            _refuse_taken(folder, overwrite=overwrite, roots=roots)
+        except PermissionError as error:
+            raise OutputUnwritable(f"no permission to look there. Try: another -o. ({folder})") from error
+        except NotADirectoryError as error:
+            raise OutputUnwritable(
+                f"a file stands where a folder is needed. Try: another -o. ({folder})"
+            ) from error
+
+
+def _refuse_taken(destination: Path, *, overwrite: bool, roots: Sequence[Path]) -> None:
+    real = destination.resolve()
+    above, below = set(real.parents), f"{str(real).rstrip(os.sep)}{os.sep}"
+    for root in roots:
+        if real == root:
+            raise OutputExists(
+                f"the output is one of the sources, which are never changed. Try: another -o. ({real})"
+            )
+        if root in above or str(root).startswith(below):
+            raise OutputUnwritable(
+                f"output and source lie inside each other ({root}). Try: another -o. ({real})"
+            )
+    if not destination.exists() and not destination.is_symlink():
+        return
+    if not overwrite:
+        raise OutputExists(f"the output is already there. Try: --overwrite, or another -o. ({destination})")
+    if not is_dataset(destination):
+        raise OutputExists(
+            f"--overwrite replaces only a dataset, and this is none. Try: another -o. ({destination})"
+        )
+    others = sorted(entry.name for entry in destination.iterdir() if entry.name not in _PARTS)
+    if others:
+        raise OutputExists(
+            f"--overwrite would remove what is no part of the dataset: {', '.join(others)}."
+            f" Try: move it away, or another -o. ({destination})"
+        )

@@ -1,0 +1,67 @@
+"""How much room outputs need, told before the first byte, and told again when it runs out all the same."""
+
+import errno
+import shutil
+from pathlib import Path
+
+from lecompose.composition.layout import Layout
+from lecompose.errors import OutputUnwritable
+
+# What a video's tables say of a frame, any file of itself, and a parquet footer of a column in a row group.
+_BYTES_A_FRAME = 16
+_BYTES_A_FILE = 4096
+_BYTES_A_COLUMN = 160
+# What meta/ has of an episode, and of each of its statistics: in the episodes files, as numbers.
+_BYTES_AN_EPISODE = 512
+_BYTES_A_NUMBER = 8
+
+_FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+_FULL_WORDS = ("No space left", "Disk quota exceeded", "File too large")
+
+
+def needed(layout: Layout) -> int:
+    """About how many bytes the outputs of a layout take: what moves, and the tables around it.
+
+    Where values change on the way (a cast, other row groups, a clip encoded anew), it is the source's bytes.
+    """
+    target, totals = layout.target, layout.totals.values()
+    moved = sum(row["size_bytes"] + _BYTES_A_FILE for row in layout.files)
+    episodes, frames = (sum(row[name] for row in totals) for name in ("episodes", "frames"))
+    groups = episodes if target.row_groups == "episode" else 0
+    numbers = sum(f.stat_size for f in target.features if f.has_stats) * len(target.statistics.names)
+    tables = frames * len(target.cameras) * _BYTES_A_FRAME + groups * len(layout.schema) * _BYTES_A_COLUMN
+    return int(moved + tables + episodes * (_BYTES_AN_EPISODE + numbers * _BYTES_A_NUMBER))
+
+
+def refuse_too_little(folder: Path, size_bytes: int) -> None:
+    """Errors: OutputUnwritable where the disk of `folder` has not that many bytes free."""
+    free = free_bytes(folder)
+    if free is not None and free < size_bytes:
+        raise OutputUnwritable(
+            f"not enough room: {told(size_bytes)} needed, {told(free)} free."
+            f" Try: make room, or another disk with -o. ({folder.parent})"
+        )
+
+
+def free_bytes(folder: Path) -> int | None:
+    """What may be written yet; None where the file system does not say, or is not there."""
+    try:
+        usage = shutil.disk_usage(folder)
+    except OSError:
+        return None
+    return usage.free if usage.total else None
+
+
+def ran_out(error: BaseException) -> bool:
+    """Whether a full disk, a quota or a limit is behind an error."""
+    found: BaseException | None = error
+    while found is not None:
+        if isinstance(found, OSError) and found.errno in _FULL:
+            return True
+        found = found.__cause__ or found.__context__
+    return any(words in str(error) for words in _FULL_WORDS)
+
+
+def told(size_bytes: int) -> str:
+    """Bytes as people compare them."""
+    return f"{size_bytes / 1e9:,.2f} GB" if size_bytes >= 10**8 else f"{size_bytes / 1e6:,.3f} MB"

@@ -1,0 +1,307 @@
+"""What an output dataset is, and what its sources must share to become one.
+
+Everything that keeps sources apart is found first, all at once, with the sources named. What carries
+no meaning is no difference: spellings of `names` and `info`, missing encoder settings, codecs.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from lecompose import formats
+from lecompose.composition.resampling import Pace, pace
+from lecompose.dataset.catalog import Catalog, CustomColumn, Source
+from lecompose.dataset.feature_map import UNCHANGED, Changes, Held, Takes, map_features, plain_names
+from lecompose.errors import FeatureMismatch, SourceBroken, few, listed
+from lecompose.formats import QUANTILES, Feature, Limits, feature
+from lecompose.statistics.exact import Wanted
+
+# How a camera's video was made. They describe, they do not bind: kept where all sources agree, else null.
+# Source: LeRobot 0.6.1 merges these so, `video.extra_options` and `video.video_backend` too.
+_ENCODER_KEYS = ("video.g", "video.crf", "video.preset", "video.fast_decode")
+_STREAM_KEYS = ("video.codec", "video.pix_fmt")
+_PICTURE_KEYS = ("video.height", "video.width", "video.channels")
+# What info.json says of the files, and what a feature's entry says of the feature; the rest is the user's.
+# "fps" in a feature is a converter's copy of the dataset's own.
+_INFO_KEYS = (
+    *("codebase_version", "fps", "features", "robot_type", "splits", "chunks_size"),
+    *("total_episodes", "total_frames", "total_tasks", "total_videos", "total_chunks"),
+    *("data_files_size_in_mb", "video_files_size_in_mb", "data_path", "video_path"),
+)
+_FEATURE_KEYS = ("dtype", "shape", "names", "info", "video_info", "fps")
+# Other training stacks' own metadata; it names parts of the features, which stay as they are.
+_MODALITY = "meta/modality.json"
+_README = "README.md"
+
+
+@dataclass(frozen=True)
+class Target:
+    """The dataset to be written, the same for each output of a run.
+
+    `taken` says what each source gives for each feature; `info` are the keys of info.json that LeRobot does
+    not know, `files` others' metadata by relative path.
+    """
+
+    pace: Pace
+    robot_type: str | None
+    features: tuple[Feature, ...]
+    taken: Takes
+    limits: Limits
+    row_groups: str
+    rewrite_data: bool = False
+    notes: tuple[str, ...] = ()
+    info: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    statistics: Wanted = field(default_factory=lambda: Wanted(QUANTILES))
+
+    @property
+    def fps(self) -> Fraction:
+        """Units: frames a second, exact."""
+        return self.pace.fps
+
+    @property
+    def columns(self) -> tuple[Feature, ...]:
+        """The features that are columns of the data files."""
+        return tuple(f for f in self.features if not f.is_video)
+
+    @property
+    def cameras(self) -> tuple[Feature, ...]:
+        """The features whose pictures are in mp4 files."""
+        return tuple(f for f in self.features if f.is_video)
+
+
+def agree(
+    catalog: Catalog,
+    *,
+    robot_type: str | None,
+    limits: Limits,
+    row_groups: str,
+    rewrite_data: bool = False,
+    changes: Changes = UNCHANGED,
+    fps: Fraction | None = None,
+    retime: Fraction | None = None,
+    off_grid: frozenset[str] = frozenset(),
+) -> Target:
+    """The target that all sources can become without a change of meaning but those asked for.
+
+    `fps`, `retime` and `off_grid` as of `pace`.
+    Errors: FeatureMismatch with every difference and the sources it lies between; RequestError for changes
+    that cannot be made.
+    """
+    sources = catalog.sources
+    mapped = map_features(sources, changes)
+    paced = pace(sources, fps=fps, retime=retime, off_grid=off_grid)
+    problems = [
+        *paced.problems,
+        *mapped.problems,
+        *_custom_problems(catalog.custom.columns),
+    ]
+    if robot_type is None:
+        hint = "Try: --robot-type with the name the output should carry"
+        problems += _same(sources, "robot_type", lambda s: s.info.get("robot_type"), hint=hint)
+    if problems:
+        roots = few(f"{s.name}: {s.given}" for s in sources)
+        raise FeatureMismatch(listed(f"the sources cannot become one dataset ({roots}):", problems))
+    first = sources[0]
+    info, info_notes = _user_keys([(s.name, s.info) for s in sources], _INFO_KEYS, "info.json")
+    files, file_notes = _other_files(sources, changed=mapped.changed)
+    return Target(
+        pace=paced,
+        robot_type=robot_type or first.info.get("robot_type"),
+        features=tuple(
+            _merged(name, held, dtype=mapped.dtypes[name], fps=paced.fps)
+            for name, held in mapped.holders.items()
+        ),
+        taken=_with_stats(mapped.taken, paced),
+        limits=limits,
+        row_groups=row_groups,
+        rewrite_data=rewrite_data,
+        notes=(
+            *paced.notes,
+            *mapped.notes,
+            *(note for name, held in mapped.holders.items() for note in _notes(name, held)),
+            *info_notes,
+            *file_notes,
+            *_custom_notes(catalog.custom.columns),
+        ),
+        info=info,
+        files=files,
+    )
+
+
+def _with_stats(takes: Takes, paced: Pace) -> Takes:
+    """The same, but for statistics of sources that are true no more once frames are left out or retimed."""
+
+    def kept(source: str, name: str) -> bool:
+        if source in paced.thinned:
+            return name == "index"  # sql/stats/episodes.sql takes those only where they are true
+        return not (source in paced.retimed and name == "timestamp")
+
+    return {
+        source: {n: replace(how, has_stats=how.has_stats and kept(source, n)) for n, how in taken.items()}
+        for source, taken in takes.items()
+    }
+
+
+def _same(
+    sources: Iterable[Source], what: str, value: Callable[[Source], Any], *, hint: str
+) -> Iterator[str]:
+    groups: dict[str, list[str]] = {}
+    for source in sources:
+        groups.setdefault(json.dumps(value(source)), []).append(source.name)
+    if len(groups) > 1:
+        found = "; ".join(f"{v} in {few(names)}" for v, names in groups.items())
+        yield f"{what}: {found}. {hint}"
+
+
+def _merged(name: str, held: Held, *, dtype: str, fps: Fraction) -> Feature:
+    """One feature as the output declares it."""
+    features = [f for _, f in held]
+    first = features[0]
+    named = next((f.spec["names"] for f in features if f.spec.get("names") is not None), None)
+    spec: dict[str, Any] = {"dtype": dtype, "shape": list(first.shape) or [1], "names": named}
+    if first.is_video:
+        info, unsaid = _video_info(features, fps=fps), _unsaid(held)
+        spec["info"] = {key: said for key, said in info.items() if key not in unsaid}
+    elif first.info:
+        spec["info"] = first.info
+    return feature(name, spec | _of_user(name, held)[0])
+
+
+def _of_user(name: str, held: Held) -> tuple[dict[str, Any], list[str]]:
+    """The keys of a feature that LeRobot does not know, and notes on those left out."""
+    return _user_keys([(s.name, f.spec) for s, f in held], _FEATURE_KEYS, f'feature "{name}"')
+
+
+def _video_info(held: list[Feature], *, fps: Fraction) -> dict[str, Any]:
+    """`info` of a camera, in LeRobot 0.6.1's keys and order; what sources disagree on becomes null."""
+    infos = [f.info for f in held]
+    height, width, channels = _picture(held[0])
+    merged: dict[str, Any] = {"video.height": height, "video.width": width}
+    for key in _STREAM_KEYS:
+        merged[key] = _agreed([i[key] for i in infos if i.get(key) is not None])
+    merged["video.fps"] = int(fps) if fps.denominator == 1 else float(fps)
+    merged["video.channels"] = channels
+    merged["has_audio"] = False
+    if any(key in info for info in infos for key in _ENCODER_KEYS):
+        merged |= {key: _agreed([i.get(key) for i in infos]) for key in _ENCODER_KEYS}
+        merged["video.video_backend"] = "pyav"
+        merged["video.extra_options"] = _agreed([i.get("video.extra_options") for i in infos]) or {}
+    merged["is_depth_map"] = held[0].is_depth
+    return merged | _other_info(infos, known={*merged, "video.is_depth_map"})
+
+
+def _unsaid(held: Held) -> set[str]:
+    """The keys on pictures that no source has, though all are v3.0 and describe their videos.
+
+    Source: LeRobot 0.6.1 refuses to merge datasets of which one has them and the other has not, so an output
+    is to be like its sources; what is converted becomes like its recordings.
+    """
+    infos = [f.info for _, f in held]
+    if not all(s.is_v3 and f.info for s, f in held):
+        return set()
+    return {key for key in _PICTURE_KEYS if not any(key in info for info in infos)}
+
+
+def _other_info(infos: list[dict[str, Any]], *, known: set[str]) -> dict[str, Any]:
+    """Keys beyond LeRobot's own that all sources agree on; audio is not carried."""
+    others = (k for k in infos[0] if k not in known and not k.startswith("audio."))
+    return {key: infos[0][key] for key in others if all(i.get(key) == infos[0][key] for i in infos)}
+
+
+def _agreed(said: list[Any]) -> Any:
+    return said[0] if said and all(value == said[0] for value in said) else None
+
+
+def _notes(name: str, held: Held) -> Iterator[str]:
+    yield from _of_user(name, held)[1]
+    if not held[0][1].is_video:
+        return
+    infos = [f.info for _, f in held]
+    keys = [*_STREAM_KEYS, *_ENCODER_KEYS, "video.extra_options"]
+    differing = [k for k in keys if any(i.get(k) != infos[0].get(k) for i in infos)]
+    if differing:
+        yield (
+            f'camera "{name}": heterogeneous or incomplete encoder settings in the sources;'
+            f" info.json says null where they do not agree: {', '.join(differing)}"
+        )
+
+
+def _picture(camera: Feature) -> tuple[int, int, int]:
+    """(height, width, channels) by the names of the shape's dimensions; height first where unnamed."""
+    size = dict(zip(plain_names(camera.spec.get("names")) or [], camera.shape, strict=False))
+    if {"height", "width", "channels"} <= size.keys():
+        return size["height"], size["width"], size["channels"]
+    height, width, channels = (*camera.shape, 3, 3, 3)[:3]
+    return height, width, channels
+
+
+# What LeRobot does not know ---------------------------------------------------------------------
+
+
+def _user_keys(
+    said: list[tuple[str, Mapping[str, Any]]], known: tuple[str, ...], where: str
+) -> tuple[dict[str, Any], list[str]]:
+    """The keys beyond `known` on which all agree that have them, and a note on each of the others."""
+    kept: dict[str, Any] = {}
+    notes: list[str] = []
+    for key in dict.fromkeys(key for _, keys in said for key in keys if key not in known):
+        values = {name: keys[key] for name, keys in said if key in keys}
+        if len({json.dumps(value, sort_keys=True) for value in values.values()}) == 1:
+            kept[key] = next(iter(values.values()))
+        else:
+            notes.append(f'{where}: "{key}" is left out, as the sources differ on it: {few(values)}')
+    return kept, notes
+
+
+def _other_files(sources: tuple[Source, ...], *, changed: bool) -> tuple[dict[str, bytes], list[str]]:
+    """The files beside those that are made anew which every source has alike, and notes on the others.
+
+    modality.json names features: once those have `changed`, it is true no more.
+    """
+    numbered = any(f.name == formats.SUBTASK_INDEX for s in sources for f in s.features)
+    files: dict[str, bytes] = {}
+    notes: list[str] = []
+    for path in (_README, _MODALITY, *(() if numbered else (formats.SUBTASKS_PATH,))):
+        held = {s.name: _bytes_of(file) for s in sources if (file := s.root / path).is_file()}
+        if changed and held and path == _MODALITY:
+            notes.append(f"{path} is left out, as it names features that have changed: {few(held)}")
+        elif len(held) == len(sources) and len(set(held.values())) == 1:
+            files[path] = next(iter(held.values()))
+        elif held:
+            how = "the sources differ on it" if len(held) == len(sources) else "not every source has it"
+            notes.append(f"{path} is left out, as {how}: {few(held)}")
+    return files, notes
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise SourceBroken(f"{path.name} cannot be read: {error.strerror or error}. ({path})") from error
+
+
+def _custom_problems(columns: tuple[CustomColumn, ...]) -> Iterator[str]:
+    lower: dict[str, CustomColumn] = {}
+    for column in columns:
+        found = "; ".join(f'{kind} in "{name}"' for name, kind in column.types.items())
+        if not column.agree:
+            yield f'per-episode column "{column.name}": {found}'
+        twin = lower.setdefault(column.name.lower(), column)
+        if twin != column:
+            yield (
+                f'per-episode column "{column.name}" in {few(list(column.types))} cannot be told from'
+                f' "{twin.name}" in {few(list(twin.types))} in SQL'
+            )
+
+
+def _custom_notes(columns: tuple[CustomColumn, ...]) -> Iterator[str]:
+    for column in columns:
+        if column.as_json:
+            yield (
+                f'per-episode column "{column.name}": no single type holds its values in'
+                f" {few(list(column.as_json))}; they are kept as JSON text"
+            )

@@ -1,0 +1,314 @@
+"""Operation → the plan: the relation `plan`, one row an output episode.
+
+    out_dataset, out_episode, src_dataset, src_episode
+
+Operations differ only in the `sql/plan/` file that picks episodes and gives each a sort key;
+`plan/number` alone gives positions, and `plan/check` must find nothing before any stage starts.
+Beside it stands `relabels`, empty but for `plan.tasks`, which gives tasks other texts.
+Each function here returns its notes: what a user should know of the plan.
+"""
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from types import MappingProxyType
+
+import pyarrow as pa
+
+from lecompose.composition.plan.episode_lists import Episodes, chosen, overlaps
+from lecompose.composition.plan.largest_remainder import dealt
+from lecompose.composition.plan.rows import table
+from lecompose.dataset.catalog import Catalog
+from lecompose.dataset.query_views import Views
+from lecompose.errors import EmptyOutput, QueryError, RequestError, UnknownEpisode, listed
+
+Notes = tuple[str, ...]
+
+_ALL: Mapping[str, Episodes] = MappingProxyType({})
+_NAMED = pa.schema([("src_dataset", pa.string()), ("src_episode", pa.int64())])
+_STRATA = _NAMED.append(pa.field("stratum", pa.string()))
+_SHARES = pa.schema(
+    [("stratum", pa.string()), ("part", pa.string()), ("from_rank", pa.int64()), ("to_rank", pa.int64())]
+)
+
+
+def merge(catalog: Catalog, *, output: str, episodes: Mapping[str, Episodes] = _ALL) -> Notes:
+    """Every episode of every source into one output, in the order of the sources; of some only `episodes`.
+
+    Errors: UnknownEpisode naming all that are not there; RequestError for sources that are not; EmptyOutput
+    where no episode is left.
+    """
+    if episodes:
+        _load_taken(catalog, episodes)
+        catalog.engine.table("picks", "plan/filter", output=output)
+    else:
+        catalog.engine.table("picks", "plan/merge", output=output)
+    return _numbered(catalog, [output])
+
+
+def delete(catalog: Catalog, *, output: str, episodes: Episodes) -> Notes:
+    """Every episode of the one source but `episodes`.
+
+    Errors: UnknownEpisode naming all that are not there; EmptyOutput where none is left.
+    """
+    _load_named(catalog, chosen(episodes, _only_source(catalog, "delete")))
+    catalog.engine.table("picks", "plan/delete", output=output)
+    return _numbered(catalog, [output])
+
+
+def filter(
+    catalog: Catalog, views: Views, *, output: str, where: str | None, where_frames: str | None
+) -> Notes:
+    """The episodes for which both predicates are true, in the order of the sources.
+
+    Errors: QueryError for a predicate that is none; EmptyOutput where no episode passes.
+    """
+    if where is None and where_frames is None:
+        raise RequestError("no predicate was given. Try: --where, --where-frames")
+    found = [(where, views.truth(where))] if where is not None else []
+    found += [(where_frames, views.truth_of_frames(where_frames))] if where_frames is not None else []
+    passing = [truth.filter(truth["value"]).select(_NAMED.names) for _, truth in found]
+    kept = passing[0] if len(passing) == 1 else passing[0].join(passing[1], _NAMED.names, join_type="inner")
+    catalog.engine.load("named", kept.cast(_NAMED))
+    catalog.engine.table("picks", "plan/filter", output=output)
+    notes = tuple(note for predicate, truth in found for note in _undecided(predicate, truth))
+    try:
+        return (*notes, *_numbered(catalog, [output]))
+    except EmptyOutput as error:
+        raise EmptyOutput("\n".join([f"no episode passes. {error}", *notes])) from error
+
+
+def sort(catalog: Catalog, views: Views, *, output: str, by: str) -> Notes:
+    """Every episode once, in the order of the SQL terms `by`; ties as in the sources.
+
+    Errors: QueryError for terms that are none.
+    """
+    catalog.engine.load("ordered", _with_places(views.ordered(by), _NAMED))
+    catalog.engine.table("picks", "plan/sort", output=output)
+    return _numbered(catalog, [output])
+
+
+def sample(
+    catalog: Catalog,
+    views: Views | None,
+    *,
+    output: str,
+    episodes: int | None,
+    seed: int | str,
+    by: str | None,
+) -> Notes:
+    """So many episodes drawn by the seed, and in the order drawn; all of them where None: a shuffle.
+
+    Strata of the SQL expression `by` are drawn from in proportion, and each at least once where the
+    number allows.
+    Errors: RequestError for more episodes than there are, or fewer than one.
+    """
+    strata = _load_strata(catalog, views, by)
+    total = sum(strata.values())
+    wanted = total if episodes is None else episodes
+    if not 0 < wanted <= total:
+        raise RequestError(f"{wanted} episodes were asked for; the sources hold {total}")
+    counts = dealt(strata, {output: Fraction(wanted, total)})
+    _load_shares(catalog, counts)
+    catalog.engine.table("picks", "plan/sample", seed=str(seed))
+    return (*_uneven(strata, counts, by), *_numbered(catalog, [output]))
+
+
+def split(
+    catalog: Catalog,
+    views: Views | None,
+    *,
+    into: Mapping[str, Fraction],
+    seed: int | str | None,
+    by: str | None,
+) -> Notes:
+    """The episodes dealt out to parts by fractions; shuffled by the seed, in source order where None.
+
+    Counts are exact by largest remainder. Strata of the SQL expression `by` are dealt out alike, at least
+    one episode of each to each part as far as the counts allow. Inside a part episodes stand in the
+    order of the sources.
+    Errors: RequestError for fractions that are none or sum to over 1; EmptyOutput for an empty part.
+    """
+    _refuse_fractions(into)
+    strata = _load_strata(catalog, views, by)
+    counts = dealt(strata, into)
+    _load_shares(catalog, counts)
+    catalog.engine.table("picks", "plan/split", seed=None if seed is None else str(seed))
+    return (*_uneven(strata, counts, by), *_rest(strata, counts), *_numbered(catalog, list(into)))
+
+
+def split_episodes(catalog: Catalog, *, into: Mapping[str, Episodes]) -> Notes:
+    """The one source's episodes dealt out to parts by number; each part in the order of the source.
+
+    Errors: UnknownEpisode naming all that are not there; RequestError for episodes in two parts.
+    """
+    have = _only_source(catalog, "split by episode numbers")
+    try:
+        parts = {part: chosen(episodes, have) for part, episodes in into.items()}
+    except UnknownEpisode as error:
+        raise UnknownEpisode(f"{error}\nA fraction has a point, a slash or a percent sign: 80%") from error
+    twice = overlaps(parts)
+    if twice:
+        raise RequestError(listed("parts share episodes; each belongs to one part at most:", twice))
+    name = catalog.sources[0].name
+    rows = [(name, episode, part) for part, episodes in parts.items() for episode in episodes]
+    catalog.engine.load("strata", table(_STRATA, rows))
+    counts = {part: {part: len(episodes)} for part, episodes in parts.items()}
+    _load_shares(catalog, counts)
+    catalog.engine.table("picks", "plan/split", seed=None)
+    return (*_rest({name: len(have)}, counts), *_numbered(catalog, list(into)))
+
+
+def compose(catalog: Catalog, views: Views, *, output: str, sql: str) -> tuple[Notes, list[str] | None]:
+    """What a user's SELECT returns, row for row; and the outputs that it names, None where it names none.
+
+    Errors: QueryError for SQL that DuckDB refuses, or whose columns are no plan; UnknownEpisode;
+    EmptyOutput where it returns no row.
+    """
+    picked = views.select(sql)
+    lacking = [name for name in _NAMED.names if name not in picked.column_names]
+    if lacking:
+        found = ", ".join(picked.column_names)
+        raise QueryError(
+            f"the recipe returns {found}; a plan needs the columns {' and '.join(lacking)} as well."
+            " Try: select src_dataset, src_episode from episodes …"
+        )
+    names_outputs = "out_dataset" in picked.column_names
+    columns = [*_NAMED, *([pa.field("out_dataset", pa.string())] if names_outputs else [])]
+    picked = _cast(picked.select([field.name for field in columns]), pa.schema(columns))
+    if not names_outputs:
+        picked = picked.append_column("out_dataset", pa.repeat(output, len(picked)))
+    catalog.engine.load("composed", _with_places(picked, picked.schema))
+    catalog.engine.table("picks", "plan/compose")
+    outputs = sorted(set(picked["out_dataset"].to_pylist()))
+    notes = (*_repeated(catalog), *_numbered(catalog, outputs or [output]))
+    return notes, outputs if names_outputs else None
+
+
+# From picks to the plan -------------------------------------------------------------------------
+
+
+def _numbered(catalog: Catalog, outputs: Sequence[str]) -> Notes:
+    catalog.engine.table("plan", "plan/number")
+    catalog.engine.view("relabels", "plan/no_relabels")
+    problems = [row["problem"] for row in catalog.engine.rows("plan/check")]
+    if problems:
+        sources = ", ".join(f'"{source.name}"' for source in catalog.sources)
+        raise UnknownEpisode(
+            listed(f"the plan cannot be carried out; there are the sources {sources}:", problems)
+        )
+    filled = {row["out_dataset"] for row in catalog.engine.rows("plan/totals")}
+    empty = [output for output in outputs if output not in filled]
+    if empty:
+        raise EmptyOutput(listed("nothing to write; these outputs have no episode:", empty))
+    return ()
+
+
+def _only_source(catalog: Catalog, doing: str) -> list[int]:
+    """The episodes of the one source: with several, a bare number would be ambiguous."""
+    if len(catalog.sources) != 1:
+        raise RequestError(
+            f"{doing} takes one dataset, {len(catalog.sources)} were given."
+            " Try: filter --where, with src_dataset and src_episode"
+        )
+    rows = catalog.engine.rows("plan/episodes", src_dataset=catalog.sources[0].name)
+    return [row["src_episode"] for row in rows]
+
+
+def _load_taken(catalog: Catalog, episodes: Mapping[str, Episodes]) -> None:
+    """Make the relation `named`: every episode of every source, of some sources only those given."""
+    names = [source.name for source in catalog.sources]
+    unknown = [f'"{name}"' for name in episodes if name not in names]
+    if unknown:
+        raise RequestError(listed(f"there are the sources {', '.join(names)}; there is no:", unknown))
+    rows = []
+    for name in names:
+        have = [row["src_episode"] for row in catalog.engine.rows("plan/episodes", src_dataset=name)]
+        rows += [(name, n) for n in (chosen(episodes[name], have) if name in episodes else have)]
+    catalog.engine.load("named", table(_NAMED, rows))
+
+
+def _load_named(catalog: Catalog, episodes: Sequence[int]) -> None:
+    name = catalog.sources[0].name
+    catalog.engine.load("named", table(_NAMED, [(name, episode) for episode in episodes]))
+
+
+def _load_strata(catalog: Catalog, views: Views | None, by: str | None) -> dict[str, int]:
+    """Make the relation `strata`; the number of episodes of each stratum, in order of first appearance."""
+    if by is None or views is None:
+        catalog.engine.table("strata", "plan/one_stratum")
+    else:
+        catalog.engine.load("strata", views.strata(by).cast(_STRATA))
+    rows = catalog.engine.rows("plan/stratum_sizes")
+    return {row["stratum"]: row["episodes"] for row in rows}
+
+
+def _load_shares(catalog: Catalog, counts: Mapping[str, Mapping[str, int]]) -> None:
+    """Make the relation `shares`: which ranks of a stratum's episodes go to which part."""
+    rows = []
+    for stratum, shares in counts.items():
+        at = 0
+        for part, count in shares.items():
+            rows.append((stratum, part, at, at + count))
+            at += count
+    catalog.engine.load("shares", table(_SHARES, rows))
+
+
+def _with_places(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    """`rows` with the column `place`: where each stands."""
+    places = pa.array(range(len(rows)), pa.int64())
+    return rows.select(schema.names).cast(schema).append_column("place", places)
+
+
+def _cast(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    try:
+        rows = rows.cast(schema)
+    except pa.ArrowException as error:
+        raise QueryError(f"the recipe's columns are of other types than {schema}: {error}") from error
+    empty = [name for name in schema.names if rows[name].null_count]
+    if empty:
+        raise QueryError(f"the recipe returns rows without {' and '.join(empty)}. Try: a where clause")
+    return rows
+
+
+# Notes ------------------------------------------------------------------------------------------
+
+
+def _refuse_fractions(into: Mapping[str, Fraction]) -> None:
+    wrong = [f"{part}={float(share):g}" for part, share in into.items() if not 0 < share <= 1]
+    if wrong:
+        raise RequestError(f"a fraction lies above 0 and is at most 1: {', '.join(wrong)}")
+    whole = sum(into.values(), Fraction(0))
+    if whole > 1:
+        raise RequestError(f"the fractions sum to {float(whole):g}, over 1: episodes belong to one part")
+
+
+def _rest(strata: Mapping[str, int], counts: Mapping[str, Mapping[str, int]]) -> Notes:
+    total = sum(strata.values())
+    left = total - sum(count for shares in counts.values() for count in shares.values())
+    return (f"{left} of {total} episodes are in no part, and are left out",) if left else ()
+
+
+def _undecided(predicate: str, truth: pa.Table) -> Notes:
+    """A predicate that is null is not true, and often a slip: vectors count from 1, and end."""
+    nulls = truth["value"].null_count
+    why = "an index outside of a vector, or a value that is missing?"
+    return (
+        (f"{predicate}: neither true nor false for {nulls} of {len(truth)} episodes; {why}",) if nulls else ()
+    )
+
+
+def _repeated(catalog: Catalog) -> Notes:
+    """An episode that is picked again for the same output may be meant, or a slip of a join."""
+    again = catalog.engine.rows("plan/repeated")[0]["episodes"]
+    return (f"{again} episodes are picked again for an output that has them already",) if again else ()
+
+
+def _uneven(strata: Mapping[str, int], counts: Mapping[str, Mapping[str, int]], by: str | None) -> Notes:
+    """Names the strata that are not in every part."""
+    lines = []
+    for stratum, shares in counts.items() if by is not None else ():
+        lacking = ", ".join(part for part, count in shares.items() if not count)
+        if lacking:
+            size = strata[stratum]
+            lines.append(f'"{stratum}" ({size} episode{"s" if size > 1 else ""}): none in {lacking}')
+    return (listed(f"strata of {by} that are not in every part:", lines, limit=10),) if lines else ()

@@ -1,0 +1,110 @@
+"""Other texts for tasks: the relation `relabels`, which goes with a plan.
+
+    src_dataset, src_episode, task, new_task
+
+One row a task of each episode of which at least one gets another text.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from lecompose.composition.plan.episode_lists import Episodes, chosen
+from lecompose.composition.plan.rows import table
+from lecompose.dataset.catalog import Catalog
+from lecompose.dataset.query_views import Views
+from lecompose.errors import QueryError, RequestError, listed, near
+
+_OF_EPISODES = pa.schema([("src_episode", pa.int64()), ("new_task", pa.string())])
+_EXPRESSED = pa.schema([("src_episode", pa.int64()), ("task", pa.string()), ("new_task", pa.string())])
+_REPLACED = pa.schema([("task", pa.string()), ("new_task", pa.string())])
+
+# How many new texts a note shows.
+_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Texts:
+    """What tasks are to be called: at most one of `task`, `replace` and `sql`, and `episodes` before any.
+
+    `task` is for all, `episodes` has a text for some, `replace` (old, new) pairs; `sql` is an expression over
+    `episodes`, asked once for each task of each episode, whose null leaves that task as it is.
+    """
+
+    task: str | None = None
+    episodes: tuple[tuple[Episodes, str], ...] = ()
+    replace: tuple[tuple[str, str], ...] = ()
+    sql: str | None = None
+
+    def __post_init__(self) -> None:
+        """Errors: RequestError where nothing is told, or more than one thing of the same task."""
+        told = [self.task is not None, bool(self.replace), self.sql is not None]
+        if sum(told) > 1:
+            raise RequestError(
+                "of --task, --replace and --sql one can hold: each says what every task becomes"
+            )
+        if not any(told) and not self.episodes:
+            raise RequestError("no task was told. Try: --task, --episode, --replace or --sql")
+        texts = [self.task, *(text for _, text in self.episodes), *(new for _, new in self.replace)]
+        if any(text is not None and not text.strip() for text in texts):
+            raise RequestError("a task needs a text")
+
+
+def relabel(catalog: Catalog, views: Views, texts: Texts) -> tuple[str, ...]:
+    """Make `relabels` of the one source as told; what comes back are notes.
+
+    Errors: UnknownEpisode, RequestError naming all that is not there; QueryError for an expression.
+    """
+    engine = catalog.engine
+    engine.table("episode_texts", "plan/episode_texts")
+    there = [row["task"] for row in engine.rows("plan/all_texts")]
+    _refuse_unknown(texts.replace, there)
+    engine.load("told_episodes", _of_episodes(catalog, texts.episodes))
+    engine.load("replaced", table(_REPLACED, texts.replace))
+    engine.load("expressed", _expressed(views, texts.sql, engine.arrow("plan/all_episode_texts")))
+    engine.view("relabels", "plan/relabels", task=texts.task)
+    changed = engine.rows("plan/relabelled")[0]["episodes"]
+    total = engine.rows("plan/totals")[0]["episodes"]
+    told = f"{changed} of {total} episodes get another task"
+    lines = [_new_text(**row) for row in engine.rows("plan/new_texts")]
+    return (listed(f"{told}:", lines, limit=_SHOWN) if lines else told,)
+
+
+def _new_text(task: str | None, new_task: str, episodes: int) -> str:
+    held = "no text" if task is None else f'"{task}"'
+    return f'{held} becomes "{new_task}" in {episodes} episode{"" if episodes == 1 else "s"}'
+
+
+def _refuse_unknown(replace: Sequence[tuple[str, str]], there: Sequence[str]) -> None:
+    unknown = [old for old, _ in replace if old not in there]
+    if unknown:
+        lines = [f'"{old}"{near(old, there)}' for old in unknown]
+        raise RequestError(listed("there is no such task. Try: lecompose info, which lists them;", lines))
+
+
+def _of_episodes(catalog: Catalog, told: Sequence[tuple[Episodes, str]]) -> pa.Table:
+    """Errors: UnknownEpisode; RequestError for episodes of which two things are told."""
+    rows = catalog.engine.rows("plan/episodes", src_dataset=catalog.sources[0].name)
+    have = [row["src_episode"] for row in rows]
+    texts: dict[int, str] = {}
+    twice = []
+    for episodes, text in told:
+        for episode in chosen(episodes, have):
+            other = texts.setdefault(episode, text)
+            if other != text:
+                twice.append(f'episode {episode}: "{other}" and "{text}"')
+    if twice:
+        raise RequestError(listed("episodes with two tasks told:", twice))
+    return table(_OF_EPISODES, list(texts.items()))
+
+
+def _expressed(views: Views, sql: str | None, held: pa.Table) -> pa.Table:
+    if sql is None:
+        return _EXPRESSED.empty_table()
+    found = views.texts(sql, held).select(["src_episode", "task", "value"]).rename_columns(_EXPRESSED.names)
+    empty = [row for row in found.to_pylist() if row["new_task"] is not None and not row["new_task"].strip()]
+    if empty:
+        lines = [f'episode {row["src_episode"]}, task "{row["task"]}"' for row in empty]
+        raise QueryError(listed("the expression gives a text without any letter:", lines))
+    return found.cast(_EXPRESSED)

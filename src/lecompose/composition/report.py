@@ -1,0 +1,154 @@
+"""What a run did, or would do, as one value."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from lecompose import formats
+from lecompose.checks.repair.episodes import Dropped
+from lecompose.composition.context import Run
+from lecompose.composition.destination import Destinations
+from lecompose.composition.disk_space import needed
+from lecompose.composition.layout import Layout, Reencoded
+
+
+@dataclass(frozen=True)
+class Output:
+    """One dataset that was written."""
+
+    path: Path
+    episodes: int
+    frames: int
+
+
+@dataclass(frozen=True)
+class OutputFile:
+    """One file of an output. Units: its bytes on disk; before a run, those of the source rows or pictures."""
+
+    output: str
+    path: str
+    episodes: int
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a run did, or with `dry_run` would do.
+
+    Units: bytes; seconds of wall time a stage. `bytes_copied` are of files taken whole, `bytes_remuxed`
+    of pictures moved unchanged into new containers, `bytes_spliced` of data columns moved as they are
+    encoded, `bytes_encoded` of what was written anew: other data, and videos of the clips in
+    `reencoded`, which could not be cut out otherwise. `frames_decoded` counts
+    every picture decoded for these, also to measure how near they came. `frames_unreferenced` are
+    pictures in the sources' videos that belong to no episode there, and stayed behind. `files_resumed`
+    were found whole where a killed run had left them. `bytes_needed` is about what the outputs take.
+    `dropped` are episodes of damaged sources that could not be saved.
+    """
+
+    outputs: tuple[Output, ...]
+    episodes: int
+    frames: int
+    files: tuple[OutputFile, ...]
+    bytes_copied: int
+    bytes_remuxed: int
+    bytes_spliced: int
+    bytes_encoded: int
+    frames_decoded: int
+    frames_unreferenced: int
+    files_resumed: int
+    bytes_needed: int
+    reencoded: tuple[Reencoded, ...]
+    seconds: dict[str, float]
+    notes: tuple[str, ...]
+    dry_run: bool
+    plan: pa.Table | None = None
+    dropped: tuple[Dropped, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as plain values, for JSON; the plan as a list of rows."""
+        plain = {f.name: getattr(self, f.name) for f in fields(self)}
+        return plain | {
+            "outputs": [asdict(output) | {"path": str(output.path)} for output in self.outputs],
+            "files": [asdict(file) for file in self.files],
+            "reencoded": [_plain(clip) for clip in self.reencoded],
+            "dropped": [asdict(episode) for episode in self.dropped],
+            "plan": None if self.plan is None else self.plan.to_pylist(),
+        }
+
+
+def _plain(clip: Reencoded) -> dict[str, Any]:
+    # JSON has no word for infinity: nothing was lost where psnr_db is null after a run.
+    return asdict(clip) | {"psnr_db": None if clip.psnr_db == math.inf else clip.psnr_db}
+
+
+def preview(layout: Layout, destinations: Destinations, *, seconds: dict[str, float]) -> Report:
+    """The report of a run that has not happened: the very relations that a run would use."""
+    files = tuple(_output_files(layout))
+    videos = sum(f.size_bytes for f in files if f.path.endswith(".mp4"))
+    return _report(
+        layout,
+        destinations,
+        files=files,
+        counted={"bytes_remuxed": videos, "bytes_encoded": sum(f.size_bytes for f in files) - videos},
+        seconds=seconds,
+        plan=layout.engine.arrow("plan/all"),
+    )
+
+
+def finished(run: Run, destinations: Destinations, *, seconds: dict[str, float]) -> Report:
+    """The report of a run whose outputs are in place."""
+    files = tuple(
+        replace(file, size_bytes=(destinations.folders[file.output] / file.path).stat().st_size)
+        for file in _output_files(run.layout)
+    )
+    found = _report(run.layout, destinations, files=files, counted=run.counted, seconds=seconds)
+    reencoded = tuple(sorted(run.reencoded, key=lambda clip: (clip.output, clip.episode, clip.camera)))
+    return replace(found, reencoded=reencoded, notes=(*found.notes, *run.staging.notes, *run.notes))
+
+
+def _report(
+    layout: Layout,
+    destinations: Destinations,
+    *,
+    files: tuple[OutputFile, ...],
+    counted: Mapping[str, int],
+    seconds: dict[str, float],
+    plan: pa.Table | None = None,
+) -> Report:
+    totals = layout.totals
+    outputs = tuple(
+        Output(folder, totals[name]["episodes"], totals[name]["frames"])
+        for name, folder in destinations.folders.items()
+    )
+    return Report(
+        outputs=outputs,
+        episodes=sum(output.episodes for output in outputs),
+        frames=sum(output.frames for output in outputs),
+        files=files,
+        bytes_copied=counted.get("bytes_copied", 0),
+        bytes_remuxed=counted.get("bytes_remuxed", 0),
+        bytes_spliced=counted.get("bytes_spliced", 0),
+        bytes_encoded=counted.get("bytes_encoded", 0),
+        frames_decoded=counted.get("frames_decoded", 0),
+        frames_unreferenced=layout.unreferenced_frames,
+        files_resumed=counted.get("files_resumed", 0),
+        bytes_needed=needed(layout),
+        reencoded=layout.reencoded,
+        seconds=seconds,
+        notes=layout.notes,
+        dry_run=plan is not None,
+        plan=plan,
+    )
+
+
+def _output_files(layout: Layout) -> Iterator[OutputFile]:
+    for row in layout.files:
+        template = formats.VIDEO_PATH if row["camera"] else formats.DATA_PATH
+        path = template.format(
+            video_key=row["camera"], chunk_index=row["chunk_index"], file_index=row["file_index"]
+        )
+        yield OutputFile(row["out_dataset"], path, row["episodes"], row["size_bytes"])

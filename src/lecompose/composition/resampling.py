@@ -1,0 +1,127 @@
+"""How a source's frames follow each other in the output: which of them are taken, and at what rate."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property, reduce
+from math import gcd
+
+import numpy as np
+import pyarrow as pa
+
+from lecompose.dataset.catalog import Source
+from lecompose.errors import few
+
+
+@dataclass(frozen=True)
+class Steps:
+    """How a source's frames become the output's: every `stride`-th, timed at `fps` where that is new."""
+
+    stride: int
+    fps: Fraction | None
+
+    def taken(self, rows: pa.RecordBatch) -> pa.RecordBatch:
+        """Rows of the source as the output numbers and times them."""
+        if self.stride > 1:
+            numbers = rows["frame_index"].to_numpy()
+            kept = np.flatnonzero(numbers % self.stride == 0)
+            rows = _with(rows.take(pa.array(kept)), "frame_index", numbers[kept] // self.stride)
+        if self.fps is not None:
+            # As LeRobot's recorder counts: in double, stored as float32.
+            seconds = rows["frame_index"].to_numpy() / float(self.fps)
+            rows = _with(rows, "timestamp", seconds.astype(np.float32))
+        return rows
+
+
+def _with(rows: pa.RecordBatch, name: str, values: np.ndarray) -> pa.RecordBatch:
+    at = rows.schema.get_field_index(name)
+    return rows.set_column(at, rows.schema.field(at), pa.array(values))
+
+
+@dataclass(frozen=True)
+class Pace:
+    """The output's rate, and what each source's frames need for it.
+
+    `strides` is of each source how many of its frames make one of the output's; `retimed` are the sources
+    whose frames are counted at another rate than they were, none left out.
+    Units: fps in frames a second, exact.
+    """
+
+    fps: Fraction
+    strides: Mapping[str, int]
+    retimed: frozenset[str] = frozenset()
+    problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @cached_property
+    def thinned(self) -> frozenset[str]:
+        """The sources of which frames are left out."""
+        return frozenset(source for source, stride in self.strides.items() if stride > 1)
+
+    def steps(self, source: str) -> Steps:
+        """How the frames of this source become the output's."""
+        return Steps(self.strides[source], self.fps if source in self.retimed else None)
+
+
+def pace(
+    sources: Sequence[Source],
+    *,
+    fps: Fraction | None,
+    retime: Fraction | None,
+    off_grid: frozenset[str] = frozenset(),
+) -> Pace:
+    """The pace at which sources of different rates go together.
+
+    With `fps` each rate must be a whole multiple of it, and the frames between are left out; with `retime`
+    all frames are taken, at that rate. Sources that are `off_grid` are timed anew in any case.
+    """
+    every = {s.name: 1 for s in sources}
+    if retime is not None:
+        others = frozenset(s.name for s in sources if s.fps != retime)
+        return Pace(retime, every, others | off_grid)
+    if fps is None:
+        return Pace(sources[0].fps, every, off_grid, problems=tuple(_differing(sources)))
+    ratios = {s.name: s.fps / fps for s in sources}
+    odd = [s for s in sources if ratios[s.name].denominator != 1]
+    strides = {name: max(1, int(ratio)) for name, ratio in ratios.items()}
+    return Pace(
+        fps,
+        strides,
+        off_grid,
+        problems=tuple(
+            f'fps: {float(s.fps):g} in "{s.name}" is no whole multiple of {float(fps):g}:'
+            f" frames would have to be made up{_way_out(sources)}"
+            for s in odd
+        ),
+        notes=tuple(_note(s, strides[s.name], fps) for s in sources if strides[s.name] > 1),
+    )
+
+
+def _note(source: Source, stride: int, fps: Fraction) -> str:
+    anew = "; its videos are encoded anew" if source.cameras else ""
+    return (
+        f'source "{source.name}": of every {stride} frames the first is taken,'
+        f" {float(source.fps):g} fps to {float(fps):g}{anew}"
+    )
+
+
+def _differing(sources: Iterable[Source]) -> Iterable[str]:
+    groups: dict[Fraction, list[str]] = {}
+    for source in sources:
+        groups.setdefault(source.fps, []).append(source.name)
+    if len(groups) > 1:
+        found = "; ".join(f"{float(fps):g} in {few(names)}" for fps, names in groups.items())
+        shared = reduce(_common, groups)
+        way_out = f"--fps {float(shared):g}, which leaves frames out" if shared >= 1 else "two outputs"
+        yield f"fps: {found}. One dataset has one rate. Try: {way_out}"
+
+
+def _way_out(sources: Iterable[Source]) -> str:
+    shared = reduce(_common, (source.fps for source in sources))
+    return f". Try: --fps {float(shared):g}" if shared >= 1 else ""
+
+
+def _common(one: Fraction, other: Fraction) -> Fraction:
+    """The highest rate of which both are whole multiples."""
+    whole = gcd(one.numerator * other.denominator, other.numerator * one.denominator)
+    return Fraction(whole, one.denominator * other.denominator)

@@ -1,0 +1,74 @@
+"""What tells a request from every other: a killed run is resumed only by one with the same fingerprint."""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from lecompose.composition.layout import Layout
+from lecompose.errors import SourceBroken
+from lecompose.version import __version__
+
+
+def fingerprint(layout: Layout, command: str, *, scratch: Path) -> str:
+    """The digest of the command, the plan that it led to, and every file that is read.
+
+    The plan is in it for SQL that does not give the same twice. A file is its path, size and time of change;
+    metadata that was made anew in `scratch`, at another time by each run, is what it says.
+    Errors: SourceBroken for a source's file that is gone.
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(_framed(__version__) + _framed(command))
+    for column in layout.engine.arrow("plan/all").columns:
+        digest.update(_framed(repr(column.to_pylist())))
+    for path in _metadata(layout):
+        made = path.startswith(f"{scratch}{os.sep}") and not Path(path).is_symlink()
+        digest.update(_framed(_content(path) if made else _identity(path)))
+    for path in _media(layout):
+        digest.update(_framed(_identity(path)))
+    return digest.hexdigest()
+
+
+def _framed(part: str) -> bytes:
+    """A part that cannot run into the next one."""
+    content = part.encode(errors="surrogateescape")
+    return len(content).to_bytes(8, "little") + content
+
+
+def _metadata(layout: Layout) -> Iterator[str]:
+    """Every file of metadata, in order."""
+    for source in layout.catalog.sources:
+        yield from sorted(_below(str(source.root / "meta")))
+
+
+def _below(folder: str) -> Iterator[str]:
+    """The files in a folder and in those in it, each looked at once: there may be very many."""
+    try:
+        entries = os.scandir(folder)
+    except OSError:
+        return  # whoever reads from it tells
+    with entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _below(entry.path)
+            # Of a link it is a Path that is asked: it bears one that leads to itself.
+            elif entry.is_file(follow_symlinks=False) or Path(entry.path).is_file():
+                yield entry.path
+
+
+def _media(layout: Layout) -> Iterator[str]:
+    """Every data file and video that a run reads, in order."""
+    yield from (row["data_file"] for row in layout.engine.rows("layout/files_read"))
+    yield from sorted(layout.videos)
+
+
+def _content(path: str) -> str:
+    return f"{path}\0{hashlib.blake2b(Path(path).read_bytes()).hexdigest()}"
+
+
+def _identity(path: str) -> str:
+    try:
+        found = Path(path).stat()
+    except OSError as error:
+        raise SourceBroken(f"{Path(path).name} is gone: {error.strerror}. ({path})") from error
+    return f"{path}\0{found.st_size}\0{found.st_mtime_ns}"

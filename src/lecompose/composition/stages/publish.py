@@ -1,0 +1,42 @@
+"""Puts finished outputs in their places: one step each, or one for all of them; all or none."""
+
+from lecompose.composition.context import Run
+from lecompose.composition.resume import Move, carry_out, take_back
+from lecompose.errors import OutputExists, OutputUnwritable
+
+
+def publish(run: Run) -> None:
+    """Move every staging folder to its destination; a dataset that is replaced leaves with the staging.
+
+    Killed anywhere, each destination holds the old dataset or the new one; where names cannot be exchanged
+    it may be empty, and the next run puts the old one back.
+    Errors: OutputExists where something appeared there meanwhile; OutputUnwritable. Either way every
+    destination is as it was.
+    """
+    run.progress.stage("publish", 0)
+    now = None
+    try:
+        for now in run.staging.intend(run.moves, overwrite=run.overwrite, in_place=run.in_place):
+            carry_out(now)
+    except BaseException as error:
+        _take_back(run.staging.moves)
+        if isinstance(error, OutputExists) or not isinstance(error, OSError):
+            raise
+        where = now.destination if now else run.staging.folder
+        if isinstance(error, FileExistsError):
+            raise OutputExists(f"something appeared at the destination during the run. ({where})") from error
+        raise OutputUnwritable(f"cannot put the output in place: {error}. ({where})") from error
+
+
+def _take_back(moves: list[Move]) -> None:
+    for move in reversed(moves):
+        try:
+            take_back(move)
+        except OSError as error:
+            raise OutputUnwritable(_left(move, error)) from error
+
+
+def _left(move: Move, error: OSError) -> str:
+    """What a person has to know who finds a destination changed after all."""
+    old = f"the dataset that stood here is at {move.keeper}" if move.keeper else "the new dataset stays here"
+    return f"cannot put the output in place, nor take it back: {error}; {old}. ({move.destination})"

@@ -1,0 +1,326 @@
+"""Makes the statistics true: the relation `episode_stats`, and meta/stats.json.
+
+Per episode: carried where a source has them, moved where numbering changed, computed where missing.
+Over an output: computed from all its frames, quantiles included; cameras from their episodes' statistics.
+"""
+
+import json
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from lecompose import statistics
+from lecompose.composition.context import Run
+from lecompose.composition.free_memory import give_back
+from lecompose.composition.layout import Layout, jobs
+from lecompose.concurrency import Prefetch
+from lecompose.dataset import stored_stats
+from lecompose.dataset.catalog.data_files import damaged
+from lecompose.errors import OutputUnwritable, SourceBroken
+from lecompose.formats import SUBTASK_INDEX, Feature
+from lecompose.statistics import Clip, DataFile, Measured
+
+# These follow from the layout; sql/stats/episodes.sql has the formulas.
+_FROM_LAYOUT = ("index", "episode_index")
+# Of what sources carry so many tables of some 16 MiB wait.
+_AHEAD = 2
+
+
+@dataclass(frozen=True)
+class _Output:
+    """One output's data files, the episodes in them in the order of the rows, and what was measured."""
+
+    name: str
+    files: list[DataFile]
+    episodes: list[int]
+    measured: dict[str, Measured]
+
+    @property
+    def lengths(self) -> list[int]:
+        """The frames of each episode."""
+        return [length for file in self.files for length in file.lengths]
+
+
+def begin_stats(layout: Layout) -> Prefetch[pa.Table]:
+    """Begin to read what sources carry, while the processor does something else."""
+    return Prefetch(stored_stats.read(layout.catalog, layout.target.taken, _wanted(layout)), most=_AHEAD)
+
+
+def _wanted(layout: Layout) -> set[str]:
+    """The statistics that are carried where a source has them, `feature/stat` each.
+
+    What is numbered anew is told by the layout; the range of `index` says whether its quantiles are true.
+    """
+    wanted = layout.target.statistics
+    told = {*_FROM_LAYOUT, "task_index"} | ({SUBTASK_INDEX} if layout.has_subtasks else set())
+    numeric = [f.name for f in layout.target.columns if f.is_numeric and f.name not in told]
+    numbers = {f"{name}/{stat}" for name in numeric for stat in wanted.computed}
+    numbers |= {f"index/{stat}" for stat in wanted.quantiles}
+    pictures = {f"{f.name}/{stat}" for f in layout.target.features if f.is_visual for stat in wanted.names}
+    of_index = {"index/min", "index/max"}
+    if wanted.carried:
+        return of_index | numbers | pictures
+    return of_index if wanted.pictures else of_index | pictures
+
+
+def stats(run: Run) -> None:
+    """Make `episode_stats` and write stats.json of every output.
+
+    Errors: SourceBroken for unreadable statistics; OutputUnwritable.
+    """
+    held = _missing(run, stored_stats.hold(run.layout.catalog, run.carried))
+    numeric = [f for f in run.target.columns if f.is_numeric]
+    incomplete = _incomplete(run, numeric, held)
+    give_back()
+    outputs = list(_outputs(run))
+    _number(run, outputs, numeric, incomplete)
+    looked = _looked_at(run)
+    clips = {(o.name, f.name): _clips(run, o, f) for o in outputs for f in looked}
+    unknown = {o.name: [f for f in numeric if f.name not in o.measured] for o in outputs}
+    size_bytes = sum(
+        statistics.numbers_bytes(run.workers, o.files, unknown[o.name], incomplete) for o in outputs
+    )
+    run.progress.stage("stats", size_bytes + sum(map(statistics.pictures_bytes, clips.values())))
+    quantiles = run.target.statistics.quantiles
+    for output in outputs:
+        wanted = unknown[output.name]
+        with _told_of_sources(run, output):
+            found = statistics.numbers(
+                run.workers, output.files, wanted, quantiles=quantiles, by_episode=incomplete
+            )
+        output.measured.update(found)
+        for camera in looked:
+            output.measured[camera.name] = _pictures(run, clips[output.name, camera.name], camera)
+    kept = {
+        f.name: _carried_names(run, f, held) for f in run.target.features if f.is_visual and f not in looked
+    }
+    give_back()
+    _register_episode_stats(run, [*numeric, *looked], outputs, held, kept)
+    for output in outputs:
+        path = run.folders[output.name] / "meta" / "stats.json"
+        _write_json(path, _of_output(run, output, kept, held))
+    stored_stats.forget(run.layout.catalog)
+
+
+def _missing(run: Run, held: Collection[str]) -> dict[str, int]:
+    """The statistics that are carried, and of how many planned episodes each is missing."""
+    names = sorted(held)
+    if not names:
+        return {}
+    counts = run.engine.rows("statistics/missing", {"names": names})[0]["episodes"]
+    return dict(zip(names, counts, strict=True))
+
+
+def _incomplete(run: Run, numeric: list[Feature], held: Mapping[str, int]) -> set[str]:
+    """The features of which statistics are to be computed for some episode at least."""
+    wanted = run.target.statistics.computed
+    return {
+        f.name
+        for f in numeric
+        if f.name not in _FROM_LAYOUT and any(held.get(f"{f.name}/{stat}", 1) for stat in wanted)
+    }
+
+
+def _outputs(run: Run) -> Iterator[_Output]:
+    for (name,), rows in jobs(run.engine.rows("layout/rows_written"), "out_dataset"):
+        files = [_data_file(run, name, group) for _, group in jobs(rows, "file_number")]
+        yield _Output(name, files, [row["out_episode"] for row in rows], {})
+
+
+@contextmanager
+def _told_of_sources(run: Run, output: _Output) -> Iterator[None]:
+    """Name the source's file where pages cannot be read that were copied as they are."""
+    try:
+        yield
+    except SourceBroken as error:
+        rows = [row for row in run.engine.rows("layout/all_episodes") if row["out_dataset"] == output.name]
+        file = damaged(sorted({row["data_file"] for row in rows}))
+        if file is None:
+            raise
+        reason = str(error).removeprefix("data file cannot be read: ").partition(". (")[0]
+        raise SourceBroken(f"data cannot be read, damaged pages? {reason}. ({file})") from error
+
+
+def _number(run: Run, outputs: list[_Output], numeric: list[Feature], incomplete: Collection[str]) -> None:
+    """Measure what the layout numbers; nothing has to be read."""
+    names = {feature.name for feature in numeric}
+    quantiles = run.target.statistics.quantiles
+    tasks = dict(jobs(run.engine.rows("layout/single_tasks"), "out_dataset"))
+    for output in outputs:
+        found = statistics.numbering(output.lengths, quantiles, by_episode=incomplete)
+        numbers = [row["task_index"] for row in tasks.get((output.name,), [])]
+        if len(numbers) == len(output.episodes):
+            found["task_index"] = statistics.constants(numbers, output.lengths, quantiles)
+        output.measured.update({name: measured for name, measured in found.items() if name in names})
+
+
+def _data_file(run: Run, output: str, rows: list[dict[str, Any]]) -> DataFile:
+    ends = np.cumsum([0, *(row["length"] for row in rows)]).tolist()
+    return DataFile(run.data_file(output, rows[0]), tuple(pairwise(ends)))
+
+
+def _looked_at(run: Run) -> list[Feature]:
+    """The cameras whose pictures are decoded."""
+    return [f for f in run.target.features if f.is_visual and run.target.statistics.pictures]
+
+
+def _clips(run: Run, output: _Output, camera: Feature) -> list[Clip]:
+    if not camera.is_video:
+        return [Clip(file.path, *rows) for file in output.files for rows in file.rows]
+    rows = run.engine.rows("statistics/clips", out_dataset=output.name, camera=camera.name)
+    return [Clip(run.video_file(output.name, camera.name, r), r["from_frame"], r["to_frame"]) for r in rows]
+
+
+def _pictures(run: Run, clips: list[Clip], camera: Feature) -> Measured:
+    quantiles = run.target.statistics.quantiles
+    decoded = partial(run.count, "frames_decoded", 1)
+    return statistics.pictures(run.workers, clips, camera, quantiles=quantiles, on_frame=decoded)
+
+
+# Per episode ------------------------------------------------------------------------------------
+
+
+def _register_episode_stats(
+    run: Run,
+    measured: list[Feature],
+    outputs: list[_Output],
+    held: Mapping[str, int],
+    kept: Mapping[str, list[str]],
+) -> None:
+    """`held` are the statistics that sources carry, `kept` those of each camera that is not measured."""
+    computed, loaded = [], []
+    for n, feature in enumerate(f for f in measured if f.name not in _FROM_LAYOUT):
+        found = [(output, output.measured[feature.name]) for output in outputs]
+        rows = [_episode_rows(*each) for each in found if each[1].by_episode]
+        have = {name for table in rows for name in table.column_names}
+        if rows:
+            run.engine.load(f"computed_{n}", pa.concat_tables(rows, promote_options="default"))
+            loaded.append(f"computed_{n}")
+        computed.append(_names(run, feature, f"computed_{n}", held, have))
+    cameras = [{"name": name} for names in kept.values() for name in names]
+    quantiles = run.target.statistics.quantiles
+    context = {"carried": cameras, "computed": computed, "quantiles": _quantile_names(run, held)}
+    run.engine.table("episode_stats", "statistics/episodes", context, quantiles=list(quantiles.values()))
+    run.engine.drop(*loaded)
+
+
+def _episode_rows(output: _Output, found: Measured) -> pa.Table:
+    """What was measured of each episode: its count only where some frames have no value."""
+    number = len(output.episodes)
+    counted = {} if found.counts is None else {"count": np.array(found.counts, np.float64)[:, None]}
+    return pa.table(
+        {
+            "out_dataset": pa.array([output.name] * number, pa.string()),
+            "out_episode": pa.array(output.episodes, pa.int64()),
+            **{stat: _lists(values) for stat, values in (counted | (found.episodes or {})).items()},
+        }
+    )
+
+
+def _lists(values: np.ndarray) -> pa.Array:
+    offsets = np.arange(0, values.size + 1, values.shape[1], dtype=np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(values.ravel()))
+
+
+def _names(
+    run: Run, feature: Feature, relation: str, held: Collection[str], have: Collection[str]
+) -> dict[str, Any]:
+    """How stats/episodes is to get one feature's statistics: carried, computed, or either.
+
+    `held` are the columns that are carried, `have` those of `relation`.
+    """
+    name, wanted = feature.name, run.target.statistics
+    computed = wanted.names if feature.is_visual else wanted.computed
+    columns = {stat: f"{name}/{stat}" for stat in computed}
+    return {
+        "relation": relation,
+        "compute": "mean" in have,
+        "stats": [{"stat": s, "name": column, "carry": column in held} for s, column in columns.items()],
+        "count": "" if feature.is_visual else f"{name}/count",
+        "counted": "count" in have,
+    }
+
+
+def _quantile_names(run: Run, held: Collection[str]) -> list[dict[str, Any]]:
+    """The quantiles of `index` and `episode_index`, and whether some source has those of `index`."""
+    return [
+        {"index": f"index/{q}", "episode_index": f"episode_index/{q}", "carry": f"index/{q}" in held}
+        for q in run.target.statistics.quantiles
+    ]
+
+
+def _carried_names(run: Run, camera: Feature, held: Mapping[str, int]) -> list[str]:
+    """The statistics of a camera that are kept: what any episode has, quantiles only if all have them."""
+    wanted = run.target.statistics
+    names = [name for stat in wanted.names if (name := f"{camera.name}/{stat}") in held]
+    episodes = sum(row["episodes"] for row in run.layout.totals.values())
+    return [
+        name
+        for name in names
+        if held[name] == 0 or (held[name] < episodes and name.rpartition("/")[2] not in wanted.quantiles)
+    ]
+
+
+# Over an output ---------------------------------------------------------------------------------
+
+
+def _of_output(
+    run: Run, output: _Output, kept: Mapping[str, list[str]], held: Mapping[str, int]
+) -> dict[str, Any]:
+    """stats.json of one output, features in their order."""
+    names, every = run.target.statistics.names, {}
+    for feature in run.target.features:
+        if feature.name in output.measured:
+            measured = output.measured[feature.name]
+            if measured.has_value:
+                every[feature.name] = measured.as_json(names, nested=feature.is_visual)
+            else:
+                _note(run, f'feature "{feature.name}": no value in any frame; stats.json leaves it out')
+            if not measured.is_finite:
+                _note(run, f'feature "{feature.name}": NaN or infinite numbers, and so are its statistics')
+        elif feature.is_visual and (said := _of_camera(run, output.name, feature, kept[feature.name], held)):
+            every[feature.name] = {stat: said[stat] for stat in names if stat in said}
+    return every
+
+
+def _of_camera(
+    run: Run, output: str, camera: Feature, names: list[str], held: Mapping[str, int]
+) -> dict[str, Any]:
+    """A camera's statistics, from those of its episodes; empty where they have none."""
+    kept = {name.rpartition("/")[2]: name for name in names}
+    if not {"min", "max", "mean", "std"} <= kept.keys():
+        return {}
+    _note_unknown(run, camera, held[kept["mean"]])
+    row = run.engine.rows("statistics/visual", {"stats": kept}, out_dataset=output)[0]
+    if row["min"] is None:
+        return {}
+    count = {"count": [int(row["count"][0])]} if "count" in kept else {}
+    return {stat: [[[x]] for x in row[stat]] for stat in kept if stat != "count"} | count
+
+
+def _note(run: Run, note: str) -> None:
+    if note not in run.notes:
+        run.notes.append(note)
+
+
+def _note_unknown(run: Run, camera: Feature, lacking: int) -> None:
+    note = (
+        f'camera "{camera.name}": {lacking} episodes have no picture statistics; stats.json is of the others'
+    )
+    if lacking and note not in run.notes:
+        run.notes.append(note)
+
+
+def _write_json(path: Path, value: dict[str, Any]) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(value, indent=4, ensure_ascii=False), encoding="utf-8")
+    except OSError as error:
+        raise OutputUnwritable(f"cannot write statistics: {error}. ({path})") from error

@@ -1,0 +1,61 @@
+"""Has the disk hold every file and folder of the outputs, so that a power cut after publish takes nothing."""
+
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from lecompose.composition.context import DISK_THREADS, Run
+from lecompose.composition.destination import keep_others
+from lecompose.errors import OutputUnwritable
+from lecompose.files.fsync import sync_file, sync_folder
+
+
+def begin_sync(run: Run) -> None:
+    """Have the disk take what is written so far, while the processor does something else."""
+    files, _ = _written(run)
+    run.disk.begin(partial(_sync, sync_file), files)
+
+
+def sync(run: Run) -> None:
+    """Return when everything in the staging folders is on disk.
+
+    Errors: OutputUnwritable, which a disk may say no sooner than now.
+    """
+    _keep_others(run)
+    sizes, folders = _written(run)
+    run.progress.stage("sync", sum(sizes.values()))
+    run.disk.wait()
+
+    def sync_one(path: Path) -> None:
+        _sync(sync_file, path)
+        run.workers.advance(sizes[path])
+
+    run.workers.each(list(sizes), sync_one, threads=DISK_THREADS)
+    run.workers.each(folders, partial(_sync, sync_folder), threads=DISK_THREADS)
+
+
+def _written(run: Run) -> tuple[dict[Path, int], list[Path]]:
+    """The files of the outputs, with their sizes in bytes, and the folders they are in."""
+    files: list[Path] = []
+    folders: list[Path] = []
+    for at, _, names in os.walk(run.staging.outputs):
+        folders.append(Path(at))
+        files += [Path(at, name) for name in names]
+    return {path: path.stat().st_size for path in files if not path.is_symlink()}, folders
+
+
+def _keep_others(run: Run) -> None:
+    """A dataset that is edited in place leaves behind what was no part of it."""
+    for folder, destination in run.moves.items() if run.in_place else ():
+        try:
+            keep_others(destination, folder)
+        except OSError as error:
+            raise OutputUnwritable(f"cannot keep what lies beside the dataset: {error}") from error
+
+
+def _sync(sync_one: Callable[[Path], None], path: Path) -> None:
+    try:
+        sync_one(path)
+    except OSError as error:
+        raise OutputUnwritable(f"the disk did not take the output: {error.strerror}. ({path})") from error

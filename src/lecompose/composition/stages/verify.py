@@ -1,0 +1,40 @@
+"""Opens what was written like a stranger's datasets and holds them against every promise of their format."""
+
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+
+from lecompose.checks import PASSED_ON, Finding, findings
+from lecompose.dataset.catalog import open_catalog
+from lecompose.engine import Engine
+from lecompose.errors import SourceError, VerifyError, listed
+
+
+def verify(
+    roots: Sequence[Path],
+    *,
+    engine: Engine,
+    scratch: Path,
+    row_groups: str | None = "episode",
+) -> None:
+    """Nothing, if the datasets in `roots` keep every promise of their format.
+
+    They are all asked at once: many small ones are told as fast as one.
+    Errors: VerifyError listing the violations, or why a dataset cannot even be opened.
+    """
+    try:
+        with engine.apart() as other:
+            catalog = open_catalog(other, roots)
+            all_found = findings(catalog, row_groups=row_groups, scratch=scratch)
+    except SourceError as error:
+        raise VerifyError(f"the dataset that was written cannot be opened: {error}") from error
+    folders = {source.name: source.root for source in catalog.sources}
+    found = sorted((f for f in all_found if f.code not in PASSED_ON), key=lambda f: f.src_dataset)
+    if found:
+        parts = groupby(found, key=lambda finding: folders[finding.src_dataset])
+        raise VerifyError("\n".join(_told(root, list(of_root)) for root, of_root in parts))
+
+
+def _told(root: Path, found: list[Finding]) -> str:
+    count = f"{len(found)} promise{'s' if len(found) > 1 else ''} of the format broken"
+    return f"{listed(f'{count} by the dataset that was written:', map(str, found))}\n({root})"

@@ -1,0 +1,1 @@
+"""The read path: a dataset folder as relations, rows, types, stored statistics and what users query."""

@@ -1,0 +1,84 @@
+"""A dataset folder → relations. The same ones whatever the format version:
+
+    datasets   one row a source: src_dataset, src_position, path, root, version, fps, robot_type
+    features   src_dataset, position, feature, dtype, shape, names, info
+    tasks      src_dataset, src_task, task
+    episodes   src_dataset, src_episode, length, seconds, task, tasks, from/to_index, data_file, rows
+    frames     every data column, with src_dataset and src_episode in front (where asked for: a source each)
+    clips      one row per episode and camera: video_file, from_frame, to_frame
+    custom     src_dataset, src_episode, and the per-episode columns that are none of LeRobot's
+    lineage    src_dataset, src_episode, step, from_dataset, from_path, from_episode, command, version
+
+and two that say what meta/ declares and what the data files really hold, for the checks to compare:
+`declared` and `placement`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lecompose.dataset.catalog.custom_columns import Custom, CustomColumn
+from lecompose.dataset.catalog.lineage import LINEAGE_PATH
+from lecompose.dataset.catalog.register import look_at, register_together
+from lecompose.dataset.catalog.source import (
+    Source,
+    episode_number,
+    given_names,
+    locate,
+    parsed,
+    read_json,
+    read_source,
+    unique_names,
+)
+from lecompose.engine import Engine
+from lecompose.errors import RequestError, collected
+
+__all__ = [
+    "LINEAGE_PATH",
+    "Catalog",
+    "Custom",
+    "CustomColumn",
+    "Source",
+    "episode_number",
+    "locate",
+    "open_catalog",
+    "parsed",
+    "read_json",
+]
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """Open sources, and the engine whose relations describe them."""
+
+    engine: Engine
+    sources: tuple[Source, ...]
+    custom: Custom
+
+
+def open_catalog(
+    engine: Engine,
+    paths: Sequence[Path | str],
+    *,
+    names: Sequence[str] | None = None,
+    given: Sequence[Path | str] | None = None,
+) -> Catalog:
+    """The catalog of the dataset folders (or repo ids under $HF_LEROBOT_HOME) in `paths`.
+
+    `names` become the sources' `src_dataset`; without them their folders' names do. `given` are the paths
+    that the user knows them by, where those are others.
+    Only metadata and the data files' bookkeeping columns are read.
+    Errors: RequestError for names that do not tell the sources apart; SourceNotFound, UnsupportedVersion,
+    SourceBroken, all of a kind together.
+    """
+    if not paths:
+        raise RequestError("no source was named. Try: lecompose merge A B -o OUT")
+    if names is not None:
+        names = given_names(names, sources=len(paths))
+    roots = collected(paths, locate, what="sources")
+    labels = names or unique_names(root.name for root in roots)
+    found = [(n, labels[n], str(path), roots[n]) for n, path in enumerate(given or paths)]
+    sources = tuple(collected(found, lambda source: read_source(*source), what="sources"))
+    shares = collected(sources, lambda source: look_at(engine, source), what="sources")
+    custom = register_together(engine, sources, shares)
+    return Catalog(engine, sources, custom)

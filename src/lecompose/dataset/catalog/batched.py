@@ -1,0 +1,45 @@
+"""Relations of many sources at once: a query each would take most of the time that opening them does."""
+
+from collections.abc import Callable, Sequence
+
+from lecompose.dataset.catalog.data_files import read_from
+from lecompose.dataset.catalog.source import Source
+from lecompose.engine import Engine
+from lecompose.errors import QueryError, SourceBroken, collected
+
+
+def made_together(
+    engine: Engine,
+    relation: str,
+    sources: Sequence[Source],
+    make: Callable[[str, Sequence[Source]], None],
+    *,
+    folder: str,
+) -> str:
+    """The name of a relation of sources that are read alike, in one query: of many that is far less work.
+
+    Errors: SourceBroken naming the `folder` of every source that cannot be read.
+    """
+
+    def alone(source: Source) -> None:
+        with read_from(source.root / folder):
+            make(f"{relation}_alone", [source])
+        engine.drop(f"{relation}_alone")
+
+    try:
+        make(relation, sources)
+    except (SourceBroken, QueryError):
+        collected(sources, alone, what="sources")
+        raise
+    return relation
+
+
+def join(engine: Engine, relation: str, parts: Sequence[str], *, lacking: str = "") -> None:
+    """Make one relation of its parts, which are no more; of no part, by the template `lacking`."""
+    if not parts:
+        engine.table(relation, lacking)
+    elif len(parts) == 1:
+        engine.rename(parts[0], relation)
+    else:
+        engine.table(relation, "catalog/union", {"relations": parts})
+        engine.drop(*parts)

@@ -1,0 +1,22 @@
+"""The rows of a source's data files as a relation, for the few that read them by SQL in the main database."""
+
+from lecompose import formats
+from lecompose.dataset.catalog.data_files import by_name
+from lecompose.dataset.catalog.source import Source
+from lecompose.engine import Engine
+
+
+def of_source(engine: Engine, source: Source) -> str:
+    """The name of the relation with every row of a source, which the first call makes."""
+    relation = source.relation("frames")
+    if not engine.has(relation):
+        rows = engine.rows("catalog/data_file_list", src_dataset=source.name)
+        files = [row["data_file"] for row in rows]
+        engine.view(
+            relation,
+            "catalog/frames_of_source",
+            src_dataset=source.name,
+            files=[formats.escaped_glob(file) for file in files],
+            by_name=by_name(files),
+        )
+    return relation

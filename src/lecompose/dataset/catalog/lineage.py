@@ -1,0 +1,41 @@
+"""Where a source's episodes came from, by the file that each of our outputs carries."""
+
+from lecompose import formats
+from lecompose.dataset.catalog.data_files import read_from, schema_of
+from lecompose.dataset.catalog.source import Source
+from lecompose.engine import Engine
+from lecompose.errors import SourceBroken
+
+LINEAGE_PATH = "meta/lineage.parquet"
+_COLUMNS = ("episode_index", "step", "from_dataset", "from_path", "from_episode", "command", "version")
+
+
+def lineage_of(engine: Engine, source: Source) -> str | None:
+    """The name of the relation with this source's lineage; None where it has none: it was recorded.
+
+    Errors: SourceBroken for a file that is something else.
+    """
+    file = source.root / LINEAGE_PATH
+    if not file.is_file():
+        return None
+    with read_from(file, hint="Try: remove it; the dataset loads without it"):
+        stored = schema_of(file).names
+        lacking = [name for name in _COLUMNS if name not in stored]
+        if lacking:
+            raise SourceBroken(f"it lacks {', '.join(lacking)}")
+        engine.table(
+            source.relation("lineage"),
+            "catalog/lineage",
+            {"declared": "declared"},
+            src_dataset=source.name,
+            file=formats.escaped_glob(str(file)),
+        )
+    return source.relation("lineage")
+
+
+def register_lineage(engine: Engine, relations: list[str]) -> None:
+    """Make the relation `lineage` of the sources' own."""
+    if relations:
+        engine.table("lineage", "catalog/union", {"relations": relations})
+    else:
+        engine.table("lineage", "catalog/no_lineage")

@@ -1,0 +1,316 @@
+"""Sources → relations: each source its own share, then all of them together."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import pyarrow as pa
+
+from lecompose import formats
+from lecompose.dataset.catalog import custom_columns, lineage, tasks
+from lecompose.dataset.catalog.batched import join, made_together
+from lecompose.dataset.catalog.data_files import DataFile, by_name, data_files, existing, read_from, schema_of
+from lecompose.dataset.catalog.source import Source, located
+from lecompose.engine import Engine
+from lecompose.errors import ComposeError, SourceBroken, collected, few
+
+_PLACING = ("episode_index", "frame_index", "index", "task_index", "timestamp")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How data files are read, for one query to read those of many sources.
+
+    `kinds` are the types of the columns that place rows: DuckDB takes them from the first file of all.
+    """
+
+    fps: float
+    by_name: bool
+    kinds: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Camera:
+    """How the clips of a camera are read, for one query to read those of many sources."""
+
+    name: str
+    template: str
+    kinds: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one source has of the relations that are made of all sources at once."""
+
+    source: Source
+    files: tuple[DataFile, ...]
+    reading: Reading
+    custom: custom_columns.Share
+
+
+def look_at(engine: Engine, source: Source) -> Share:
+    """What a source has, before anything is made of it."""
+    files = tuple(data_files(source))
+    with read_from(source.root / "data"):
+        reading = reading_of(source, files)
+    return Share(source, files, reading, custom_columns.custom_of(engine, source))
+
+
+def reading_of(source: Source, files: Sequence[DataFile]) -> Reading:
+    """How the data files of a source are read. Errors: SourceBroken where the first one cannot be."""
+    first = schema_of(files[0].path)
+    return Reading(float(source.fps), by_name([files[0].path]), _kinds(first, _PLACING))
+
+
+def _kinds(schema: pa.Schema, names: Iterable[str]) -> tuple[str, ...]:
+    """The types of columns, empty for those that are not there."""
+    there = set(schema.names)
+    return tuple(str(schema.field(name).type) if name in there else "" for name in names)
+
+
+def register_episodes(engine: Engine, sources: Sequence[Source]) -> None:
+    """Make `declared`. Errors: SourceBroken, all of a kind together."""
+    parts = [_episodes_v2(engine, source) for source in sources if not source.is_v3]
+    alike: dict[tuple[str, ...], list[Source]] = {}
+    held = collected(sources, _episode_kinds, what="sources")
+    for source, kinds in zip(sources, held, strict=True):
+        if source.is_v3:
+            alike.setdefault(kinds, []).append(source)
+    for n, group in enumerate(alike.values()):
+        together = partial(_episodes_v3, engine)
+        parts.append(made_together(engine, f"declared_v3_{n}", group, together, folder="meta/episodes"))
+    join(engine, "declared", parts)
+
+
+def _episodes_v2(engine: Engine, source: Source) -> str:
+    file, relation = existing(source.root / "meta" / "episodes.jsonl"), source.relation("declared")
+    with read_from(file):
+        glob = formats.escaped_glob(str(file))
+        engine.table(relation, "catalog/episodes_v2", src_dataset=source.name, file=glob)
+    return relation
+
+
+def _episode_kinds(source: Source) -> tuple[str, ...]:
+    """The types of the columns of an episode list; of v2.x, which has none, nothing.
+
+    Errors: SourceBroken naming the columns that are lacking; DuckDB is less clear.
+    """
+    if not source.is_v3:
+        return ()
+    file = source.episode_files[0]
+    kinds = dict(zip(formats.EPISODE_COLUMNS, _kinds(schema_of(file), formats.EPISODE_COLUMNS), strict=True))
+    lacking = sorted(name for name, kind in kinds.items() if not kind)
+    if lacking:
+        raise SourceBroken(f"the episode list has no column {few(lacking)}. ({file})")
+    return tuple(kinds.values())
+
+
+def _episodes_v3(engine: Engine, relation: str, sources: Sequence[Source]) -> None:
+    rows = [(str(path), source) for source in sources for path in source.episode_files]
+    engine.table(
+        relation,
+        "catalog/episodes_v3",
+        globs=[formats.escaped_glob(path) for path in dict.fromkeys(path for path, _ in rows)],
+        files=[path for path, _ in rows],
+        src_datasets=[source.name for _, source in rows],
+    )
+
+
+def register_clips(engine: Engine, sources: Sequence[Source]) -> None:
+    """Make `clips`; `declared` of the sources must be there. Errors: SourceBroken, all of a kind together."""
+    parts = [part for source in sources if not source.is_v3 for part in _clips_v2(engine, source)]
+    found = collected(sources, _cameras_of, what="sources")
+    alike: dict[Camera, list[Source]] = {}
+    for source, cameras in zip(sources, found, strict=True):
+        for camera in cameras:
+            alike.setdefault(camera, []).append(source)
+    for n, (camera, group) in enumerate(alike.items()):
+        together = partial(_clips_v3, engine, camera)
+        parts.append(made_together(engine, f"clips_v3_{n}", group, together, folder="meta/episodes"))
+    join(engine, "clips", parts, lacking="catalog/no_clips")
+
+
+def _clips_v2(engine: Engine, source: Source) -> Iterator[str]:
+    for n, camera in enumerate(source.cameras):
+        fields = ("video_key", "episode_chunk", "episode_index")
+        engine.table(
+            source.relation(f"clips_{n}"),
+            "catalog/clips_v2",
+            {"declared": "declared"},
+            src_dataset=source.name,
+            root=str(source.root),
+            template=_video_format(source, formats.V2_VIDEO_PATH, fields),
+            chunk_size=source.chunks_size,
+            camera=camera.name,
+        )
+        yield source.relation(f"clips_{n}")
+
+
+def _cameras_of(source: Source) -> list[Camera]:
+    """The cameras of a source of v3.0; none of another."""
+    if not source.is_v3 or not source.cameras:
+        return []
+    with read_from(source.root / "meta" / "episodes"):
+        first = schema_of(source.episode_files[0])
+    template = _video_format(source, formats.VIDEO_PATH, ("video_key", "chunk_index", "file_index"))
+    held = [(f.name, ["episode_index", "length", *_pointers(f.name).values()]) for f in source.cameras]
+    return [Camera(name, template, _kinds(first, columns)) for name, columns in held]
+
+
+def _pointers(camera: str) -> dict[str, str]:
+    names = ("chunk_index", "file_index", "from_timestamp", "to_timestamp")
+    return {name: f"videos/{camera}/{name}" for name in names}
+
+
+def _clips_v3(engine: Engine, camera: Camera, relation: str, sources: Sequence[Source]) -> None:
+    rows = [(str(path), source) for source in sources for path in source.episode_files]
+    engine.table(
+        relation,
+        "catalog/clips_v3",
+        _pointers(camera.name),
+        globs=[formats.escaped_glob(path) for path in dict.fromkeys(path for path, _ in rows)],
+        files=[path for path, _ in rows],
+        src_datasets=[source.name for _, source in rows],
+        roots=[str(source.root) for _, source in rows],
+        rates=[float(source.fps) for _, source in rows],
+        template=camera.template,
+        camera=camera.name,
+    )
+
+
+def _video_format(source: Source, default: str, fields: tuple[str, ...]) -> str:
+    with located(source.root / "meta" / "info.json"):
+        return formats.path_format(str(source.info.get("video_path") or default), fields)
+
+
+def data_file_rows(files: Iterable[tuple[Source, DataFile]]) -> pa.Table:
+    rows = list(files)
+    return pa.table(
+        {
+            "src_dataset": pa.array([source.name for source, _ in rows], pa.string()),
+            "data_file": pa.array([str(file.path) for _, file in rows], pa.string()),
+            "size_bytes": pa.array([file.size_bytes for _, file in rows], pa.int64()),
+        }
+    )
+
+
+def placement(files: Iterable[tuple[Source, DataFile]], reading: Reading) -> dict[str, Any]:
+    """What catalog/placement is given for files that are read alike."""
+    rows = list(files)
+    paths = [str(file.path) for _, file in rows]
+    return {
+        "globs": [formats.escaped_glob(path) for path in dict.fromkeys(paths)],
+        "by_name": reading.by_name,
+        "files": paths,
+        "src_datasets": [source.name for source, _ in rows],
+        "fps": reading.fps,
+    }
+
+
+# All sources together ---------------------------------------------------------------------------
+
+
+def register_together(
+    engine: Engine, sources: tuple[Source, ...], shares: Sequence[Share]
+) -> custom_columns.Custom:
+    """Make the relations of all sources; what comes back tells of their custom columns."""
+    engine.load("datasets", dataset_rows(sources))
+    engine.load("features", feature_rows(sources))
+    engine.load("data_files", data_file_rows(_files_of(shares)))
+    _side_by_side(engine, partial(_place, shares=shares), partial(_declare, sources=sources))
+    numbered = [s for s in sources if s.has_subtasks]
+    for source in numbered:
+        tasks.register_subtasks(engine, source)
+    for relation in ("subtasks", "subtask_uses") if numbered else ():
+        engine.table(relation, "catalog/union", {"relations": [s.relation(relation) for s in numbered]})
+    engine.table("episodes", "catalog/episodes")
+    held = collected(sources, lambda source: lineage.lineage_of(engine, source), what="sources")
+    lineage.register_lineage(engine, [relation for relation in held if relation])
+    return custom_columns.register_custom(engine, [share.custom for share in shares])
+
+
+def _side_by_side(engine: Engine, *jobs: Callable[[Engine], None]) -> None:
+    """Several things, each over a connection of its own. Errors: of the first of them that failed."""
+
+    def settled(job: Callable[[Engine], None]) -> ComposeError | None:
+        try:
+            with engine.aside() as own:
+                job(own)
+        except ComposeError as error:
+            return error
+        return None
+
+    for error in engine.workers().each(jobs, settled):
+        if error is not None:
+            raise error
+
+
+def _declare(engine: Engine, sources: Sequence[Source]) -> None:
+    """Make what meta/ says, most of which is waiting for footers: `declared`, `tasks` and `clips`."""
+    register_episodes(engine, sources)
+    tasks.register_tasks(engine, sources)
+    register_clips(engine, sources)
+
+
+def _files_of(shares: Iterable[Share]) -> Iterator[tuple[Source, DataFile]]:
+    return ((share.source, file) for share in shares for file in share.files)
+
+
+def _place(engine: Engine, shares: Sequence[Share]) -> None:
+    """Make `placement`. Errors: SourceBroken naming every source whose data cannot be read."""
+    alike: dict[Reading, list[Share]] = {}
+    for share in shares:
+        alike.setdefault(share.reading, []).append(share)
+    parts = []
+    for n, (reading, group) in enumerate(alike.items()):
+        files = {share.source.name: share.files for share in group}
+        sources = [share.source for share in group]
+        together = partial(_placed, engine, reading, files)
+        parts.append(made_together(engine, f"placement_{n}", sources, together, folder="data"))
+    join(engine, "placement", parts)
+
+
+def _placed(
+    engine: Engine,
+    reading: Reading,
+    files: Mapping[str, Sequence[DataFile]],
+    relation: str,
+    sources: Sequence[Source],
+) -> None:
+    rows = ((source, file) for source in sources for file in files[source.name])
+    engine.table(relation, "catalog/placement", **placement(rows, reading))
+
+
+def dataset_rows(sources: tuple[Source, ...]) -> pa.Table:
+    return pa.table(
+        {
+            "src_dataset": pa.array([s.name for s in sources], pa.string()),
+            "src_position": pa.array([s.position for s in sources], pa.int64()),
+            "path": pa.array([s.given for s in sources], pa.string()),
+            "root": pa.array([str(s.root) for s in sources], pa.string()),
+            "version": pa.array([s.version for s in sources], pa.string()),
+            "fps": pa.array([float(s.fps) for s in sources], pa.float64()),
+            "robot_type": pa.array([_text(s.info.get("robot_type")) for s in sources], pa.string()),
+        }
+    )
+
+
+def _text(value: object) -> str | None:
+    return value if value is None or isinstance(value, str) else json.dumps(value)
+
+
+def feature_rows(sources: tuple[Source, ...]) -> pa.Table:
+    rows = [(s.name, n, f) for s in sources for n, f in enumerate(s.features)]
+    return pa.table(
+        {
+            "src_dataset": pa.array([name for name, _, _ in rows], pa.string()),
+            "position": pa.array([n for _, n, _ in rows], pa.int64()),
+            "feature": pa.array([f.name for _, _, f in rows], pa.string()),
+            "dtype": pa.array([f.dtype for _, _, f in rows], pa.string()),
+            "shape": pa.array([list(f.shape) for _, _, f in rows], pa.list_(pa.int64())),
+            "names": pa.array([json.dumps(f.spec.get("names")) for _, _, f in rows], pa.string()),
+            "info": pa.array([json.dumps(f.info) for _, _, f in rows], pa.string()),
+        }
+    )

@@ -1,0 +1,298 @@
+"""One input dataset: where it is, what its info.json says."""
+
+import difflib
+import json
+import os
+import re
+import stat
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from lecompose import formats
+from lecompose.errors import RequestError, SourceBroken, SourceNotFound, UnsupportedVersion, listed
+from lecompose.formats import Feature
+
+# info.json of 10,000 features is 2 MB.
+_INFO_BYTES = 2**26
+_LEAST_FPS, _MOST_FPS = 1e-3, 1e6
+_MOST_LEVELS = 64
+# How the text begins that Git LFS leaves in the place of a file.
+POINTER = b"version https://git-lfs"
+_POINTER_BYTES = 1024
+_TOO_DEEP = f"objects and lists lie more than {_MOST_LEVELS} deep in each other"
+# JSON may spell one half of a pair that stands for a character: text that no file can hold.
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+@dataclass(frozen=True)
+class Source:
+    """One input dataset; `name` is its `src_dataset`, `given` the path as the user wrote it."""
+
+    name: str
+    position: int
+    given: str
+    root: Path
+    version: str
+    info: Mapping[str, Any]
+    features: tuple[Feature, ...]
+
+    @property
+    def is_v3(self) -> bool:
+        return self.version == formats.V30
+
+    @cached_property
+    def fps(self) -> Fraction:
+        return Fraction(str(self.info["fps"])).limit_denominator(100_000)
+
+    @property
+    def chunks_size(self) -> int:
+        """How many files, in v2.x episodes, share a folder. Errors: SourceBroken for what is no number."""
+        said = self.info.get("chunks_size") or 1000
+        if isinstance(said, bool) or not isinstance(said, int) or not 1 <= said < 2**31:
+            raise SourceBroken(
+                f"chunks_size in info.json is {json.dumps(said)[:100]}; a whole number above 0 is needed."
+                f" ({self.root / 'meta/info.json'})"
+            )
+        return said
+
+    @property
+    def cameras(self) -> tuple[Feature, ...]:
+        """The features whose pictures are in mp4 files."""
+        return tuple(f for f in self.features if f.is_video)
+
+    @property
+    def columns(self) -> tuple[Feature, ...]:
+        """The features that are columns of the data files."""
+        return tuple(f for f in self.features if not f.is_video)
+
+    @cached_property
+    def episode_files(self) -> tuple[Path, ...]:
+        """The files of its episode list, of v3.0. Errors: SourceBroken where there is none."""
+        folder = self.root / "meta" / "episodes"
+        files = tuple(sorted(folder.glob("*/*.parquet")))
+        if not files:
+            raise SourceBroken(f"no file under meta/episodes. ({folder})")
+        return files
+
+    @property
+    def has_subtasks(self) -> bool:
+        """Whether texts stand behind the numbers in its feature subtask_index."""
+        numbered = any(f.name == formats.SUBTASK_INDEX and f.is_numeric for f in self.columns)
+        return numbered and (self.root / formats.SUBTASKS_PATH).is_file()
+
+    def relation(self, name: str) -> str:
+        """The name of this source's own share of a relation."""
+        return f"source_{self.position}_{name}"
+
+
+def locate(path: Path | str) -> Path:
+    """The folder of a dataset named by path, or by repo id under $HF_LEROBOT_HOME.
+
+    Errors: SourceNotFound where neither is a folder with meta/info.json.
+    """
+    if not str(path):
+        raise SourceNotFound("a source has no name. Try: the folder of a dataset")
+    given = Path(path).expanduser()
+    if is_dataset(given):
+        return given.resolve()
+    if is_dataset(at_home := lerobot_home() / path):
+        return at_home.resolve()
+    if given.is_dir():
+        raise SourceNotFound(
+            f"no LeRobot dataset here: meta/info.json is missing. Try: the folder that holds meta/. ({path})"
+        )
+    what = "is a file, not a dataset folder" if given.exists() else "not found"
+    near = _near(given)
+    raise SourceNotFound(
+        f"source {what}: neither a folder, nor a repo id under {lerobot_home()}."
+        f" Try: {near or 'check the path'}. ({path})"
+    )
+
+
+def _near(path: Path) -> str | None:
+    """The dataset beside `path` whose name is most like its own."""
+    try:
+        beside = [entry.name for entry in path.parent.iterdir() if is_dataset(entry)]
+    except OSError:
+        return None
+    near = difflib.get_close_matches(path.name, beside, 1)
+    return str(path.with_name(near[0])) if near else None
+
+
+def lerobot_home() -> Path:
+    """Where LeRobot keeps its local datasets."""
+    home = os.environ.get("HF_LEROBOT_HOME")
+    if home:
+        return Path(home).expanduser()
+    cache = os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")) / "huggingface"
+    return Path(cache).expanduser() / "lerobot"
+
+
+def unique_names(names: Iterable[str]) -> list[str]:
+    """`names` with -2, -3, … behind those that repeat, so that each source can be told."""
+    taken: set[str] = set()
+    result = []
+    for name in names:
+        label, n = name, 1
+        while label in taken:
+            n += 1
+            label = f"{name}-{n}"
+        taken.add(label)
+        result.append(label)
+    return result
+
+
+def given_names(names: Sequence[str], *, sources: int) -> list[str]:
+    """The names that the user gave the sources.
+
+    Errors: RequestError where they are not one for each source, empty, or used twice.
+    """
+    if len(names) != sources:
+        raise RequestError(f"{len(names)} names for {sources} sources. Try: one name for each source")
+    used = Counter(name for name in names if name)
+    problems = [f"source {n} has an empty name" for n, name in enumerate(names) if not name]
+    problems += [f'{count} sources are named "{name}"' for name, count in used.items() if count > 1]
+    if problems:
+        raise RequestError(listed("sources are told apart by their names; each needs its own:", problems))
+    return list(names)
+
+
+def read_source(position: int, name: str, given: str, root: Path) -> Source:
+    path = root / "meta" / "info.json"
+    info = read_json(path, most_bytes=_INFO_BYTES)
+    declared = info.get("features")
+    if not isinstance(declared, dict) or "fps" not in info:
+        raise SourceBroken(f"meta/info.json needs at least fps and features. ({path})")
+    fps = info["fps"]
+    if isinstance(fps, bool) or not isinstance(fps, int | float) or not 0 < fps < float("inf"):
+        raise SourceBroken(
+            f"fps in info.json is {json.dumps(fps)[:100]}; a number above 0 is needed. ({path})"
+        )
+    if not _LEAST_FPS <= fps <= _MOST_FPS:
+        raise SourceBroken(f"fps in info.json is {str(fps)[:100]}: no camera and no robot has it. ({path})")
+    version = _version(info, root)
+    with located(path):
+        features = tuple(formats.feature(name, spec) for name, spec in declared.items())
+    _refuse_ambiguous(features, root)
+    return Source(name, position, given, root, version, info, features)
+
+
+def _refuse_ambiguous(features: tuple[Feature, ...], root: Path) -> None:
+    """Errors: SourceBroken for features that SQL, which ignores case, would take for one another."""
+    seen = {name: name for name in ("filename", "file_row_number")}
+    for feature in features:
+        other = seen.setdefault(feature.name.lower(), feature.name)
+        if other != feature.name or feature.name in ("filename", "file_row_number"):
+            raise SourceBroken(
+                f'feature "{feature.name}" cannot be told from "{other}" in SQL.'
+                f" Try: rename it in info.json and in the data files. ({root})"
+            )
+
+
+def read_json(path: Path, *, most_bytes: int = 2**30) -> dict[str, Any]:
+    """The JSON object in a file.
+
+    Errors: SourceBroken where the file is missing, larger than such a file can be, or holds anything else.
+    """
+    try:
+        if (size := path.stat().st_size) > most_bytes:
+            raise SourceBroken(f"{path.name} has {size:,} bytes, at most {most_bytes:,} are read. ({path})")
+        refuse_pointer(path)
+        value = parsed(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SourceBroken(f"{path.name} is missing. ({path})") from None
+    except (ValueError, OSError, RecursionError) as error:
+        raise SourceBroken(f"{path.name} cannot be read: {error}. ({path})") from error
+    if not isinstance(value, dict):
+        raise SourceBroken(f"{path.name} must hold a JSON object. ({path})")
+    return value
+
+
+def is_dataset(folder: Path) -> bool:
+    """Whether the folder has an info.json."""
+    return (folder / "meta" / "info.json").is_file()
+
+
+def is_pointer(path: Path) -> bool:
+    """Whether the file is the small text that Git LFS leaves where a file has not been fetched."""
+    try:
+        # A pipe would be waited for; what cannot be opened is told by whoever reads it.
+        told = path.stat()
+        if not stat.S_ISREG(told.st_mode) or told.st_size >= _POINTER_BYTES:
+            return False
+        with path.open("rb") as file:
+            return file.read(len(POINTER)) == POINTER
+    except (OSError, ValueError):  # the latter for a name that no file can have
+        return False
+
+
+def refuse_pointer(path: Path) -> None:
+    """Errors: SourceBroken for a pointer of Git LFS."""
+    if is_pointer(path):
+        raise SourceBroken(f"{path.name} is a Git LFS pointer, not the file. Try: git lfs pull. ({path})")
+
+
+def parsed(text: str) -> Any:
+    """The value that a JSON text stands for.
+
+    Errors: ValueError, also where it lies deeper than anyone nests by hand, or holds half a character.
+    """
+    try:
+        value = json.loads(text)
+    except RecursionError:
+        raise ValueError(_TOO_DEEP) from None
+    # Whatever walks the value later may do so by recursion.
+    if text.count("[") + text.count("{") > _MOST_LEVELS and _levels(value) > _MOST_LEVELS:
+        raise ValueError(_TOO_DEEP)
+    if _HALF.search(text):
+        json.dumps(value, ensure_ascii=False).encode()  # UnicodeEncodeError is a ValueError
+    return value
+
+
+def _levels(value: Any) -> int:
+    """How deep objects and lists lie in each other, counted no further than one level too many."""
+    level, depth = [value] if isinstance(value, dict | list) else [], 0
+    while level and depth <= _MOST_LEVELS:
+        held = (part.values() if isinstance(part, dict) else part for part in level)
+        level = [inner for part in held for inner in part if isinstance(inner, dict | list)]
+        depth += 1
+    return depth
+
+
+def episode_number(said: Any) -> int:
+    """The number of an episode. Errors: ValueError, TypeError, OverflowError for what is none."""
+    number = int(said)
+    if not 0 <= number < 2**63:
+        raise ValueError(f"episode_index {str(number)[:40]}")
+    return number
+
+
+def _version(info: Mapping[str, Any], root: Path) -> str:
+    """The format version, by what info.json says and, where it says something else, what is on disk."""
+    said = str(info.get("codebase_version", ""))
+    if said in formats.VERSIONS:
+        return said
+    meta = root / "meta"
+    if said.startswith("v3.") or (not said and (meta / "episodes").is_dir()):
+        return formats.V30
+    if not said and (meta / "episodes.jsonl").is_file():
+        return formats.V21 if (meta / "episodes_stats.jsonl").is_file() else formats.V20
+    raise UnsupportedVersion(
+        f"format version {said or 'unknown'}; lecompose reads v2.0, v2.1 and v3.0."
+        f" ({root / 'meta/info.json'})"
+    )
+
+
+@contextmanager
+def located(path: Path) -> Iterator[None]:
+    """Name the file that says what was found wrong."""
+    try:
+        yield
+    except SourceBroken as error:
+        raise SourceBroken(f"{error}. ({path})") from error

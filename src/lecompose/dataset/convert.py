@@ -1,0 +1,115 @@
+"""What a source gives for a feature of the output: its values in the output's type, or a fill."""
+
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+import numpy as np
+import pyarrow as pa
+
+from lecompose.dataset import arrow_schema
+from lecompose.dataset.feature_map import Taken
+from lecompose.errors import RequestError, SourceBroken
+
+Where: TypeAlias = Callable[[int], str]
+"""Which episode of which source a row is of, for messages."""
+
+
+def stored_names(schema: pa.Schema, takes: Mapping[str, Taken]) -> dict[str, str]:
+    """Of each column that a source has, the source's own name for it.
+
+    A feature that `takes` does not tell of goes by the same name.
+    """
+    named = {}
+    for name in schema.names:
+        how = takes.get(name)
+        if how is None:
+            named[name] = name
+        elif how.feature is not None:
+            named[name] = how.feature.name
+    return named
+
+
+def taken(
+    rows: pa.RecordBatch,
+    schema: pa.Schema,
+    named: Mapping[str, str],
+    takes: Mapping[str, Taken],
+    *,
+    where: Where,
+    file: str,
+) -> pa.RecordBatch:
+    """Rows of a source as the output has them; `named` are their columns by the names in `schema`.
+
+    Errors: SourceBroken where they are not as declared; RequestError where a value does not fit a dtype that
+    was asked for.
+    """
+    arrays = []
+    for field in schema:
+        how = takes.get(field.name)
+        try:
+            if field.name in named:
+                arrays.append(_values(rows[named[field.name]], field, how, where))
+            else:
+                arrays.append(_fill(len(rows), field, how))
+        except pa.ArrowException as error:
+            raise SourceBroken(f'feature "{field.name}" is not as declared: {error}. ({file})') from error
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _fill(rows: int, field: pa.Field, how: Taken | None) -> pa.Array:
+    if how is None or how.value is None:
+        return pa.nulls(rows, field.type)
+    return pa.repeat(pa.scalar(how.value, field.type), rows)
+
+
+def _values(array: pa.Array, field: pa.Field, how: Taken | None, where: Where) -> pa.Array:
+    if isinstance(array.type, pa.BaseExtensionType) and array.type != field.type:
+        array = array.storage
+    if how is None or not how.lossy:
+        return arrow_schema.restored(array, field.type)
+    return _cast(array, field, where)
+
+
+def _cast(array: pa.Array, field: pa.Field, where: Where) -> pa.Array:
+    """A cast that may round, but never turns a number into a whole one, another one or infinity."""
+    row = first_unfit(array, field.type)
+    if row is not None:
+        raise RequestError(
+            f"--cast {field.name}={leaf(field.type)}: a value in {where(row)} does not fit:"
+            f" {array[row].as_py()}. Try: a wider dtype, one of floats for fractions"
+        )
+    return array.cast(field.type, safe=False)
+
+
+def leaf(kind: pa.DataType) -> pa.DataType:
+    """The type of the numbers in a list of whatever depth."""
+    while pa.types.is_nested(kind):
+        kind = kind.value_type
+    return kind
+
+
+def first_unfit(array: pa.Array, kind: pa.DataType) -> int | None:
+    """The first row with a number that is none of a type."""
+    if _fits(array, kind):
+        return None
+    return next(n for n in range(len(array)) if not _fits(array.slice(n, 1), kind))
+
+
+def _fits(array: pa.Array, kind: pa.DataType) -> bool:
+    """Whether each number is within the range of a type; whole ones know no fraction, no infinity, no NaN."""
+    while pa.types.is_nested(array.type):
+        array = array.flatten()
+    numbers = array.drop_null().to_numpy(zero_copy_only=False)
+    to = np.dtype(leaf(kind).to_pandas_dtype())
+    if not len(numbers):
+        return True
+    if to.kind == "f":
+        with np.errstate(over="ignore"):
+            return bool((np.isfinite(numbers.astype(to)) | ~np.isfinite(numbers)).all())
+    limits = np.iinfo(to)
+    if numbers.dtype.kind == "f":
+        if not (np.isfinite(numbers) & (np.trunc(numbers) == numbers)).all():
+            return False
+        # The upper limit is no float, the number behind it is.
+        return bool(numbers.min() >= float(limits.min) and numbers.max() < float(int(limits.max) + 1))
+    return int(numbers.min()) >= limits.min and int(numbers.max()) <= limits.max

@@ -1,0 +1,68 @@
+"""The rows of a query as a file: which format, where it may lie, how it gets there whole."""
+
+import re
+import secrets
+import shutil
+from pathlib import Path
+
+from lecompose.dataset.catalog.source import is_dataset
+from lecompose.errors import OutputExists, OutputUnwritable, RequestError
+from lecompose.files.fsync import sync_file
+
+FORMATS = ("csv", "json", "parquet")
+
+# A string, or one of the numbers that JSON does not know.
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|-?(?:NaN|Infinity|nan|inf)')
+
+
+def format_of(path: Path, format: str | None) -> str:
+    """The format asked for, or else the one that the file's name ends in.
+
+    Errors: RequestError for one that is none.
+    """
+    asked = format or path.suffix.removeprefix(".").lower()
+    if asked not in FORMATS:
+        what = f'format "{asked}"' if asked else "no format"
+        raise RequestError(f"{what}: one of {', '.join(FORMATS)} is needed. Try: --format csv. ({path})")
+    return asked
+
+
+def refuse_place(path: Path, *, overwrite: bool) -> None:
+    """Errors: RequestError for a file in a dataset; OutputExists; OutputUnwritable."""
+    within = next((folder for folder in path.resolve().parents if is_dataset(folder)), None)
+    if within is not None:
+        raise RequestError(f"the rows would lie in a dataset. Try: another -o. ({within})")
+    if path.exists() and not path.is_file():
+        raise OutputExists(f"not a file; a file is needed. Try: another -o. ({path})")
+    if path.exists() and not overwrite:
+        raise OutputExists(f"the file is there already. Try: another name, or --overwrite. ({path})")
+    if not path.parent.is_dir():
+        raise OutputUnwritable(f"no such folder: {path.parent}. ({path})")
+
+
+def strict_json(lines: Path, target: Path) -> None:
+    """Rewrite one JSON object a line as one list, with null for the numbers that JSON does not know."""
+    with lines.open("rb") as source, target.open("wb") as written:
+        written.write(b"[")
+        for number, line in enumerate(source):
+            written.write((b",\n" if number else b"\n") + _known(line.rstrip(b"\n")))
+        written.write(b"\n]\n")
+
+
+def _known(line: bytes) -> bytes:
+    return _TOKEN.sub(lambda m: m[0] if m[0].startswith(b'"') else b"null", line)
+
+
+def publish(file: Path, path: Path) -> None:
+    """Move a finished file to `path`, where it appears whole or not at all.
+
+    Errors: OutputUnwritable.
+    """
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        shutil.move(file, beside)  # may be a copy: the scratch folder can lie on another disk
+        sync_file(beside)
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise OutputUnwritable(f"cannot write the result: {error.strerror or error}. ({path})") from error

@@ -1,0 +1,166 @@
+"""What each feature of an output is taken from: of every source a feature of its own, or a fill.
+
+Decided once, from what the sources declare and what the caller asks for. Whatever moves frames, clips or
+statistics reads the mapping; nothing else knows that sources are not alike.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import reduce
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from lecompose.dataset.catalog import Source
+from lecompose.dataset.feature_map.differences import Held, Holders, differences, dropped, filled, plain_names
+from lecompose.dataset.feature_map.dtypes import holds, refuse_casts, shared_dtype
+from lecompose.dataset.feature_map.names import name_problems, renamed, taken_names, without
+from lecompose.errors import RequestError, listed
+from lecompose.formats import DEFAULT_FEATURES, Feature
+
+__all__ = [
+    "FILLS",
+    "SHARED",
+    "UNCHANGED",
+    "Changes",
+    "Held",
+    "Mapped",
+    "Taken",
+    "Takes",
+    "holds",
+    "map_features",
+    "plain_names",
+]
+
+SHARED = ("same", "common", "union")
+FILLS = ("null", "zero")
+# What stands for zero where there are no numbers; of pictures nothing does.
+_EMPTY: Mapping[str, Any] = {"string": "", "language": [], "image": None, "video": None}
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What the caller wants of the features, and where sources are not alike.
+
+    `remove` has names, as in "wrist" or, of one source, "a:wrist"; `rename` (old, new) pairs, old likewise;
+    `cast` has (feature, dtype) by the output's names. `features` is one of `SHARED`, `fill` one of `FILLS`.
+    `add` are features that no source has: who moves the frames knows their values.
+    """
+
+    remove: tuple[str, ...] = ()
+    rename: tuple[tuple[str, str], ...] = ()
+    features: str = "same"
+    fill: str = "null"
+    cast: tuple[tuple[str, str], ...] = ()
+    add: tuple[Feature, ...] = ()
+
+
+UNCHANGED = Changes()
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What one source gives for a feature of the output: a feature of its own or, where that is None, `value`
+    in every frame. `lossy` where the output's dtype does not hold each value of the source's. `has_stats`
+    where what the source's statistics say of it is true of the output, too.
+    """
+
+    feature: Feature | None
+    value: Any = None
+    lossy: bool = False
+    has_stats: bool = True
+
+
+Takes: TypeAlias = Mapping[str, Mapping[str, Taken]]
+"""By source, and by the output's name of each feature."""
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """The features of an output by name: its dtype, who has it, and what each source gives for it.
+
+    `problems` are what keeps the sources apart, `notes` what is left out; `changed` unless each source gives
+    all its features under their own names, and no other.
+    """
+
+    dtypes: Mapping[str, str]
+    holders: Holders
+    taken: Takes
+    problems: tuple[str, ...]
+    notes: tuple[str, ...]
+    changed: bool
+
+
+def map_features(sources: tuple[Source, ...], changes: Changes) -> Mapped:
+    """The output's features, and what each source gives for them.
+
+    Errors: RequestError for what is to be removed, renamed or cast and is not there, or cannot be.
+    """
+    sources = without(sources, changes.remove)
+    held = renamed(sources, changes.rename)
+    names = _in_order([list(features) for features in held.values()])
+    holders = {n: [(s, held[s.name][n]) for s in sources if n in held[s.name]] for n in names}
+    refuse_casts(changes.cast, {n: [f for _, f in held] for n, held in holders.items()})
+    casts = dict(changes.cast)
+    lacking = {n: [s for s in sources if n not in held[s.name]] for n in names}
+    notes: list[str] = []
+    if changes.features == "common":
+        notes += [dropped(n, holders[n], lacking[n]) for n in names if lacking[n]]
+        holders = {n: h for n, h in holders.items() if not lacking[n]}
+    notes += [filled(n, lacking[n], changes.fill) for n in holders if lacking[n]]
+    problems = list(differences(holders, lacking, casts, features=changes.features, fill=changes.fill))
+    dtypes = {
+        n: casts.get(n) or shared_dtype(n, [f for _, f in h]) or h[0][1].dtype for n, h in holders.items()
+    }
+    taken = {
+        source: {n: _taken(own.get(n), holders[n], dtype, changes.fill) for n, dtype in dtypes.items()}
+        for source, own in held.items()
+    }
+    changed = bool(changes.rename or changes.remove) or any(lacking.values())
+    mapped = Mapped(dtypes, holders, taken, tuple(problems), tuple(notes), changed)
+    return _with_added(mapped, sources, changes.add)
+
+
+def _in_order(lists: list[list[str]]) -> list[str]:
+    """Every name once: the first list, and what only others have before its default features."""
+    first = lists[0]
+    more = [name for name in dict.fromkeys(n for names in lists for n in names) if name not in first]
+    at = next((n for n, name in enumerate(first) if name in DEFAULT_FEATURES), len(first))
+    return [*first[:at], *more, *first[at:]]
+
+
+def _with_added(mapped: Mapped, sources: tuple[Source, ...], add: tuple[Feature, ...]) -> Mapped:
+    """The same and new features, of which no source gives anything.
+
+    Errors: RequestError for names that are taken or cannot be.
+    """
+    problems = [p for feature in add for p in name_problems(feature.name, feature.name)]
+    problems += taken_names([f.name for f in add], mapped.holders)
+    if problems:
+        raise RequestError(listed("--add cannot be done:", dict.fromkeys(problems)))
+    holders = {**mapped.holders} | {f.name: [(s, f) for s in sources] for f in add}
+    names = _in_order([list(mapped.holders), [f.name for f in add]])
+    new = {f.name: Taken(None) for f in add}
+    return replace(
+        mapped,
+        dtypes={**mapped.dtypes} | {f.name: f.dtype for f in add},
+        holders={name: holders[name] for name in names},
+        taken={source: {**takes, **new} for source, takes in mapped.taken.items()},
+    )
+
+
+def _taken(own: Feature | None, holders: Held, dtype: str, fill: str) -> Taken:
+    if own is not None:
+        lossless = holds(dtype, own.dtype)
+        return Taken(own, lossy=not lossless, has_stats=lossless)
+    return Taken(None, None if fill == "null" else _zero(dtype, holders[0][1].shape))
+
+
+def _zero(dtype: str, shape: tuple[int, ...]) -> Any:
+    """A feature's value of nothing but zeros, as plain Python; None where it has no zero."""
+    if dtype in _EMPTY:
+        return _EMPTY[dtype]
+    single = np.zeros((), dtype).item()
+    if shape in ((), (1,)):
+        return single
+    return reduce(lambda value, size: [value] * size, reversed(shape), single)

@@ -1,0 +1,128 @@
+"""What keeps sources apart, and what is left out or filled where they go together."""
+
+import difflib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeAlias
+
+from lecompose.dataset.catalog import Source
+from lecompose.dataset.feature_map.dtypes import NUMBERS, shared_dtype
+from lecompose.errors import few
+from lecompose.formats import DEFAULT_FEATURES, SUBTASK_INDEX, Feature
+
+Held: TypeAlias = list[tuple[Source, Feature]]
+"""The sources that have a feature of the output, and their own feature."""
+Holders: TypeAlias = Mapping[str, Held]
+"""The same of each feature, by the output's name."""
+
+
+def differences(
+    holders: Holders,
+    lacking: Mapping[str, list[Source]],
+    casts: Iterable[str],
+    *,
+    features: str,
+    fill: str,
+) -> Iterator[str]:
+    """Every difference that keeps sources apart; features of `casts` may have other dtypes."""
+    seen: dict[str, str] = {}
+    for name, held in holders.items():
+        other = seen.setdefault(name.lower(), name)
+        if other != name and features != "same":
+            yield f'feature "{name}" in {_names(held)} cannot be told from "{other}" in SQL. Try: --rename'
+        if lacking[name] and features == "same":
+            yield _absent(name, held, lacking[name], holders)
+            continue
+        yield from _unlike(name, held, cast=name in casts)
+        if lacking[name]:
+            yield from _unfillable(name, held, lacking[name], fill)
+
+
+def _absent(
+    name: str,
+    held: Held,
+    lacking: list[Source],
+    holders: Holders,
+) -> str:
+    def others_of(source: Source) -> set[str]:
+        """What this source has, and the first holder has not."""
+        first = held[0][0].name
+        return {
+            n
+            for n, h in holders.items()
+            if any(s.name == source.name for s, _ in h) and all(s.name != first for s, _ in h)
+        }
+
+    near = difflib.get_close_matches(name, sorted(others_of(lacking[0])), 1)
+    way_out = (
+        f' (it has "{near[0]}". Try: --rename "{near[0]}={name}")'
+        if near
+        else ". Try: --features common, or union"
+    )
+    return f'feature "{name}": in {_names(held)}, not in {few(s.name for s in lacking)}{way_out}'
+
+
+def dropped(name: str, held: Held, lacking: list[Source]) -> str:
+    """The note on a feature that is left out."""
+    return f'feature "{name}" of {_names(held)} is left out: not in {few(s.name for s in lacking)}'
+
+
+def filled(name: str, lacking: list[Source], fill: str) -> str:
+    """The note on a feature that some sources lack."""
+    hint = "; LeRobot gives None there, which torch cannot batch. Try: --fill zero" if fill == "null" else ""
+    return f'feature "{name}" is {fill} in every frame of {few(s.name for s in lacking)}{hint}'
+
+
+def _unfillable(name: str, held: Held, lacking: list[Source], fill: str) -> Iterator[str]:
+    first = held[0][1]
+    without = few(s.name for s in lacking)
+    if first.is_video:
+        yield (
+            f'camera "{name}": not in {without}, and a video cannot be made up. Try: --features common, or'
+            f" --rename OLD={name} where a source has it by another name"
+        )
+    elif fill == "zero" and (first.is_visual or name == SUBTASK_INDEX):
+        yield f'feature "{name}": not in {without}, and zero would say something. Try: --fill null'
+
+
+def _unlike(name: str, held: Held, *, cast: bool) -> Iterator[str]:
+    for what, value in (
+        ("dtype", lambda f: f.dtype),
+        ("shape", lambda f: list(f.shape) or [1]),
+        ("names", lambda f: plain_names(f.spec.get("names"))),
+        ("depth map", lambda f: f.is_depth),
+    ):
+        if what == "dtype" and (cast or shared_dtype(name, [f for _, f in held])):
+            continue
+        told = [(source.name, said) for source, own in held if (said := value(own)) is not None]
+        if any(said != told[0][1] for _, said in told):
+            groups: dict[str, list[str]] = {}
+            for source_name, said in told:
+                groups.setdefault(json.dumps(said), []).append(source_name)
+            found = "; ".join(f"{v} in {few(names)}" for v, names in groups.items())
+            numbers = (
+                what == "dtype" and name not in DEFAULT_FEATURES and all(f.dtype in NUMBERS for _, f in held)
+            )
+            hint = f". No dtype holds all values of both. Try: --cast {name}=DTYPE" if numbers else ""
+            yield f'feature "{name}": {what} {found}{hint}'
+            return
+
+
+def plain_names(names: object) -> list[str] | None:
+    """The names of a feature's dimensions whatever way they were written down; None where there are none.
+
+    Source: recorders write a list, a list in a list, or {"motors": [...]}; "channel" and "channels".
+    """
+    if isinstance(names, Mapping):
+        names = list(names.values())
+    if not isinstance(names, list):
+        return None
+    flat: list[str] = []
+    for entry in names:
+        inner = plain_names(entry) if isinstance(entry, list | Mapping) else [str(entry)]
+        flat += inner or []
+    return ["channels" if n == "channel" else n for n in flat] or None
+
+
+def _names(held: Held) -> str:
+    return few(source.name for source, _ in held)

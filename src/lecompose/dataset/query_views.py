@@ -1,0 +1,359 @@
+"""What users' SQL sees: datasets, features, tasks, episodes, frames, clips, lineage; in a sandbox of its own.
+
+with open_views(catalog) as views:
+    truth = views.truth("length > 100 and task ilike '%cup%'")
+"""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory, mkdtemp
+from threading import Event
+from typing import Any
+
+import pyarrow as pa
+
+from lecompose.dataset import arrow_schema as types
+from lecompose.dataset import export, stored_stats
+from lecompose.dataset.catalog import Catalog, Source
+from lecompose.dataset.catalog.data_files import by_name, damaged, schema_of
+from lecompose.dataset.catalog.frames import of_source
+from lecompose.engine.sandbox import Sandbox
+from lecompose.errors import QueryError, SourceBroken
+from lecompose.formats import STATS, arrow_field, escaped_glob
+
+BATCH_ROWS = 65_536
+
+# Of each episode and each frame; a column of the data by one of these names is shown as "data.<name>",
+# a custom one as "custom.<name>".
+_FRONT = ("src_dataset", "src_episode", "task")
+_FRAME_KEYS = ("src_dataset", "src_episode", "frame_index")
+_EPISODE = (
+    *_FRONT,
+    *("length", "seconds", "tasks", "fps", "robot_type", "from_index", "to_index", "data_file"),
+    *("video_files", "stats"),
+)
+_NOT_SHOWN = ("src_dataset", "src_episode", "data_file", "data_row")
+_SMALL = ("datasets", "features", "tasks", "clips", "lineage")
+
+
+@dataclass(frozen=True)
+class Views:
+    """The sandbox of one catalog, sealed. Every error of a user's text is a QueryError."""
+
+    catalog: Catalog
+    sandbox: Sandbox
+    # Reading statistics can take longer than all the rest: they are there once a text may use them.
+    has_stats: Event = field(default_factory=Event)
+
+    def truth(self, predicate: str) -> pa.Table:
+        """Whether `predicate` is true of each episode, or null. Shape: src_dataset, src_episode, value."""
+        self._complete(f"from episodes select {predicate}")
+        with _hinted("Try: a window, as in length > avg(length) over (), or a predicate over frames"):
+            values = self._of_each_episode(self.sandbox.each("episodes", predicate))
+        return self._as_in_sources(_boolean(values))
+
+    def truth_of_frames(self, predicate: str) -> pa.Table:
+        """Whether an aggregate `predicate` is true of the frames of each episode. Shape: as of `truth`."""
+        self._complete(f"from frames select {predicate}")
+        with (
+            self._located(),
+            _hinted("Try: an aggregate over the episode's frames, as in max(abs(action[1])) < 2.5"),
+        ):
+            values = self.sandbox.grouped("frames", predicate)
+        return self._as_in_sources(_boolean(values))
+
+    def strata(self, expression: str) -> pa.Table:
+        """The value of `expression` as text for each episode. Shape: src_dataset, src_episode, stratum."""
+        self._complete(f"from episodes select {expression}")
+        with _hinted("Try: an expression over one episode; length > avg(length) over () sees them all"):
+            values = self._of_each_episode(self.sandbox.each("episodes", expression, kind="varchar"))
+        texts = values["value"].cast(pa.string()).fill_null("null")
+        return self._as_in_sources(values.drop_columns("value").append_column("stratum", texts))
+
+    def texts(self, expression: str, held: pa.Table) -> pa.Table:
+        """The value of `expression` as text for each task that an episode has, by the rows of `held`.
+
+        Shape: src_dataset, src_episode, task, value; the expression sees the episode's row, with this `task`.
+        """
+        self._complete(f"from episodes select {expression}")
+        self.sandbox.set_aside("episode_texts")
+        self.sandbox.set_aside("episodes_by_task", known_as="an episode")
+        self.sandbox.load("episode_texts", held)
+        self.sandbox.view("episodes_by_task", "query_views/episodes_by_task")
+        return _as_text(self.sandbox.each("episodes_by_task", expression, keys=_FRONT))
+
+    @contextmanager
+    def of_frames(self, expression: str, *, batch_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatchReader]:
+        """The value of `expression` for each frame of all sources, in record batches, read lazily.
+
+        Shape: src_dataset, src_episode, frame_index, value, in that order; the expression sees the frame's
+        row with the columns of its episode beside it.
+        """
+        self._complete(f"from episodes select {expression}")
+        names = {column.lower() for column in self._names_of("frames")}
+        beside = [name for name in self._names_of("episodes") if name.lower() not in names]
+        self.sandbox.set_aside("frames_of_episodes", known_as="a frame and its episode")
+        self.sandbox.view("frames_of_episodes", "query_views/frames_of_episodes", {"beside": beside})
+        with (
+            _hinted("Try: a window, as in max(action[1]) over (partition by src_episode)"),
+            self.sandbox.each_in_order(
+                "frames_of_episodes", expression, keys=_FRAME_KEYS, batch_rows=batch_rows
+            ) as reader,
+        ):
+            yield reader
+
+    def _names_of(self, relation: str) -> list[str]:
+        return [row["column_name"] for row in self.sandbox.rows("catalog/columns_of", {"relation": relation})]
+
+    def ordered(self, terms: str) -> pa.Table:
+        """All episodes in the order of SQL terms, ties as in the sources. Shape: src_dataset, src_episode."""
+        self._complete(f"from episodes select 1 order by {terms}")
+        ties = "(select d.rowid from datasets d where d.src_dataset = episodes.src_dataset), src_episode"
+        return self.sandbox.ordered("episodes", terms, ties=ties)
+
+    def select(self, sql: str) -> pa.Table:
+        """All rows of one SELECT, in its order."""
+        self._complete(sql)
+        with self._located():
+            return self.sandbox.ask(sql)
+
+    @contextmanager
+    def stream(self, sql: str, *, batch_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatchReader]:
+        """The rows of one SELECT as record batches, in its order, read lazily."""
+        self._complete(sql)
+        with self._located(), self.sandbox.asked(sql, batch_rows=batch_rows) as reader:
+            yield reader
+
+    def save(self, sql: str, path: Path, *, format: str | None = None, overwrite: bool = False) -> int:
+        """How many rows one SELECT gave, which are now at `path` as CSV, JSON or parquet, in its order.
+
+        Errors: QueryError; OutputExists, OutputUnwritable; RequestError for a path in a dataset.
+        """
+        format = export.format_of(path, format)
+        export.refuse_place(path, overwrite=overwrite)
+        self._complete(sql)
+        with TemporaryDirectory(dir=self.sandbox.scratch) as folder:
+            written = Path(folder) / f"rows.{format}"
+            with self._located():
+                rows = self.sandbox.save(sql, written, format=format)
+            if format == "json":
+                lines = written.rename(written.with_suffix(".lines"))
+                export.strict_json(lines, written)
+            export.publish(written, path)
+        return rows
+
+    @contextmanager
+    def _located(self) -> Iterator[None]:
+        """Name the data file that could not be read: the sandbox does not know which one it was."""
+        try:
+            yield
+        except SourceBroken as error:
+            file = damaged(file for source in self.catalog.sources for file in _files(self.catalog, source))
+            raise SourceBroken(f"{str(error).rstrip(' .:')}. ({file})" if file else str(error)) from error
+
+    def _complete(self, sql: str) -> None:
+        """Put the statistics into `episodes` if a text may use them.
+
+        Errors: SourceBroken where they cannot be read.
+        """
+        if not self.has_stats.is_set() and self.sandbox.may_use(sql, "episodes", "stats"):
+            stored_stats.register(self.catalog)
+            _show(self.sandbox, "episodes", "complete", _episodes(self.catalog, with_stats=True))
+            self.has_stats.set()
+
+    def _of_each_episode(self, values: pa.Table) -> pa.Table:
+        episodes = self.catalog.engine.arrow("query_views/episode_count")["episodes"][0].as_py()
+        if values.num_rows != episodes:
+            raise QueryError(
+                f"one value an episode is needed, found {values.num_rows} of {episodes} episodes"
+            )
+        return values
+
+    def _as_in_sources(self, rows: pa.Table) -> pa.Table:
+        import pyarrow.compute as pc  # slow to load, and not every request has users' SQL
+
+        names = pa.array([s.name for s in self.catalog.sources], pa.string())
+        place = pc.index_in(rows["src_dataset"], value_set=names)
+        order = [("place", "ascending"), ("src_episode", "ascending")]
+        return rows.append_column("place", place).sort_by(order).drop_columns("place")
+
+
+def _boolean(values: pa.Table) -> pa.Table:
+    kind = values["value"].type
+    if not pa.types.is_boolean(kind):
+        raise QueryError(f"a condition, true or false, is needed; this gives {kind}")
+    return values
+
+
+def _as_text(values: pa.Table) -> pa.Table:
+    found = values["value"]
+    if found.null_count < len(found) and not pa.types.is_string(found.type):
+        raise QueryError(
+            f"a text is needed, or null; this gives {found.type}. Try: (…)::varchar, if it is meant"
+        )
+    at = values.schema.get_field_index("value")
+    return values.set_column(at, "value", found.cast(pa.string()))
+
+
+@contextmanager
+def _hinted(hint: str) -> Iterator[None]:
+    """Say what to do about columns and aggregates that do not go together."""
+    try:
+        yield
+    except QueryError as error:
+        if "must appear in the GROUP BY" in str(error):
+            raise QueryError(f"{error}\n{hint}") from error
+        raise
+
+
+@contextmanager
+def open_views(catalog: Catalog) -> Iterator[Views]:
+    """The views of everything that `catalog` holds.
+
+    Errors: SourceBroken where statistics cannot be read.
+    """
+    folder = Path(mkdtemp(prefix="sandbox-", dir=catalog.engine.scratch))
+    sandbox = Sandbox(scratch=folder, threads=catalog.engine.threads, memory=catalog.engine.memory_left)
+    try:
+        for name in _SMALL:
+            sandbox.load(name, catalog.engine.arrow(f"query_views/{name}"))
+        _show(sandbox, "episodes", "known", _episodes(catalog, with_stats=False))
+        sandbox.seal(_register_frames(catalog, sandbox))
+        yield Views(catalog, sandbox)
+    finally:
+        sandbox.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _show(sandbox: Sandbox, relation: str, schema: str, rows: pa.Table) -> None:
+    """Let users see `rows` as `relation`, in the place of what they saw before."""
+    with sandbox.behind(schema):
+        sandbox.load(relation, rows)
+    sandbox.view(relation, "query_views/shown", {"schema": schema, "relation": relation})
+
+
+def _episodes(catalog: Catalog, *, with_stats: bool) -> pa.Table:
+    """The relation `episodes`; without statistics its column `stats` is there, and null."""
+    custom = [
+        {"name": c.column, "shown": _shown(c.column, _EPISODE, "custom")} for c in catalog.custom.columns
+    ]
+    features = _with_stats(catalog)
+    context = {"custom": custom, "features": features if with_stats else []}
+    episodes = catalog.engine.arrow("query_views/episodes", context)
+    return episodes if with_stats else _with_nulls(episodes, features)
+
+
+def _with_nulls(episodes: pa.Table, features: list[dict[str, Any]]) -> pa.Table:
+    kinds = [
+        (f["name"], pa.struct([(s["stat"], pa.list_(pa.float64())) for s in f["stats"]])) for f in features
+    ]
+    return episodes.append_column("stats", pa.nulls(episodes.num_rows, pa.struct(kinds)))
+
+
+def _with_stats(catalog: Catalog) -> list[dict[str, Any]]:
+    """The features that have statistics; two that differ in case alone are one to SQL."""
+    names: dict[str, str] = {}
+    for source in catalog.sources:
+        for feature in source.features:
+            if feature.has_stats:
+                names.setdefault(feature.name.lower(), feature.name)
+    stats = [*STATS, *stored_stats.quantiles(catalog)]
+    return [
+        {"name": name, "stats": [{"stat": stat, "column": f"{name}/{stat}"} for stat in stats]}
+        for name in names.values()
+    ]
+
+
+def _shown(name: str, taken: Sequence[str], prefix: str) -> str:
+    return f"{prefix}.{name}" if name.lower() in taken else name
+
+
+# Frames -----------------------------------------------------------------------------------------
+
+
+def _register_frames(catalog: Catalog, sandbox: Sandbox) -> list[str]:
+    """Make the view `frames`, and give the files that it reads."""
+    columns = {s.name: _columns(catalog, s) for s in catalog.sources}
+    mixed = _mixed(columns)
+    files = {s.name: _files(catalog, s) for s in catalog.sources}
+    with sandbox.behind("sources"):
+        for source in catalog.sources:
+            sandbox.view(
+                source.relation("frames"),
+                "query_views/frames_of_source",
+                {"columns": [_column(name, mixed) for name in columns[source.name]]},
+                src_dataset=source.name,
+                tasks=_task_list(catalog, source),
+                files=[escaped_glob(file) for file in files[source.name]],
+                by_name=by_name(files[source.name]),
+            )
+        parts = [s.relation("frames") for s in catalog.sources]
+        if untyped := _untyped(catalog, columns):
+            sandbox.load("untyped", untyped.empty_table())
+            parts.append("untyped")
+        sandbox.view("frames", "catalog/union", {"relations": parts})
+    sandbox.view("frames", "query_views/shown", {"schema": "sources", "relation": "frames"})
+    return [file for mine in files.values() for file in mine]
+
+
+def _files(catalog: Catalog, source: Source) -> list[str]:
+    rows = catalog.engine.rows("catalog/data_file_list", src_dataset=source.name)
+    return [row["data_file"] for row in rows]
+
+
+def _columns(catalog: Catalog, source: Source) -> dict[str, str]:
+    """The columns of a source's data files, and their types in SQL."""
+    rows = catalog.engine.rows("query_views/column_types", {"relation": of_source(catalog.engine, source)})
+    kinds = [row["column_type"] for row in rows[len(_NOT_SHOWN) :]]
+    # By place: DuckDB renames a column that is called as one of ours.
+    return dict(zip(schema_of(_files(catalog, source)[0]).names, kinds, strict=True))
+
+
+def _untyped(catalog: Catalog, columns: dict[str, dict[str, str]]) -> pa.Schema | None:
+    """The declared types of the columns of which no source holds anything but nulls; None without any."""
+    kinds: dict[str, set[str]] = {}
+    for held in columns.values():
+        for name, kind in held.items():
+            kinds.setdefault(name.lower(), set()).add(kind)
+    declared = {f.name.lower(): f for source in catalog.sources for f in source.columns}
+    fields = [arrow_field(declared[n]) for n, found in kinds.items() if n in declared and found == {_UNTYPED}]
+    shown = [f.with_name(_shown(f.name, _FRONT, "data")) for f in fields if f is not None]
+    return types.plain(pa.schema(shown)) if shown else None
+
+
+def _mixed(columns: dict[str, dict[str, str]]) -> set[str]:
+    """The columns, in lower case, that hold things in one source that do not go with those of another."""
+    kinds: dict[str, set[str]] = {}
+    for held in columns.values():
+        for name, kind in held.items():
+            if kind != _UNTYPED:
+                kinds.setdefault(name.lower(), set()).add(_kind(kind))
+    return {name for name, found in kinds.items() if len(found) > 1}
+
+
+def _kind(sql_type: str) -> str:
+    """What a column holds, but for the width of its numbers."""
+    item = sql_type.replace("[]", "")
+    number = item.lstrip("U").rstrip("0123456789") in _NUMBERS
+    return "number" + sql_type[len(item) :] if number else sql_type
+
+
+# What SQL calls the type of a column that holds nothing but nulls, and knows no more.
+_UNTYPED = '"NULL"'
+_NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE", "INT")
+
+
+def _column(name: str, mixed: set[str]) -> dict[str, Any]:
+    return {"name": name, "shown": _shown(name, _FRONT, "data"), "as_text": name.lower() in mixed}
+
+
+def _task_list(catalog: Catalog, source: Source) -> list[str | None]:
+    """The texts of a source's tasks, each at the place of its number."""
+    rows = catalog.engine.rows("query_views/tasks_of", src_dataset=source.name)
+    texts: list[str | None] = [None] * max((r["src_task"] + 1 for r in rows), default=0)
+    for row in rows:
+        texts[row["src_task"]] = row["task"]
+    return texts

@@ -1,0 +1,133 @@
+"""What a dataset holds, told in one value: what `lecompose info` prints."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from lecompose.dataset.catalog import Catalog, Source
+from lecompose.errors import MediaError, RequestError, SourceBroken
+from lecompose.files import mp4
+from lecompose.formats import Feature
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much some files take on disk."""
+
+    files: int
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task, and in how many episodes and frames it is done."""
+
+    task: str
+    episodes: int
+    frames: int
+
+
+@dataclass(frozen=True)
+class Column:
+    """One declared feature."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Camera:
+    """The videos of one feature; what they are like is read off the first file, else off info.json."""
+
+    key: str
+    codec: str | None
+    pix_fmt: str | None
+    width: int | None
+    height: int | None
+    fps: float | None
+    files: int
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One dataset at a glance. Units: `seconds` of recording, over all episodes."""
+
+    root: Path
+    version: str
+    robot_type: str | None
+    fps: float
+    episodes: int
+    frames: int
+    seconds: float
+    tasks: tuple[Task, ...]
+    features: tuple[Column, ...]
+    cameras: tuple[Camera, ...]
+    data: Size
+    video: Size
+    meta: Size
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as plain values for JSON."""
+        return {**asdict(self), "root": str(self.root)}
+
+
+def summarise(catalog: Catalog) -> Summary:
+    """The summary of the one dataset that the catalog holds.
+
+    Errors: RequestError where it holds several.
+    """
+    if len(catalog.sources) != 1:
+        raise RequestError(f"{len(catalog.sources)} datasets; a summary is of one. Try: one at a time")
+    (source,) = catalog.sources
+    cameras = tuple(_camera(catalog, feature) for feature in source.cameras)
+    (totals,) = catalog.engine.rows("catalog/episode_totals", src_dataset=source.name)
+    files = catalog.engine.rows("catalog/data_file_list", src_dataset=source.name)
+    return Summary(
+        root=source.root,
+        version=source.version,
+        robot_type=source.info.get("robot_type"),
+        fps=float(source.fps),
+        **totals,
+        seconds=float(totals["frames"] / source.fps),
+        tasks=_tasks(catalog, source),
+        features=tuple(Column(f.name, f.dtype, f.shape) for f in source.features),
+        cameras=cameras,
+        data=_size(Path(row["data_file"]) for row in files),
+        video=Size(sum(c.files for c in cameras), sum(c.size_bytes for c in cameras)),
+        meta=_size((source.root / "meta").rglob("*")),
+    )
+
+
+def _tasks(catalog: Catalog, source: Source) -> tuple[Task, ...]:
+    rows = catalog.engine.rows("catalog/task_totals", src_dataset=source.name)
+    return tuple(Task(row["task"], row["episodes"], row["frames"]) for row in rows)
+
+
+def _camera(catalog: Catalog, feature: Feature) -> Camera:
+    rows = catalog.engine.rows("catalog/camera_files")
+    named = (row["video_file"] for row in rows if row["camera"] == feature.name)
+    paths = [Path(file) for file in named if file is not None]
+    size = _size(paths)
+    try:
+        first = mp4.probe(paths[0]) if paths else None
+    except (MediaError, SourceBroken):
+        first = None
+    return Camera(
+        key=feature.name,
+        codec=first.codec if first else feature.info.get("video.codec"),
+        pix_fmt=first.pix_fmt if first else feature.info.get("video.pix_fmt"),
+        width=first.width if first else None,
+        height=first.height if first else None,
+        fps=float(first.fps) if first else None,
+        files=size.files,
+        size_bytes=size.size_bytes,
+    )
+
+
+def _size(paths: Iterable[Path]) -> Size:
+    """Of those paths that are files."""
+    sizes = [path.stat().st_size for path in paths if path.is_file()]
+    return Size(len(sizes), sum(sizes))

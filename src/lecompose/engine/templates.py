@@ -1,0 +1,91 @@
+"""SQL files → SQL text. The only importer of jinja2.
+
+Values are never rendered: they are bound by the engine as `$name`. Jinja shapes only names
+(through the `ident` filters) and optional blocks, and refuses to print anything else.
+"""
+
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, StrictUndefined, Template
+
+# What begins anything that Jinja does.
+_MARKS = ("{{", "{%", "{#")
+
+
+class _Sql(str):
+    """Text that a filter made safe to stand in a statement."""
+
+    __slots__ = ()
+
+
+def quoted(name: str) -> str:
+    """`name` as a double-quoted SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _ident(name: str) -> _Sql:
+    return _Sql(quoted(name))
+
+
+def _idents(names: list[str]) -> _Sql:
+    return _Sql(", ".join(quoted(name) for name in names))
+
+
+def _only_safe(value: object) -> object:
+    if isinstance(value, _Sql) or (isinstance(value, int) and not isinstance(value, bool)):
+        return value
+    raise TypeError(f"raw text in SQL: {value!r}; bind it as $name, or print a name with | ident")
+
+
+def folder() -> Path:
+    """The folder of the SQL files: inside the installed package, else the checkout's `sql/`."""
+    package = Path(__file__).resolve().parents[1]
+    packaged = package / "sql"
+    return packaged if packaged.is_dir() else package.parents[1] / "sql"
+
+
+_folder = cache(folder)
+
+
+@cache
+def _environment() -> Environment:
+    env = Environment(
+        undefined=StrictUndefined,
+        finalize=_only_safe,
+        autoescape=False,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    env.filters["ident"] = _ident
+    env.filters["idents"] = _idents
+    return env
+
+
+def names() -> list[str]:
+    """Every template's name, such as `plan/merge`, sorted."""
+    root = folder()
+    return sorted(p.relative_to(root).with_suffix("").as_posix() for p in root.rglob("*.sql"))
+
+
+def render(name: str, **context: object) -> str:
+    """The SQL text of template `name`.
+
+    Errors: KeyError for an unknown template; TypeError where a template would print raw text.
+    """
+    text = _text(name)
+    # Most have nothing to shape, and some of those take longer to compile than to run.
+    return _template(name).render(**context) if any(mark in text for mark in _MARKS) else text
+
+
+@cache
+def _text(name: str) -> str:
+    try:
+        return _folder().joinpath(f"{name}.sql").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise KeyError(f"no SQL template {name!r} under {_folder()}") from None
+
+
+@cache
+def _template(name: str) -> Template:
+    return _environment().from_string(_text(name))

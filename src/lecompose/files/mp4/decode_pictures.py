@@ -1,0 +1,162 @@
+"""Decoded pictures: some frames of a video, or a picture file held in memory."""
+
+import io
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from lecompose.files.mp4.errors import broken
+from lecompose.files.mp4.ffmpeg import LIMITS, opened, translated
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+
+# Shape: (height, width, channels); uint8 with three channels, of depth uint16 with one.
+Picture = NDArray[Any]
+OnFrame = Callable[[], None]
+
+_OPTIONS = LIMITS | {
+    "format_whitelist": "png_pipe,apng,jpeg_pipe,jpegls_pipe,mjpeg,tiff_pipe,webp_pipe,bmp_pipe"
+}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """When each frame of a video is shown, in that order, and which of them are key frames.
+
+    Units: `ticks` in `time_base`, seconds each; `keys` are numbers of frames.
+    """
+
+    ticks: list[int]
+    keys: list[int]
+    time_base: Fraction
+
+
+def shown(path: Path) -> Shown:
+    """When the frames of a video are shown. Decodes nothing.
+
+    Errors: MediaError when FFmpeg cannot read it; SourceBroken when it is missing.
+    """
+    with opened(path) as (container, stream):
+        times = [
+            (packet.pts, packet.is_keyframe)
+            for packet in container.demux(stream)
+            if packet.size and packet.pts is not None and not packet.is_discard
+        ]
+        time_base = stream.time_base or Fraction(0)
+    times.sort()
+    keys = [n for n, (_, is_key) in enumerate(times) if is_key]
+    return Shown([pts for pts, _ in times], keys, time_base)
+
+
+def pictures(
+    path: Path, times: Shown, wanted: Sequence[int], *, depth: bool = False, on_frame: OnFrame = lambda: None
+) -> Iterator[Picture]:
+    """The frames of a video with these numbers, which ascend.
+
+    Only the groups of pictures that hold one are decoded. `on_frame` is told of each frame decoded.
+    Errors: MediaError where a frame does not decode or is not there; SourceBroken for a missing file.
+    """
+    if wanted and wanted[-1] >= len(times.ticks):
+        raise broken(f"it has {len(times.ticks)} frames, frame {wanted[-1]} is wanted", path)
+    done = 0
+    for seeking in (True, False):
+        for picture in _decoded(path, times, wanted[done:], seeking=seeking, on_frame=on_frame):
+            done += 1
+            yield _as_array(picture, depth=depth)
+        if done == len(wanted):
+            return
+    raise broken(f"frame {wanted[done]} does not decode", path)
+
+
+def undecodable(path: Path, *, threads: int = 1) -> list[int]:
+    """The numbers of the frames of a video that do not decode, or decode with holes.
+
+    Every frame is decoded, by as many threads. Decoders that conceal what is damaged are told not to.
+    Errors: MediaError when FFmpeg cannot read the file; SourceBroken when it is missing.
+    """
+    times = shown(path).ticks
+    sound: set[int] = set()
+    with opened(path) as (container, stream):
+        stream.thread_count = threads
+        stream.codec_context.options = {"err_detect": "explode"}
+        for frame in _whole(container, stream):
+            if frame.pts is not None:
+                sound.add(frame.pts)
+    return [n for n, tick in enumerate(times) if tick not in sound]
+
+
+def _whole(container: "InputContainer", stream: "VideoStream") -> Iterator["VideoFrame"]:
+    """The frames that decode without an error; the decoder goes on behind those that do not."""
+    import av
+
+    for packet in container.demux(stream):
+        try:
+            frames = packet.decode()
+        except av.error.FFmpegError:
+            continue
+        yield from (frame for frame in frames if not frame.is_corrupt)
+
+
+def picture(data: bytes, *, depth: bool = False, name: Path) -> Picture:
+    """The picture in a PNG, JPEG or TIFF file; `name` is where it is held.
+
+    Errors: MediaError where it is none.
+    """
+    import av
+
+    with (
+        translated(name, "a picture in it: "),
+        av.open(io.BytesIO(data), "r", options=_OPTIONS) as container,
+    ):
+        if container.streams.video:
+            container.streams.video[0].codec_context.options = LIMITS
+        for frame in container.decode(video=0):
+            return _as_array(frame, depth=depth)
+    raise broken("a picture in it is empty", name)
+
+
+def _decoded(
+    path: Path, times: Shown, wanted: Sequence[int], *, seeking: bool, on_frame: OnFrame
+) -> Iterator["VideoFrame"]:
+    """The frames wanted, up to the first that is not there: after a seek FFmpeg may start behind it."""
+    with opened(path) as (container, stream):
+        stream.thread_count = 1  # the work is shared out by clips
+        at = -1
+        frames = container.decode(stream)
+        for number in wanted:
+            if seeking and (key := _key_ahead(times, at, number)) is not None:
+                container.seek(times.ticks[key], stream=stream)
+                frames = container.decode(stream)
+            for frame in frames:
+                on_frame()
+                at = bisect_left(times.ticks, frame.pts if frame.pts is not None else -1)
+                if at >= number:
+                    break
+            if at != number:
+                return
+            yield frame
+
+
+def _key_ahead(times: Shown, at: int, number: int) -> int | None:
+    """The last key frame up to `number`, where frames lie between it and the one decoded last.
+
+    Seeking costs less than decoding a frame (measured).
+    """
+    before = bisect_right(times.keys, number) - 1
+    return times.keys[before] if before >= 0 and times.keys[before] > at + 1 else None
+
+
+def _as_array(frame: "VideoFrame", *, depth: bool) -> Picture:
+    """The frame as LeRobot 0.6.1 takes it apart."""
+    if not depth:
+        return frame.to_ndarray(format="rgb24")
+    kind = "gray16le" if frame.format.components[0].bits > 12 else "gray12le"
+    return frame.to_ndarray(format=kind)[..., None]

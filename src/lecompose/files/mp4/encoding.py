@@ -1,0 +1,174 @@
+"""How the pictures of a video are encoded again: its own codec and look, its dataset's settings.
+
+Every encoding gives closed groups of pictures without reordering, so that what it makes can be cut and
+joined at each key frame; and headers that no quality changes, so that all it makes may share a file.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import astuple, dataclass
+from typing import Any
+
+import numpy as np
+
+from lecompose.files.mp4.cut import starts_of
+from lecompose.files.mp4.errors import broken
+from lecompose.files.mp4.ffmpeg import Look, look, pixel_formats
+from lecompose.files.mp4.video import Video
+
+Options = Mapping[str, str]
+
+_CRF_STEP = 6
+# LeRobot records with SVT-AV1's 12, which cannot come near enough to a source at any quality (measured:
+# 39.8 dB at the finest, 47.8 dB with 8). Nothing in the stream tells a preset.
+_FASTEST = 8
+_LONGEST_GOP = 250
+
+
+@dataclass(frozen=True)
+class _Encoder:
+    """An encoder of FFmpeg. `params` names the option that holds its own, `own` what they must say."""
+
+    name: str
+    crf: float | None
+    params: str = ""
+    own: str = ""
+    threads: str = ""
+    lossless: str = ""
+    presets: tuple[type, ...] = ()
+    usual: tuple[tuple[str, str], ...] = ()
+
+
+_ENCODERS: Mapping[str, _Encoder] = {
+    # Without `stitchable` the headers hold the quality.
+    "h264": _Encoder(
+        "libx264", 18, "x264-params", "stitchable=1:open-gop=0:bframes=0", lossless="qp=0", presets=(str, int)
+    ),
+    "hevc": _Encoder(
+        "libx265",
+        20,
+        "x265-params",
+        "log-level=none:open-gop=0:bframes=0",
+        threads="pools={n}",
+        lossless="lossless=1",
+        presets=(str, int),
+    ),
+    "av1": _Encoder(
+        "libsvtav1",
+        24,
+        "svtav1-params",
+        threads="lp={n}",
+        lossless="lossless=1",
+        presets=(int,),
+        usual=(("preset", "8"),),
+    ),
+    "vp9": _Encoder("libvpx-vp9", 24, usual=(("b", "0"), ("deadline", "good"), ("cpu-used", "4"))),
+    "mpeg4": _Encoder("mpeg4", None, usual=(("b", "50M"),)),
+}
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How to encode: `options` but for the quality, of which `qualities` are to be tried in turn.
+
+    What encodings of one `splice_key` make may share a file.
+    """
+
+    encoder: str
+    fourcc: str
+    look: Look
+    options: Options
+    qualities: tuple[Options, ...]
+    lossless: bool
+    splice_key: str
+
+    def settings(self, quality: Options, *, threads: int) -> dict[str, str]:
+        """All options for FFmpeg, with room for so many threads."""
+        kind = next(kind for kind in _ENCODERS.values() if kind.name == self.encoder)
+        own = {"threads": str(threads)} if not kind.threads else {}
+        parts = [self.options.get(kind.params, ""), kind.threads.format(n=threads)]
+        if joined := ":".join(part for part in parts if part):
+            own[kind.params] = joined
+        return {**self.options, **quality, **own}
+
+
+def encoding(video: Video, said: Mapping[str, Any], *, lossless: bool = False) -> Encoding:
+    """How frames of `video` are to be encoded again; `said` is what info.json says of the camera.
+
+    Errors: MediaError where FFmpeg has no encoder for the codec or its pixel format.
+    """
+    kind = _ENCODERS.get(video.codec)
+    formats = pixel_formats(kind.name) if kind else None
+    if kind is None or formats is None:
+        raise broken(f"no encoder for {video.codec} video here", video.path)
+    seen = look(video.track.path)
+    if seen.pix_fmt not in formats:
+        raise broken(f"{kind.name} cannot encode {seen.pix_fmt} pictures", video.path)
+    if lossless and not (kind.lossless or kind.name == "libvpx-vp9"):
+        raise broken(f"{kind.name} cannot encode depth without loss", video.path)
+    # Settings of another codec say nothing about this one.
+    said = said if said.get("video.codec") in (None, video.codec) else {}
+    options = _options(kind, said, lossless=lossless) | {"g": str(_gop(video, said))}
+    fourcc = video.track.entries[0].box[4:8].decode("latin-1")
+    return Encoding(
+        encoder=kind.name,
+        fourcc=fourcc,
+        look=seen,
+        options=options,
+        qualities=({},) if lossless else tuple(_qualities(kind, said)),
+        lossless=lossless,
+        splice_key=_splice_key(video, seen, fourcc, options),
+    )
+
+
+def _options(kind: _Encoder, said: Mapping[str, Any], *, lossless: bool) -> dict[str, str]:
+    """The options but for quality and group length. Source: LeRobot 0.6.1, `get_codec_options`."""
+    options = {key: str(value) for key, value in (said.get("video.extra_options") or {}).items()}
+    options |= dict(kind.usual) | {"bf": "0"}
+    preset = said.get("video.preset")
+    if isinstance(preset, kind.presets) and not isinstance(preset, bool):
+        options["preset"] = str(min(preset, _FASTEST) if isinstance(preset, int) else preset)
+    parts = [options.get(kind.params, ""), kind.own, kind.lossless if lossless else ""]
+    if fast := said.get("video.fast_decode"):
+        if kind.name == "libsvtav1":
+            parts.append(f"fast-decode={fast}")
+        elif kind.params:
+            options["tune"] = "fastdecode"
+    if kind.params and any(parts):
+        options[kind.params] = ":".join(part for part in parts if part)
+    if lossless and not kind.lossless:
+        options["lossless"] = "1"
+    return options
+
+
+def _gop(video: Video, said: Mapping[str, Any]) -> int:
+    """Frames from one key frame to the next: what is said, or else what the video mostly does."""
+    gop = said.get("video.g")
+    if isinstance(gop, int) and gop > 0:
+        return gop
+    steps = np.diff(starts_of(video).samples)
+    return int(np.median(steps)) if len(steps) else min(video.frames, _LONGEST_GOP)
+
+
+def _qualities(kind: _Encoder, said: Mapping[str, Any]) -> Iterator[Options]:
+    """What is said, or else a high quality; then better ones."""
+    if kind.crf is None:
+        # FFmpeg's own encoders know quantisers: 2 is what is called visually lossless, 1 the finest.
+        yield from ({"qmin": q, "qmax": q} for q in ("2", "1"))
+        return
+    crf = said.get("video.crf")
+    crf = crf if isinstance(crf, int | float) and crf > 0 else kind.crf
+    fine = min(kind.crf, crf - 2 * _CRF_STEP)
+    # 0 would be another profile, and so another header.
+    tries = (crf, crf - _CRF_STEP, fine, fine - _CRF_STEP, 1)
+    yield from ({"crf": f"{each:g}"} for each in dict.fromkeys(max(1, each) for each in tries))
+
+
+def _splice_key(video: Video, seen: Look, fourcc: str, options: Options) -> str:
+    """Equal for all that may share a file: group length and quality are no part of the headers.
+
+    But that there are key frames only is: x264 and x265 then declare another profile.
+    """
+    kept = sorted((name, value) for name, value in options.items() if name != "g" or value == "1")
+    told = repr((fourcc, astuple(seen), kept, video.track.matrix, video.track.display))
+    return f"encoded/{hashlib.blake2b(told.encode(), digest_size=16).hexdigest()}"

@@ -1,0 +1,254 @@
+"""What the sample tables cannot do: open any container, remux it. Imports av, lazily."""
+
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lecompose.errors import OutputUnwritable, SourceBroken
+from lecompose.files.mp4.errors import broken, impostor
+from lecompose.files.mp4.read_sample_tables import Ints
+from lecompose.files.mp4.timeline import Timeline, timeline
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.packet import Packet
+    from av.video.stream import VideoStream
+
+# A picture of 10,000 by 10,000 takes 600 MB while it is decoded; a few kilobytes can claim to hold more.
+LIMITS = {"max_pixels": str(10**8)}
+# A playlist or script that is called a video would have FFmpeg open other files, or hosts.
+_OPTIONS = LIMITS | {
+    "protocol_whitelist": "file",
+    "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,ogg,asf,h264,hevc,obu,ivf",
+}
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EFBIG, errno.EIO)
+
+
+@dataclass(frozen=True)
+class Remuxed:
+    """A packet copy of a video as a plain mp4 at `path`; `times` are those of the original's packets."""
+
+    path: Path
+    times: Timeline
+    has_audio: bool
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Look:
+    """How decoded pictures are to be read: pixel format, size, FFmpeg's numbers for colours, pixel shape."""
+
+    pix_fmt: str
+    width: int
+    height: int
+    color_range: int
+    colorspace: int
+    color_primaries: int
+    color_trc: int
+    aspect: Fraction | None
+
+
+def describe(path: Path) -> dict[str, object]:
+    """What `info.json` says of a video: codec, pix_fmt, width, height, fps, has_audio. Decodes no frame.
+
+    Errors: MediaError when FFmpeg cannot open it or finds no video; SourceBroken when it is missing.
+    """
+    with opened(path) as (container, stream):
+        rate = stream.average_rate or stream.guessed_rate or Fraction(0)
+        return {
+            "codec": stream.codec_context.codec.canonical_name,
+            "pix_fmt": stream.codec_context.pix_fmt,
+            "width": stream.codec_context.width,
+            "height": stream.codec_context.height,
+            "fps": int(rate) if rate.denominator == 1 else float(rate),
+            "has_audio": bool(container.streams.audio),
+        }
+
+
+def remux(path: Path, scratch: Path, reason: str) -> Remuxed:
+    """The video packets of `path`, copied unchanged into a new mp4 in `scratch`.
+
+    Errors: MediaError naming `reason` when FFmpeg cannot; OutputUnwritable when `scratch` refuses.
+    """
+    with opened(path, f"{reason}: ") as (container, stream):
+        ticks, step = _display_ticks(container, stream)
+        scale = _time_base(stream).denominator
+        warnings = tuple(_remarks(container))
+        has_audio = bool(container.streams.audio)
+    if len(ticks) == 0:
+        raise broken(f"{reason}: no frames", path)
+    out = fresh(scratch)
+    try:
+        with opened(path, f"{reason}: ") as (container, stream):
+            _copy_packets(container, stream, ticks, out)
+    except BaseException:
+        out.unlink(missing_ok=True)
+        raise
+    shown = np.sort(ticks)
+    return Remuxed(out, timeline(shown, scale, Fraction(int(shown[0]), scale), step), has_audio, warnings)
+
+
+def look(path: Path) -> Look:
+    """How the pictures of a video look. Decodes no more than FFmpeg needs to tell.
+
+    Errors: as `describe`; MediaError where FFmpeg cannot tell the pixel format.
+    """
+    with opened(path) as (_, stream):
+        context = stream.codec_context
+        if context.pix_fmt is None:
+            raise broken("FFmpeg cannot tell its pixel format", path)
+        return Look(
+            pix_fmt=context.pix_fmt,
+            width=context.width,
+            height=context.height,
+            color_range=int(context.color_range),
+            colorspace=int(context.colorspace),
+            color_primaries=int(context.color_primaries),
+            color_trc=int(context.color_trc),
+            aspect=context.sample_aspect_ratio,
+        )
+
+
+def pixel_formats(encoder: str) -> tuple[str, ...] | None:
+    """The pixel formats that an encoder of FFmpeg takes; None where this FFmpeg has no such encoder."""
+    import av
+
+    try:
+        formats = av.Codec(encoder, "w").video_formats
+    except ValueError:  # PyAV's error for an unknown codec is one too
+        return None
+    return tuple(each.name for each in formats or ())
+
+
+@contextmanager
+def opened(
+    path: Path, context: str = "", *, known_as: Path | None = None
+) -> Iterator[tuple["InputContainer", "VideoStream"]]:
+    """A container and its first video stream, with every error of FFmpeg translated.
+
+    `known_as` is the file that the user knows, where `path` is but a copy.
+    """
+    import av
+
+    known_as = known_as or path
+    if path.exists() and not path.is_file():
+        raise broken(f"{context}not a regular file", known_as)
+    if (what := _impostor(path)) is not None:
+        raise broken(f"{context}{what}", known_as)
+    with (
+        translated(known_as, context),
+        av.open(str(path.absolute()), options=_OPTIONS) as container,
+    ):
+        if not container.streams.video:
+            raise broken(f"{context}no video track", known_as)
+        stream = container.streams.video[0]
+        stream.codec_context.options = LIMITS
+        yield container, stream
+
+
+def _impostor(path: Path) -> str | None:
+    """What the file is if no video: FFmpeg would only say that it is none."""
+    try:
+        with path.open("rb") as file:
+            return impostor(file.read(512))
+    except OSError:
+        return None  # FFmpeg says why
+
+
+@contextmanager
+def translated(path: Path, context: str = "") -> Iterator[None]:
+    """Errors: MediaError for what FFmpeg refuses of the video at `path`; SourceBroken when it is missing."""
+    import av
+
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise SourceBroken(f"a video file is missing ({path})") from error
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        # PyAV says ValueError where a codec has no place in mp4.
+        reason = getattr(error, "strerror", None) or error
+        raise broken(f"{context}FFmpeg refuses it: {reason}", path) from error
+
+
+def _remarks(container: "InputContainer") -> Iterator[str]:
+    if container.streams.audio:
+        yield "audio track: not copied"
+    if (videos := len(container.streams.video)) > 1:
+        yield f"{videos} video tracks: only the first is used"
+
+
+def _time_base(stream: "VideoStream") -> Fraction:
+    return stream.time_base or Fraction(1, 90_000)
+
+
+def _packets(container: "InputContainer", stream: "VideoStream") -> Iterator["Packet[VideoStream]"]:
+    """The packets that hold a frame. Errors: MediaError when an edit list hides some of several parts."""
+    for packet in container.demux(stream):
+        if packet.is_discard:
+            path = Path(container.name)
+            raise broken("an edit list of several parts hides frames: re-encode it first", path)
+        if packet.size:
+            yield packet
+
+
+def _display_ticks(container: "InputContainer", stream: "VideoStream") -> tuple[Ints, int]:
+    """When each packet is shown, in decode order, and the first packet's duration. Units: 1/denominator s."""
+    numerator = _time_base(stream).numerator
+    times: list[int] = []
+    step = 0
+    for packet in _packets(container, stream):
+        # AVI has no display times: there packets stand in decode order, one after the other.
+        known = packet.pts if packet.pts is not None else packet.dts
+        times.append(known if known is not None else len(times))
+        step = step or packet.duration or 0
+    return np.array(times, np.int64) * numerator, step * numerator
+
+
+def _copy_packets(container: "InputContainer", stream: "VideoStream", ticks: Ints, out: Path) -> None:
+    """Writes the packets with the ranks of `ticks` as times, for those always suit a muxer."""
+    import av
+
+    ranks = np.empty(len(ticks), np.int64)
+    ranks[np.argsort(ticks, kind="stable")] = np.arange(len(ticks))
+    depth = max(0, int((np.arange(len(ticks)) - ranks).max()))
+    unit = Fraction(1, 30)
+    with writing(out), av.open(str(out.absolute()), "w", format="mp4") as target:
+        copied = target.add_stream_from_template(stream, opaque=True)
+        copied.time_base = unit
+        for number, packet in enumerate(_packets(container, stream)):
+            packet.stream, packet.time_base = copied, unit
+            packet.pts, packet.dts, packet.duration = int(ranks[number]), number - depth, 1
+            target.mux(packet)
+
+
+@contextmanager
+def writing(out: Path) -> Iterator[None]:
+    """Errors: OutputUnwritable where the file system refuses the video at `out`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _DISK_ERRORS:
+            raise OutputUnwritable(
+                f"cannot write a remuxed or encoded video: {error.strerror} ({out})"
+            ) from error
+        raise
+
+
+def fresh(scratch: Path) -> Path:
+    """A new empty file, unique among threads and processes."""
+    try:
+        fd, name = tempfile.mkstemp(suffix=".mp4", dir=scratch)
+    except OSError as error:
+        raise OutputUnwritable(
+            f"cannot write a remuxed or encoded video: {error.strerror} ({scratch})"
+        ) from error
+    os.close(fd)
+    return Path(name)

@@ -1,0 +1,121 @@
+"""The key frames of a track: which of them a decoder, or another file, can start from.
+
+A parameter set that stands in a sample replaces the described one from there on, in decode order. So
+each key frame has *effective* sets, and may be played out of its place only if it brings them along or
+if they are those of the sample description.
+Source: ITU-T H.264 §7.4.1.2, ITU-T H.265 §7.4.2.4.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from lecompose.files.mp4.nal_units import SYNTAX, Head, SetKey, Syntax, digest, first_kinds, head, set_key
+from lecompose.files.mp4.read_sample_tables import Ints
+from lecompose.files.mp4.sample_description import Entry
+
+Flags: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
+_Sets: TypeAlias = dict[SetKey, bytes]
+
+# Every sync sample of these is a full restart by their specifications.
+_ALWAYS_CLOSED = frozenset(("av1", "vp8", "vp9", "mjpeg", "png", "prores", "ffv1"))
+
+
+@dataclass(frozen=True)
+class Starts:
+    """The key frames in decode order. Shape: (key frames,) each.
+
+    `closed`: nothing after it refers to what stood before. `described`: its effective parameter sets
+    are those of the sample description. `in_band`: it brings all of them along. `entry`: its picture
+    needs no other one, which being marked as a key frame does not prove.
+    """
+
+    samples: Ints
+    closed: Flags
+    described: Flags
+    in_band: Flags
+    entry: Flags
+    known: bool
+    """False for codecs whose samples may hide state that is not understood here."""
+
+    def usable(self) -> Flags:
+        """Key frames that a decoder fresh from the sample description can start from."""
+        return (self.described | self.in_band) & self.entry
+
+
+def starts_at_once(keys: Ints, codec: str, *, reordered: bool) -> Starts:
+    """The key frames of a codec that keeps no parameter sets in its samples."""
+    closed = codec in _ALWAYS_CLOSED or (codec == "mpeg4" and not reordered)
+    known = codec in _ALWAYS_CLOSED or codec == "mpeg4"
+    yes = np.ones(len(keys), np.bool_)
+    return Starts(keys, yes & closed, yes, ~yes, yes, known)
+
+
+def starts_by_heads(
+    path: Path, keys: Ints, offsets: Ints, sizes: Ints, numbers: Ints, entries: Sequence[Entry]
+) -> Starts:
+    """The key frames of an H.264 or HEVC track, by reading the head of each.
+
+    Shape: `offsets`, `sizes` and `numbers`, which of the entries it goes by, one per key frame.
+    Errors: OSError as reading does.
+    """
+    flags = _Flags(*(np.zeros(len(keys), np.bool_) for _ in range(4)))
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        bounds = np.flatnonzero(np.diff(numbers, prepend=-1, append=-1)).tolist()
+        for first, end in pairwise(bounds):
+            of_entry, entry = slice(first, end), entries[numbers[first]]
+            _look(fd, offsets[of_entry], sizes[of_entry], entry, flags.part(of_entry))
+    finally:
+        os.close(fd)
+    return Starts(keys, flags.closed, flags.described, flags.in_band, flags.entry, known=True)
+
+
+@dataclass(frozen=True)
+class _Flags:
+    """What is being found of key frames. Shape: (key frames,) each."""
+
+    closed: Flags
+    described: Flags
+    in_band: Flags
+    entry: Flags
+
+    def part(self, which: slice) -> "_Flags":
+        """The same arrays, of some key frames that follow each other."""
+        return _Flags(*(flags[which] for flags in vars(self).values()))
+
+
+def _look(fd: int, offsets: Ints, sizes: Ints, entry: Entry, flags: _Flags) -> None:
+    """Find the flags of key frames that follow each other and go by one entry."""
+    syntax, state = SYNTAX[entry.codec], dict(entry.sets)
+    known: dict[bytes, tuple[SetKey, bytes]] = {}
+    kinds = first_kinds(fd, offsets, sizes, entry.length_bytes, syntax)
+    flags.closed[:], flags.entry[:] = np.isin(kinds, [*syntax.closed]), np.isin(kinds, [*syntax.entries])
+    is_slice = (kinds >= syntax.first_slice) & (kinds <= syntax.last_slice)  # as nearly all of them
+    described = [True]
+    for n in np.flatnonzero(~is_slice).tolist():
+        found = head(fd, int(offsets[n]), int(sizes[n]), entry.length_bytes, syntax)
+        brought = _brought(found, syntax, known)
+        state.update(brought)
+        flags.closed[n], flags.entry[n] = found.closed, found.entry
+        flags.in_band[n] = _complete(brought, state, syntax)
+        described.append(state == entry.sets)
+    # What one says holds up to the next that says something.
+    flags.described[:] = np.array(described)[np.cumsum(~is_slice)]
+
+
+def _brought(found: Head, syntax: Syntax, known: dict[bytes, tuple[SetKey, bytes]]) -> _Sets:
+    for unit in found.sets:
+        if unit not in known:
+            known[unit] = set_key(unit, syntax), digest(unit)
+    return dict(known[unit] for unit in found.sets)
+
+
+def _complete(brought: _Sets, state: _Sets, syntax: Syntax) -> bool:
+    """Whether the sets in one sample leave nothing to older ones."""
+    return bool(brought) and brought.keys() == state.keys() and {kind for kind, _ in brought} == syntax.sets

@@ -1,0 +1,167 @@
+"""Sample tables (`stbl`) as numpy arrays: sizes, places, times and key frames of every sample.
+
+Source: ISO/IEC 14496-12 §8.6 (times, key frames), §8.7 (sizes, chunks).
+"""
+
+import struct
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from lecompose.files.mp4.boxes import BoxError, find, need
+from lecompose.files.mp4.errors import NotPlain
+
+Ints: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
+
+# Three days at 30 frames a second in one file; each takes some 100 bytes while it is read.
+_MOST_SAMPLES = 2**23
+
+
+@dataclass(frozen=True)
+class Samples:
+    """One track's samples in decode order.
+
+    `pts` is None where frame k stands at k * step; `sync` None where every sample is a key frame.
+    `stalls` samples have the decoding time of the one before.
+    Units: bytes, ticks of the media time scale; `entries` are sample description numbers from 1.
+    """
+
+    sizes: Ints
+    offsets: Ints
+    step: int
+    pts: Ints | None
+    sync: Ints | None
+    entries: Ints | None
+    stalls: int
+
+    def leading(self, count: int) -> "Samples":
+        """The first samples in decode order."""
+        return Samples(
+            self.sizes[:count],
+            self.offsets[:count],
+            self.step,
+            None if self.pts is None else self.pts[:count],
+            None if self.sync is None else self.sync[self.sync < count],
+            None if self.entries is None else self.entries[:count],
+            self.stalls,
+        )
+
+
+def samples(stbl: memoryview, size_bytes: int) -> Samples:
+    """The samples that `stbl` lists in a file of `size_bytes`, without those of zero bytes.
+
+    Errors: BoxError for cut or missing tables; NotPlain for forms that only a full demuxer reads.
+    """
+    sizes = _sizes(stbl, size_bytes)
+    count = len(sizes)
+    offsets, entries = _places(stbl, sizes)
+    step, pts, stalls = _times(stbl, count)
+    sync = _sync(stbl, count)
+    found = Samples(sizes, offsets, step, pts, sync, entries, stalls)
+    return found if count == 0 or sizes.min() > 0 else _without_empty(found)
+
+
+def rows(body: memoryview, columns: int, at: int = 4) -> Ints:
+    """A counted table of 32-bit numbers whose count stands at byte `at`. Shape: (n, columns)."""
+    (count,) = struct.unpack_from(">I", body, at)
+    if at + 4 + 4 * columns * count > len(body):
+        raise BoxError(f"a table claims {count} rows, {len(body)} bytes hold it")
+    flat = np.frombuffer(body, ">u4", count * columns, at + 4)
+    return flat.astype(np.int64).reshape(count, columns)
+
+
+def _sizes(stbl: memoryview, size_bytes: int) -> Ints:
+    body = find(stbl, b"stsz")
+    if body is None:
+        raise (
+            NotPlain("mp4 with compact sample sizes")
+            if find(stbl, b"stz2")
+            else BoxError("box stsz is missing")
+        )
+    same, count = struct.unpack_from(">II", body, 4)
+    if count > _MOST_SAMPLES:
+        raise BoxError(f"box stsz claims {count} samples, at most {_MOST_SAMPLES} are read")
+    if same * count > size_bytes:
+        raise BoxError(f"box stsz claims {count} samples of {same} bytes")
+    return np.full(count, same, np.int64) if same else rows(body, 1, 8)[:, 0]
+
+
+def _places(stbl: memoryview, sizes: Ints) -> tuple[Ints, Ints | None]:
+    """File offset of each sample, and its sample description where there is more than one."""
+    starts = _chunk_starts(stbl)
+    runs = rows(need(stbl, b"stsc"), 3)
+    if len(sizes) == 0:
+        return np.zeros(0, np.int64), None
+    if len(runs) == 0:
+        raise BoxError("box stsc is empty")
+    lengths = np.diff(np.append(runs[:, 0] - 1, len(starts)))
+    if runs[0, 0] != 1 or (lengths < 0).any() or lengths.sum() != len(starts):
+        raise BoxError("box stsc does not number the chunks")
+    per_chunk = np.repeat(runs[:, 1], lengths)
+    if per_chunk.sum() != len(sizes):
+        raise BoxError(f"chunks hold {per_chunk.sum()} samples, {len(sizes)} are listed")
+    firsts = np.cumsum(per_chunk) - per_chunk
+    chunk = np.repeat(np.arange(len(starts)), per_chunk)
+    ends = np.cumsum(sizes)
+    before = ends - sizes
+    offsets = starts[chunk] + before - before[np.minimum(firsts, len(sizes) - 1)][chunk]
+    several = runs[:, 2].min() != runs[:, 2].max()
+    return offsets, np.repeat(runs[:, 2], lengths)[chunk] if several or runs[0, 2] != 1 else None
+
+
+def _chunk_starts(stbl: memoryview) -> Ints:
+    wide = find(stbl, b"co64")
+    if wide is None:
+        return rows(need(stbl, b"stco"), 1)[:, 0]
+    pairs = rows(wide, 2)
+    return pairs[:, 0] << 32 | pairs[:, 1]
+
+
+def _times(stbl: memoryview, count: int) -> tuple[int, Ints | None, int]:
+    """Step, pts and stalls; the step is that of the first sample."""
+    steps = rows(need(stbl, b"stts"), 2)
+    if steps[:, 0].sum() != count:
+        raise NotPlain(f"mp4 with times for {steps[:, 0].sum()} samples and sizes for {count}")
+    shifts = _shifts(stbl, count)
+    step = int(steps[0, 1]) if len(steps) else 0
+    if shifts is None and step > 0 and (steps[:, 1] == step).all():
+        return step, None, 0
+    durations = np.repeat(steps[:, 1], steps[:, 0])
+    dts = np.cumsum(durations) - durations
+    # The last sample's duration leads nowhere.
+    return step, dts if shifts is None else dts + shifts, int((durations[:-1] == 0).sum())
+
+
+def _shifts(stbl: memoryview, count: int) -> Ints | None:
+    """Composition offsets, or None where all are zero."""
+    body = find(stbl, b"ctts")
+    if body is None:
+        return None
+    pairs = rows(body, 2)
+    if pairs[:, 0].sum() != count:
+        raise NotPlain(f"mp4 with composition offsets for {pairs[:, 0].sum()} of {count} samples")
+    # Version 0 is unsigned by the letter, but writers put negative offsets there too.
+    signed = pairs[:, 1].astype(np.uint32).view(np.int32).astype(np.int64)
+    return np.repeat(signed, pairs[:, 0]) if signed.any() else None
+
+
+def _sync(stbl: memoryview, count: int) -> Ints | None:
+    body = find(stbl, b"stss")
+    if body is None:
+        return None
+    numbers = rows(body, 1)[:, 0] - 1
+    if len(numbers) and (numbers[0] < 0 or numbers[-1] >= count or (np.diff(numbers) <= 0).any()):
+        raise BoxError("box stss does not list samples in order")
+    return None if len(numbers) == count else numbers
+
+
+def _without_empty(found: Samples) -> Samples:
+    """Samples of zero bytes repeat a frame on screen but hold none; their times stay empty."""
+    kept = np.flatnonzero(found.sizes > 0)
+    times = np.arange(len(found.sizes)) * found.step if found.pts is None else found.pts
+    sync = None if found.sync is None else np.flatnonzero(np.isin(kept, found.sync))
+    entries = None if found.entries is None else found.entries[kept]
+    return Samples(
+        found.sizes[kept], found.offsets[kept], found.step, times[kept], sync, entries, found.stalls
+    )

@@ -1,0 +1,98 @@
+"""Functions that change a dataset in its place: tasks, statistics."""
+
+import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from lecompose.api import operations
+from lecompose.dataset.export import publish
+from lecompose.lerobot import compat
+from lecompose.lerobot.compat import LeRobotDataset
+
+# LeRobot leaves these as they are; ours are true already, or are made so on the way.
+_BOOKKEEPING = frozenset(("index", "episode_index", "task_index", "frame_index", "timestamp"))
+
+
+def modify_tasks(
+    dataset: LeRobotDataset,
+    new_task: str | None = None,
+    episode_tasks: dict[int, str] | None = None,
+    task_replacements: dict[str, str] | None = None,
+) -> LeRobotDataset:
+    """The same dataset, written anew in its place with other tasks.
+
+    An episode of `episode_tasks` has that task; in others each task is replaced as `task_replacements` say,
+    and where they say nothing by `new_task`, or stays.
+    Errors: ValueError for episodes or tasks that are not there.
+    """
+    if not new_task and not episode_tasks and not task_replacements:
+        raise ValueError("Must specify at least one of new_task, episode_tasks, or task_replacements")
+    unknown = set(episode_tasks or {}) - set(range(dataset.meta.total_episodes))
+    if unknown:
+        raise ValueError(f"Invalid episode indices: {unknown}")
+    have = list(dataset.meta.tasks.index)
+    strange = set(task_replacements or {}) - set(have)
+    if strange:
+        raise ValueError(f"Task replacements reference unknown tasks: {sorted(strange)}")
+    replace = dict(task_replacements or {})
+    if new_task and replace:
+        replace = dict.fromkeys(have, new_task) | replace
+    with compat.as_lerobot_raises():
+        operations.edit_tasks(
+            dataset.root,
+            in_place=True,
+            task=None if replace else new_task,
+            episodes=episode_tasks or {},
+            replace=replace,
+            **compat.limits(dataset.meta),
+        )
+    return compat.reopen(dataset)
+
+
+def recompute_stats(
+    dataset: LeRobotDataset,
+    skip_image_video: bool = True,
+    relative_action: bool = False,
+    relative_exclude_joints: list[str] | None = None,
+    chunk_size: int = 50,
+    num_workers: int = 0,
+) -> LeRobotDataset:
+    """The same dataset, its stats.json computed from all frames; what is not computed stays.
+
+    With `relative_action` those of the action are LeRobot's own, relative to the state over `chunk_size`
+    frames.
+    Errors: ValueError for frames or pictures that cannot be read, or a file that cannot be written.
+    """
+    path = dataset.root / "meta" / "stats.json"
+    with compat.as_lerobot_raises():
+        found: dict[str, Any] = operations.stats(dataset.root, images=not skip_image_video)
+    stats = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    stats |= {name: said for name, said in found.items() if name not in _BOOKKEEPING}
+    if relative_action and {"action", "observation.state"} <= dataset.meta.features.keys():
+        stats["action"] = _relative(dataset, relative_exclude_joints, chunk_size, num_workers)
+    with TemporaryDirectory(prefix="lecompose-") as folder, compat.as_lerobot_raises():
+        written = Path(folder) / path.name
+        written.write_text(json.dumps(stats, indent=4, ensure_ascii=False), encoding="utf-8")
+        publish(written, path)
+    dataset.meta.stats = _loaded(dataset.root)
+    return dataset
+
+
+def _relative(dataset: LeRobotDataset, exclude: list[str] | None, chunk: int, workers: int) -> dict[str, Any]:
+    from lerobot.datasets.compute_stats import compute_relative_action_stats
+
+    found = compute_relative_action_stats(
+        hf_dataset=dataset.hf_dataset,
+        features=dataset.meta.features,
+        chunk_size=chunk,
+        exclude_joints=["gripper"] if exclude is None else exclude,
+        num_workers=workers,
+    )
+    return {stat: values.tolist() for stat, values in found.items()}
+
+
+def _loaded(root: Path) -> Any:
+    from lerobot.datasets.io_utils import load_stats
+
+    return load_stats(root)

@@ -1,0 +1,274 @@
+"""Statistics of pictures: some frames of each episode, thinned out, as LeRobot 0.6.1 samples them.
+
+Pictures have few distinct values, so that counting these gives exact statistics of every pixel looked at,
+quantiles included, in a few kilobytes an episode. Depth in metres is of floats: the pixels of an episode are
+sorted, and kept in a file until all episodes are known.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from lecompose.concurrency import Workers
+from lecompose.errors import OutputUnwritable, SourceBroken
+from lecompose.files import mp4
+from lecompose.formats import DEPTH_CODES, DEPTH_USUAL, Feature
+from lecompose.statistics import tiff
+from lecompose.statistics.exact import (
+    Floats,
+    Numbers,
+    Statistics,
+    summarise,
+    summarise_counts,
+    summarise_sorted,
+)
+from lecompose.statistics.feature_stats import Measured
+
+Counts = NDArray[np.int64]
+
+# Pictures that one job looks at, about; enough that opening a video does not matter.
+_JOB_PICTURES = 200
+_BATCH_ROWS = 16
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One episode's pictures: frames of a video file, or rows of a data file."""
+
+    path: Path
+    start: int
+    end: int
+
+    @property
+    def sampled(self) -> list[int]:
+        """The frames to look at.
+
+        Source: LeRobot 0.6.1, `sample_indices`.
+        """
+        length = self.end - self.start
+        count = max(min(100, length), min(int(length**0.75), 10_000))
+        return [self.start + int(n) for n in np.round(np.linspace(0, length - 1, count))]
+
+
+@dataclass(frozen=True)
+class _Job:
+    """Clips of one file that are looked at together, and that file's frame times if it is a video."""
+
+    path: Path
+    clips: list[Clip]
+    times: mp4.Shown | None
+    size_bytes: int
+
+
+def pictures_bytes(clips: Sequence[Clip]) -> int:
+    """How much `pictures` will tell that it has done."""
+    return sum(path.stat().st_size for path in {clip.path for clip in clips} if path.is_file())
+
+
+def pictures(
+    workers: Workers,
+    clips: Sequence[Clip],
+    feature: Feature,
+    *,
+    quantiles: Mapping[str, float],
+    on_frame: Callable[[], None] = lambda: None,
+) -> Measured:
+    """The statistics of a camera over all its clips, and over each of them.
+
+    `count` is the number of pictures looked at. `on_frame` is told of each frame decoded.
+    Units: RGB is 0 to 1; depth is in the unit that the feature declares.
+    Errors: MediaError for pictures that do not decode; SourceBroken for files that cannot be read.
+    """
+    if _is_of_floats(feature):
+        return _sorted(workers, clips, feature, quantiles, on_frame)
+    values = _values(feature)
+    total = np.zeros((feature.stat_size, len(values)), np.int64)
+    episodes: list[Statistics] = []
+
+    def look(job: _Job) -> tuple[list[Statistics], Counts]:
+        own = np.zeros_like(total)
+        found = []
+        for clip, looked in _looked(job, feature, on_frame):
+            counts = _counts(looked, feature, len(values))
+            found.append(_statistics(values, counts, len(clip.sampled), quantiles))
+            own += counts
+            workers.advance(job.size_bytes // len(job.clips))
+        return found, own
+
+    for found, counts in workers.each(list(_jobs(workers, clips, feature)), look):
+        episodes += found
+        total += counts
+    whole = _statistics(values, total, sum(len(clip.sampled) for clip in clips), quantiles)
+    return Measured(whole, {stat: np.stack([e[stat] for e in episodes]) for stat in whole})
+
+
+def _statistics(values: Floats, counts: Counts, pictures: int, quantiles: Mapping[str, float]) -> Statistics:
+    return summarise_counts(values, counts, quantiles) | {"count": np.array([float(pictures)])}
+
+
+def _is_of_floats(feature: Feature) -> bool:
+    return feature.is_depth and not feature.is_video and feature.info.get("depth_unit") == "m"
+
+
+def _sorted(
+    workers: Workers,
+    clips: Sequence[Clip],
+    feature: Feature,
+    quantiles: Mapping[str, float],
+    on_frame: Callable[[], None],
+) -> Measured:
+    """As `pictures`, of those whose values are too many to be counted."""
+
+    def look(numbered: tuple[int, _Job]) -> list[tuple[Numbers, Statistics]]:
+        path, job = Path(folder) / str(numbered[0]), numbered[1]
+        runs = []
+        with path.open("wb") as file:
+            for _, looked in _looked(job, feature, on_frame):
+                numbers = np.concatenate([_thinned(picture).ravel() for picture in looked])
+                runs.append((len(numbers), summarise(numbers[None], quantiles)))  # sorts them
+                numbers.tofile(file)
+                workers.advance(job.size_bytes // len(job.clips))
+        held = np.memmap(path, np.float32, "r")
+        ends = np.cumsum([0, *(length for length, _ in runs)])
+        return [(held[a:b], found) for (a, b), (_, found) in zip(pairwise(ends), runs, strict=True)]
+
+    with TemporaryDirectory(dir=workers.scratch) as folder:
+        try:
+            parts = [
+                run
+                for job in workers.each(list(enumerate(_jobs(workers, clips, feature))), look)
+                for run in job
+            ]
+        except OSError as error:
+            raise OutputUnwritable(
+                f"no room for the pixels of depth pictures: {error}. ({folder})"
+            ) from error
+        each = [{stat: float(values[0]) for stat, values in found.items()} for _, found in parts]
+        whole = summarise_sorted([numbers for numbers, _ in parts], each, quantiles)
+        count = {"count": np.array([[float(len(clip.sampled))] for clip in clips])}
+        episodes = {stat: np.stack([found[stat] for _, found in parts]) for stat in whole} | count
+    return Measured(whole | {"count": count["count"].sum(axis=0)}, episodes)
+
+
+def _values(feature: Feature) -> Floats:
+    """The numbers that samples of pictures stand for.
+
+    Source: LeRobot 0.6.1 divides RGB by 255, and turns the codes of depth videos back into lengths.
+    """
+    if not feature.is_depth:
+        return np.arange(256) / 255
+    if not feature.is_video:
+        return np.arange(2**16, dtype=np.float64)
+    info = feature.info
+    low, high, shift = (_number(feature, key, usual) for key, usual in DEPTH_USUAL.items())
+    if not -shift < low < high:
+        raise SourceBroken(f'feature "{feature.name}": depths from {low} to {high} with a shift of {shift}')
+    if info.get("video.use_log", True):
+        metres = np.exp(np.linspace(np.log(low + shift), np.log(high + shift), DEPTH_CODES)) - shift
+    else:
+        metres = np.linspace(low, high, DEPTH_CODES)
+    clipped: Floats = np.clip(metres, low, high)
+    return clipped if info.get("depth_unit") == "m" else np.rint(clipped * 1000)
+
+
+def _number(feature: Feature, key: str, usual: float) -> float:
+    said = feature.info.get(key, usual)
+    if isinstance(said, bool) or not isinstance(said, int | float) or not abs(said) < 1e9:
+        raise SourceBroken(f'feature "{feature.name}": {key} is {str(said)[:100]}; a number is needed')
+    return float(said)
+
+
+# Looking ----------------------------------------------------------------------------------------
+
+
+def _jobs(workers: Workers, clips: Sequence[Clip], feature: Feature) -> Iterator[_Job]:
+    """The clips in their order, as pieces of work of about the same size."""
+    by_file = [(path, list(group)) for path, group in groupby(clips, key=lambda clip: clip.path)]
+    paths = list(dict.fromkeys(path for path, _ in by_file))
+    times: list[mp4.Shown | None] = [None] * len(paths)
+    if feature.is_video:
+        times = [*workers.each(paths, mp4.shown)]
+    known = dict(zip(paths, times, strict=True))
+    for path, group in by_file:
+        frames = sum(clip.end - clip.start for clip in group)
+        for some in _parted(group):
+            share = sum(clip.end - clip.start for clip in some) / frames
+            yield _Job(path, some, known[path], int(path.stat().st_size * share))
+
+
+def _parted(clips: list[Clip]) -> Iterator[list[Clip]]:
+    some: list[Clip] = []
+    for clip in clips:
+        some.append(clip)
+        if sum(len(each.sampled) for each in some) >= _JOB_PICTURES:
+            yield some
+            some = []
+    if some:
+        yield some
+
+
+def _looked(
+    job: _Job, feature: Feature, on_frame: Callable[[], None]
+) -> Iterator[tuple[Clip, Iterator[mp4.Picture]]]:
+    """Each clip with its sampled pictures."""
+    for clip in job.clips:
+        if job.times is None:
+            yield clip, _of_column(clip, feature, on_frame)
+        else:
+            depth = feature.is_depth
+            yield clip, mp4.pictures(job.path, job.times, clip.sampled, depth=depth, on_frame=on_frame)
+
+
+def _counts(looked: Iterator[mp4.Picture], feature: Feature, bins: int) -> Counts:
+    """How often each value is there. Shape: (channels, values)."""
+    counts = np.zeros((feature.stat_size, bins), np.int64)
+    for picture in looked:
+        thin = _thinned(picture)
+        for channel in range(feature.stat_size):
+            counts[channel] += np.bincount(thin[..., channel].ravel(), minlength=bins)
+    return counts
+
+
+def _thinned(picture: mp4.Picture) -> mp4.Picture:
+    """Source: LeRobot 0.6.1, `auto_downsample_height_width`."""
+    longest = max(picture.shape[:2])
+    step = longest // 150 if longest >= 300 else 1
+    return picture[::step, ::step]
+
+
+def _of_column(clip: Clip, feature: Feature, on_frame: Callable[[], None]) -> Iterator[mp4.Picture]:
+    """The sampled pictures of a column of picture files."""
+    for row, held in _cells(clip, feature):
+        if not held or held.get("bytes") is None:
+            raise SourceBroken(f'image "{feature.name}": row {row} has no bytes. ({clip.path})')
+        on_frame()
+        if _is_of_floats(feature):
+            yield tiff.floats(held["bytes"], name=clip.path)
+        else:
+            yield mp4.picture(held["bytes"], depth=feature.is_depth, name=clip.path)
+
+
+def _cells(clip: Clip, feature: Feature) -> Iterator[tuple[int, Any]]:
+    wanted = set(clip.sampled)
+    try:
+        with pq.ParquetFile(clip.path) as parquet:
+            sizes = [parquet.metadata.row_group(n).num_rows for n in range(parquet.metadata.num_row_groups)]
+            ends = np.cumsum(sizes)
+            groups = [n for n, end in enumerate(ends) if end > clip.start and end - sizes[n] < clip.end]
+            row = int(ends[groups[0]] - sizes[groups[0]])
+            batches = parquet.iter_batches(_BATCH_ROWS, row_groups=groups, columns=[feature.name])
+            for batch in batches:
+                for n in range(batch.num_rows):
+                    if row + n in wanted:
+                        yield row + n, batch.column(0)[n].as_py()
+                row += batch.num_rows
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise SourceBroken(f"data file cannot be read: {error}. ({clip.path})") from error

@@ -1,0 +1,171 @@
+"""The episodes that were asked for: which frame an item is, and where its row and its pictures lie.
+
+A few numbers an episode, in arrays: they are shared with workers that are forked, objects would not stay so.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from lecompose.dataset.catalog import Catalog
+from lecompose.dataset.frames import Episodes, Frames
+from lecompose.dataset.frames.read_in_order import Place, together
+from lecompose.errors import SourceBroken
+from lecompose.formats import DEFAULT_FEATURES, Feature
+from lecompose.training.file_stamps import Seen, seen
+from lecompose.training.read_rows import Episode
+
+Ints = np.ndarray
+
+
+@dataclass(frozen=True)
+class _Files:
+    """One of some files for each episode."""
+
+    paths: Sequence[str]
+    number: Ints
+
+    def of(self, episode: int) -> str:
+        return self.paths[int(self.number[episode])]
+
+
+@dataclass(frozen=True)
+class _Clips:
+    """Where the pictures of one camera are. Units: `start` is the time of an episode's first in its file."""
+
+    files: _Files
+    start: np.ndarray
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Episodes in the order they were asked for, each with its source, and the features read of them."""
+
+    features: tuple[Feature, ...]
+    schema: pa.Schema
+    names: tuple[str, ...]
+    fps: tuple[Fraction, ...]
+    tasks: tuple[Sequence[str | None], ...]
+    sources: Ints
+    episodes: Ints
+    lengths: Ints
+    files: _Files
+    row_from: Ints
+    clips: Mapping[str, _Clips]
+    seen: Seen
+
+    def __len__(self) -> int:
+        return len(self.episodes)
+
+    @cached_property
+    def _ends(self) -> Ints:
+        ends: Ints = np.cumsum(self.lengths)
+        return ends
+
+    @property
+    def frames(self) -> int:
+        """How many frames the episodes have together."""
+        return int(self._ends[-1]) if len(self) else 0
+
+    @cached_property
+    def columns(self) -> dict[str, Feature]:
+        """The features in data files, by name."""
+        return {f.name: f for f in self.features if not f.is_video}
+
+    @property
+    def shapes(self) -> list[tuple[int, ...]]:
+        """The shape of each column."""
+        return [feature.shape for feature in self.columns.values()]
+
+    @cached_property
+    def cameras(self) -> dict[str, Feature]:
+        """The features in videos, by name."""
+        return {f.name: f for f in self.features if f.is_video}
+
+    @property
+    def numbers(self) -> list[Any]:
+        """The numbers of the episodes; with the names of their sources where there are several."""
+        numbers: list[int] = self.episodes.tolist()
+        if len(self.names) == 1:
+            return numbers
+        return [(self.names[s], e) for s, e in zip(self.sources, numbers, strict=True)]
+
+    def at(self, item: int) -> tuple[Episode, int]:
+        """The episode of an item, and its frame there."""
+        n = int(np.searchsorted(self._ends, item, side="right"))
+        length = int(self.lengths[n])
+        episode = Episode(
+            position=n,
+            source=int(self.sources[n]),
+            number=int(self.episodes[n]),
+            length=length,
+            file=self.files.of(n),
+            row_from=int(self.row_from[n]),
+        )
+        return episode, item - (int(self._ends[n]) - length)
+
+    def clip(self, episode: Episode, camera: str) -> tuple[Path, float]:
+        """The video of an episode, and when its first frame is shown there. Units: seconds."""
+        clips = self.clips[camera]
+        return Path(clips.files.of(episode.position)), float(clips.start[episode.position])
+
+    @property
+    def spans(self) -> tuple[Ints, Ints]:
+        """The items that each episode begins with, and those before which it ends."""
+        return self._ends - self.lengths, self._ends
+
+    def task(self, episode: Episode, number: Any) -> str:
+        """The task of a frame by its number. Errors: SourceBroken for one without a text."""
+        texts = self.tasks[episode.source]
+        text = texts[int(number)] if number is not None and 0 <= number < len(texts) else None
+        if text is None:
+            raise SourceBroken(
+                f"episode {episode.number}: no task has the number {number}. Try: lecompose check."
+                f" ({episode.file})"
+            )
+        return text
+
+
+def asked(catalog: Catalog, frames: Frames, episodes: Episodes | None, names: Sequence[str] | None) -> Asked:
+    """The frames of `episodes`, with the features of these names, and what every dataset has.
+
+    Errors: UnknownEpisode, RequestError for what is not there; FeatureMismatch where sources do not share
+    the features; SourceBroken for episodes that are not in one piece.
+    """
+    features = frames.features(names if names is None else [*names, *DEFAULT_FEATURES])
+    places = [together(place) for place in frames.places(episodes)]
+    files = _files([str(place.data_file) for place in places])
+    clips = {f.name: _clips(catalog, f.name, places) for f in features if f.is_video}
+    position = {source.name: source.position for source in catalog.sources}
+    return Asked(
+        features=features,
+        schema=frames.schema(features),
+        names=tuple(position),
+        fps=tuple(source.fps for source in catalog.sources),
+        tasks=tuple(texts.to_pylist() for texts in frames.tasks.values()),
+        sources=np.array([position[place.src_dataset] for place in places], np.int32),
+        episodes=np.array([place.src_episode for place in places], np.int64),
+        lengths=np.array([place.length for place in places], np.int64),
+        files=files,
+        row_from=np.array([place.row_from for place in places], np.int64),
+        clips=clips,
+        seen=seen(path for held in (files, *(c.files for c in clips.values())) for path in held.paths),
+    )
+
+
+def _files(paths: Sequence[str]) -> _Files:
+    told = pa.array(paths, pa.string()).dictionary_encode()
+    return _Files(told.dictionary.to_pylist(), told.indices.to_numpy())
+
+
+def _clips(catalog: Catalog, camera: str, places: Sequence[Place]) -> _Clips:
+    rows = catalog.engine.rows("query_views/clips_of", camera=camera)
+    held = {(row["src_dataset"], row["src_episode"]): (row["video_file"], row["from_s"]) for row in rows}
+    found = [held[place.src_dataset, place.src_episode] for place in places]
+    return _Clips(_files([file for file, _ in found]), np.array([start for _, start in found], np.float64))
