@@ -101,7 +101,7 @@ def read(root: str, reader: str, order: str, items: str) -> dict[str, float]:
 
     torch.set_num_threads(1)
     if reader == "lecompose":
-        import lecompose.loader.items
+        import lecompose.training.dataset
     else:
         from lerobot.datasets.lerobot_dataset import LeRobotDataset
     before = memory()

@@ -11,10 +11,10 @@ def plan(sources: list[Path], out: Path, clock: Any) -> dict[str, int]:
 
     Opening every source comes before it: its metadata, where its rows stand, whether it is sound.
     """
-    import lecompose.sdk
+    import lecompose.api.operations
 
     clock.mark("import")
-    report = lecompose.sdk.merge(sources, out=out / "all", dry_run=True)
+    report = lecompose.merge(sources, out=out / "all", dry_run=True)
     clock.seconds |= report.seconds
     assert report.plan is not None
     return {"episodes": report.plan.num_rows, "frames": report.frames}

@@ -217,7 +217,7 @@ def test_ctrl_c_ends_a_query_at_once(command: tuple[str, ...], recorded: Record,
     arguments = [verb, recorded(cameras=()), *rest]
     if verb != "query":
         arguments += ["-o", tmp_path / "out"]
-    with started("-c", f"import lecompose.sdk\n{MARKED}", *arguments) as process:
+    with started("-c", f"import lecompose.api.operations\n{MARKED}", *arguments) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "asked\n"
         time.sleep(0.5)
