@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from copy import copy
+from dataclasses import fields
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
@@ -213,6 +214,22 @@ class Engine:
         """All rows as dicts."""
         with translated(template):
             return self._rows(self._con, template, context, values)
+
+    def records(
+        self, template: str, cls: type[T], context: Context | None = None, /, **values: object
+    ) -> list[T]:
+        """Return each row as a `cls`, a dataclass whose fields are the columns of the result, in order.
+
+        Raises:
+            TypeError: if the fields are others than the columns.
+        """
+        sql = render(template, **(context or {}))
+        with translated(template):
+            names, rows = self.waited(lambda: _fetched(self._con.execute(sql, values)))
+        wanted = [field.name for field in fields(cls)]  # type: ignore[arg-type]  # no type says: a dataclass
+        if names != wanted:
+            raise TypeError(f"{template} gives the columns {names}, {cls.__name__} has the fields {wanted}")
+        return [cls(*row) for row in rows]
 
     def rows_apart(
         self, template: str, context: Context | None = None, /, **values: object

@@ -3,6 +3,7 @@
 import inspect
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
@@ -141,3 +142,16 @@ def test_an_interrupt_is_one_whatever_duckdb_calls_it() -> None:
         raise RuntimeError("Query interrupted")
     with pytest.raises(RuntimeError, match="another"), translated("x"):
         raise RuntimeError("another")
+
+
+@dataclass(frozen=True)
+class Part:
+    name: str
+    parts: int
+
+
+def test_rows_as_records(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lecompose.engine.render", lambda name: name)
+    assert engine.records("select 'a' as name, 2::bigint as parts", Part) == [Part("a", 2)]
+    with pytest.raises(TypeError, match="Part has the fields"):
+        engine.records("select 2::bigint as parts, 'a' as name", Part)
