@@ -17,12 +17,14 @@
     │   └─ OutputUnwritable
     └─ VerifyError                 6   our own result broke a promise; nothing was published
 
-A message says what is wrong, where, what was found against what is needed, the next step, and the
-path last. All problems of one kind are raised together: see `listed`.
+An error carries its facts as attributes and renders its own text from them: where, what is wrong, what
+was found against what is needed, the next step, and the path last. So no code has to read a text back.
+All problems of one kind are raised together, as the `parts` of one error.
 """
 
 import difflib
 from collections.abc import Callable, Iterable, Sequence
+from os import PathLike
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -30,9 +32,70 @@ R = TypeVar("R")
 
 
 class ComposeError(Exception):
-    """Base of all lecompose errors; `exit_code` is what the CLI exits with."""
+    """Base of all lecompose errors; `exit_code` is what the CLI exits with.
+
+    Only `problem` is positional; the text is rendered from the facts that are known:
+
+        source "left", episode 3, feature "action": problem: reason. Try: hint. (path)
+
+    With `parts` the first line ends in a colon, and each part follows on a line of its own.
+
+    Attributes:
+        problem: What is wrong, as a sentence without its full stop.
+        reason: What somebody else says about it: the operating system, pyarrow, FFmpeg.
+        hint: What to do next, best a command or an option that can be pasted.
+        path: The file or folder that it is about.
+        source: The name of the source dataset that it is about.
+        episode: The number of the episode that it is about.
+        feature: The name of the feature that it is about.
+        parts: All problems of this kind, one line each.
+    """
 
     exit_code = 1
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        reason: str | None = None,
+        hint: str | None = None,
+        path: str | PathLike[str] | None = None,
+        source: str | None = None,
+        episode: int | None = None,
+        feature: str | None = None,
+        parts: Iterable[str] = (),
+    ) -> None:
+        # One argument, so that a copy in another process is made of it and of the attributes.
+        super().__init__(problem)
+        self.problem = problem
+        self.reason = reason
+        self.hint = hint
+        self.path = path
+        self.source = source
+        self.episode = episode
+        self.feature = feature
+        self.parts = tuple(parts)
+
+    @property
+    def fault(self) -> str:
+        """What is wrong and why, without where, the next step and the path."""
+        return self.problem if self.reason is None else f"{self.problem}: {self.reason}"
+
+    def __str__(self) -> str:
+        text = self._place() + self.fault
+        if self.hint is not None:
+            text = f"{_as_sentence(text)} Try: {self.hint}"
+        if self.path is not None:
+            text = f"{_as_sentence(text)} ({self.path})"
+        return listed(f"{text}:", self.parts) if self.parts else text
+
+    def _place(self) -> str:
+        facts = [
+            *([f'source "{self.source}"'] if self.source is not None else ()),
+            *([f"episode {self.episode}"] if self.episode is not None else ()),
+            *([f'feature "{self.feature}"'] if self.feature is not None else ()),
+        ]
+        return ", ".join(facts) + ": " if facts else ""
 
 
 class RequestError(ComposeError):
@@ -72,7 +135,7 @@ class SourceBroken(SourceError):
 
 
 class UnsupportedVersion(SourceError):
-    """The dataset's format version is none that lecompose reads."""
+    """lecompose does not read the dataset's format version."""
 
 
 class MediaError(ComposeError):
@@ -106,7 +169,7 @@ class VerifyError(ComposeError):
 
 
 def listed(headline: str, problems: Iterable[str], *, limit: int = 20) -> str:
-    """`headline`, then one problem a line; beyond `limit` they are counted, not printed."""
+    """Return `headline` and one problem a line; beyond `limit` they are counted, not printed."""
     lines = list(problems)
     shown = [f"  - {line}" for line in lines[:limit]]
     if len(lines) > limit:
@@ -115,20 +178,24 @@ def listed(headline: str, problems: Iterable[str], *, limit: int = 20) -> str:
 
 
 def few(names: Iterable[str]) -> str:
-    """Some names as messages give them."""
+    """Return the first names in quotes and the number of the others."""
     every = [f'"{name}"' for name in names]
     shown = ", ".join(every[:3])
     return shown if len(every) <= 3 else f"{shown} and {len(every) - 3} more"
 
 
 def near(name: str, names: Iterable[str]) -> str:
-    """What may have been meant, in parentheses; empty where nothing is like it."""
+    """Return in parentheses the name that may have been meant, or "" if no name is similar."""
     found = difflib.get_close_matches(name, sorted(set(names)), 1)
     return f' (did you mean "{found[0]}"?)' if found else ""
 
 
 def collected(items: Sequence[T], do: Callable[[T], R], *, what: str) -> list[R]:
-    """`do` of each item. Errors: those of all items together, in the nearest family they share."""
+    """Return what `do` gives for each item.
+
+    Raises:
+        ComposeError: the errors of all items together, in the nearest class that they share.
+    """
     results: list[R] = []
     errors: list[ComposeError] = []
     for item in items:
@@ -140,5 +207,9 @@ def collected(items: Sequence[T], do: Callable[[T], R], *, what: str) -> list[R]
         raise errors[0]
     if errors:
         shared = next(kind for kind in type(errors[0]).__mro__ if all(isinstance(e, kind) for e in errors))
-        raise shared(listed(f"{len(errors)} {what} cannot be read:", map(str, errors))) from errors[0]
+        raise shared(f"{len(errors)} {what} cannot be read", parts=map(str, errors)) from errors[0]
     return results
+
+
+def _as_sentence(text: str) -> str:
+    return text if text.endswith((".", "?", "!", "…")) else f"{text}."

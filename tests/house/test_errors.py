@@ -1,7 +1,11 @@
 """The error tree: what callers catch, scripts read as exit codes, and users are told."""
 
+import copy
 import inspect
+import pickle
 import re
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -68,6 +72,38 @@ def test_the_tree_drawn_on_top_is_the_tree() -> None:
         drawn[name] = (above[-1][1], code)
         above.append((depth, name, code))
     assert drawn == TREE
+
+
+PATH = Path("/data/a/meta/info.json")
+# What an error is made of, and the text that it renders.
+RENDERED: list[tuple[dict[str, Any], str]] = [
+    ({}, "it is gone"),
+    ({"hint": "--overwrite"}, "it is gone. Try: --overwrite"),
+    ({"path": PATH}, "it is gone. (/data/a/meta/info.json)"),
+    ({"path": "data/"}, "it is gone. (data/)"),
+    ({"hint": "git lfs pull", "path": PATH}, "it is gone. Try: git lfs pull. (/data/a/meta/info.json)"),
+    ({"reason": "no such file"}, "it is gone: no such file"),
+    ({"reason": "Too short?", "path": PATH}, "it is gone: Too short? (/data/a/meta/info.json)"),
+    ({"reason": "it ends early.", "hint": "again"}, "it is gone: it ends early. Try: again"),
+    ({"feature": "action"}, 'feature "action": it is gone'),
+    ({"episode": 0, "path": PATH}, "episode 0: it is gone. (/data/a/meta/info.json)"),
+    ({"source": "a", "episode": 3, "feature": "b"}, 'source "a", episode 3, feature "b": it is gone'),
+    ({"parts": ["one", "two"]}, "it is gone:\n  - one\n  - two"),
+    ({"parts": ["one"], "hint": "lecompose check"}, "it is gone. Try: lecompose check:\n  - one"),
+]
+
+
+@pytest.mark.parametrize(("facts", "text"), RENDERED)
+@pytest.mark.parametrize("name", ["ComposeError", "SourceNotFound", "OutputExists"])
+def test_an_error_renders_its_facts(name: str, facts: dict[str, Any], text: str) -> None:
+    error = getattr(errors, name)("it is gone", **facts)
+    assert str(error) == text
+    for again in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
+        assert type(again) is type(error)
+        assert str(again) == text
+        assert vars(again) == vars(error)
+    known = {key: value for key, value in vars(error).items() if value not in (None, ())}
+    assert known == {"problem": "it is gone"} | {k: tuple(v) if k == "parts" else v for k, v in facts.items()}
 
 
 def test_all_problems_are_listed_and_the_rest_counted() -> None:
