@@ -89,8 +89,8 @@ def _listened(heard: int, pid: int, start: float, kill_after_s: float | None) ->
 
 def loaded() -> None:
     """Load everything that a run imports, for children to inherit; starts no thread."""
-    import lecompose.cli.show
     import lecompose.api.operations
+    import lecompose.cli.show
     from lecompose.composition import execute
 
     assert execute.STAGES

@@ -10,22 +10,22 @@ import numpy as np
 
 from lecompose.composition import plan
 from lecompose.composition.computed_features import Values
-from lecompose.composition.destination import Destinations, in_its_place, single
-from lecompose.composition.pipeline import Fill, Request, composed
-from lecompose.composition.plan.tasks import Texts, relabel
+from lecompose.composition.destination import Destinations, destination_in_place, single_destination
+from lecompose.composition.pipeline import MakePlan, Request, run_request
+from lecompose.composition.plan.tasks import TaskChanges, relabel_tasks
 from lecompose.composition.report import Report
 from lecompose.composition.request import (
-    Named,
+    NamedSources,
     Options,
     Pairs,
     PathLike,
     Settings,
     Source,
-    command,
-    destination,
-    named,
-    pairs,
-    rate,
+    name_sources,
+    output_folder,
+    parse_pairs,
+    parse_rate,
+    record_command,
 )
 from lecompose.dataset.catalog import Catalog, locate
 from lecompose.dataset.query_views import open_views
@@ -55,20 +55,20 @@ def edit_tasks(
     Errors: RequestError for tasks that are not there, or for more than one of `task`, `replace` and `sql`;
     UnknownEpisode; QueryError; otherwise as `merge`.
     """
-    told = pairs(_texts(episodes), "episode")
-    texts = Texts(task, told, pairs(replace, "replace"), sql)
+    told = parse_pairs(_texts(episodes), "episode")
+    texts = TaskChanges(task, told, parse_pairs(replace, "replace"), sql)
     given, settings, to = _asked(source, out, in_place, options)
 
     def fill(catalog: Catalog) -> tuple[plan.Notes, Destinations]:
         notes = _every_episode(catalog, to)
         with open_views(catalog) as views:
-            return (*notes, *relabel(catalog, views, texts)), to
+            return (*notes, *relabel_tasks(catalog, views, texts)), to
 
     arguments: list[tuple[str, object]] = [("--task", task), ("--sql", sql)]
     arguments += [("--episode", f"{left}={right}") for left, right in told]
     arguments += [("--replace", f"{left}={right}") for left, right in texts.replace]
-    text = command("edit tasks", given, out, settings, arguments)
-    return composed(Request(given, to, fill, settings, text))
+    text = record_command("edit tasks", given, out, settings, arguments)
+    return run_request(Request(given, to, fill, settings, text))
 
 
 def edit_features(
@@ -95,8 +95,8 @@ def edit_features(
         raise RequestError("values are of the source's frames, and fps leaves some out. Try: one by one")
     # A command cannot hold the values; that they are others makes it another command.
     arguments = [("--values", f"{name}={_digest(said)}") for name, said in values.items()]
-    text = command("edit features", given, out, settings, arguments)
-    return composed(Request(given, to, _copy(to), settings, text, values=values))
+    text = record_command("edit features", given, out, settings, arguments)
+    return run_request(Request(given, to, _copy(to), settings, text, values=values))
 
 
 def _digest(values: Values) -> str:
@@ -126,9 +126,9 @@ def edit_info(
         raise RequestError("nothing is to change. Try: --robot-type, --retime")
     if retime is not None and settings.fps is not None:
         raise RequestError("--retime keeps every frame, --fps leaves some out. Try: one after the other")
-    text = command("edit info", given, out, settings, [("--retime", retime)])
-    fps = None if retime is None else rate(retime, "--retime")
-    return composed(Request(given, to, _copy(to), settings, text, retime=fps))
+    text = record_command("edit info", given, out, settings, [("--retime", retime)])
+    fps = None if retime is None else parse_rate(retime, "--retime")
+    return run_request(Request(given, to, _copy(to), settings, text, retime=fps))
 
 
 def _texts(episodes: EpisodeTasks) -> Pairs:
@@ -146,27 +146,33 @@ def repair(source: Source, *, out: PathLike, undeclared: str = "drop", **options
     """
     if undeclared not in UNDECLARED:
         raise RequestError(f'undeclared "{undeclared}": one of {", ".join(UNDECLARED)} is needed')
-    given, settings = named(source), with_(Settings(**options), skip_broken=True)
-    to = single(destination(out))
+    given, settings = name_sources(source), with_(Settings(**options), skip_broken=True)
+    to = single_destination(output_folder(out))
     arguments = [("--undeclared", undeclared if undeclared != UNDECLARED[0] else None)]
-    text = command("repair", given, out, with_(settings, skip_broken=False), arguments)
+    text = record_command("repair", given, out, with_(settings, skip_broken=False), arguments)
     declare = undeclared == "declare"
-    return composed(Request(given, to, _copy(to), settings, text, declare=declare))
+    return run_request(Request(given, to, _copy(to), settings, text, declare=declare))
 
 
 def _asked(
     source: Source, out: PathLike | None, in_place: bool, options: Options
-) -> tuple[Named, Settings, Destinations]:
+) -> tuple[NamedSources, Settings, Destinations]:
     """What is edited, how, and where to. Errors: RequestError unless it is said where to."""
-    given, settings = named(source), Settings(**options)
+    given, settings = name_sources(source), Settings(**options)
     if in_place == (out is not None):
         raise RequestError("where to? Try: either -o FOLDER, for a new dataset, or --in-place")
     if in_place and settings.skip_broken:
         raise RequestError("what --skip-broken leaves out would be gone for good. Try: -o FOLDER")
-    return given, settings, in_its_place(locate(given.paths[0])) if out is None else single(destination(out))
+    return (
+        given,
+        settings,
+        destination_in_place(locate(given.paths[0]))
+        if out is None
+        else single_destination(output_folder(out)),
+    )
 
 
-def _copy(to: Destinations) -> Fill:
+def _copy(to: Destinations) -> MakePlan:
     return lambda catalog: (_every_episode(catalog, to), to)
 
 

@@ -17,10 +17,10 @@ from lecompose.api.edits import edit_tasks as edit_tasks
 from lecompose.api.edits import repair as repair
 from lecompose.checks import Finding, examine
 from lecompose.composition import plan
-from lecompose.composition.destination import Destinations, several, single
-from lecompose.composition.pipeline import Request, composed, engine_in, opened, refuse_broken
+from lecompose.composition.destination import Destinations, several_destinations, single_destination
+from lecompose.composition.pipeline import Request, open_one, refuse_broken, run_request, start_engine
 from lecompose.composition.plan.episode_lists import Episodes
-from lecompose.composition.plan.split_parts import Part, told_apart
+from lecompose.composition.plan.split_parts import SplitPart, separate_fractions
 from lecompose.composition.report import Report
 from lecompose.composition.request import (
     Options,
@@ -28,9 +28,9 @@ from lecompose.composition.request import (
     Settings,
     Source,
     Sources,
-    command,
-    destination,
-    named,
+    name_sources,
+    output_folder,
+    record_command,
 )
 from lecompose.dataset.catalog import Catalog
 from lecompose.dataset.query_views import Views, open_views
@@ -66,8 +66,8 @@ def merge(
     Errors: FeatureMismatch with every difference between the sources; SourceError, MediaError with every
     unusable file; OutputExists, OutputUnwritable; VerifyError. After any of them `out` is as it was.
     """
-    given, settings = named(sources, partly=True), Settings(**options)
-    to = single(destination(out))
+    given, settings = name_sources(sources, partly=True), Settings(**options)
+    to = single_destination(output_folder(out))
     taken = {name: _held(said) for name, said in episodes.items()}
 
     def fill(catalog: Catalog) -> tuple[plan.Notes, Destinations]:
@@ -78,8 +78,8 @@ def merge(
     names = given.names or [Path(path).name for path in given.paths]
     opened = [(name, n) for name, n in zip(names, given.episodes, strict=True) if n and name not in taken]
     arguments = [("--episodes", f"{name}={_listed(said)}") for name, said in [*opened, *taken.items()]]
-    text = command("merge", given, out, settings, arguments)
-    return composed(Request(given, to, fill, settings, text))
+    text = record_command("merge", given, out, settings, arguments)
+    return run_request(Request(given, to, fill, settings, text))
 
 
 def delete(source: Source, *, out: PathLike, episodes: Episodes, **options: Unpack[Options]) -> Report:
@@ -87,15 +87,15 @@ def delete(source: Source, *, out: PathLike, episodes: Episodes, **options: Unpa
 
     Errors: UnknownEpisode naming all that are not there; otherwise as `merge`.
     """
-    given, settings = named(source), Settings(**options)
-    to = single(destination(out))
+    given, settings = name_sources(source), Settings(**options)
+    to = single_destination(output_folder(out))
     episodes = episodes if isinstance(episodes, str) else list(episodes)
 
     def fill(catalog: Catalog) -> tuple[plan.Notes, Destinations]:
         return plan.delete(catalog, output=to.root.name, episodes=episodes), to
 
-    text = command("delete", given, out, settings, [("--episodes", _listed(episodes))])
-    return composed(Request(given, to, fill, settings, text))
+    text = record_command("delete", given, out, settings, [("--episodes", _listed(episodes))])
+    return run_request(Request(given, to, fill, settings, text))
 
 
 def filter(
@@ -112,8 +112,8 @@ def filter(
     `where_frames` aggregates an episode's rows of `frames`, as in "max(abs(action[1])) < 2.5".
     Errors: QueryError for a predicate that is none; EmptyOutput where no episode passes; else as `merge`.
     """
-    given, settings = named(sources), Settings(**options)
-    to = single(destination(out))
+    given, settings = name_sources(sources), Settings(**options)
+    to = single_destination(output_folder(out))
 
     def fill(catalog: Catalog) -> tuple[plan.Notes, Destinations]:
         with open_views(catalog) as views:
@@ -122,7 +122,9 @@ def filter(
             ), to
 
     arguments = [("--where", where), ("--where-frames", where_frames)]
-    return composed(Request(given, to, fill, settings, command("filter", given, out, settings, arguments)))
+    return run_request(
+        Request(given, to, fill, settings, record_command("filter", given, out, settings, arguments))
+    )
 
 
 def sort(sources: Sources, *, out: PathLike, by: str, **options: Unpack[Options]) -> Report:
@@ -130,14 +132,16 @@ def sort(sources: Sources, *, out: PathLike, by: str, **options: Unpack[Options]
 
     Errors: QueryError for terms that are none; otherwise as `merge`.
     """
-    given, settings = named(sources), Settings(**options)
-    to = single(destination(out))
+    given, settings = name_sources(sources), Settings(**options)
+    to = single_destination(output_folder(out))
 
     def fill(catalog: Catalog) -> tuple[plan.Notes, Destinations]:
         with open_views(catalog) as views:
             return plan.sort(catalog, views, output=to.root.name, by=by), to
 
-    return composed(Request(given, to, fill, settings, command("sort", given, out, settings, [("--by", by)])))
+    return run_request(
+        Request(given, to, fill, settings, record_command("sort", given, out, settings, [("--by", by)]))
+    )
 
 
 def sample(
@@ -155,22 +159,24 @@ def sample(
     and at least once where the number allows.
     Errors: RequestError for more episodes than there are; QueryError; otherwise as `merge`.
     """
-    given, settings = named(sources), Settings(**options)
-    to = single(destination(out))
+    given, settings = name_sources(sources), Settings(**options)
+    to = single_destination(output_folder(out))
 
     def fill(catalog: Catalog) -> tuple[plan.Notes, Destinations]:
         with _views(catalog, by) as views:
             return plan.sample(catalog, views, output=to.root.name, episodes=episodes, seed=seed, by=by), to
 
     arguments = [("--episodes", episodes), ("--seed", seed), ("--by", by)]
-    return composed(Request(given, to, fill, settings, command("sample", given, out, settings, arguments)))
+    return run_request(
+        Request(given, to, fill, settings, record_command("sample", given, out, settings, arguments))
+    )
 
 
 def split(
     sources: Sources,
     *,
     out: PathLike,
-    into: Mapping[str, Part],
+    into: Mapping[str, SplitPart],
     seed: int | str = 0,
     by: str | None = None,
     in_order: bool = False,
@@ -185,10 +191,10 @@ def split(
     Errors: RequestError for parts that overlap or sum to over 1; UnknownEpisode; EmptyOutput for a part
     without an episode; QueryError; otherwise as `merge`.
     """
-    given, settings = named(sources), Settings(**options)
-    to = several(destination(out), list(into))
+    given, settings = name_sources(sources), Settings(**options)
+    to = several_destinations(output_folder(out), list(into))
     into = {part: _held(said) for part, said in into.items()}
-    shares, numbers = told_apart(into)
+    shares, numbers = separate_fractions(into)
 
     def fill(catalog: Catalog) -> tuple[plan.Notes, Destinations]:
         if numbers:
@@ -201,7 +207,9 @@ def split(
     ]
     if shares:
         arguments += [("--by", by), ("--in-order", in_order), ("--seed", None if in_order else seed)]
-    return composed(Request(given, to, fill, settings, command("split", given, out, settings, arguments)))
+    return run_request(
+        Request(given, to, fill, settings, record_command("split", given, out, settings, arguments))
+    )
 
 
 def compose(sql: str, sources: Sources, *, out: PathLike, **options: Unpack[Options]) -> Report:
@@ -212,16 +220,16 @@ def compose(sql: str, sources: Sources, *, out: PathLike, **options: Unpack[Opti
     Errors: QueryError for SQL that DuckDB refuses or whose columns are no plan; UnknownEpisode; EmptyOutput;
     otherwise as `merge`.
     """
-    given, settings = named(sources), Settings(**options)
-    root = destination(out)
+    given, settings = name_sources(sources), Settings(**options)
+    root = output_folder(out)
 
     def fill(catalog: Catalog) -> tuple[plan.Notes, Destinations]:
         with open_views(catalog) as views:
             notes, outputs = plan.compose(catalog, views, output=root.name, sql=sql)
-        return notes, single(root) if outputs is None else several(root, outputs)
+        return notes, single_destination(root) if outputs is None else several_destinations(root, outputs)
 
-    text = command("compose", given, out, settings, first=[sql])
-    return composed(Request(given, Destinations(root, {}), fill, settings, text))
+    text = record_command("compose", given, out, settings, first=[sql])
+    return run_request(Request(given, Destinations(root, {}), fill, settings, text))
 
 
 @overload
@@ -244,21 +252,21 @@ def stats(  # noqa: F811
     source says of them, and a dict leaves them out.
     Errors: as `merge`; MediaError for pictures that cannot be decoded.
     """
-    given, settings = named(source), Settings(**options)
+    given, settings = name_sources(source), Settings(**options)
     if len(given.paths) != 1:
         raise RequestError(f"stats takes one dataset, {len(given.paths)} are given. Try: merge them first")
     wanted = replace(settings.statistics, carried=False, pictures=images)
     if out is None:
-        with opened(given.paths[0], settings.threads, settings.memory) as (catalog, scratch):
+        with open_one(given.paths[0], settings.threads, settings.memory) as (catalog, scratch):
             refuse_broken(catalog)
             return survey(catalog, wanted, scratch=scratch, progress=settings.told)
-    to = single(destination(out))
+    to = single_destination(output_folder(out))
 
     def fill(catalog: Catalog) -> tuple[plan.Notes, Destinations]:
         return plan.merge(catalog, output=to.root.name), to
 
-    text = command("stats", given, out, settings, [("--images", images)])
-    return composed(Request(given, to, fill, settings, text, statistics=wanted))
+    text = record_command("stats", given, out, settings, [("--images", images)])
+    return run_request(Request(given, to, fill, settings, text, statistics=wanted))
 
 
 def open(sources: Sources, *, threads: int | None = None, memory: str | None = None) -> Datasets:
@@ -266,7 +274,7 @@ def open(sources: Sources, *, threads: int | None = None, memory: str | None = N
 
     Errors: SourceError where one cannot be read.
     """
-    given = named(sources)
+    given = name_sources(sources)
     return Datasets(given.paths, names=given.names, threads=threads, memory=memory)
 
 
@@ -284,7 +292,7 @@ def info(source: Source, *, threads: int | None = None, memory: str | None = Non
 
     Errors: SourceError where it cannot be read.
     """
-    with opened(named(source).paths[0], threads, memory) as (catalog, _):
+    with open_one(name_sources(source).paths[0], threads, memory) as (catalog, _):
         return summarise(catalog)
 
 
@@ -299,9 +307,9 @@ def check(
     """
     with (
         TemporaryDirectory(prefix="lecompose-") as folder,
-        engine_in(Path(folder), threads, memory) as engine,
+        start_engine(Path(folder), threads, memory) as engine,
     ):
-        return examine(engine, named(source).paths[0], scratch=Path(folder), decode=decode)
+        return examine(engine, name_sources(source).paths[0], scratch=Path(folder), decode=decode)
 
 
 # Helpers ----------------------------------------------------------------------------------------

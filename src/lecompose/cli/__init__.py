@@ -22,7 +22,7 @@ from lecompose.cli.sample import sample
 from lecompose.cli.sort import sort
 from lecompose.cli.split import split
 from lecompose.cli.stats import stats
-from lecompose.cli.terminal import Terminated, heard, printable, stoppable
+from lecompose.cli.terminal import Terminated, exit_on_broken_pipe, printable, unwind_on_sigterm
 from lecompose.errors import ComposeError
 
 _INTERRUPTED, _TERMINATED = 130, 143
@@ -34,17 +34,17 @@ class _Commands(click.Group):
     """Turns our errors into one message on stderr and their exit code."""
 
     def make_context(self, *arguments: Any, **options: Any) -> click.Context:
-        with heard():  # of --help, too
+        with exit_on_broken_pipe():  # of --help, too
             return super().make_context(*arguments, **options)
 
     def invoke(self, ctx: click.Context) -> Any:
         _start_quickly()
-        with heard():
+        with exit_on_broken_pipe():
             return self._invoked(ctx)
 
     def _invoked(self, ctx: click.Context) -> Any:
         try:
-            with stoppable():
+            with unwind_on_sigterm():
                 return super().invoke(ctx)
         except ComposeError as error:
             click.echo(f"error: {printable(str(error), lines=True)}", err=True)

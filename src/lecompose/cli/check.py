@@ -5,11 +5,11 @@ import sys
 import click
 
 from lecompose.cli import options
-from lecompose.cli.command import Once
+from lecompose.cli.command import StrictCommand
 from lecompose.errors import SourceBroken
 
 
-@click.command(cls=Once)
+@click.command(cls=StrictCommand)
 @options.source
 @click.option(
     "--fail-on",

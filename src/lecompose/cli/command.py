@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 
-class Shared(click.Option):
+class HeadedOption(click.Option):
     """An option of several commands, which has a heading with others behind a command's own options."""
 
     def __init__(self, *arguments: Any, heading: str, **settings: Any) -> None:
@@ -13,14 +13,14 @@ class Shared(click.Option):
         self.heading = heading
 
 
-class Once(click.Command):
+class StrictCommand(click.Command):
     """Refuses an option that is given twice: click takes the last one, and forgets the others in silence."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The command's own options, then under headings those that it shares."""
         headed: dict[str, list[tuple[str, str]]] = {"Options": []}
         for parameter in self.get_params(ctx):
-            heading = parameter.heading if isinstance(parameter, Shared) else "Options"
+            heading = parameter.heading if isinstance(parameter, HeadedOption) else "Options"
             record = parameter.get_help_record(ctx) if isinstance(parameter, click.Option) else None
             if record is not None:
                 headed.setdefault(heading, []).append(record)

@@ -6,8 +6,8 @@ from typing import Any
 import click
 
 from lecompose.cli import options
-from lecompose.cli.command import Once
-from lecompose.cli.run_operation import composed
+from lecompose.cli.command import StrictCommand
+from lecompose.cli.run_operation import run_operation
 
 
 def _sql(context: click.Context, parameter: click.Parameter, given: str) -> str:
@@ -24,7 +24,7 @@ def _sql(context: click.Context, parameter: click.Parameter, given: str) -> str:
     raise click.BadParameter(f'no such file: "{given}". Try: a file with one SELECT, or the SELECT itself')
 
 
-@click.command(cls=Once)
+@click.command(cls=StrictCommand)
 @click.argument("recipe", callback=_sql)
 @options.sources
 @options.output
@@ -44,4 +44,4 @@ def compose(recipe: str, sources: tuple[options.Source, ...], **request: Any) ->
       lecompose compose recipe.sql pick=monday/ place=tuesday/ -o mixed/
       lecompose compose "select src_dataset, src_episode, task as out_dataset from episodes" day/ -o tasks/
     """
-    composed("compose", recipe, sources, **request)
+    run_operation("compose", recipe, sources, **request)

@@ -5,11 +5,11 @@ from typing import Any
 import click
 
 from lecompose.cli import options
-from lecompose.cli.command import Once
-from lecompose.cli.run_operation import composed
+from lecompose.cli.command import StrictCommand
+from lecompose.cli.run_operation import run_operation
 
 
-@click.command(cls=Once)
+@click.command(cls=StrictCommand)
 @options.source
 @click.option(
     "--episodes", required=True, metavar="LIST", help="Episodes to leave out: 0,3:7 is 0 and 3 to 6."
@@ -28,4 +28,4 @@ def delete(source: str, **request: Any) -> None:
     Example:
       lecompose delete day/ -o good/ --episodes 0,3:7
     """
-    composed("delete", source, **request)
+    run_operation("delete", source, **request)

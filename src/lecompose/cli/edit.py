@@ -5,8 +5,8 @@ from typing import Any
 import click
 
 from lecompose.cli import options
-from lecompose.cli.command import Once
-from lecompose.cli.run_operation import composed
+from lecompose.cli.command import StrictCommand
+from lecompose.cli.run_operation import run_operation
 
 
 @click.group()
@@ -18,7 +18,7 @@ def edit() -> None:
     """
 
 
-@edit.command(cls=Once)
+@edit.command(cls=StrictCommand)
 @options.source
 @click.option("--task", metavar="TEXT", help="The task of every frame.")
 @click.option(
@@ -51,10 +51,10 @@ def tasks(source: str, **request: Any) -> None:
       lecompose edit tasks day/ --in-place --replace "pick cup=Pick up the cup"
       lecompose edit tasks day/ -o fixed/ --sql "case when length < 50 then 'short: ' || task end"
     """
-    composed("edit_tasks", source, **request)
+    run_operation("edit_tasks", source, **request)
 
 
-@edit.command(cls=Once)
+@edit.command(cls=StrictCommand)
 @options.source
 @options.output_or_in_place
 @options.layout
@@ -76,10 +76,10 @@ def features(source: str, **request: Any) -> None:
       lecompose edit features day/ -o fast/ \\
         --add "delta=action[1] - first(action[1]) over (partition by src_episode order by frame_index)"
     """
-    composed("edit_features", source, **request)
+    run_operation("edit_features", source, **request)
 
 
-@edit.command(cls=Once)
+@edit.command(cls=StrictCommand)
 @options.source
 @click.option(
     "--retime",
@@ -97,4 +97,4 @@ def info(source: str, **request: Any) -> None:
     Example:
       lecompose edit info day/ --in-place --robot-type so101 --retime 15
     """
-    composed("edit_info", source, **request)
+    run_operation("edit_info", source, **request)

@@ -5,11 +5,11 @@ from typing import Any
 import click
 
 from lecompose.cli import options
-from lecompose.cli.command import Once
-from lecompose.cli.run_operation import composed
+from lecompose.cli.command import StrictCommand
+from lecompose.cli.run_operation import run_operation
 
 
-@click.command(cls=Once)
+@click.command(cls=StrictCommand)
 @options.sources
 @click.option("--where", metavar="SQL", help="A predicate over a row of `episodes`.")
 @click.option("--where-frames", metavar="SQL", help="A predicate over aggregates of an episode's `frames`.")
@@ -29,4 +29,4 @@ def filter(sources: tuple[options.Source, ...], **request: Any) -> None:
       lecompose filter day/ -o long/ --where "length > 100 and task ilike '%cup%'"
       lecompose filter day/ -o calm/ --where-frames "max(abs(action[1])) < 2.5"
     """
-    composed("filter", sources, **request)
+    run_operation("filter", sources, **request)

@@ -3,10 +3,10 @@
 import click
 
 from lecompose.cli import options
-from lecompose.cli.command import Once
+from lecompose.cli.command import StrictCommand
 
 
-@click.command(cls=Once)
+@click.command(cls=StrictCommand)
 @options.source
 @options.engine
 @options.as_json

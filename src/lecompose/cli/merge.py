@@ -5,11 +5,11 @@ from typing import Any
 import click
 
 from lecompose.cli import options
-from lecompose.cli.command import Once
-from lecompose.cli.run_operation import composed
+from lecompose.cli.command import StrictCommand
+from lecompose.cli.run_operation import run_operation
 
 
-@click.command(cls=Once)
+@click.command(cls=StrictCommand)
 @options.sources
 @click.option(
     "--episodes",
@@ -35,4 +35,4 @@ def merge(sources: tuple[options.Source, ...], **request: Any) -> None:
       lecompose merge morning/ evening/ -o day/
       lecompose merge morning/ evening/ -o day/ --episodes evening=0,3:7
     """
-    composed("merge", sources, **request)
+    run_operation("merge", sources, **request)

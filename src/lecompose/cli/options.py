@@ -7,7 +7,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import click
 
-from lecompose.cli.command import Shared
+from lecompose.cli.command import HeadedOption
 
 F = TypeVar("F", bound=Callable[..., Any])
 Source: TypeAlias = str | tuple[str, str]
@@ -22,7 +22,7 @@ def _together(*options: Callable[[F], F]) -> Callable[[F], F]:
     return decorate
 
 
-def source_of(given: str) -> Source:
+def parse_source(given: str) -> Source:
     """A dataset as given: a path or repo id, or (name, path) of NAME=PATH unless a folder is called that."""
     name, equals, path = given.partition("=")
     if not (name and equals and path) or "/" in name or Path(given).exists():
@@ -33,7 +33,7 @@ def source_of(given: str) -> Source:
 def _sources(
     context: click.Context, parameter: click.Parameter, given: tuple[str, ...]
 ) -> tuple[Source, ...]:
-    return tuple(source_of(source) for source in given)
+    return tuple(parse_source(source) for source in given)
 
 
 def by_name(kind: str, example: str) -> Callable[[click.Context, click.Parameter, Any], dict[str, str]]:
@@ -57,10 +57,10 @@ source = click.argument("source", metavar="DATASET")
 sources = click.argument("sources", metavar="[NAME=]DATASET...", nargs=-1, required=True, callback=_sources)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
-_of_features = partial(click.option, cls=Shared, heading="Features")
-_of_files = partial(click.option, cls=Shared, heading="Videos and files")
+_of_features = partial(click.option, cls=HeadedOption, heading="Features")
+_of_files = partial(click.option, cls=HeadedOption, heading="Videos and files")
 _off = partial(_of_files, is_flag=True, flag_value=False, default=True)
-_of_resources = partial(click.option, cls=Shared, heading="Resources")
+_of_resources = partial(click.option, cls=HeadedOption, heading="Resources")
 
 engine = _together(
     _of_resources("--threads", type=click.IntRange(min=1), help="Threads to use.  [default: all cores]"),

@@ -40,7 +40,7 @@ class _Bars:
 
 
 @contextmanager
-def shown(*, quiet: bool) -> Iterator[_Bars | Silent]:
+def show_progress(*, quiet: bool) -> Iterator[_Bars | Silent]:
     """A progress to hand to the SDK; nothing is shown when `quiet` or off a terminal."""
     if quiet or not sys.stderr.isatty():
         yield Silent()

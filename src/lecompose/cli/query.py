@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from lecompose.cli import options
-from lecompose.cli.command import Once
+from lecompose.cli.command import StrictCommand
 from lecompose.cli.terminal import printable
 from lecompose.errors import RequestError
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _USAGE = 'Try: lecompose query DATASET "select * from episodes", or -f FILE with the SELECT'
 
 
-@click.command(cls=Once)
+@click.command(cls=StrictCommand)
 @click.argument("arguments", metavar="[NAME=]DATASET... [SQL]", nargs=-1, required=True)
 @click.option(
     "-f", "--file", type=click.File(encoding="utf-8"), help="Read the SELECT from a file; - is stdin."
@@ -88,7 +88,7 @@ def _asked(arguments: tuple[str, ...], sql: str | None) -> tuple[tuple[options.S
         given.remove(sql)
     if not given:
         raise RequestError(f"no dataset was named. {_USAGE}")
-    return tuple(options.source_of(source) for source in given), sql
+    return tuple(options.parse_source(source) for source in given), sql
 
 
 def _to_stdout(datasets: "Datasets", sql: str, format: str) -> None:

@@ -5,11 +5,11 @@ from typing import Any
 import click
 
 from lecompose.cli import options
-from lecompose.cli.command import Once
-from lecompose.cli.run_operation import composed
+from lecompose.cli.command import StrictCommand
+from lecompose.cli.run_operation import run_operation
 
 
-@click.command(cls=Once)
+@click.command(cls=StrictCommand)
 @options.source
 @click.option(
     "--undeclared",
@@ -34,4 +34,4 @@ def repair(source: str, **request: Any) -> None:
     Example:
       lecompose repair crashed/ -o saved/
     """
-    composed("repair", source, **request)
+    run_operation("repair", source, **request)

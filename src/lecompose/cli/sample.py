@@ -5,11 +5,11 @@ from typing import Any
 import click
 
 from lecompose.cli import options
-from lecompose.cli.command import Once
-from lecompose.cli.run_operation import composed
+from lecompose.cli.command import StrictCommand
+from lecompose.cli.run_operation import run_operation
 
 
-@click.command(cls=Once)
+@click.command(cls=StrictCommand)
 @options.sources
 @click.option(
     "--episodes", type=click.IntRange(min=1), metavar="N", help="How many.  [default: all, shuffled]"
@@ -31,4 +31,4 @@ def sample(sources: tuple[options.Source, ...], **request: Any) -> None:
       lecompose sample day/ -o some/ --episodes 500 --seed 1 --by task
       lecompose sample day/ -o shuffled/ --seed 1
     """
-    composed("sample", sources, **request)
+    run_operation("sample", sources, **request)

@@ -5,11 +5,11 @@ from typing import Any
 import click
 
 from lecompose.cli import options
-from lecompose.cli.command import Once
-from lecompose.cli.run_operation import composed
+from lecompose.cli.command import StrictCommand
+from lecompose.cli.run_operation import run_operation
 
 
-@click.command(cls=Once)
+@click.command(cls=StrictCommand)
 @options.sources
 @click.option("--by", required=True, metavar="SQL", help='Terms over `episodes`, as in "task, length desc".')
 @options.output
@@ -25,4 +25,4 @@ def sort(sources: tuple[options.Source, ...], **request: Any) -> None:
     Example:
       lecompose sort day/ -o sorted/ --by "task, length desc"
     """
-    composed("sort", sources, **request)
+    run_operation("sort", sources, **request)

@@ -5,11 +5,11 @@ from typing import Any
 import click
 
 from lecompose.cli import options
-from lecompose.cli.command import Once
-from lecompose.cli.run_operation import composed
+from lecompose.cli.command import StrictCommand
+from lecompose.cli.run_operation import run_operation
 
 
-@click.command(cls=Once)
+@click.command(cls=StrictCommand)
 @options.sources
 @click.option(
     "--into",
@@ -38,4 +38,4 @@ def split(sources: tuple[options.Source, ...], **request: Any) -> None:
       lecompose split day/ -o parts/ --into train=0.8 --into val=0.2 --seed 7 --by task
       lecompose split day/ -o parts/ --into a=0:40 --into b=40,41,57:
     """
-    composed("split", sources, **request)
+    run_operation("split", sources, **request)

@@ -5,10 +5,10 @@ from typing import Any
 import click
 
 from lecompose.cli import options
-from lecompose.cli.command import Once
+from lecompose.cli.command import StrictCommand
 
 
-@click.command(cls=Once)
+@click.command(cls=StrictCommand)
 @options.source
 @options.output_if_any
 @click.option("--images", is_flag=True, help="Decode pictures too, sampled as LeRobot samples them.")
@@ -29,12 +29,12 @@ def stats(source: str, out: str | None, as_json: bool, **request: Any) -> None:
     """
     from lecompose.api import operations
     from lecompose.cli import show
-    from lecompose.cli.progress import shown
-    from lecompose.cli.run_operation import composed
+    from lecompose.cli.progress import show_progress
+    from lecompose.cli.run_operation import run_operation
 
     if out is not None:
-        return composed("stats", source, out=out, as_json=as_json, **request)
-    with shown(quiet=request.pop("quiet") or as_json) as progress:
+        return run_operation("stats", source, out=out, as_json=as_json, **request)
+    with show_progress(quiet=request.pop("quiet") or as_json) as progress:
         found = operations.stats(source, progress=progress, **request)
     show.statistics(found, as_json=as_json)
     return None

@@ -35,7 +35,7 @@ _UNHEARD = 128 + 13  # what a shell tells of a tool that SIGPIPE ended
 
 
 @contextmanager
-def heard() -> Iterator[None]:
+def exit_on_broken_pipe() -> Iterator[None]:
     """Where nobody reads on, as `head` does after a line, the process ends without a word."""
     try:
         try:
@@ -52,7 +52,7 @@ class Terminated(KeyboardInterrupt):
 
 
 @contextmanager
-def stoppable() -> Iterator[None]:
+def unwind_on_sigterm() -> Iterator[None]:
     """SIGTERM unwinds like Ctrl-C meanwhile, so that nothing half-written stays behind."""
 
     def stop(number: int, frame: Any) -> None:

@@ -31,7 +31,7 @@ _SPEC = re.compile(r"(?P<name>.+?)(?::(?P<dtype>[a-z]+\d*)(?:\[(?P<shape>\d+(?:,
 
 
 @dataclass(frozen=True)
-class Wish:
+class FeatureSpec:
     """A column asked for: `dtype` and `shape` are None where the expression's own type decides."""
 
     name: str
@@ -41,7 +41,7 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Added:
+class ComputedFeature:
     """One new column. `rows` says at which row of the file an episode begins."""
 
     feature: Feature
@@ -61,12 +61,12 @@ class Added:
         return chunks
 
 
-def wished(said: Sequence[tuple[str, str]]) -> tuple[Wish, ...]:
+def parse_feature_specs(said: Sequence[tuple[str, str]]) -> tuple[FeatureSpec, ...]:
     """What (`name:dtype[shape]`, expression) pairs ask for. Errors: RequestError for what is no such name."""
     return tuple(_wish(spec.strip(), sql.strip()) for spec, sql in said)
 
 
-def _wish(spec: str, sql: str) -> Wish:
+def _wish(spec: str, sql: str) -> FeatureSpec:
     found = _SPEC.fullmatch(spec)
     if not found or not found["name"].strip() or {"[", "]"} & set(found["name"]):
         raise RequestError(
@@ -75,7 +75,7 @@ def _wish(spec: str, sql: str) -> Wish:
     if found["dtype"] in ("image", "video", "language"):
         raise RequestError(f'--add "{spec}": SQL has no pictures and no language columns to give')
     shape = tuple(int(n) for n in found["shape"].split(",")) if found["shape"] else None
-    wish = Wish(found["name"].strip(), sql, found["dtype"], shape)
+    wish = FeatureSpec(found["name"].strip(), sql, found["dtype"], shape)
     try:
         feature(wish.name, {"dtype": wish.dtype or "float32", "shape": list(shape or (1,))})
     except SourceBroken as error:
@@ -83,7 +83,7 @@ def _wish(spec: str, sql: str) -> Wish:
     return wish
 
 
-def add(views: Views, wish: Wish, path: Path) -> Added:
+def compute_feature(views: Views, wish: FeatureSpec, path: Path) -> ComputedFeature:
     """The column asked for, its values now in a new file at `path`.
 
     Errors: QueryError for an expression that is none, or a value that dtype or shape cannot hold, with its
@@ -97,7 +97,7 @@ def add(views: Views, wish: Wish, path: Path) -> Added:
         return _kept(_declared(wish, first), chain([first], batches), path)
 
 
-def given(catalog: Catalog, name: str, values: Values, path: Path) -> Added:
+def store_values(catalog: Catalog, name: str, values: Values, path: Path) -> ComputedFeature:
     """The feature `name` of these values, now in a new file at `path`.
 
     Errors: RequestError for values that are not one a frame; QueryError for one that dtype or shape cannot
@@ -120,7 +120,7 @@ def given(catalog: Catalog, name: str, values: Values, path: Path) -> Added:
     return _kept(declared, batches, path)
 
 
-def _kept(declared: Feature, batches: Iterable[pa.RecordBatch], path: Path) -> Added:
+def _kept(declared: Feature, batches: Iterable[pa.RecordBatch], path: Path) -> ComputedFeature:
     """A feature whose values are now in a new file at `path`. Errors: QueryError for one that is no value."""
     schema = pa.schema([formats.arrow_field(declared)])
     rows: dict[tuple[str, int], int] = {}
@@ -132,7 +132,7 @@ def _kept(declared: Feature, batches: Iterable[pa.RecordBatch], path: Path) -> A
             values = _Values(declared, batch).array()
             written.write_batch(pa.RecordBatch.from_arrays([values], schema=schema))
             at += batch.num_rows
-    return Added(declared, path, rows)
+    return ComputedFeature(declared, path, rows)
 
 
 def _given_feature(name: str, numbers: np.ndarray, spec: Mapping[str, Any]) -> Feature:
@@ -176,7 +176,7 @@ def _begins(batch: pa.RecordBatch) -> Iterator[tuple[tuple[str, int], int]]:
 # What it is -------------------------------------------------------------------------------------
 
 
-def _declared(wish: Wish, batch: pa.RecordBatch) -> Feature:
+def _declared(wish: FeatureSpec, batch: pa.RecordBatch) -> Feature:
     """The feature that a wish makes, given the first values of its expression."""
     kind, value = batch["value"].type, batch["value"][0].as_py()
     sizes: list[int] = []

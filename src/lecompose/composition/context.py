@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from lecompose import formats
 from lecompose.composition.layout import Layout, Reencoded
-from lecompose.composition.output_spec import Target
+from lecompose.composition.output_spec import OutputSpec
 from lecompose.composition.resume import Staging
 from lecompose.concurrency import BackgroundTasks, Prefetch, Progress, Workers
 from lecompose.engine import Engine
@@ -64,8 +64,8 @@ class Run:
         return self.layout.engine
 
     @property
-    def target(self) -> Target:
-        return self.layout.target
+    def output_spec(self) -> OutputSpec:
+        return self.layout.output_spec
 
     def data_file(self, output: str, row: Mapping[str, Any]) -> Path:
         """The staging path of the data file that a row of the layout lies in."""

@@ -39,17 +39,17 @@ _OWN_META = frozenset(
 _PARTS = frozenset(("meta", "data", "videos", "images", ".cache", ".gitattributes"))
 
 
-def single(root: Path) -> Destinations:
+def single_destination(root: Path) -> Destinations:
     return Destinations(root, {root.name: root})
 
 
-def in_its_place(root: Path) -> Destinations:
+def destination_in_place(root: Path) -> Destinations:
     """The place of a dataset that is to be replaced by its own edition."""
     real = root.resolve()  # a link stays one
     return Destinations(real, {real.name: real}, in_place=True)
 
 
-def several(root: Path, outputs: Sequence[str]) -> Destinations:
+def several_destinations(root: Path, outputs: Sequence[str]) -> Destinations:
     """Errors: RequestError for a name that cannot be a folder."""
     wrong = [name for name in outputs if not _can_be_folder(name)]
     if wrong:
@@ -65,7 +65,7 @@ def _can_be_folder(name: str) -> bool:
     return name not in ("", ".", "..") and not {"/", "\0"} & set(name) and len(name.encode()) <= 255
 
 
-def keep_others(dataset: Path, output: Path) -> None:
+def link_other_files(dataset: Path, output: Path) -> None:
     """Put into `output` what lies in the folder of `dataset` and is no part of it, such as a readme.
 
     Errors: OSError.
@@ -95,7 +95,7 @@ def _link_file(path: Path | str, to: Path | str) -> None:
         shutil.copy2(path, to)
 
 
-def refuse_taken(destinations: Destinations, *, overwrite: bool, roots: Sequence[Path]) -> None:
+def refuse_existing(destinations: Destinations, *, overwrite: bool, roots: Sequence[Path]) -> None:
     """Nothing, where a run may publish at every destination.
 
     Errors: OutputExists for anything there, unless `overwrite` and it is a dataset, and never one of the

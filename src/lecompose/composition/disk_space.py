@@ -24,12 +24,16 @@ def needed(layout: Layout) -> int:
 
     Where values change on the way (a cast, other row groups, a clip encoded anew), it is the source's bytes.
     """
-    target, totals = layout.target, layout.totals.values()
+    output_spec, totals = layout.output_spec, layout.totals.values()
     moved = sum(row["size_bytes"] + _BYTES_A_FILE for row in layout.files)
     episodes, frames = (sum(row[name] for row in totals) for name in ("episodes", "frames"))
-    groups = episodes if target.row_groups == "episode" else 0
-    numbers = sum(f.stat_size for f in target.features if f.has_stats) * len(target.statistics.names)
-    tables = frames * len(target.cameras) * _BYTES_A_FRAME + groups * len(layout.schema) * _BYTES_A_COLUMN
+    groups = episodes if output_spec.row_groups == "episode" else 0
+    numbers = sum(f.stat_size for f in output_spec.features if f.has_stats) * len(
+        output_spec.statistics.names
+    )
+    tables = (
+        frames * len(output_spec.cameras) * _BYTES_A_FRAME + groups * len(layout.schema) * _BYTES_A_COLUMN
+    )
     return int(moved + tables + episodes * (_BYTES_AN_EPISODE + numbers * _BYTES_A_NUMBER))
 
 

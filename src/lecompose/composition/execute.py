@@ -26,7 +26,7 @@ from lecompose.errors import ComposeError, OutputUnwritable
 def _verify(run: Run) -> None:
     run.progress.stage("verify", 0)
     folders = list(run.folders.values())
-    verify(folders, engine=run.engine, scratch=run.scratch, row_groups=run.target.row_groups)
+    verify(folders, engine=run.engine, scratch=run.scratch, row_groups=run.output_spec.row_groups)
 
 
 def _stats(run: Run) -> None:

@@ -1,4 +1,4 @@
-"""Plan + target → where every row and every packet lands, before a byte is written.
+"""Plan + output_spec → where every row and every packet lands, before a byte is written.
 
 strides      of how many frames of a source the first is taken
 layout       one row an output episode: its range of the global index, data file, source rows
@@ -19,8 +19,8 @@ from typing import Any
 import pyarrow as pa
 
 from lecompose import formats
-from lecompose.composition.computed_features import Added
-from lecompose.composition.output_spec import Target
+from lecompose.composition.computed_features import ComputedFeature
+from lecompose.composition.output_spec import OutputSpec
 from lecompose.dataset import arrow_schema
 from lecompose.dataset.catalog import Catalog
 from lecompose.engine import Engine
@@ -93,11 +93,11 @@ class Layout:
     `encodings` says of each file in `videos` that holds a `reencoded` clip how that is done.
     `unreferenced_frames` counts frames in `videos` that no episode of their source refers to.
     `has_subtasks` where subtask_index is numbered anew; then `out_subtasks` is there too.
-    `added` are the values of new features, by their names.
+    `computed` are the values of new features, by their names.
     """
 
     catalog: Catalog
-    target: Target
+    output_spec: OutputSpec
     schema: pa.Schema
     outputs: tuple[str, ...]
     videos: dict[str, mp4.Video]
@@ -106,7 +106,7 @@ class Layout:
     reencoded: tuple[Reencoded, ...] = ()
     unreferenced_frames: int = 0
     has_subtasks: bool = False
-    added: Mapping[str, Added] = field(default_factory=dict)
+    computed: Mapping[str, ComputedFeature] = field(default_factory=dict)
 
     @property
     def engine(self) -> Engine:
@@ -125,29 +125,29 @@ class Layout:
 
 def lay_out(
     catalog: Catalog,
-    target: Target,
+    output_spec: OutputSpec,
     *,
     scratch: Path,
     notes: tuple[str, ...] = (),
     reencode: bool = True,
-    added: Sequence[Added] = (),
+    computed: Sequence[ComputedFeature] = (),
 ) -> Layout:
     """The layout of the relation `plan`. Video files are probed, nothing is decoded or written.
 
-    `added` are the target's features that no source has.
+    `computed` are the output's features that no source has.
 
     Errors: SourceBroken for data files that do not hold what is declared; SourceBroken, MediaError for
     videos that are missing, unreadable or too short, all together; MediaError for clips that would have
     to be encoded again and cannot, or must not because `reencode` is off;
     RequestError where the limits would need more files than readers can order.
     """
-    engine, limits = catalog.engine, target.limits
-    schema = arrow_schema.data_schema(catalog, target.columns, target.taken)
-    engine.load("strides", _strides(target))
+    engine, limits = catalog.engine, output_spec.limits
+    schema = arrow_schema.data_schema(catalog, output_spec.columns, output_spec.taken)
+    engine.load("strides", _strides(output_spec))
     engine.table("appearances", "layout/appearances")
     engine.table("out_tasks", "layout/tasks")
     engine.table("task_map", "layout/task_map")
-    has_subtasks = _number_subtasks(catalog, target)
+    has_subtasks = _number_subtasks(catalog, output_spec)
     engine.table("sized_data", "layout/sized_data", concatenate=limits.concatenate_data)
     engine.table(
         "data_file_numbers",
@@ -158,44 +158,46 @@ def lay_out(
     )
     engine.table("layout", "layout/episodes", chunk_files=limits.chunk_files)
     engine.table("reads", "layout/reads")
-    videos = _cut_clips(catalog, target, scratch)
+    videos = _cut_clips(catalog, output_spec, scratch)
     uncut = engine.rows("layout/reencoded")
     reencoded = tuple(_reencoded(row) for row in uncut)
     if not reencode:
         _refuse_reencoding(reencoded)
-    encodings = _encodings(target, videos, uncut)
-    _place_clips(engine, target, encodings)
+    encodings = _encodings(output_spec, videos, uncut)
+    _place_clips(engine, output_spec, encodings)
     _refuse_too_many_files(engine, limits.chunk_files)
     outputs = tuple(row["out_dataset"] for row in engine.rows("plan/totals"))
     warnings = tuple(f"{w}. ({path})" for path, video in videos.items() for w in video.warnings)
     return Layout(
         catalog,
-        target,
+        output_spec,
         schema,
         outputs,
         videos,
-        notes=(*notes, *target.notes, *warnings),
+        notes=(*notes, *output_spec.notes, *warnings),
         encodings=encodings,
         reencoded=reencoded,
         unreferenced_frames=_unreferenced(engine, videos),
         has_subtasks=has_subtasks,
-        added={column.feature.name: column for column in added},
+        computed={column.feature.name: column for column in computed},
     )
 
 
-def _strides(target: Target) -> pa.Table:
-    rows = [{"src_dataset": source, "stride": stride} for source, stride in target.pace.strides.items()]
+def _strides(output_spec: OutputSpec) -> pa.Table:
+    rows = [
+        {"src_dataset": source, "stride": stride} for source, stride in output_spec.resampling.strides.items()
+    ]
     return pa.Table.from_pylist(rows, schema=_STRIDES)
 
 
-def _number_subtasks(catalog: Catalog, target: Target) -> bool:
+def _number_subtasks(catalog: Catalog, output_spec: OutputSpec) -> bool:
     """Whether texts stand behind the output's subtask_index, which is then numbered anew as tasks are.
 
     Errors: FeatureMismatch where some sources have those texts and others only numbers; SourceBroken for
     numbers without a text.
     """
     name = formats.SUBTASK_INDEX
-    if name not in [f.name for f in target.columns]:
+    if name not in [f.name for f in output_spec.columns]:
         return False
     giving = [s for s in catalog.sources if any(f.name == name for f in s.columns)]
     lacking = [s.name for s in giving if not s.has_subtasks]
@@ -212,10 +214,10 @@ def _number_subtasks(catalog: Catalog, target: Target) -> bool:
     return True
 
 
-def _cut_clips(catalog: Catalog, target: Target, scratch: Path) -> dict[str, mp4.Video]:
+def _cut_clips(catalog: Catalog, output_spec: OutputSpec, scratch: Path) -> dict[str, mp4.Video]:
     """The video files that the plan needs; which of their clips can be copied is then in `clip_cuts`."""
     engine = catalog.engine
-    engine.load("taken_cameras", _taken_cameras(target))
+    engine.load("taken_cameras", _taken_cameras(output_spec))
     wanted = engine.rows("layout/clips_wanted")
     rates = {source.name: source.fps for source in catalog.sources}
     videos, pieces = _looked_at(wanted, rates, scratch, threads=engine.threads)
@@ -224,19 +226,19 @@ def _cut_clips(catalog: Catalog, target: Target, scratch: Path) -> dict[str, mp4
     return videos
 
 
-def _taken_cameras(target: Target) -> pa.Table:
+def _taken_cameras(output_spec: OutputSpec) -> pa.Table:
     """The cameras of each source, and what the output calls them."""
     rows = [
         {"src_dataset": source, "src_camera": own.name, "camera": camera.name}
-        for source, takes in target.taken.items()
-        for camera in target.cameras
+        for source, takes in output_spec.taken.items()
+        for camera in output_spec.cameras
         if (own := takes[camera.name].feature)
     ]
     return pa.Table.from_pylist(rows, schema=_CAMERAS)
 
 
-def _place_clips(engine: Engine, target: Target, encodings: dict[str, mp4.Encoding]) -> None:
-    limits = target.limits
+def _place_clips(engine: Engine, output_spec: OutputSpec, encodings: dict[str, mp4.Encoding]) -> None:
+    limits = output_spec.limits
     keys = [{"video_file": path, "splice_key": how.splice_key} for path, how in encodings.items()]
     engine.load("encodings", pa.Table.from_pylist(keys, schema=_ENCODINGS))
     engine.table("clip_order", "layout/clip_order", concatenate=limits.concatenate_videos)
@@ -246,7 +248,7 @@ def _place_clips(engine: Engine, target: Target, encodings: dict[str, mp4.Encodi
         "layout/files",
         {"sized": "clip_items"},
         limit_bytes=int(limits.video_mb * MIB) if limits.concatenate_videos else _NO_LIMIT,
-        limit_frames=int(limits.video_s * target.fps) if limits.concatenate_videos else _NO_LIMIT,
+        limit_frames=int(limits.video_s * output_spec.fps) if limits.concatenate_videos else _NO_LIMIT,
     )
     engine.table("clip_layout", "layout/clips", chunk_files=limits.chunk_files)
 
@@ -286,10 +288,12 @@ def _clip(camera: str, source: str, episode: int) -> str:
 
 
 def _encodings(
-    target: Target, videos: dict[str, mp4.Video], uncut: list[dict[str, Any]]
+    output_spec: OutputSpec, videos: dict[str, mp4.Video], uncut: list[dict[str, Any]]
 ) -> dict[str, mp4.Encoding]:
     """How each file that holds one of the clips is encoded again. Errors: MediaError, all together."""
-    cameras = {(source, n): how.feature for source, takes in target.taken.items() for n, how in takes.items()}
+    cameras = {
+        (source, n): how.feature for source, takes in output_spec.taken.items() for n, how in takes.items()
+    }
     found: dict[str, mp4.Encoding] = {}
     problems: dict[str, str] = {}
     for row in uncut:

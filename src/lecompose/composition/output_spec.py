@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lecompose import formats
-from lecompose.composition.resampling import Pace, pace
+from lecompose.composition.resampling import Resampling, plan_resampling
 from lecompose.dataset.catalog import Catalog, CustomColumn, Source
 from lecompose.dataset.feature_map import UNCHANGED, Changes, Held, Takes, map_features, plain_names
 from lecompose.errors import FeatureMismatch, SourceBroken, few, listed
@@ -38,14 +38,14 @@ _README = "README.md"
 
 
 @dataclass(frozen=True)
-class Target:
+class OutputSpec:
     """The dataset to be written, the same for each output of a run.
 
     `taken` says what each source gives for each feature; `info` are the keys of info.json that LeRobot does
     not know, `files` others' metadata by relative path.
     """
 
-    pace: Pace
+    resampling: Resampling
     robot_type: str | None
     features: tuple[Feature, ...]
     taken: Takes
@@ -60,7 +60,7 @@ class Target:
     @property
     def fps(self) -> Fraction:
         """Units: frames a second, exact."""
-        return self.pace.fps
+        return self.resampling.fps
 
     @property
     def columns(self) -> tuple[Feature, ...]:
@@ -73,7 +73,7 @@ class Target:
         return tuple(f for f in self.features if f.is_video)
 
 
-def agree(
+def unify_sources(
     catalog: Catalog,
     *,
     robot_type: str | None,
@@ -84,18 +84,18 @@ def agree(
     fps: Fraction | None = None,
     retime: Fraction | None = None,
     off_grid: frozenset[str] = frozenset(),
-) -> Target:
-    """The target that all sources can become without a change of meaning but those asked for.
+) -> OutputSpec:
+    """Return the output that all sources can become without a change of meaning but those asked for.
 
-    `fps`, `retime` and `off_grid` as of `pace`.
+    `fps`, `retime` and `off_grid` as of `plan_resampling`.
     Errors: FeatureMismatch with every difference and the sources it lies between; RequestError for changes
     that cannot be made.
     """
     sources = catalog.sources
     mapped = map_features(sources, changes)
-    paced = pace(sources, fps=fps, retime=retime, off_grid=off_grid)
+    resampling = plan_resampling(sources, fps=fps, retime=retime, off_grid=off_grid)
     problems = [
-        *paced.problems,
+        *resampling.problems,
         *mapped.problems,
         *_custom_problems(catalog.custom.columns),
     ]
@@ -108,19 +108,19 @@ def agree(
     first = sources[0]
     info, info_notes = _user_keys([(s.name, s.info) for s in sources], _INFO_KEYS, "info.json")
     files, file_notes = _other_files(sources, changed=mapped.changed)
-    return Target(
-        pace=paced,
+    return OutputSpec(
+        resampling=resampling,
         robot_type=robot_type or first.info.get("robot_type"),
         features=tuple(
-            _merged(name, held, dtype=mapped.dtypes[name], fps=paced.fps)
+            _merged(name, held, dtype=mapped.dtypes[name], fps=resampling.fps)
             for name, held in mapped.holders.items()
         ),
-        taken=_with_stats(mapped.taken, paced),
+        taken=_with_stats(mapped.taken, resampling),
         limits=limits,
         row_groups=row_groups,
         rewrite_data=rewrite_data,
         notes=(
-            *paced.notes,
+            *resampling.notes,
             *mapped.notes,
             *(note for name, held in mapped.holders.items() for note in _notes(name, held)),
             *info_notes,
@@ -132,13 +132,13 @@ def agree(
     )
 
 
-def _with_stats(takes: Takes, paced: Pace) -> Takes:
+def _with_stats(takes: Takes, resampling: Resampling) -> Takes:
     """The same, but for statistics of sources that are true no more once frames are left out or retimed."""
 
     def kept(source: str, name: str) -> bool:
-        if source in paced.thinned:
+        if source in resampling.downsampled:
             return name == "index"  # sql/stats/episodes.sql takes those only where they are true
-        return not (source in paced.retimed and name == "timestamp")
+        return not (source in resampling.retimed and name == "timestamp")
 
     return {
         source: {n: replace(how, has_stats=how.has_stats and kept(source, n)) for n, how in taken.items()}

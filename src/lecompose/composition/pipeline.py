@@ -1,4 +1,4 @@
-"""Carries one request out: open the sources, agree on a target, plan, lay out, execute."""
+"""Carries one request out: open the sources, settle what the output is, plan, lay out, execute."""
 
 import time
 from collections import Counter
@@ -12,13 +12,13 @@ from tempfile import TemporaryDirectory
 from lecompose.checks import remarks, requirements
 from lecompose.checks.repair import Mended, mend
 from lecompose.composition import plan
-from lecompose.composition.computed_features import Added, Values, add, given
-from lecompose.composition.destination import Destinations, refuse_taken
+from lecompose.composition.computed_features import ComputedFeature, Values, compute_feature, store_values
+from lecompose.composition.destination import Destinations, refuse_existing
 from lecompose.composition.execute import execute
 from lecompose.composition.layout import lay_out
-from lecompose.composition.output_spec import Target, agree
+from lecompose.composition.output_spec import OutputSpec, unify_sources
 from lecompose.composition.report import Report, preview
-from lecompose.composition.request import Named, PathLike, Settings
+from lecompose.composition.request import NamedSources, PathLike, Settings
 from lecompose.composition.resume import Staging, settle, workspace
 from lecompose.dataset.catalog import Catalog, locate, open_catalog
 from lecompose.dataset.query_views import open_views
@@ -26,7 +26,7 @@ from lecompose.engine import Engine
 from lecompose.errors import SourceBroken, listed
 from lecompose.statistics.exact import Wanted
 
-Fill = Callable[[Catalog], tuple[plan.Notes, Destinations]]
+MakePlan = Callable[[Catalog], tuple[plan.Notes, Destinations]]
 """Makes the plan of what a catalog holds, and says where its outputs go."""
 
 
@@ -40,9 +40,9 @@ class Request:
     in a scratch folder, the dataset that is read in the place of the one given.
     """
 
-    given: Named
+    given: NamedSources
     to: Destinations
-    fill: Fill
+    fill: MakePlan
     settings: Settings
     text: str
     statistics: Wanted | None = None
@@ -52,7 +52,7 @@ class Request:
     stand_in: Callable[[Path], Path] | None = None
 
 
-def composed(request: Request) -> Report:
+def run_request(request: Request) -> Report:
     """The report of a request carried out, or of what it would do.
 
     Errors: those of the sources, the plan, the layout and the stages; every destination is as it was then.
@@ -61,30 +61,30 @@ def composed(request: Request) -> Report:
     settings, to = request.settings, request.to
     overwrite = settings.overwrite
     settled = () if settings.dry_run else settle(to.root)
-    refuse_taken(to, overwrite=overwrite, roots=[])
+    refuse_existing(to, overwrite=overwrite, roots=[])
     with (
         _staging(to.root, dry_run=settings.dry_run) as staging,
-        engine_in(staging.scratch, settings.threads, settings.memory) as engine,
+        start_engine(staging.scratch, settings.threads, settings.memory) as engine,
     ):
         scratch = staging.scratch
         mended = _mended(request, scratch)
         catalog = _catalog(engine, request, mended, scratch)
         clock.append(time.perf_counter())
         roots = _roots(request, catalog, mended)
-        refuse_taken(to, overwrite=overwrite, roots=roots)
+        refuse_existing(to, overwrite=overwrite, roots=roots)
         off_grid = frozenset(s.name for s, m in zip(catalog.sources, mended, strict=False) if m.off_grid)
-        added = _added(catalog, request, scratch, off_grid)
-        target = _target(catalog, request, added, mended, off_grid)
-        refuse_broken(catalog, retimed=target.pace.retimed)
+        computed = _added(catalog, request, scratch, off_grid)
+        output_spec = _output_spec(catalog, request, computed, mended, off_grid)
+        refuse_broken(catalog, retimed=output_spec.resampling.retimed)
         notes, to = request.fill(catalog)
-        refuse_taken(to, overwrite=overwrite, roots=roots)
+        refuse_existing(to, overwrite=overwrite, roots=roots)
         layout = lay_out(
             catalog,
-            target,
+            output_spec,
             scratch=scratch,
             notes=(*settled, *_told(mended), *_repeated(catalog), *_unlisted(catalog), *notes),
             reencode=settings.reencode,
-            added=added,
+            computed=computed,
         )
         dropped = tuple(dropped for m in mended for dropped in m.dropped)
         clock.append(time.perf_counter())
@@ -103,44 +103,48 @@ def composed(request: Request) -> Report:
         return replace(report, dropped=dropped)
 
 
-def _target(
+def _output_spec(
     catalog: Catalog,
     request: Request,
-    added: tuple[Added, ...],
+    computed: tuple[ComputedFeature, ...],
     mended: Sequence[Mended],
     off_grid: frozenset[str],
-) -> Target:
+) -> OutputSpec:
     settings = request.settings
     remove = settings.changes.remove
     if mended:
         remove = (*_there(remove, catalog), *(() if request.declare else _undeclared(catalog, mended)))
-    target = agree(
+    output_spec = unify_sources(
         catalog,
         robot_type=settings.robot_type,
         limits=settings.limits,
         row_groups=settings.row_groups,
         rewrite_data=settings.rewrite_data,
-        changes=replace(settings.changes, remove=remove, add=tuple(column.feature for column in added)),
+        changes=replace(settings.changes, remove=remove, add=tuple(column.feature for column in computed)),
         fps=settings.rate,
         retime=request.retime,
         off_grid=off_grid,
     )
     wanted = request.statistics or settings.statistics
     # What sources say of their pictures is said of all their frames, and some may have lost what they said.
-    pictures = wanted.pictures or bool(target.pace.thinned) or not all(m.has_stats for m in mended)
-    return replace(target, statistics=replace(wanted, pictures=pictures))
+    pictures = (
+        wanted.pictures or bool(output_spec.resampling.downsampled) or not all(m.has_stats for m in mended)
+    )
+    return replace(output_spec, statistics=replace(wanted, pictures=pictures))
 
 
-def _added(catalog: Catalog, request: Request, scratch: Path, off_grid: frozenset[str]) -> tuple[Added, ...]:
+def _added(
+    catalog: Catalog, request: Request, scratch: Path, off_grid: frozenset[str]
+) -> tuple[ComputedFeature, ...]:
     wishes, values = request.settings.wishes, request.values.items()
     if not wishes and not values:
         return ()
     refuse_broken(catalog, retimed=off_grid)  # else the frames to compute from may be none
-    known = [given(catalog, *pair, scratch / f"given-{n}.arrow") for n, pair in enumerate(values)]
+    known = [store_values(catalog, *pair, scratch / f"given-{n}.arrow") for n, pair in enumerate(values)]
     if not wishes:
         return tuple(known)
     with open_views(catalog) as views:
-        asked = [add(views, wish, scratch / f"added-{n}.arrow") for n, wish in enumerate(wishes)]
+        asked = [compute_feature(views, wish, scratch / f"added-{n}.arrow") for n, wish in enumerate(wishes)]
     return (*known, *asked)
 
 
@@ -201,17 +205,17 @@ def _told(mended: Sequence[Mended]) -> Iterator[str]:
 
 
 @contextmanager
-def opened(source: PathLike, threads: int | None, memory: str | None) -> Iterator[tuple[Catalog, Path]]:
+def open_one(source: PathLike, threads: int | None, memory: str | None) -> Iterator[tuple[Catalog, Path]]:
     """The catalog of one dataset, and a scratch folder of its own."""
     with (
         TemporaryDirectory(prefix="lecompose-") as folder,
-        engine_in(Path(folder), threads, memory) as engine,
+        start_engine(Path(folder), threads, memory) as engine,
     ):
         yield open_catalog(engine, [source]), Path(folder)
 
 
 @contextmanager
-def engine_in(scratch: Path, threads: int | None, memory: str | None) -> Iterator[Engine]:
+def start_engine(scratch: Path, threads: int | None, memory: str | None) -> Iterator[Engine]:
     """An engine, closed afterwards."""
     engine = Engine(scratch=scratch, threads=threads, memory=memory)
     try:

@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Protocol, TypeAlias, TypedDict, runtime_checkable
 
-from lecompose.composition.computed_features import Wish, wished
+from lecompose.composition.computed_features import FeatureSpec, parse_feature_specs
 from lecompose.concurrency import Progress, Silent
 from lecompose.dataset.feature_map import FILLS, SHARED, Changes
 from lecompose.errors import RequestError, listed
@@ -18,7 +18,7 @@ from lecompose.statistics.exact import Wanted
 
 
 @runtime_checkable
-class Opened(Protocol):
+class OpenedDataset(Protocol):
     """A dataset that LeRobot has opened: a `LeRobotDataset`, perhaps of some `episodes` only."""
 
     @property
@@ -29,7 +29,7 @@ class Opened(Protocol):
 
 
 PathLike: TypeAlias = str | Path
-Source: TypeAlias = PathLike | Opened
+Source: TypeAlias = PathLike | OpenedDataset
 """A folder, a repo id under $HF_LEROBOT_HOME, or a `LeRobotDataset`."""
 Sources: TypeAlias = Source | Sequence[Source | tuple[str, Source]] | Mapping[str, Source]
 
@@ -121,10 +121,10 @@ class Settings:
         object.__setattr__(self, "remove", tuple(dict.fromkeys(removed)))
         for name in ("rename", "cast", "add"):
             # Kept as pairs: what was given may be an iterator.
-            object.__setattr__(self, name, pairs(getattr(self, name), name))
+            object.__setattr__(self, name, parse_pairs(getattr(self, name), name))
         if self.row_groups not in ROW_GROUPS:
             raise RequestError(f'row groups "{self.row_groups}": one of {", ".join(ROW_GROUPS)} is needed')
-        quantile_names(self.quantiles)
+        name_quantiles(self.quantiles)
         if self.robot_type is not None and not self.robot_type.strip():
             raise RequestError("the robot has no name. Try: --robot-type with one")
         if self.rate is not None and self.wishes:
@@ -141,21 +141,21 @@ class Settings:
         """What is to be done with features, and where sources are not alike; but for what is added."""
         return Changes(
             remove=tuple(self.remove),
-            rename=pairs(self.rename, "rename"),
+            rename=parse_pairs(self.rename, "rename"),
             features=self.features,
             fill=self.fill,
-            cast=pairs(self.cast, "cast"),
+            cast=parse_pairs(self.cast, "cast"),
         )
 
     @property
-    def wishes(self) -> tuple[Wish, ...]:
+    def wishes(self) -> tuple[FeatureSpec, ...]:
         """The features that are to be added."""
-        return wished(pairs(self.add, "add"))
+        return parse_feature_specs(parse_pairs(self.add, "add"))
 
     @property
     def rate(self) -> Fraction | None:
         """The output's fps, where one was asked for. Units: frames a second."""
-        return None if self.fps is None else rate(self.fps, "--fps")
+        return None if self.fps is None else parse_rate(self.fps, "--fps")
 
     @property
     def limits(self) -> Limits:
@@ -169,14 +169,14 @@ class Settings:
 
     @property
     def statistics(self) -> Wanted:
-        return Wanted(quantile_names(self.quantiles))
+        return Wanted(name_quantiles(self.quantiles))
 
     @property
     def told(self) -> Progress:
         return self.progress or Silent()
 
 
-def pairs(said: Pairs, option: str) -> tuple[tuple[str, str], ...]:
+def parse_pairs(said: Pairs, option: str) -> tuple[tuple[str, str], ...]:
     """What was given as pairs, in order.
 
     Errors: RequestError for words that are none, all together, and for a left side with two right ones.
@@ -198,7 +198,7 @@ def _parted(word: str) -> tuple[str, str]:
     return left, right
 
 
-def rate(said: float | str, option: str) -> Fraction:
+def parse_rate(said: float | str, option: str) -> Fraction:
     """A rate as a fraction, "30000/1001" too. Errors: RequestError for what is none."""
     try:
         found = Fraction(str(said)).limit_denominator(100_000)
@@ -209,7 +209,7 @@ def rate(said: float | str, option: str) -> Fraction:
     return found
 
 
-def quantile_names(said: str | Iterable[float]) -> dict[str, float]:
+def name_quantiles(said: str | Iterable[float]) -> dict[str, float]:
     """The quantiles asked for, by the names that LeRobot gives them, in ascending order.
 
     Errors: RequestError for what has no such name, all together: they are hundredths below 1.
@@ -233,7 +233,7 @@ def _percent(word: str) -> int | None:
 
 
 @dataclass(frozen=True)
-class Named:
+class NamedSources:
     """The sources of a request, as given; `names` are None where the folders' own will do.
 
     `episodes` are those that a source was opened with; None where that is all of them.
@@ -244,12 +244,12 @@ class Named:
     episodes: tuple[tuple[int, ...] | None, ...]
 
 
-def named(sources: Sources, *, partly: bool = False) -> Named:
+def name_sources(sources: Sources, *, partly: bool = False) -> NamedSources:
     """The sources in order, whatever way they were given: one, a list, (name, path) pairs, or a mapping.
 
     Errors: RequestError for datasets that are open with some episodes only, unless taken `partly`.
     """
-    if isinstance(sources, str | Path | Opened):
+    if isinstance(sources, str | Path | OpenedDataset):
         sources = [sources]
     pairs = list(sources.items() if isinstance(sources, Mapping) else map(_pair, sources))
     episodes = tuple(_opened_with(source) for _, source in pairs)
@@ -257,11 +257,11 @@ def named(sources: Sources, *, partly: bool = False) -> Named:
         raise RequestError("a dataset is open with some of its episodes only. Try: merge it by itself first")
     paths = tuple(_path(source) for _, source in pairs)
     if all(name is None for name, _ in pairs):
-        return Named(paths, None, episodes)
+        return NamedSources(paths, None, episodes)
     names = tuple(
         Path(path).name if name is None else name for (name, _), path in zip(pairs, paths, strict=True)
     )
-    return Named(paths, names, episodes)
+    return NamedSources(paths, names, episodes)
 
 
 def _pair(source: Source | tuple[str, Source]) -> tuple[str | None, Source]:
@@ -269,15 +269,15 @@ def _pair(source: Source | tuple[str, Source]) -> tuple[str | None, Source]:
 
 
 def _path(source: Source) -> str:
-    return str(source.root if isinstance(source, Opened) else source)
+    return str(source.root if isinstance(source, OpenedDataset) else source)
 
 
 def _opened_with(source: Source) -> tuple[int, ...] | None:
-    some = source.episodes if isinstance(source, Opened) else None
+    some = source.episodes if isinstance(source, OpenedDataset) else None
     return None if some is None else tuple(some)
 
 
-def destination(out: PathLike) -> Path:
+def output_folder(out: PathLike) -> Path:
     """Errors: RequestError where the output has no name."""
     if not str(out):
         raise RequestError("the output has no name. Try: -o FOLDER")
@@ -289,9 +289,9 @@ def destination(out: PathLike) -> Path:
 _RECORDED = ("robot_type", "fps", "features", "fill", "data_mb", "video_mb", "chunk_files", "row_groups")
 
 
-def command(
+def record_command(
     verb: str,
-    sources: Named,
+    sources: NamedSources,
     out: PathLike | None,
     settings: Settings,
     arguments: Iterable[tuple[str, object]] = (),
@@ -308,12 +308,14 @@ def command(
     given = [
         path if name is None else f"{name}={path}" for name, path in zip(names, sources.paths, strict=True)
     ]
-    to = ["--in-place"] if out is None else ["-o", destination(out).name]
+    to = ["--in-place"] if out is None else ["-o", output_folder(out).name]
     words = ["lecompose", *verb.split(), *first, *given, *to]
     options = [(f"--{n.replace('_', '-')}", getattr(settings, n)) for n in _RECORDED if _differs(settings, n)]
     options += [("--remove", name) for name in settings.remove]
     for name in ("rename", "add", "cast"):
-        options += [(f"--{name}", f"{left}={right}") for left, right in pairs(getattr(settings, name), name)]
+        options += [
+            (f"--{name}", f"{left}={right}") for left, right in parse_pairs(getattr(settings, name), name)
+        ]
     quantiles = settings.statistics.quantiles
     if quantiles != QUANTILES:
         options.append(("--quantiles", ",".join(map(str, quantiles.values()))))

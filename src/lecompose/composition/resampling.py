@@ -14,13 +14,13 @@ from lecompose.errors import few
 
 
 @dataclass(frozen=True)
-class Steps:
+class SourceResampling:
     """How a source's frames become the output's: every `stride`-th, timed at `fps` where that is new."""
 
     stride: int
     fps: Fraction | None
 
-    def taken(self, rows: pa.RecordBatch) -> pa.RecordBatch:
+    def apply(self, rows: pa.RecordBatch) -> pa.RecordBatch:
         """Rows of the source as the output numbers and times them."""
         if self.stride > 1:
             numbers = rows["frame_index"].to_numpy()
@@ -39,7 +39,7 @@ def _with(rows: pa.RecordBatch, name: str, values: np.ndarray) -> pa.RecordBatch
 
 
 @dataclass(frozen=True)
-class Pace:
+class Resampling:
     """The output's rate, and what each source's frames need for it.
 
     `strides` is of each source how many of its frames make one of the output's; `retimed` are the sources
@@ -54,23 +54,23 @@ class Pace:
     notes: tuple[str, ...] = ()
 
     @cached_property
-    def thinned(self) -> frozenset[str]:
+    def downsampled(self) -> frozenset[str]:
         """The sources of which frames are left out."""
         return frozenset(source for source, stride in self.strides.items() if stride > 1)
 
-    def steps(self, source: str) -> Steps:
+    def of_source(self, source: str) -> SourceResampling:
         """How the frames of this source become the output's."""
-        return Steps(self.strides[source], self.fps if source in self.retimed else None)
+        return SourceResampling(self.strides[source], self.fps if source in self.retimed else None)
 
 
-def pace(
+def plan_resampling(
     sources: Sequence[Source],
     *,
     fps: Fraction | None,
     retime: Fraction | None,
     off_grid: frozenset[str] = frozenset(),
-) -> Pace:
-    """The pace at which sources of different rates go together.
+) -> Resampling:
+    """Return how frames are resampled where sources of different rates go together.
 
     With `fps` each rate must be a whole multiple of it, and the frames between are left out; with `retime`
     all frames are taken, at that rate. Sources that are `off_grid` are timed anew in any case.
@@ -78,13 +78,13 @@ def pace(
     every = {s.name: 1 for s in sources}
     if retime is not None:
         others = frozenset(s.name for s in sources if s.fps != retime)
-        return Pace(retime, every, others | off_grid)
+        return Resampling(retime, every, others | off_grid)
     if fps is None:
-        return Pace(sources[0].fps, every, off_grid, problems=tuple(_differing(sources)))
+        return Resampling(sources[0].fps, every, off_grid, problems=tuple(_differing(sources)))
     ratios = {s.name: s.fps / fps for s in sources}
     odd = [s for s in sources if ratios[s.name].denominator != 1]
     strides = {name: max(1, int(ratio)) for name, ratio in ratios.items()}
-    return Pace(
+    return Resampling(
         fps,
         strides,
         off_grid,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lecompose.api import operations
-from lecompose.composition.plan.largest_remainder import apportioned
+from lecompose.composition.plan.largest_remainder import apportion
 from lecompose.dataset.catalog.source import is_dataset
 from lecompose.lerobot import compat
 from lecompose.lerobot.compat import LeRobotDataset
@@ -140,7 +140,7 @@ def episodes_by_fraction(total_episodes: int, splits: dict[str, float]) -> dict[
     if sum(shares) > 1:
         raise ValueError("Split fractions must sum to <= 1.0")
     chosen, start = {}, 0
-    for name, count in zip(splits, apportioned(total_episodes, shares), strict=True):
+    for name, count in zip(splits, apportion(total_episodes, shares), strict=True):
         if count:
             chosen[name] = list(range(start, start + count))
         else:

@@ -23,9 +23,9 @@ import pyarrow.parquet as pq
 
 from lecompose import formats
 from lecompose.composition import plan
-from lecompose.composition.destination import Destinations, refuse_taken, single
-from lecompose.composition.pipeline import Fill, Request, composed, opened, refuse_broken
-from lecompose.composition.request import Settings, destination, named
+from lecompose.composition.destination import Destinations, refuse_existing, single_destination
+from lecompose.composition.pipeline import MakePlan, Request, open_one, refuse_broken, run_request
+from lecompose.composition.request import Settings, name_sources, output_folder
 from lecompose.dataset.catalog import Catalog, Source, locate
 from lecompose.dataset.catalog.data_files import data_files, episode_files
 from lecompose.dataset.frames import Frames
@@ -75,7 +75,7 @@ def convert_image_to_video_dataset(
         episodes=episodes,
         workers=num_workers,
     )
-    given, to = named(film.root), single(destination(out))
+    given, to = name_sources(film.root), single_destination(output_folder(out))
     request = Request(
         given,
         to,
@@ -85,8 +85,8 @@ def convert_image_to_video_dataset(
         stand_in=film.made,
     )
     with compat.as_lerobot_raises():
-        refuse_taken(to, overwrite=False, roots=[locate(film.root)])  # before hours of encoding
-        compat.tell(composed(request))
+        refuse_existing(to, overwrite=False, roots=[locate(film.root)])  # before hours of encoding
+        compat.tell(run_request(request))
     return compat.opened(repo_id, out)
 
 
@@ -117,7 +117,7 @@ def _defaults() -> tuple[RGBEncoderConfig, DepthEncoderConfig]:
     return rgb_encoder_defaults(), depth_encoder_defaults()
 
 
-def _in_order(episodes: list[int], to: Destinations) -> Fill:
+def _in_order(episodes: list[int], to: Destinations) -> MakePlan:
     def fill(catalog: Catalog) -> tuple[plan.Notes, Destinations]:
         sql = f"select src_dataset, unnest({episodes}) as src_episode from datasets"
         with open_views(catalog) as views:
@@ -137,7 +137,7 @@ def _command(
     said: dict[str, Any] = {
         "repo_id": dataset.repo_id,
         "root": str(dataset.root),
-        "new_root": destination(out).name,
+        "new_root": output_folder(out).name,
         "operation.type": "convert_image_to_video",
     }
     if episodes != list(range(dataset.meta.total_episodes)):
@@ -168,7 +168,7 @@ class _Film:
         Episodes keep their numbers; those that are not wanted have no videos.
         Errors: SourceBroken, UnknownEpisode; what the encoder raises.
         """
-        with opened(self.root, None, None) as (catalog, _):
+        with open_one(self.root, None, None) as (catalog, _):
             refuse_broken(catalog)
             (source,) = catalog.sources
             folder = scratch / "dataset" / source.root.name

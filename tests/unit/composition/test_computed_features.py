@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from lecompose.composition.computed_features import Added, Wish, wished
+from lecompose.composition.computed_features import ComputedFeature, FeatureSpec, parse_feature_specs
 from lecompose.errors import RequestError
 from lecompose.formats import feature
 
@@ -28,9 +28,9 @@ def test_names_dtypes_and_shapes(
 ) -> None:
     if wish is None:
         with pytest.raises(RequestError, match='dtype "b" is none'):
-            wished([(spec, "1")])
+            parse_feature_specs([(spec, "1")])
     else:
-        assert wished([(spec, " 1 ")]) == (Wish(wish[0], "1", *wish[1:]),)
+        assert parse_feature_specs([(spec, " 1 ")]) == (FeatureSpec(wish[0], "1", *wish[1:]),)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_names_dtypes_and_shapes(
 )
 def test_what_is_no_column(spec: str) -> None:
     with pytest.raises(RequestError, match="--add"):
-        wished([(spec, "1")])
+        parse_feature_specs([(spec, "1")])
 
 
 @pytest.mark.parametrize("batch", [1, 3, 100])
@@ -49,7 +49,9 @@ def test_values_are_found_by_episode_and_frame(batch: int, tmp_path: Path) -> No
         for first in range(0, 12, batch):
             stop = min(12, first + batch)
             written.write_batch(pa.record_batch({"x": pa.array(range(first, stop), pa.int64())}))
-    column = Added(feature("x", {"dtype": "int64", "shape": [1]}), tmp_path / "x", {("a", 4): 2, ("b", 4): 9})
+    column = ComputedFeature(
+        feature("x", {"dtype": "int64", "shape": [1]}), tmp_path / "x", {("a", 4): 2, ("b", 4): 9}
+    )
 
     def of(source: str, frames: range) -> list[int]:
         return [value for chunk in column.of(source, 4, frames) for value in chunk.to_pylist()]

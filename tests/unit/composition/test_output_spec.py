@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lecompose.composition.output_spec import Target, agree
+from lecompose.composition.output_spec import OutputSpec, unify_sources
 from lecompose.dataset.catalog import open_catalog
 from lecompose.dataset.feature_map import Changes
 from lecompose.engine import Engine
@@ -20,27 +20,27 @@ FRONT = "observation.images.front"
 
 
 @contextmanager
-def agreed(tmp_path: Path, *roots: Path, **changes: Any) -> Iterator[Target]:
+def agreed(tmp_path: Path, *roots: Path, **changes: Any) -> Iterator[OutputSpec]:
     with closing(Engine(scratch=tmp_path)) as engine:
         catalog = open_catalog(engine, roots, names=["a", "b", "c"][: len(roots)])
-        yield agree(
+        yield unify_sources(
             catalog, robot_type=None, limits=Limits(), row_groups="episode", changes=Changes(**changes)
         )
 
 
 def test_sources_that_are_alike_give_all_under_their_own_names(recorded: Record, tmp_path: Path) -> None:
-    with agreed(tmp_path, recorded(**PLAIN), recorded(**PLAIN, seed=1)) as target:
-        names = [f.name for f in target.features]
-        for takes in target.taken.values():
+    with agreed(tmp_path, recorded(**PLAIN), recorded(**PLAIN, seed=1)) as output_spec:
+        names = [f.name for f in output_spec.features]
+        for takes in output_spec.taken.values():
             assert [how.feature.name for how in takes.values() if how.feature] == list(takes) == names
-        assert [f.name for f in target.cameras] == [FRONT]
-        assert target.notes == ()
+        assert [f.name for f in output_spec.cameras] == [FRONT]
+        assert output_spec.notes == ()
 
 
 def test_a_renamed_camera_keeps_what_is_said_of_its_video(recorded: Record, tmp_path: Path) -> None:
-    with agreed(tmp_path, recorded(**PLAIN), rename=((FRONT, "eye"),)) as target:
-        (camera,) = target.cameras
-        own = target.taken["a"]["eye"].feature
+    with agreed(tmp_path, recorded(**PLAIN), rename=((FRONT, "eye"),)) as output_spec:
+        (camera,) = output_spec.cameras
+        own = output_spec.taken["a"]["eye"].feature
         assert own is not None
         assert (camera.name, own.name, camera.shape) == ("eye", FRONT, own.shape)
         assert camera.info["video.codec"] == own.info["video.codec"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lecompose.composition.request import Named, Settings, command, destination, named
+from lecompose.composition.request import NamedSources, Settings, name_sources, output_folder, record_command
 from lecompose.errors import RequestError
 
 
@@ -21,30 +21,30 @@ class Loaded:
 @pytest.mark.parametrize(
     ("sources", "means"),
     [
-        ("a", Named(("a",), None, (None,))),
-        (Path("x/a"), Named(("x/a",), None, (None,))),
-        (["a", Path("b")], Named(("a", "b"), None, (None, None))),
-        ({"one": "a", "two": Path("b")}, Named(("a", "b"), ("one", "two"), (None, None))),
-        ([("one", "a"), "x/b"], Named(("a", "x/b"), ("one", "b"), (None, None))),
-        (Loaded(Path("x/a")), Named(("x/a",), None, (None,))),
-        (["b", Loaded(Path("x/a"), [3, 1])], Named(("b", "x/a"), None, (None, (3, 1)))),
-        ({"one": Loaded(Path("a"), [])}, Named(("a",), ("one",), ((),))),
+        ("a", NamedSources(("a",), None, (None,))),
+        (Path("x/a"), NamedSources(("x/a",), None, (None,))),
+        (["a", Path("b")], NamedSources(("a", "b"), None, (None, None))),
+        ({"one": "a", "two": Path("b")}, NamedSources(("a", "b"), ("one", "two"), (None, None))),
+        ([("one", "a"), "x/b"], NamedSources(("a", "x/b"), ("one", "b"), (None, None))),
+        (Loaded(Path("x/a")), NamedSources(("x/a",), None, (None,))),
+        (["b", Loaded(Path("x/a"), [3, 1])], NamedSources(("b", "x/a"), None, (None, (3, 1)))),
+        ({"one": Loaded(Path("a"), [])}, NamedSources(("a",), ("one",), ((),))),
     ],
 )
-def test_sources(sources: object, means: Named) -> None:
-    assert named(sources, partly=True) == means  # type: ignore[arg-type]
+def test_sources(sources: object, means: NamedSources) -> None:
+    assert name_sources(sources, partly=True) == means  # type: ignore[arg-type]
 
 
 def test_some_episodes_are_not_taken_for_all() -> None:
     with pytest.raises(RequestError, match="merge it by itself first"):
-        named(["a", Loaded(Path("b"), [0])])
+        name_sources(["a", Loaded(Path("b"), [0])])
 
 
 def test_destination(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    assert destination("out") == tmp_path / "out"
+    assert output_folder("out") == tmp_path / "out"
     with pytest.raises(RequestError, match="no name"):
-        destination("")
+        output_folder("")
 
 
 @pytest.mark.parametrize(
@@ -56,9 +56,9 @@ def test_settings_that_are_none(wrong: dict[str, object]) -> None:
 
 
 def test_command_is_a_line_that_a_shell_reads_back() -> None:
-    text = command(
+    text = record_command(
         "filter",
-        named([("it's", "my sets/a"), "b"]),
+        name_sources([("it's", "my sets/a"), "b"]),
         "somewhere/else/out dir",
         Settings(robot_type="arm", reencode=False, threads=4, overwrite=True),
         [("--where", "task = 'a b'"), ("--where-frames", None), ("--in-order", True), ("--other", False)],
@@ -70,4 +70,6 @@ def test_command_is_a_line_that_a_shell_reads_back() -> None:
 
 
 def test_command_leaves_defaults_out() -> None:
-    assert command("merge", named(["a", "b"]), "out", Settings()) == "lecompose merge a b -o out"
+    assert (
+        record_command("merge", name_sources(["a", "b"]), "out", Settings()) == "lecompose merge a b -o out"
+    )

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lecompose.composition.resampling import Steps, pace
+from lecompose.composition.resampling import SourceResampling, plan_resampling
 from lecompose.dataset.catalog import Source
 
 
@@ -26,7 +26,7 @@ def rows(frames: range) -> pa.RecordBatch:
 @given(stride=st.integers(1, 7), first=st.integers(0, 50), count=st.integers(0, 40))
 def test_every_frame_on_the_grid_and_no_other(stride: int, first: int, count: int) -> None:
     """Batches begin anywhere in an episode: what is taken does not depend on where."""
-    taken = Steps(stride, None).taken(rows(range(first, first + count)))
+    taken = SourceResampling(stride, None).apply(rows(range(first, first + count)))
     wanted = [n for n in range(first, first + count) if n % stride == 0]
     assert taken["x"].to_pylist() == [10 * n for n in wanted]
     assert taken["frame_index"].to_pylist() == [n // stride for n in wanted]
@@ -34,7 +34,7 @@ def test_every_frame_on_the_grid_and_no_other(stride: int, first: int, count: in
 
 
 def test_timed_anew() -> None:
-    taken = Steps(1, Fraction(30000, 1001)).taken(rows(range(5, 8)))
+    taken = SourceResampling(1, Fraction(30000, 1001)).apply(rows(range(5, 8)))
     assert taken["timestamp"].to_pylist() == [float(np.float32(n * 1001 / 30000)) for n in (5, 6, 7)]
     assert taken["frame_index"].to_pylist() == [5, 6, 7]
 
@@ -50,11 +50,11 @@ def test_timed_anew() -> None:
 )
 def test_whole_multiples(rates: tuple[float, ...], fps: float | str, strides: list[int]) -> None:
     sources = [source(str(n), rate) for n, rate in enumerate(rates)]
-    found = pace(sources, fps=Fraction(str(fps)), retime=None)
+    found = plan_resampling(sources, fps=Fraction(str(fps)), retime=None)
     assert list(found.strides.values()) == strides
     assert found.problems == ()
     assert len(found.notes) == sum(stride > 1 for stride in strides)
-    assert found.thinned == {str(n) for n, stride in enumerate(strides) if stride > 1}
+    assert found.downsampled == {str(n) for n, stride in enumerate(strides) if stride > 1}
 
 
 @pytest.mark.parametrize(
@@ -67,12 +67,14 @@ def test_whole_multiples(rates: tuple[float, ...], fps: float | str, strides: li
     ],
 )
 def test_the_way_out(rates: tuple[float, ...], hint: str) -> None:
-    (problem,) = pace([source(str(n), r) for n, r in enumerate(rates)], fps=None, retime=None).problems
+    (problem,) = plan_resampling(
+        [source(str(n), r) for n, r in enumerate(rates)], fps=None, retime=None
+    ).problems
     assert problem.endswith(f"Try: {hint}{', which leaves frames out' if 'fps' in hint else ''}")
 
 
 def test_retiming_changes_only_the_sources_of_other_rates() -> None:
-    found = pace([source("a", 30), source("b", 15)], fps=None, retime=Fraction(15))
-    assert (found.retimed, found.thinned, found.problems) == ({"a"}, frozenset(), ())
-    assert found.steps("b") == Steps(1, None)
-    assert found.steps("a") == Steps(1, Fraction(15))
+    found = plan_resampling([source("a", 30), source("b", 15)], fps=None, retime=Fraction(15))
+    assert (found.retimed, found.downsampled, found.problems) == ({"a"}, frozenset(), ())
+    assert found.of_source("b") == SourceResampling(1, None)
+    assert found.of_source("a") == SourceResampling(1, Fraction(15))

@@ -14,9 +14,9 @@ from types import MappingProxyType
 
 import pyarrow as pa
 
-from lecompose.composition.plan.episode_lists import Episodes, chosen, overlaps
-from lecompose.composition.plan.largest_remainder import dealt
-from lecompose.composition.plan.rows import table
+from lecompose.composition.plan.episode_lists import Episodes, find_overlaps, select_episodes
+from lecompose.composition.plan.largest_remainder import deal_episodes
+from lecompose.composition.plan.rows import make_table
 from lecompose.dataset.catalog import Catalog
 from lecompose.dataset.query_views import Views
 from lecompose.errors import EmptyOutput, QueryError, RequestError, UnknownEpisode, listed
@@ -50,7 +50,7 @@ def delete(catalog: Catalog, *, output: str, episodes: Episodes) -> Notes:
 
     Errors: UnknownEpisode naming all that are not there; EmptyOutput where none is left.
     """
-    _load_named(catalog, chosen(episodes, _only_source(catalog, "delete")))
+    _load_named(catalog, select_episodes(episodes, _only_source(catalog, "delete")))
     catalog.engine.table("picks", "plan/delete", output=output)
     return _numbered(catalog, [output])
 
@@ -107,7 +107,7 @@ def sample(
     wanted = total if episodes is None else episodes
     if not 0 < wanted <= total:
         raise RequestError(f"{wanted} episodes were asked for; the sources hold {total}")
-    counts = dealt(strata, {output: Fraction(wanted, total)})
+    counts = deal_episodes(strata, {output: Fraction(wanted, total)})
     _load_shares(catalog, counts)
     catalog.engine.table("picks", "plan/sample", seed=str(seed))
     return (*_uneven(strata, counts, by), *_numbered(catalog, [output]))
@@ -130,7 +130,7 @@ def split(
     """
     _refuse_fractions(into)
     strata = _load_strata(catalog, views, by)
-    counts = dealt(strata, into)
+    counts = deal_episodes(strata, into)
     _load_shares(catalog, counts)
     catalog.engine.table("picks", "plan/split", seed=None if seed is None else str(seed))
     return (*_uneven(strata, counts, by), *_rest(strata, counts), *_numbered(catalog, list(into)))
@@ -143,15 +143,15 @@ def split_episodes(catalog: Catalog, *, into: Mapping[str, Episodes]) -> Notes:
     """
     have = _only_source(catalog, "split by episode numbers")
     try:
-        parts = {part: chosen(episodes, have) for part, episodes in into.items()}
+        parts = {part: select_episodes(episodes, have) for part, episodes in into.items()}
     except UnknownEpisode as error:
         raise UnknownEpisode(f"{error}\nA fraction has a point, a slash or a percent sign: 80%") from error
-    twice = overlaps(parts)
+    twice = find_overlaps(parts)
     if twice:
         raise RequestError(listed("parts share episodes; each belongs to one part at most:", twice))
     name = catalog.sources[0].name
     rows = [(name, episode, part) for part, episodes in parts.items() for episode in episodes]
-    catalog.engine.load("strata", table(_STRATA, rows))
+    catalog.engine.load("strata", make_table(_STRATA, rows))
     counts = {part: {part: len(episodes)} for part, episodes in parts.items()}
     _load_shares(catalog, counts)
     catalog.engine.table("picks", "plan/split", seed=None)
@@ -223,13 +223,13 @@ def _load_taken(catalog: Catalog, episodes: Mapping[str, Episodes]) -> None:
     rows = []
     for name in names:
         have = [row["src_episode"] for row in catalog.engine.rows("plan/episodes", src_dataset=name)]
-        rows += [(name, n) for n in (chosen(episodes[name], have) if name in episodes else have)]
-    catalog.engine.load("named", table(_NAMED, rows))
+        rows += [(name, n) for n in (select_episodes(episodes[name], have) if name in episodes else have)]
+    catalog.engine.load("named", make_table(_NAMED, rows))
 
 
 def _load_named(catalog: Catalog, episodes: Sequence[int]) -> None:
     name = catalog.sources[0].name
-    catalog.engine.load("named", table(_NAMED, [(name, episode) for episode in episodes]))
+    catalog.engine.load("named", make_table(_NAMED, [(name, episode) for episode in episodes]))
 
 
 def _load_strata(catalog: Catalog, views: Views | None, by: str | None) -> dict[str, int]:
@@ -250,7 +250,7 @@ def _load_shares(catalog: Catalog, counts: Mapping[str, Mapping[str, int]]) -> N
         for part, count in shares.items():
             rows.append((stratum, part, at, at + count))
             at += count
-    catalog.engine.load("shares", table(_SHARES, rows))
+    catalog.engine.load("shares", make_table(_SHARES, rows))
 
 
 def _with_places(rows: pa.Table, schema: pa.Schema) -> pa.Table:

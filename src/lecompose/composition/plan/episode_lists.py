@@ -11,7 +11,7 @@ Episodes: TypeAlias = str | Iterable[int]
 _PART = re.compile(r"(?P<one>\d+)|(?P<first>\d*):(?P<stop>\d*)")
 
 
-def chosen(episodes: Episodes, have: Sequence[int]) -> list[int]:
+def select_episodes(episodes: Episodes, have: Sequence[int]) -> list[int]:
     """The episodes of `have` that are named, sorted, each once. Ranges are half-open.
 
     Errors: RequestError for text that is no selection; UnknownEpisode naming all that are not there.
@@ -32,7 +32,7 @@ def chosen(episodes: Episodes, have: Sequence[int]) -> list[int]:
     return sorted({n for low, high in named for n in range(low, high)} & there)
 
 
-def overlaps(parts: Mapping[str, Sequence[int]]) -> list[str]:
+def find_overlaps(parts: Mapping[str, Sequence[int]]) -> list[str]:
     """A line for each episode that is in more than one part."""
     holders: dict[int, list[str]] = {}
     for part, episodes in parts.items():

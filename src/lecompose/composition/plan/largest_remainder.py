@@ -9,7 +9,7 @@ import numpy as np
 _REST = -1
 
 
-def apportioned(total: int, fractions: Sequence[Fraction]) -> list[int]:
+def apportion(total: int, fractions: Sequence[Fraction]) -> list[int]:
     """`total` by largest remainder; of equal remainders the earlier. What the fractions leave is not given.
 
     Source: Hamilton's method of apportionment, the rest up to 1 being one more claimant.
@@ -23,7 +23,7 @@ def apportioned(total: int, fractions: Sequence[Fraction]) -> list[int]:
     return counts[:_REST]
 
 
-def dealt(strata: Mapping[str, int], fractions: Mapping[str, Fraction]) -> dict[str, dict[str, int]]:
+def deal_episodes(strata: Mapping[str, int], fractions: Mapping[str, Fraction]) -> dict[str, dict[str, int]]:
     """How many episodes of each stratum each part gets.
 
     Each part's total is exact by largest remainder. Within that, a stratum with enough episodes gives at
@@ -32,7 +32,7 @@ def dealt(strata: Mapping[str, int], fractions: Mapping[str, Fraction]) -> dict[
     parts = list(fractions.values())
     claims = [*parts, 1 - sum(parts, Fraction(0))]
     sizes = list(strata.values())
-    totals = apportioned(sum(sizes), parts)
+    totals = apportion(sum(sizes), parts)
     totals.append(sum(sizes) - sum(totals))
     counts = _matrix([_divided(n, parts) for n in sizes], claims)
     quotas = _matrix([[float(n * claim) for claim in claims] for n in sizes], claims)
@@ -52,7 +52,7 @@ def _matrix(rows: Sequence[Sequence[float]], claims: Sequence[Fraction]) -> np.n
 
 def _divided(total: int, fractions: Sequence[Fraction]) -> list[int]:
     """One stratum by itself, the rest last: largest remainder, then one for each part if there are enough."""
-    counts = apportioned(total, fractions)
+    counts = apportion(total, fractions)
     counts.append(total - sum(counts))
     if total >= len(fractions):
         for part in range(len(fractions)):

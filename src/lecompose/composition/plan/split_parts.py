@@ -7,13 +7,13 @@ from typing import TypeAlias
 from lecompose.composition.plan.episode_lists import Episodes
 from lecompose.errors import RequestError
 
-Part: TypeAlias = float | Fraction | Episodes
+SplitPart: TypeAlias = float | Fraction | Episodes
 
 # 0.1 + 0.2 is meant to be 3/10: floats stand for the nearest fraction of this precision.
 _FLOAT_PRECISION = 10**9
 
 
-def told_apart(into: Mapping[str, Part]) -> tuple[dict[str, Fraction], dict[str, Episodes]]:
+def separate_fractions(into: Mapping[str, SplitPart]) -> tuple[dict[str, Fraction], dict[str, Episodes]]:
     """The parts that are fractions, exact, and those that are episodes by number: all of them are one kind.
 
     Errors: RequestError for no parts, for fractions beside episode numbers, and for text that is neither.
@@ -36,7 +36,7 @@ def told_apart(into: Mapping[str, Part]) -> tuple[dict[str, Fraction], dict[str,
     return shares, numbers
 
 
-def _read(part: str, said: Part) -> Fraction | Episodes:
+def _read(part: str, said: SplitPart) -> Fraction | Episodes:
     if isinstance(said, Fraction):
         return said
     if isinstance(said, int):

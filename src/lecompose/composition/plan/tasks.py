@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from lecompose.composition.plan.episode_lists import Episodes, chosen
-from lecompose.composition.plan.rows import table
+from lecompose.composition.plan.episode_lists import Episodes, select_episodes
+from lecompose.composition.plan.rows import make_table
 from lecompose.dataset.catalog import Catalog
 from lecompose.dataset.query_views import Views
 from lecompose.errors import QueryError, RequestError, listed, near
@@ -25,7 +25,7 @@ _SHOWN = 10
 
 
 @dataclass(frozen=True)
-class Texts:
+class TaskChanges:
     """What tasks are to be called: at most one of `task`, `replace` and `sql`, and `episodes` before any.
 
     `task` is for all, `episodes` has a text for some, `replace` (old, new) pairs; `sql` is an expression over
@@ -51,7 +51,7 @@ class Texts:
             raise RequestError("a task needs a text")
 
 
-def relabel(catalog: Catalog, views: Views, texts: Texts) -> tuple[str, ...]:
+def relabel_tasks(catalog: Catalog, views: Views, texts: TaskChanges) -> tuple[str, ...]:
     """Make `relabels` of the one source as told; what comes back are notes.
 
     Errors: UnknownEpisode, RequestError naming all that is not there; QueryError for an expression.
@@ -61,7 +61,7 @@ def relabel(catalog: Catalog, views: Views, texts: Texts) -> tuple[str, ...]:
     there = [row["task"] for row in engine.rows("plan/all_texts")]
     _refuse_unknown(texts.replace, there)
     engine.load("told_episodes", _of_episodes(catalog, texts.episodes))
-    engine.load("replaced", table(_REPLACED, texts.replace))
+    engine.load("replaced", make_table(_REPLACED, texts.replace))
     engine.load("expressed", _expressed(views, texts.sql, engine.arrow("plan/all_episode_texts")))
     engine.view("relabels", "plan/relabels", task=texts.task)
     changed = engine.rows("plan/relabelled")[0]["episodes"]
@@ -90,13 +90,13 @@ def _of_episodes(catalog: Catalog, told: Sequence[tuple[Episodes, str]]) -> pa.T
     texts: dict[int, str] = {}
     twice = []
     for episodes, text in told:
-        for episode in chosen(episodes, have):
+        for episode in select_episodes(episodes, have):
             other = texts.setdefault(episode, text)
             if other != text:
                 twice.append(f'episode {episode}: "{other}" and "{text}"')
     if twice:
         raise RequestError(listed("episodes with two tasks told:", twice))
-    return table(_OF_EPISODES, list(texts.items()))
+    return make_table(_OF_EPISODES, list(texts.items()))
 
 
 def _expressed(views: Views, sql: str | None, held: pa.Table) -> pa.Table:

@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 
-from lecompose.composition.destination import refuse_taken, single
+from lecompose.composition.destination import refuse_existing, single_destination
 from lecompose.composition.resume.atomic_rename import (
     Move,
     carry_out,
@@ -389,6 +389,6 @@ def _pruned(folder: Path, keep: Mapping[str, Finished]) -> int:
 
 def _refuse_intruder(to: Path, *, overwrite: bool) -> None:
     try:
-        refuse_taken(single(to), overwrite=overwrite, roots=())
+        refuse_existing(single_destination(to), overwrite=overwrite, roots=())
     except OutputExists as error:
         raise OutputExists(f"something appeared at the destination during the run: {error}") from error

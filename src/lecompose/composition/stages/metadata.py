@@ -36,7 +36,7 @@ def metadata(run: Run) -> None:
             if run.layout.has_subtasks:
                 _write_texts(run, output, "layout/output_subtasks", "subtask", folder / formats.SUBTASKS_PATH)
             _write_info(run, folder, run.layout.totals[output], tasks)
-            for name, content in run.target.files.items():
+            for name, content in run.output_spec.files.items():
                 folder.joinpath(name).write_bytes(content)
         except OSError as error:
             raise OutputUnwritable(f"cannot write metadata: {error}. ({folder})") from error
@@ -53,8 +53,8 @@ def _stat_columns(run: Run) -> Iterator[dict[str, Any]]:
     have = {
         row["column_name"] for row in run.engine.rows("catalog/columns_of", {"relation": "episode_stats"})
     }
-    for feature in run.target.features:
-        for stat in run.target.statistics.names:
+    for feature in run.output_spec.features:
+        for stat in run.output_spec.statistics.names:
             name = f"{feature.name}/{stat}"
             if name in have:
                 kind = 1 if stat == "count" else 2 if feature.is_visual else 0
@@ -64,7 +64,7 @@ def _stat_columns(run: Run) -> Iterator[dict[str, Any]]:
 def _number_episode_files(run: Run, columns: list[dict[str, Any]]) -> None:
     numbers = sum(c["size"] for c in columns)
     row_bytes = numbers * _BYTES_A_NUMBER + _BYTES_A_ROW + run.layout.catalog.custom.row_bytes
-    limits = run.target.limits
+    limits = run.output_spec.limits
     run.engine.table("sized_episodes", "layout/sized_episodes", row_bytes=row_bytes)
     run.engine.table(
         "episode_file_numbers",
@@ -76,7 +76,7 @@ def _number_episode_files(run: Run, columns: list[dict[str, Any]]) -> None:
 
 
 def _write_episodes(run: Run, columns: list[dict[str, Any]]) -> None:
-    cameras = run.target.cameras
+    cameras = run.output_spec.cameras
     context = {
         "cameras": [_camera_columns(n, c) for n, c in enumerate(cameras)],
         "stats": columns,
@@ -84,8 +84,8 @@ def _write_episodes(run: Run, columns: list[dict[str, Any]]) -> None:
     }
     values: dict[str, object] = {}
     if cameras:
-        values = {"fps": float(run.target.fps), "cameras": [c.name for c in cameras]}
-    for row in run.engine.rows("layout/episode_files", chunk_files=run.target.limits.chunk_files):
+        values = {"fps": float(run.output_spec.fps), "cameras": [c.name for c in cameras]}
+    for row in run.engine.rows("layout/episode_files", chunk_files=run.output_spec.limits.chunk_files):
         name = formats.EPISODES_PATH.format(chunk_index=row["chunk_index"], file_index=row["file_index"])
         path = run.folders[row["out_dataset"]] / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -161,11 +161,11 @@ def _pandas_index(text: str) -> dict[str, Any]:
 
 
 def _write_info(run: Run, folder: Path, totals: Mapping[str, Any], tasks: int) -> None:
-    target, limits = run.target, run.target.limits
+    output_spec, limits = run.output_spec, run.output_spec.limits
     info = {
         "codebase_version": formats.V30,
-        "fps": _whole(float(target.fps)),
-        "features": {f.name: _spec(run, f) for f in target.features},
+        "fps": _whole(float(output_spec.fps)),
+        "features": {f.name: _spec(run, f) for f in output_spec.features},
         "total_episodes": totals["episodes"],
         "total_frames": totals["frames"],
         "total_tasks": tasks,
@@ -173,10 +173,10 @@ def _write_info(run: Run, folder: Path, totals: Mapping[str, Any], tasks: int) -
         "data_files_size_in_mb": _whole(limits.data_mb),
         "video_files_size_in_mb": _whole(limits.video_mb),
         "data_path": formats.DATA_PATH,
-        "video_path": formats.VIDEO_PATH if target.cameras else None,
-        "robot_type": target.robot_type,
+        "video_path": formats.VIDEO_PATH if output_spec.cameras else None,
+        "robot_type": output_spec.robot_type,
         "splits": {"train": f"0:{totals['episodes']}"},
-        **target.info,
+        **output_spec.info,
     }
     text = json.dumps(info, indent=4, ensure_ascii=False)
     folder.joinpath("meta", "info.json").write_text(text, encoding="utf-8")
@@ -192,7 +192,7 @@ def _spec(run: Run, feature: Feature) -> dict[str, Any]:
     if not feature.is_video:
         return spec
     info = dict(spec["info"])
-    own = [takes[feature.name].feature for takes in run.target.taken.values()]
+    own = [takes[feature.name].feature for takes in run.output_spec.taken.values()]
     if not any(camera.info.get("video.codec") for camera in own if camera):
         video = next(v for v in _videos_of(run, feature))
         info["video.codec"], info["video.pix_fmt"] = video.codec, info["video.pix_fmt"] or video.pix_fmt

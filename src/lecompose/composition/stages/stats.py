@@ -50,7 +50,7 @@ class _Output:
 
 def begin_stats(layout: Layout) -> Prefetch[pa.Table]:
     """Begin to read what sources carry, while the processor does something else."""
-    return Prefetch(stored_stats.read(layout.catalog, layout.target.taken, _wanted(layout)), most=_AHEAD)
+    return Prefetch(stored_stats.read(layout.catalog, layout.output_spec.taken, _wanted(layout)), most=_AHEAD)
 
 
 def _wanted(layout: Layout) -> set[str]:
@@ -58,12 +58,14 @@ def _wanted(layout: Layout) -> set[str]:
 
     What is numbered anew is told by the layout; the range of `index` says whether its quantiles are true.
     """
-    wanted = layout.target.statistics
+    wanted = layout.output_spec.statistics
     told = {*_FROM_LAYOUT, "task_index"} | ({SUBTASK_INDEX} if layout.has_subtasks else set())
-    numeric = [f.name for f in layout.target.columns if f.is_numeric and f.name not in told]
+    numeric = [f.name for f in layout.output_spec.columns if f.is_numeric and f.name not in told]
     numbers = {f"{name}/{stat}" for name in numeric for stat in wanted.computed}
     numbers |= {f"index/{stat}" for stat in wanted.quantiles}
-    pictures = {f"{f.name}/{stat}" for f in layout.target.features if f.is_visual for stat in wanted.names}
+    pictures = {
+        f"{f.name}/{stat}" for f in layout.output_spec.features if f.is_visual for stat in wanted.names
+    }
     of_index = {"index/min", "index/max"}
     if wanted.carried:
         return of_index | numbers | pictures
@@ -76,7 +78,7 @@ def stats(run: Run) -> None:
     Errors: SourceBroken for unreadable statistics; OutputUnwritable.
     """
     held = _missing(run, stored_stats.hold(run.layout.catalog, run.carried))
-    numeric = [f for f in run.target.columns if f.is_numeric]
+    numeric = [f for f in run.output_spec.columns if f.is_numeric]
     incomplete = _incomplete(run, numeric, held)
     give_back()
     outputs = list(_outputs(run))
@@ -88,7 +90,7 @@ def stats(run: Run) -> None:
         statistics.numbers_bytes(run.workers, o.files, unknown[o.name], incomplete) for o in outputs
     )
     run.progress.stage("stats", size_bytes + sum(map(statistics.pictures_bytes, clips.values())))
-    quantiles = run.target.statistics.quantiles
+    quantiles = run.output_spec.statistics.quantiles
     for output in outputs:
         wanted = unknown[output.name]
         with _told_of_sources(run, output):
@@ -99,7 +101,9 @@ def stats(run: Run) -> None:
         for camera in looked:
             output.measured[camera.name] = _pictures(run, clips[output.name, camera.name], camera)
     kept = {
-        f.name: _carried_names(run, f, held) for f in run.target.features if f.is_visual and f not in looked
+        f.name: _carried_names(run, f, held)
+        for f in run.output_spec.features
+        if f.is_visual and f not in looked
     }
     give_back()
     _register_episode_stats(run, [*numeric, *looked], outputs, held, kept)
@@ -120,7 +124,7 @@ def _missing(run: Run, held: Collection[str]) -> dict[str, int]:
 
 def _incomplete(run: Run, numeric: list[Feature], held: Mapping[str, int]) -> set[str]:
     """The features of which statistics are to be computed for some episode at least."""
-    wanted = run.target.statistics.computed
+    wanted = run.output_spec.statistics.computed
     return {
         f.name
         for f in numeric
@@ -151,7 +155,7 @@ def _told_of_sources(run: Run, output: _Output) -> Iterator[None]:
 def _number(run: Run, outputs: list[_Output], numeric: list[Feature], incomplete: Collection[str]) -> None:
     """Measure what the layout numbers; nothing has to be read."""
     names = {feature.name for feature in numeric}
-    quantiles = run.target.statistics.quantiles
+    quantiles = run.output_spec.statistics.quantiles
     tasks = dict(jobs(run.engine.rows("layout/single_tasks"), "out_dataset"))
     for output in outputs:
         found = statistics.numbering(output.lengths, quantiles, by_episode=incomplete)
@@ -168,7 +172,7 @@ def _data_file(run: Run, output: str, rows: list[dict[str, Any]]) -> DataFile:
 
 def _looked_at(run: Run) -> list[Feature]:
     """The cameras whose pictures are decoded."""
-    return [f for f in run.target.features if f.is_visual and run.target.statistics.pictures]
+    return [f for f in run.output_spec.features if f.is_visual and run.output_spec.statistics.pictures]
 
 
 def _clips(run: Run, output: _Output, camera: Feature) -> list[Clip]:
@@ -179,7 +183,7 @@ def _clips(run: Run, output: _Output, camera: Feature) -> list[Clip]:
 
 
 def _pictures(run: Run, clips: list[Clip], camera: Feature) -> Measured:
-    quantiles = run.target.statistics.quantiles
+    quantiles = run.output_spec.statistics.quantiles
     decoded = partial(run.count, "frames_decoded", 1)
     return statistics.pictures(run.workers, clips, camera, quantiles=quantiles, on_frame=decoded)
 
@@ -205,7 +209,7 @@ def _register_episode_stats(
             loaded.append(f"computed_{n}")
         computed.append(_names(run, feature, f"computed_{n}", held, have))
     cameras = [{"name": name} for names in kept.values() for name in names]
-    quantiles = run.target.statistics.quantiles
+    quantiles = run.output_spec.statistics.quantiles
     context = {"carried": cameras, "computed": computed, "quantiles": _quantile_names(run, held)}
     run.engine.table("episode_stats", "statistics/episodes", context, quantiles=list(quantiles.values()))
     run.engine.drop(*loaded)
@@ -236,7 +240,7 @@ def _names(
 
     `held` are the columns that are carried, `have` those of `relation`.
     """
-    name, wanted = feature.name, run.target.statistics
+    name, wanted = feature.name, run.output_spec.statistics
     computed = wanted.names if feature.is_visual else wanted.computed
     columns = {stat: f"{name}/{stat}" for stat in computed}
     return {
@@ -252,13 +256,13 @@ def _quantile_names(run: Run, held: Collection[str]) -> list[dict[str, Any]]:
     """The quantiles of `index` and `episode_index`, and whether some source has those of `index`."""
     return [
         {"index": f"index/{q}", "episode_index": f"episode_index/{q}", "carry": f"index/{q}" in held}
-        for q in run.target.statistics.quantiles
+        for q in run.output_spec.statistics.quantiles
     ]
 
 
 def _carried_names(run: Run, camera: Feature, held: Mapping[str, int]) -> list[str]:
     """The statistics of a camera that are kept: what any episode has, quantiles only if all have them."""
-    wanted = run.target.statistics
+    wanted = run.output_spec.statistics
     names = [name for stat in wanted.names if (name := f"{camera.name}/{stat}") in held]
     episodes = sum(row["episodes"] for row in run.layout.totals.values())
     return [
@@ -275,8 +279,8 @@ def _of_output(
     run: Run, output: _Output, kept: Mapping[str, list[str]], held: Mapping[str, int]
 ) -> dict[str, Any]:
     """stats.json of one output, features in their order."""
-    names, every = run.target.statistics.names, {}
-    for feature in run.target.features:
+    names, every = run.output_spec.statistics.names, {}
+    for feature in run.output_spec.features:
         if feature.name in output.measured:
             measured = output.measured[feature.name]
             if measured.has_value:

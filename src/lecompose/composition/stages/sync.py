@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from lecompose.composition.context import DISK_THREADS, Run
-from lecompose.composition.destination import keep_others
+from lecompose.composition.destination import link_other_files
 from lecompose.errors import OutputUnwritable
 from lecompose.files.fsync import sync_file, sync_folder
 
@@ -49,7 +49,7 @@ def _keep_others(run: Run) -> None:
     """A dataset that is edited in place leaves behind what was no part of it."""
     for folder, destination in run.moves.items() if run.in_place else ():
         try:
-            keep_others(destination, folder)
+            link_other_files(destination, folder)
         except OSError as error:
             raise OutputUnwritable(f"cannot keep what lies beside the dataset: {error}") from error
 

@@ -104,8 +104,8 @@ def _encode_clip(run: Run, clip: _Clip, threads: int) -> mp4.Encoded:
             mp4.Segment(run.layout.videos[path], from_frame, to_frame),
             run.layout.encodings[path],
             scratch=run.scratch,
-            fps=run.target.fps,
-            stride=run.target.pace.strides[clip.wanted[0].src_dataset],
+            fps=run.output_spec.fps,
+            stride=run.output_spec.resampling.strides[clip.wanted[0].src_dataset],
             threads=threads,
             on_frame=lambda: run.workers.advance(0),
         )
@@ -120,7 +120,7 @@ def _encode_clip(run: Run, clip: _Clip, threads: int) -> mp4.Encoded:
 def _write_file(run: Run, file: _File, encoded: dict[_Span, mp4.Video]) -> None:
     file.path.parent.mkdir(parents=True, exist_ok=True)
     cuts = [_segment(run, row, encoded) for row in file.segments]
-    written = mp4.concat(cuts, file.path, fps=run.target.fps, on_bytes=run.workers.advance)
+    written = mp4.concat(cuts, file.path, fps=run.output_spec.fps, on_bytes=run.workers.advance)
     _refuse_elsewhere(file, written)
     run.finish(file.path)
     if file.segments[0]["encoded"]:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lecompose.composition.plan.episode_lists import chosen, overlaps
-from lecompose.composition.plan.split_parts import told_apart
+from lecompose.composition.plan.episode_lists import find_overlaps, select_episodes
+from lecompose.composition.plan.split_parts import separate_fractions
 from lecompose.errors import RequestError, UnknownEpisode
 
 HAVE = range(10)
@@ -28,31 +28,31 @@ HAVE = range(10)
     ],
 )
 def test_chosen(said: str | list[int], means: list[int]) -> None:
-    assert chosen(said, HAVE) == means
+    assert select_episodes(said, HAVE) == means
 
 
 @pytest.mark.parametrize("said", ["", "a", "1-3", "3:2", "4:4", "1;2", "-1", "0:5:2", "1.5", []])
 def test_not_a_selection(said: str | list[int]) -> None:
     with pytest.raises(RequestError) as error:
-        chosen(said, HAVE)
+        select_episodes(said, HAVE)
     assert "Try:" in str(error.value) or "is empty" in str(error.value)
 
 
 @pytest.mark.parametrize("said", ["10", "0:11", "12:", "3,77", [-1], [3, 10]])
 def test_unknown_episodes_are_named_with_what_there_is(said: str | list[int]) -> None:
     with pytest.raises(UnknownEpisode, match="there are episodes 0 to 9; there is no:"):
-        chosen(said, HAVE)
+        select_episodes(said, HAVE)
 
 
 def test_all_unknown_episodes_at_once() -> None:
     with pytest.raises(UnknownEpisode, match=r"(?s)episode 10\n.*episodes 20 to 29\n.*episode 99"):
-        chosen("10,3,20:30,99", HAVE)
+        select_episodes("10,3,20:30,99", HAVE)
 
 
 def test_ranges_over_gaps_take_what_is_there() -> None:
-    assert chosen("0:9", [0, 4, 8]) == [0, 4, 8]
+    assert select_episodes("0:9", [0, 4, 8]) == [0, 4, 8]
     with pytest.raises(UnknownEpisode, match="episodes 1 to 3"):
-        chosen("1:4", [0, 4, 8])
+        select_episodes("1:4", [0, 4, 8])
 
 
 @given(st.sets(st.integers(0, 30)), st.data())
@@ -60,11 +60,15 @@ def test_text_and_integers_mean_the_same(have: set[int], data: st.DataObject) ->
     if not have:
         return
     some = data.draw(st.lists(st.sampled_from(sorted(have)), min_size=1))
-    assert chosen(",".join(map(str, some)), sorted(have)) == chosen(some, sorted(have)) == sorted(set(some))
+    assert (
+        select_episodes(",".join(map(str, some)), sorted(have))
+        == select_episodes(some, sorted(have))
+        == sorted(set(some))
+    )
 
 
 def test_overlaps() -> None:
-    assert overlaps({"a": [1, 2, 3], "b": [3, 4], "c": [3, 1]}) == [
+    assert find_overlaps({"a": [1, 2, 3], "b": [3, 4], "c": [3, 1]}) == [
         "episode 1: in a and c",
         "episode 3: in a and b and c",
     ]
@@ -74,7 +78,7 @@ def test_overlaps() -> None:
 
 
 def test_fractions_are_exact() -> None:
-    shares, numbers = told_apart({"a": 0.1, "b": "0.2", "c": "1/3", "d": "25%", "e": Fraction(1, 7)})
+    shares, numbers = separate_fractions({"a": 0.1, "b": "0.2", "c": "1/3", "d": "25%", "e": Fraction(1, 7)})
     assert shares == {
         "a": Fraction(1, 10),
         "b": Fraction(1, 5),
@@ -83,12 +87,12 @@ def test_fractions_are_exact() -> None:
         "e": Fraction(1, 7),
     }
     assert numbers == {}
-    assert told_apart({"a": 0.1 + 0.2})[0] == {"a": Fraction(3, 10)}
+    assert separate_fractions({"a": 0.1 + 0.2})[0] == {"a": Fraction(3, 10)}
 
 
 def test_episodes_are_no_fractions() -> None:
     into = {"a": "0:40", "b": "40,41,57:", "c": "7", "d": [1], "e": range(3)}
-    assert told_apart(into) == ({}, into)
+    assert separate_fractions(into) == ({}, into)
 
 
 @pytest.mark.parametrize(
@@ -104,4 +108,4 @@ def test_episodes_are_no_fractions() -> None:
 )
 def test_parts_that_are_none(into: dict[str, object], says: str) -> None:
     with pytest.raises(RequestError, match=says):
-        told_apart(into)  # type: ignore[arg-type]
+        separate_fractions(into)  # type: ignore[arg-type]

@@ -143,10 +143,10 @@ class Splicer:
 
     def _places(self, source: str, wanted: list[Leaf], stored: list[Leaf]) -> list[int]:
         """Where among a file's leaves those are that the output wants. Errors: NotAligned."""
-        steps = self.run.target.pace.steps(source)
+        steps = self.run.output_spec.resampling.of_source(source)
         if steps.stride > 1 or steps.fps is not None:
             raise NotAligned("frames that are left out or timed anew")
-        schema, takes = self.run.layout.schema, self.run.target.taken[source]
+        schema, takes = self.run.layout.schema, self.run.output_spec.taken[source]
         own = stored_names(schema, takes)
         there = {(leaf.name, leaf.path): number for number, leaf in enumerate(stored)}
         places = []
@@ -193,15 +193,15 @@ class Splicer:
 
 def splicer(run: Run) -> Splicer | None:
     """What splices the files of a run; None where all of them are to be decoded."""
-    target, layout = run.target, run.layout
-    numbered = layout.has_subtasks and any(f.name == SUBTASK_INDEX for f in target.columns)
-    if target.rewrite_data or target.row_groups != "episode" or layout.added or numbered:
+    output_spec, layout = run.output_spec, run.layout
+    numbered = layout.has_subtasks and any(f.name == SUBTASK_INDEX for f in output_spec.columns)
+    if output_spec.rewrite_data or output_spec.row_groups != "episode" or layout.computed or numbered:
         return None
-    if not all(feature.is_numeric or feature.is_visual for feature in target.columns):
+    if not all(feature.is_numeric or feature.is_visual for feature in output_spec.columns):
         return None
     rows = run.engine.rows("layout/single_tasks")
     tasks = {(row["out_dataset"], row["out_episode"]): row["task_index"] for row in rows}
-    features = {feature.name: feature for feature in target.columns}
+    features = {feature.name: feature for feature in output_spec.columns}
     return Splicer(run, features, leaves(empty_file(layout.schema).schema), tasks)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from lecompose import formats
-from lecompose.composition.computed_features import Added
+from lecompose.composition.computed_features import ComputedFeature
 from lecompose.composition.context import Run
 from lecompose.composition.stages.data.output_file import NO_TASKS, OutputFile, named
 from lecompose.dataset import arrow_schema
@@ -34,7 +34,7 @@ def finished(run: Run, file: OutputFile) -> Iterator[pa.Table]:
         if file.subtasks is not NO_TASKS:
             own = batch[formats.SUBTASK_INDEX]
             numbered[formats.SUBTASK_INDEX] = file.subtask_numbers(at, own)
-        for name, column in run.layout.added.items():
+        for name, column in run.layout.computed.items():
             numbered[name] = _values(column, file, at, stop)
         arrays = [numbered[name] if name in numbered else batch[name] for name in schema.names]
         yield pa.Table.from_arrays(arrays, schema=schema)
@@ -49,12 +49,12 @@ def finished(run: Run, file: OutputFile) -> Iterator[pa.Table]:
 
 def _by_query(run: Run, file: OutputFile) -> bool:
     """Whether DuckDB reads the rows. It holds 2,048 at a time on each thread: of pictures some 500 MB."""
-    held = run.target.columns
+    held = run.output_spec.columns
     few = len(file.reads) <= _FEW_READS
     return few and not arrow_schema.follow_content(held) and not any(f.is_visual for f in held)
 
 
-def _values(column: Added, file: OutputFile, start: int, stop: int) -> pa.Array:
+def _values(column: ComputedFeature, file: OutputFile, start: int, stop: int) -> pa.Array:
     """The values of a new feature for the rows [start, stop)."""
     chunks = [
         chunk
@@ -66,11 +66,11 @@ def _values(column: Added, file: OutputFile, start: int, stop: int) -> pa.Array:
 
 def _gathered(run: Run, file: OutputFile) -> Iterator[pa.RecordBatch]:
     """Rows of episodes that lie scattered, picked out row group by row group."""
-    shape = stored_as(_kept(run), run.target.taken)
-    pace = run.target.pace
-    for steps, episodes in groupby(file.episodes, key=lambda e: pace.steps(e["src_dataset"])):
+    shape = stored_as(_kept(run), run.output_spec.taken)
+    resampling = run.output_spec.resampling
+    for steps, episodes in groupby(file.episodes, key=lambda e: resampling.of_source(e["src_dataset"])):
         for batch in batches(list(map(_place_of, episodes)), shape, file.batch_rows):
-            yield steps.taken(batch)
+            yield steps.apply(batch)
 
 
 def _place_of(episode: dict[str, Any]) -> Place:
@@ -84,13 +84,13 @@ def _streamed(run: Run, file: OutputFile) -> Iterator[pa.RecordBatch]:
     at = 0
     for read in file.reads:
         source = read["src_dataset"]
-        takes, steps = run.target.taken[source], run.target.pace.steps(source)
+        takes, steps = run.output_spec.taken[source], run.output_spec.resampling.of_source(source)
         columns = [{"stored": own, "name": name} for name, own in stored_names(kept, takes).items()]
         named = {c["name"]: c["name"] for c in columns}
         for batch in _stored(run, read, columns, file.batch_rows):
             where = partial(file.where_read, at)
             rows = taken(batch, kept, named, takes, where=where, file=_place(read))
-            yield steps.taken(rows)
+            yield steps.apply(rows)
             at += batch.num_rows
 
 

@@ -16,7 +16,7 @@ Write: TypeAlias = Callable[[OutputFile, Iterator[pa.Table]], None]
 
 def writer(run: Run) -> Write:
     schema = run.layout.schema
-    if run.target.row_groups == "episode":
+    if run.output_spec.row_groups == "episode":
         return lambda file, tables: _write_groups(file, tables, schema, [e["length"] for e in file.episodes])
     if any(kind == pa.float16() for _, kind in arrow_schema.leaves(schema)):
         # DuckDB has no such type to write.
