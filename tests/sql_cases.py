@@ -20,7 +20,7 @@ from typing import Any
 
 import duckdb
 
-from lecompose.engine.templates import quoted, render
+from lecompose.engine.templates import quote_name, render
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 SQL = CHECKOUT / "sql"
@@ -188,7 +188,7 @@ def read_csv(
     untyped = [name for name, kind in columns if not kind]
     assert not untyped, f"{path.name}: {untyped} need a type, as name:TYPE"
     cast = [
-        f"cast({quoted(cell)} as {kind}) as {quoted(name)}"
+        f"cast({quote_name(cell)} as {kind}) as {quote_name(name)}"
         for cell, (name, kind) in zip(raw.columns, columns, strict=True)
     ]
     return raw.project(", ".join(cast))

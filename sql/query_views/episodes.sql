@@ -1,6 +1,6 @@
 -- query_views/episodes: everything known of each episode, as users query it
 -- Statistics are lists of numbers, flat: stats.action.max[1]; null where a source has none.
--- reads:  datasets, episodes, placement, clips, custom, carried_stats
+-- reads:  datasets, episodes, placement, clips, custom, stored_stats
 -- params:
 -- gives:  src_dataset VARCHAR, src_episode BIGINT, length BIGINT, seconds DOUBLE, task VARCHAR, tasks VARCHAR[], fps DOUBLE, robot_type VARCHAR, from_index BIGINT, to_index BIGINT, data_file VARCHAR, video_files MAP(VARCHAR, VARCHAR), *
 with videos as (
@@ -48,6 +48,6 @@ left join placement p using (src_dataset, src_episode)
 left join videos v using (src_dataset, src_episode)
 left join custom x using (src_dataset, src_episode)
 {% if features %}
-left join carried_stats c using (src_dataset, src_episode)
+left join stored_stats c using (src_dataset, src_episode)
 {% endif %}
 order by d.src_position, e.src_episode

@@ -1,6 +1,6 @@
 -- repair/stats: the statistics of each episode, as its metadata has them
--- reads:  carried_stats
+-- reads:  stored_stats
 -- params:
 -- gives:  *
 select *
-from carried_stats
+from stored_stats

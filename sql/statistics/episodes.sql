@@ -1,7 +1,7 @@
 -- statistics/episodes: the statistics of each output episode: carried where a source has them, else computed
 -- index and episode_index follow from the layout; the quantiles of index are the source's, moved along
 -- with its minimum, where the source's range is true. A count is of the frames that have a value.
--- reads:  layout, carried_stats, the computed relations named
+-- reads:  layout, stored_stats, the computed relations named
 -- params: $quantiles
 -- gives:  out_dataset VARCHAR, out_episode BIGINT, *
 with numbered as (
@@ -19,7 +19,7 @@ quantiles_of_index as (
            ) as moved,
            list_transform($quantiles::double[], lambda q: n.from_index + q * n.span) as exact
     from numbered n
-    left join carried_stats c using (src_dataset, src_episode)
+    left join stored_stats c using (src_dataset, src_episode)
 ),
 of_index as (
     select out_dataset,
@@ -66,7 +66,7 @@ select n.out_dataset,
 {% endfor %}
 from numbered n
 join of_index i using (out_dataset, out_episode)
-left join carried_stats c using (src_dataset, src_episode)
+left join stored_stats c using (src_dataset, src_episode)
 {% for f in computed if f.compute or f.counted %}
 left join {{ f.relation | ident }} using (out_dataset, out_episode)
 {% endfor %}

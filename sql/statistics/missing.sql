@@ -1,7 +1,7 @@
 -- statistics/missing: of how many planned episodes each statistic named is missing, in the order of the names
--- reads:  plan, carried_stats
+-- reads:  plan, stored_stats
 -- params:
 -- gives:  episodes BIGINT[]
 select [{% for name in names %}count(*) - count(c.{{ name | ident }}){% if not loop.last %}, {% endif %}{% endfor %}] as episodes
 from plan p
-left join carried_stats c using (src_dataset, src_episode)
+left join stored_stats c using (src_dataset, src_episode)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from lecompose.dataset.catalog.data_files import read_from, schema_of
+from lecompose.dataset.catalog.data_files import read_arrow_schema, read_from
 from lecompose.engine import Engine
 from lecompose.errors import ComposeError
 from lecompose.files import mp4
@@ -44,7 +44,7 @@ def parquet(data: bytes, folder: Path) -> None:
     path.write_bytes(data)
     engine = Engine(scratch=folder, threads=1, memory="1GB")
     try:
-        schema_of(path)
+        read_arrow_schema(path)
         with read_from(path):
             engine.arrow("catalog/frames_of_source", src_dataset="a", files=[str(path)])
     except ComposeError:

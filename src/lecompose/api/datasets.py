@@ -14,7 +14,7 @@ import pyarrow as pa
 from lecompose.dataset.catalog import Catalog, open_catalog
 from lecompose.dataset.frames import Episodes, Frames
 from lecompose.dataset.query_views import BATCH_ROWS, Views, open_views
-from lecompose.engine import Engine, in_bytes
+from lecompose.engine import Engine, parse_size
 from lecompose.errors import RequestError
 from lecompose.training.selection import asked
 
@@ -150,7 +150,7 @@ class Datasets:
         except ImportError as error:
             raise RequestError(f"{error}. Try: pip install 'lecompose[torch]'") from error
         look = Look(image_transforms, tolerance_s, video_backend, return_uint8, depth_output_unit)
-        most_bytes = in_bytes("cache", str(cache), least=10**6)
+        most_bytes = parse_size("cache", str(cache), least=10**6)
         if isinstance(features, str):
             raise RequestError(f'features is "{features}"; a list is needed. Try: ["{features}"]')
         chosen = asked(self._catalog, self._frames, episodes, features)

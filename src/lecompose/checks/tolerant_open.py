@@ -19,16 +19,16 @@ from lecompose.checks import salvage
 from lecompose.checks.faults import Reading
 from lecompose.checks.footers import Footers
 from lecompose.checks.info import source_of
-from lecompose.dataset.catalog import Catalog, Custom, Source, locate
-from lecompose.dataset.catalog.custom_columns import custom_of
+from lecompose.dataset.catalog import Catalog, CustomColumns, Source, locate
+from lecompose.dataset.catalog.custom_columns import read_custom_columns
 from lecompose.dataset.catalog.data_files import DataFile, footer, payload_bytes, read_pages
-from lecompose.dataset.catalog.lineage import LINEAGE_PATH, lineage_of
+from lecompose.dataset.catalog.lineage import LINEAGE_PATH, register_source_lineage
 from lecompose.dataset.catalog.register import (
+    choose_read_options,
     data_file_rows,
     dataset_rows,
     feature_rows,
     placement,
-    reading_of,
     register_clips,
     register_episodes,
 )
@@ -81,7 +81,7 @@ def opened(engine: Engine, given: str | Path) -> tuple[Catalog, Reading, Footers
     source = source_of(root, str(given), reading)
     if source is None:
         _look_at_files(root, reading, engine.threads)
-        return Catalog(engine, (), Custom((), 0)), reading, {}
+        return Catalog(engine, (), CustomColumns((), 0)), reading, {}
     _register_tasks(engine, source, reading)
     _register_episodes(engine, source, reading)
     source, files = _data_files(engine, source, reading)
@@ -94,7 +94,7 @@ def opened(engine: Engine, given: str | Path) -> tuple[Catalog, Reading, Footers
     engine.load("datasets", dataset_rows((source,)))
     engine.load("features", feature_rows((source,)))
     _look_at_the_rest(engine, source, reading)
-    return Catalog(engine, (source,), Custom((), 0)), reading, footers
+    return Catalog(engine, (source,), CustomColumns((), 0)), reading, footers
 
 
 def _look_at_the_rest(engine: Engine, source: Source, reading: Reading) -> None:
@@ -105,9 +105,9 @@ def _look_at_the_rest(engine: Engine, source: Source, reading: Reading) -> None:
     elif "declared" not in reading.lacking:
         name = "episodes" if source.is_v3 else "episodes.jsonl"
         with reading.guarded("metadata_readable", source.root / "meta" / name):
-            custom_of(engine, source)
+            read_custom_columns(engine, source)
         with reading.guarded("metadata_readable", source.root / LINEAGE_PATH):
-            if (lineage := lineage_of(engine, source)) is not None:
+            if (lineage := register_source_lineage(engine, source)) is not None:
                 commands = [row["command"] for row in engine.rows("catalog/commands", {"lineage": lineage})]
                 if any(_asks_for(command, source.fps) for command in commands):
                     reading.forgive("fps_whole")
@@ -287,7 +287,7 @@ def _placed(engine: Engine, source: Source, files: list[DataFile], reading: Read
         return
     try:
         mine = [(source, file) for file in files]
-        yield engine.arrow("catalog/placement", **placement(mine, reading_of(source, files)))
+        yield engine.arrow("catalog/placement", **placement(mine, choose_read_options(source, files)))
         return
     except (SourceBroken, QueryError) as error:
         if len(files) == 1:

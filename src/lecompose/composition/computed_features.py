@@ -16,9 +16,9 @@ import numpy as np
 import pyarrow as pa
 
 from lecompose import formats
-from lecompose.dataset.arrow_schema import restored
+from lecompose.dataset.arrow_schema import cast_exactly
 from lecompose.dataset.catalog import Catalog
-from lecompose.dataset.convert import first_unfit, leaf
+from lecompose.dataset.convert import first_misfit, number_type
 from lecompose.dataset.query_views import Views
 from lecompose.errors import QueryError, RequestError, SourceBroken
 from lecompose.formats import Feature, feature
@@ -89,7 +89,7 @@ def compute_feature(views: Views, wish: FeatureSpec, path: Path) -> ComputedFeat
     Errors: QueryError for an expression that is none, or a value that dtype or shape cannot hold, with its
     frame; RequestError for a type that no feature has.
     """
-    with views.of_frames(wish.sql) as reader:
+    with views.frame_values(wish.sql) as reader:
         batches = (batch for batch in reader if batch.num_rows)
         first = next(batches, None)
         if first is None:
@@ -231,8 +231,8 @@ class _Values:
             self._refuse(leaves, rows, unequal, f"is not of shape {list(self.feature.shape)}")
             leaves, rows = leaves.flatten(), np.repeat(rows, size)
         self._refuse(leaves, rows, leaves.is_null(), "is null. Try: coalesce(…, 0)")
-        values = self._leaves(leaves, rows, leaf(field.type))
-        return restored(_nested(values, sizes), field.type)
+        values = self._leaves(leaves, rows, number_type(field.type))
+        return cast_exactly(_nested(values, sizes), field.type)
 
     def _leaves(self, leaves: pa.Array, rows: np.ndarray, kind: pa.DataType) -> pa.Array:
         """The single values as the dtype that was declared; numbers are never rounded to whole ones."""
@@ -242,7 +242,7 @@ class _Values:
         if not _are_alike(have, kind):
             raise self._error(0, f"is {have}, and {self.feature.dtype} was asked for. Try: a cast in SQL")
         numbers = leaves.cast(pa.uint8() if pa.types.is_boolean(have) else have)
-        unfit = first_unfit(numbers, kind)
+        unfit = first_misfit(numbers, kind)
         if unfit is not None:
             value = numbers[unfit].as_py()
             raise self._error(int(rows[unfit]), f"is {value}, which no {self.feature.dtype} is")

@@ -14,7 +14,7 @@ from typing import Any
 from lecompose import formats
 from lecompose.composition.resampling import Resampling, plan_resampling
 from lecompose.dataset.catalog import Catalog, CustomColumn, Source
-from lecompose.dataset.feature_map import UNCHANGED, Changes, Held, Takes, map_features, plain_names
+from lecompose.dataset.feature_map import UNCHANGED, Changes, FeatureMap, Holders, map_features, plain_names
 from lecompose.errors import FeatureMismatch, SourceBroken, few, listed
 from lecompose.formats import QUANTILES, Feature, Limits, feature
 from lecompose.statistics.exact import Wanted
@@ -48,7 +48,7 @@ class OutputSpec:
     resampling: Resampling
     robot_type: str | None
     features: tuple[Feature, ...]
-    taken: Takes
+    taken: FeatureMap
     limits: Limits
     row_groups: str
     rewrite_data: bool = False
@@ -132,7 +132,7 @@ def unify_sources(
     )
 
 
-def _with_stats(takes: Takes, resampling: Resampling) -> Takes:
+def _with_stats(takes: FeatureMap, resampling: Resampling) -> FeatureMap:
     """The same, but for statistics of sources that are true no more once frames are left out or retimed."""
 
     def kept(source: str, name: str) -> bool:
@@ -157,7 +157,7 @@ def _same(
         yield f"{what}: {found}. {hint}"
 
 
-def _merged(name: str, held: Held, *, dtype: str, fps: Fraction) -> Feature:
+def _merged(name: str, held: Holders, *, dtype: str, fps: Fraction) -> Feature:
     """One feature as the output declares it."""
     features = [f for _, f in held]
     first = features[0]
@@ -171,7 +171,7 @@ def _merged(name: str, held: Held, *, dtype: str, fps: Fraction) -> Feature:
     return feature(name, spec | _of_user(name, held)[0])
 
 
-def _of_user(name: str, held: Held) -> tuple[dict[str, Any], list[str]]:
+def _of_user(name: str, held: Holders) -> tuple[dict[str, Any], list[str]]:
     """The keys of a feature that LeRobot does not know, and notes on those left out."""
     return _user_keys([(s.name, f.spec) for s, f in held], _FEATURE_KEYS, f'feature "{name}"')
 
@@ -194,7 +194,7 @@ def _video_info(held: list[Feature], *, fps: Fraction) -> dict[str, Any]:
     return merged | _other_info(infos, known={*merged, "video.is_depth_map"})
 
 
-def _unsaid(held: Held) -> set[str]:
+def _unsaid(held: Holders) -> set[str]:
     """The keys on pictures that no source has, though all are v3.0 and describe their videos.
 
     Source: LeRobot 0.6.1 refuses to merge datasets of which one has them and the other has not, so an output
@@ -216,7 +216,7 @@ def _agreed(said: list[Any]) -> Any:
     return said[0] if said and all(value == said[0] for value in said) else None
 
 
-def _notes(name: str, held: Held) -> Iterator[str]:
+def _notes(name: str, held: Holders) -> Iterator[str]:
     yield from _of_user(name, held)[1]
     if not held[0][1].is_video:
         return

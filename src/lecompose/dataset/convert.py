@@ -7,14 +7,14 @@ import numpy as np
 import pyarrow as pa
 
 from lecompose.dataset import arrow_schema
-from lecompose.dataset.feature_map import Taken
+from lecompose.dataset.feature_map import SourceFeature
 from lecompose.errors import RequestError, SourceBroken
 
 Where: TypeAlias = Callable[[int], str]
 """Which episode of which source a row is of, for messages."""
 
 
-def stored_names(schema: pa.Schema, takes: Mapping[str, Taken]) -> dict[str, str]:
+def stored_names(schema: pa.Schema, takes: Mapping[str, SourceFeature]) -> dict[str, str]:
     """Of each column that a source has, the source's own name for it.
 
     A feature that `takes` does not tell of goes by the same name.
@@ -29,11 +29,11 @@ def stored_names(schema: pa.Schema, takes: Mapping[str, Taken]) -> dict[str, str
     return named
 
 
-def taken(
+def convert_batch(
     rows: pa.RecordBatch,
     schema: pa.Schema,
     named: Mapping[str, str],
-    takes: Mapping[str, Taken],
+    takes: Mapping[str, SourceFeature],
     *,
     where: Where,
     file: str,
@@ -56,39 +56,39 @@ def taken(
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def _fill(rows: int, field: pa.Field, how: Taken | None) -> pa.Array:
+def _fill(rows: int, field: pa.Field, how: SourceFeature | None) -> pa.Array:
     if how is None or how.value is None:
         return pa.nulls(rows, field.type)
     return pa.repeat(pa.scalar(how.value, field.type), rows)
 
 
-def _values(array: pa.Array, field: pa.Field, how: Taken | None, where: Where) -> pa.Array:
+def _values(array: pa.Array, field: pa.Field, how: SourceFeature | None, where: Where) -> pa.Array:
     if isinstance(array.type, pa.BaseExtensionType) and array.type != field.type:
         array = array.storage
     if how is None or not how.lossy:
-        return arrow_schema.restored(array, field.type)
+        return arrow_schema.cast_exactly(array, field.type)
     return _cast(array, field, where)
 
 
 def _cast(array: pa.Array, field: pa.Field, where: Where) -> pa.Array:
     """A cast that may round, but never turns a number into a whole one, another one or infinity."""
-    row = first_unfit(array, field.type)
+    row = first_misfit(array, field.type)
     if row is not None:
         raise RequestError(
-            f"--cast {field.name}={leaf(field.type)}: a value in {where(row)} does not fit:"
+            f"--cast {field.name}={number_type(field.type)}: a value in {where(row)} does not fit:"
             f" {array[row].as_py()}. Try: a wider dtype, one of floats for fractions"
         )
     return array.cast(field.type, safe=False)
 
 
-def leaf(kind: pa.DataType) -> pa.DataType:
+def number_type(kind: pa.DataType) -> pa.DataType:
     """The type of the numbers in a list of whatever depth."""
     while pa.types.is_nested(kind):
         kind = kind.value_type
     return kind
 
 
-def first_unfit(array: pa.Array, kind: pa.DataType) -> int | None:
+def first_misfit(array: pa.Array, kind: pa.DataType) -> int | None:
     """The first row with a number that is none of a type."""
     if _fits(array, kind):
         return None
@@ -100,7 +100,7 @@ def _fits(array: pa.Array, kind: pa.DataType) -> bool:
     while pa.types.is_nested(array.type):
         array = array.flatten()
     numbers = array.drop_null().to_numpy(zero_copy_only=False)
-    to = np.dtype(leaf(kind).to_pandas_dtype())
+    to = np.dtype(number_type(kind).to_pandas_dtype())
     if not len(numbers):
         return True
     if to.kind == "f":

@@ -1,7 +1,7 @@
 """What users' SQL sees: datasets, features, tasks, episodes, frames, clips, lineage; in a sandbox of its own.
 
 with open_views(catalog) as views:
-    truth = views.truth("length > 100 and task ilike '%cup%'")
+    truth = views.episode_condition("length > 100 and task ilike '%cup%'")
 """
 
 import shutil
@@ -18,8 +18,8 @@ import pyarrow as pa
 from lecompose.dataset import arrow_schema as types
 from lecompose.dataset import export, stored_stats
 from lecompose.dataset.catalog import Catalog, Source
-from lecompose.dataset.catalog.data_files import by_name, damaged, schema_of
-from lecompose.dataset.catalog.frames import of_source
+from lecompose.dataset.catalog.data_files import find_damaged, needs_union_by_name, read_arrow_schema
+from lecompose.dataset.catalog.frames import frames_relation
 from lecompose.engine.sandbox import Sandbox
 from lecompose.errors import QueryError, SourceBroken
 from lecompose.formats import STATS, arrow_field, escaped_glob
@@ -48,14 +48,14 @@ class Views:
     # Reading statistics can take longer than all the rest: they are there once a text may use them.
     has_stats: Event = field(default_factory=Event)
 
-    def truth(self, predicate: str) -> pa.Table:
+    def episode_condition(self, predicate: str) -> pa.Table:
         """Whether `predicate` is true of each episode, or null. Shape: src_dataset, src_episode, value."""
         self._complete(f"from episodes select {predicate}")
         with _hinted("Try: a window, as in length > avg(length) over (), or a predicate over frames"):
             values = self._of_each_episode(self.sandbox.each("episodes", predicate))
         return self._as_in_sources(_boolean(values))
 
-    def truth_of_frames(self, predicate: str) -> pa.Table:
+    def frame_condition(self, predicate: str) -> pa.Table:
         """Whether an aggregate `predicate` is true of the frames of each episode. Shape: as of `truth`."""
         self._complete(f"from frames select {predicate}")
         with (
@@ -73,7 +73,7 @@ class Views:
         texts = values["value"].cast(pa.string()).fill_null("null")
         return self._as_in_sources(values.drop_columns("value").append_column("stratum", texts))
 
-    def texts(self, expression: str, held: pa.Table) -> pa.Table:
+    def task_texts(self, expression: str, held: pa.Table) -> pa.Table:
         """The value of `expression` as text for each task that an episode has, by the rows of `held`.
 
         Shape: src_dataset, src_episode, task, value; the expression sees the episode's row, with this `task`.
@@ -86,7 +86,9 @@ class Views:
         return _as_text(self.sandbox.each("episodes_by_task", expression, keys=_FRONT))
 
     @contextmanager
-    def of_frames(self, expression: str, *, batch_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatchReader]:
+    def frame_values(
+        self, expression: str, *, batch_rows: int = BATCH_ROWS
+    ) -> Iterator[pa.RecordBatchReader]:
         """The value of `expression` for each frame of all sources, in record batches, read lazily.
 
         Shape: src_dataset, src_episode, frame_index, value, in that order; the expression sees the frame's
@@ -108,7 +110,7 @@ class Views:
     def _names_of(self, relation: str) -> list[str]:
         return [row["column_name"] for row in self.sandbox.rows("catalog/columns_of", {"relation": relation})]
 
-    def ordered(self, terms: str) -> pa.Table:
+    def episode_order(self, terms: str) -> pa.Table:
         """All episodes in the order of SQL terms, ties as in the sources. Shape: src_dataset, src_episode."""
         self._complete(f"from episodes select 1 order by {terms}")
         ties = "(select d.rowid from datasets d where d.src_dataset = episodes.src_dataset), src_episode"
@@ -151,7 +153,9 @@ class Views:
         try:
             yield
         except SourceBroken as error:
-            file = damaged(file for source in self.catalog.sources for file in _files(self.catalog, source))
+            file = find_damaged(
+                file for source in self.catalog.sources for file in _files(self.catalog, source)
+            )
             raise SourceBroken(f"{str(error).rstrip(' .:')}. ({file})" if file else str(error)) from error
 
     def _complete(self, sql: str) -> None:
@@ -160,7 +164,7 @@ class Views:
         Errors: SourceBroken where they cannot be read.
         """
         if not self.has_stats.is_set() and self.sandbox.may_use(sql, "episodes", "stats"):
-            stored_stats.register(self.catalog)
+            stored_stats.register_stored_stats(self.catalog)
             _show(self.sandbox, "episodes", "complete", _episodes(self.catalog, with_stats=True))
             self.has_stats.set()
 
@@ -260,7 +264,7 @@ def _with_stats(catalog: Catalog) -> list[dict[str, Any]]:
         for feature in source.features:
             if feature.has_stats:
                 names.setdefault(feature.name.lower(), feature.name)
-    stats = [*STATS, *stored_stats.quantiles(catalog)]
+    stats = [*STATS, *stored_stats.list_quantiles(catalog)]
     return [
         {"name": name, "stats": [{"stat": stat, "column": f"{name}/{stat}"} for stat in stats]}
         for name in names.values()
@@ -288,7 +292,7 @@ def _register_frames(catalog: Catalog, sandbox: Sandbox) -> list[str]:
                 src_dataset=source.name,
                 tasks=_task_list(catalog, source),
                 files=[escaped_glob(file) for file in files[source.name]],
-                by_name=by_name(files[source.name]),
+                by_name=needs_union_by_name(files[source.name]),
             )
         parts = [s.relation("frames") for s in catalog.sources]
         if untyped := _untyped(catalog, columns):
@@ -306,10 +310,12 @@ def _files(catalog: Catalog, source: Source) -> list[str]:
 
 def _columns(catalog: Catalog, source: Source) -> dict[str, str]:
     """The columns of a source's data files, and their types in SQL."""
-    rows = catalog.engine.rows("query_views/column_types", {"relation": of_source(catalog.engine, source)})
+    rows = catalog.engine.rows(
+        "query_views/column_types", {"relation": frames_relation(catalog.engine, source)}
+    )
     kinds = [row["column_type"] for row in rows[len(_NOT_SHOWN) :]]
     # By place: DuckDB renames a column that is called as one of ours.
-    return dict(zip(schema_of(_files(catalog, source)[0]).names, kinds, strict=True))
+    return dict(zip(read_arrow_schema(_files(catalog, source)[0]).names, kinds, strict=True))
 
 
 def _untyped(catalog: Catalog, columns: dict[str, dict[str, str]]) -> pa.Schema | None:
@@ -321,7 +327,7 @@ def _untyped(catalog: Catalog, columns: dict[str, dict[str, str]]) -> pa.Schema 
     declared = {f.name.lower(): f for source in catalog.sources for f in source.columns}
     fields = [arrow_field(declared[n]) for n, found in kinds.items() if n in declared and found == {_UNTYPED}]
     shown = [f.with_name(_shown(f.name, _FRONT, "data")) for f in fields if f is not None]
-    return types.plain(pa.schema(shown)) if shown else None
+    return types.duckdb_schema(pa.schema(shown)) if shown else None
 
 
 def _mixed(columns: dict[str, dict[str, str]]) -> set[str]:

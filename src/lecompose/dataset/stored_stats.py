@@ -1,4 +1,4 @@
-"""The per-episode statistics that sources carry → the relation `carried_stats`.
+"""The per-episode statistics that sources carry → the relation `stored_stats`.
 
 One row an episode, one flat DOUBLE[] column per feature and statistic, named `feature/stat`; null where a
 source has none, or has one of another size than the feature's (per-pixel statistics, say). Quantiles are
@@ -20,8 +20,8 @@ import pyarrow.parquet as pq
 
 from lecompose import formats
 from lecompose.dataset.catalog import Catalog, Source, episode_number, parsed, read_json
-from lecompose.dataset.catalog.data_files import schema_of
-from lecompose.dataset.feature_map import Takes
+from lecompose.dataset.catalog.data_files import read_arrow_schema
+from lecompose.dataset.feature_map import FeatureMap
 from lecompose.errors import SourceBroken
 from lecompose.formats import STATS, Feature
 
@@ -39,16 +39,16 @@ _KEYS = ("src_dataset", "src_episode")
 _TOGETHER_BYTES = 2**24
 
 
-def register(catalog: Catalog) -> None:
-    """Make the relation `carried_stats` for the episodes of all sources, each by its own features.
+def register_stored_stats(catalog: Catalog) -> None:
+    """Make the relation `stored_stats` for the episodes of all sources, each by its own features.
 
     Errors: SourceBroken where a statistics file cannot be read.
     """
-    hold(catalog, _tables(catalog, lambda source: {f.name: f.name for f in source.features}))
+    load_tables(catalog, _read_batched(catalog, lambda source: {f.name: f.name for f in source.features}))
 
 
-def read(catalog: Catalog, takes: Takes, wanted: Collection[str]) -> Iterator[pa.Table]:
-    """What `carried_stats` is made of, for the stages: by the output's names, the columns that are `wanted`.
+def read_tables(catalog: Catalog, takes: FeatureMap, wanted: Collection[str]) -> Iterator[pa.Table]:
+    """What `stored_stats` is made of, for the stages: by the output's names, the columns that are `wanted`.
 
     A feature that a source lacks, or of which its statistics are true no more, has no statistics of it.
     Safe from any thread. Errors: SourceBroken where a statistics file cannot be read.
@@ -58,38 +58,40 @@ def read(catalog: Catalog, takes: Takes, wanted: Collection[str]) -> Iterator[pa
         held = takes[source.name].items()
         return {how.feature.name: name for name, how in held if how.feature and how.has_stats}
 
-    return _tables(catalog, names, wanted)
+    return _read_batched(catalog, names, wanted)
 
 
-def hold(catalog: Catalog, tables: Iterable[pa.Table]) -> frozenset[str]:
-    """Make `carried_stats`; its columns, `feature/stat` each."""
-    forget(catalog)
+def load_tables(catalog: Catalog, tables: Iterable[pa.Table]) -> frozenset[str]:
+    """Make `stored_stats`; its columns, `feature/stat` each."""
+    drop_stored_stats(catalog)
     relations, columns = [], set[str]()
     for number, table in enumerate(tables):
         relations.append(_relation(number))
         columns.update(table.column_names)
         catalog.engine.load(relations[-1], table)
-    catalog.engine.view("carried_stats", "catalog/union", {"relations": relations})
+    catalog.engine.view("stored_stats", "catalog/union", {"relations": relations})
     return frozenset(columns.difference(_KEYS))
 
 
-def forget(catalog: Catalog) -> None:
-    """Give back the memory of `carried_stats`: of large datasets it is most of what is held."""
+def drop_stored_stats(catalog: Catalog) -> None:
+    """Give back the memory of `stored_stats`: of large datasets it is most of what is held."""
     engine = catalog.engine
     engine.drop(*(name for n in range(len(catalog.sources)) if engine.has(name := _relation(n))))
 
 
 def _relation(number: int) -> str:
-    return f"carried_{number}"
+    return f"stored_stats_{number}"
 
 
-def _tables(catalog: Catalog, names: Names, wanted: Collection[str] | None = None) -> Iterator[pa.Table]:
+def _read_batched(
+    catalog: Catalog, names: Names, wanted: Collection[str] | None = None
+) -> Iterator[pa.Table]:
     """Many small shares become one relation: each would cost a plan."""
-    for together in _together(_shares(catalog, names, wanted)):
+    for together in _batches(_read_shares(catalog, names, wanted)):
         yield pa.concat_tables(together, promote_options="default")
 
 
-def _together(shares: Iterable[pa.Table]) -> Iterator[list[pa.Table]]:
+def _batches(shares: Iterable[pa.Table]) -> Iterator[list[pa.Table]]:
     """Neighbours, as many as may be held twice."""
     held: list[pa.Table] = []
     size = 0
@@ -103,38 +105,38 @@ def _together(shares: Iterable[pa.Table]) -> Iterator[list[pa.Table]]:
         yield held
 
 
-def _shares(catalog: Catalog, names: Names, wanted: Collection[str] | None) -> Iterator[pa.Table]:
+def _read_shares(catalog: Catalog, names: Names, wanted: Collection[str] | None) -> Iterator[pa.Table]:
     """The statistics of the sources' episodes; of neighbours that are alike as one."""
     alike = groupby(catalog.sources, key=lambda source: (source.is_v3, _shape(source), names(source)))
     for (is_v3, _, own), group in alike:
-        sources, choose = list(group), partial(_chosen, own, wanted)
+        sources, choose = list(group), partial(_choose_columns, own, wanted)
         shares = (
-            _v3_shares(sources, choose, threads=catalog.engine.threads)
+            _read_v3(sources, choose, threads=catalog.engine.threads)
             if is_v3
-            else (_v2_share(catalog, source, choose(source, ())) for source in sources)
+            else (_read_v2(catalog, source, choose(source, ())) for source in sources)
         )
         for share in shares:
-            yield _renamed(share, own)
+            yield _rename_columns(share, own)
 
 
 def _shape(source: Source) -> list[tuple[str, str, tuple[int, ...]]]:
     return [(f.name, f.dtype, f.shape) for f in source.features]
 
 
-def _renamed(share: pa.Table, own: Mapping[str, str]) -> pa.Table:
+def _rename_columns(share: pa.Table, own: Mapping[str, str]) -> pa.Table:
     """By the names that features shall go by; without those that have none."""
     pairs = [(name, *name.rpartition("/")[::2]) for name in share.column_names if name not in _KEYS]
     columns = {stored: f"{own[feature]}/{stat}" for stored, feature, stat in pairs if feature in own}
     return share.select([*_KEYS, *columns]).rename_columns([*_KEYS, *columns.values()])
 
 
-def _v2_share(catalog: Catalog, source: Source, wanted: _Wanted) -> pa.Table:
+def _read_v2(catalog: Catalog, source: Source, wanted: _Wanted) -> pa.Table:
     if source.version == formats.V21 and _stats_file(source).is_file():
-        return _v21_rows(source, wanted)
-    return _of_whole(catalog, source, wanted)
+        return _read_v21(source, wanted)
+    return _repeat_whole(catalog, source, wanted)
 
 
-def _chosen(
+def _choose_columns(
     own: Mapping[str, str], wanted: Collection[str] | None, source: Source, other_quantiles: Iterable[str]
 ) -> _Wanted:
     """The columns to make, all of those features that go by a name where none in particular are wanted."""
@@ -147,30 +149,30 @@ def _chosen(
     }
 
 
-def quantiles(catalog: Catalog) -> list[str]:
+def list_quantiles(catalog: Catalog) -> list[str]:
     """The quantiles, such as q05, that are none of the usual ones and that some source has."""
     return sorted({q for source in catalog.sources for q in _other_quantiles(source)})
 
 
 def _other_quantiles(source: Source) -> list[str]:
     """The quantiles, such as q05, that only some datasets have, and none before v3.0."""
-    return _told_quantiles(schema_of(source.episode_files[0])) if source.is_v3 else []
+    return _quantiles_in(read_arrow_schema(source.episode_files[0])) if source.is_v3 else []
 
 
-def _told_quantiles(schema: pa.Schema) -> list[str]:
+def _quantiles_in(schema: pa.Schema) -> list[str]:
     stats = {name.rpartition("/")[2] for name in schema.names if name.startswith("stats/")}
     return sorted(stat for stat in stats - set(STATS) if re.fullmatch(r"q\d\d", stat))
 
 
-def _whole_said(source: Source) -> dict[str, Any]:
+def _read_whole(source: Source) -> dict[str, Any]:
     path = source.root / "meta" / "stats.json"
     return read_json(path) if path.is_file() else {}
 
 
-def _of_whole(catalog: Catalog, source: Source, wanted: dict[str, Feature]) -> pa.Table:
+def _repeat_whole(catalog: Catalog, source: Source, wanted: dict[str, Feature]) -> pa.Table:
     """v2.0 says of its cameras what holds over the whole dataset, and nothing per episode."""
-    said = _whole_said(source)
-    found = {name: _sized(said, name, f) for name, f in wanted.items() if f.is_visual}
+    said = _read_whole(source)
+    found = {name: _numbers_of_size(said, name, f) for name, f in wanted.items() if f.is_visual}
     present = {name: values for name, values in found.items() if values is not None}
     cameras = {name.rpartition("/")[0] for name in present}
     rows = catalog.engine.rows_apart("catalog/lengths", src_dataset=source.name)
@@ -187,7 +189,7 @@ def _of_whole(catalog: Catalog, source: Source, wanted: dict[str, Feature]) -> p
     return pa.table({"src_dataset": pa.repeat(source.name, len(rows)), "src_episode": episodes, **columns})
 
 
-def _v3_shares(sources: Sequence[Source], choose: _Choose, *, threads: int) -> Iterator[pa.Table]:
+def _read_v3(sources: Sequence[Source], choose: _Choose, *, threads: int) -> Iterator[pa.Table]:
     """Read with Arrow: to DuckDB a file of many columns in many row groups costs five times as much.
 
     `sources` have the same features. What lies in files that are alike is taken apart together.
@@ -199,11 +201,11 @@ def _v3_shares(sources: Sequence[Source], choose: _Choose, *, threads: int) -> I
         if held and (
             size > _TOGETHER_BYTES or names.keys() != wanted.keys() or rows.schema != held[-1][1].schema
         ):
-            yield _taken_apart(held, wanted)
+            yield _flatten_columns(held, wanted)
             held, size = [], 0
         held.append((source, rows))
         wanted, size = names, size + rows.get_total_buffer_size()
-    yield _taken_apart(held, wanted)
+    yield _flatten_columns(held, wanted)
 
 
 def _v3_files(sources: Sequence[Source], choose: _Choose) -> Iterator[_File]:
@@ -222,7 +224,7 @@ def _read_ahead(files: Iterable[_File], threads: int) -> Iterator[tuple[Source, 
     with ThreadPoolExecutor(threads) as pool:
         under_way: deque[tuple[Source, _Wanted, Future[pa.Table]]] = deque()
         for source, names, path in files:
-            under_way.append((source, names, pool.submit(_stored, source, path, names)))
+            under_way.append((source, names, pool.submit(_read_file, source, path, names)))
             if len(under_way) > threads:
                 yield _read(*under_way.popleft())
         while under_way:
@@ -233,7 +235,7 @@ def _read(source: Source, names: _Wanted, rows: Future[pa.Table]) -> tuple[Sourc
     return source, names, rows.result()
 
 
-def _stored(source: Source, path: str, wanted: Iterable[str]) -> pa.Table:
+def _read_file(source: Source, path: str, wanted: Iterable[str]) -> pa.Table:
     """What is wanted of a file, as it is; some writers add columns on the way. Errors: SourceBroken."""
     try:
         with pq.ParquetFile(path) as file:
@@ -251,14 +253,14 @@ def _stored(source: Source, path: str, wanted: Iterable[str]) -> pa.Table:
         raise SourceBroken(f"statistics cannot be read: {error}. ({meta})") from error
 
 
-def _taken_apart(held: Sequence[tuple[Source, pa.Table]], wanted: dict[str, Feature]) -> pa.Table:
+def _flatten_columns(held: Sequence[tuple[Source, pa.Table]], wanted: dict[str, Feature]) -> pa.Table:
     """Stored columns as flat lists, null where one is not there."""
     rows = pa.concat_tables([table for _, table in held])
     columns = dict.fromkeys(wanted, pa.nulls(rows.num_rows, _NUMBERS))
     for name, feature in wanted.items():
         if f"stats/{name}" in rows.column_names:
             size = 1 if name.endswith("/count") else feature.stat_size
-            columns[name] = _flat(_column(rows, f"stats/{name}"), size)
+            columns[name] = _flatten(_column(rows, f"stats/{name}"), size)
     sources = [pa.repeat(source.name, table.num_rows) for source, table in held]
     keys = {"src_dataset": pa.concat_arrays(sources), "src_episode": _column(rows, "episode_index")}
     return pa.table(keys | columns)
@@ -272,21 +274,21 @@ def _column(table: pa.Table, name: str) -> pa.Array:
     return table.column(at[0]).combine_chunks()
 
 
-def _flat(column: pa.Array, size: int) -> pa.Array:
+def _flatten(column: pa.Array, size: int) -> pa.Array:
     """Nested lists of numbers as flat ones; null for those of another size."""
     offsets, values = np.arange(len(column) + 1), column
     while pa.types.is_list(values.type) and not values.null_count:
         offsets, values = values.offsets.to_numpy()[offsets], values.values
     numeric = pa.types.is_floating(values.type) or pa.types.is_integer(values.type)
     if not numeric or values.null_count or (np.diff(offsets) != size).any():
-        return _flat_one_by_one(column, size)
+        return _flatten_one_by_one(column, size)
     start, end = offsets[[0, -1]]
     numbers = values.slice(start, end - start).to_numpy().astype(np.float64, copy=False)
     return pa.ListArray.from_arrays(pa.array(offsets - start, pa.int32()), pa.array(numbers))
 
 
-def _flat_one_by_one(column: pa.Array, size: int) -> pa.Array:
-    rows = (flattened(value) for value in column.to_pylist())
+def _flatten_one_by_one(column: pa.Array, size: int) -> pa.Array:
+    rows = (flatten_numbers(value) for value in column.to_pylist())
     return pa.array([row if len(row) == size else None for row in rows], _NUMBERS)
 
 
@@ -294,7 +296,7 @@ def _stats_file(source: Source) -> Path:
     return source.root / "meta" / "episodes_stats.jsonl"
 
 
-def _v21_rows(source: Source, wanted: _Wanted) -> pa.Table:
+def _read_v21(source: Source, wanted: _Wanted) -> pa.Table:
     lines = dict(_v21_lines(_stats_file(source)))  # of two lines of one episode, the later one
     said = list(lines.values())
     columns = {name: _v21_column(said, name, feature) for name, feature in wanted.items()}
@@ -314,7 +316,7 @@ def _v21_column(lines: Sequence[dict[str, Any]], name: str, feature: Feature) ->
     if numbers.dtype.kind in "iuf" and numbers.size == len(lines) * size:
         offsets = pa.array(np.arange(len(lines) + 1, dtype=np.int32) * size)
         return pa.ListArray.from_arrays(offsets, pa.array(numbers.ravel().astype(np.float64)))
-    return pa.array([_sized(stats, name, feature) for stats in lines], _NUMBERS)
+    return pa.array([_numbers_of_size(stats, name, feature) for stats in lines], _NUMBERS)
 
 
 def _v21_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -331,20 +333,20 @@ def _v21_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 ) from error
 
 
-def _sized(stats: dict[str, Any], name: str, feature: Feature) -> list[float] | None:
+def _numbers_of_size(stats: dict[str, Any], name: str, feature: Feature) -> list[float] | None:
     key, _, stat = name.rpartition("/")
     said = stats.get(key)
     if not isinstance(said, dict) or stat not in said:
         return None
-    flat = flattened(said[stat])
+    flat = flatten_numbers(said[stat])
     size = 1 if stat == "count" else feature.stat_size
     return flat if len(flat) == size else None
 
 
-def flattened(value: Any) -> list[float]:
+def flatten_numbers(value: Any) -> list[float]:
     """The numbers in a nested list, in order."""
     if isinstance(value, list):
         if all(isinstance(x, int | float) for x in value):  # the usual case, and there are many
             return [float(x) for x in value]
-        return [x for inner in value for x in flattened(inner)]
+        return [x for inner in value for x in flatten_numbers(inner)]
     return [float(value)] if isinstance(value, int | float) else []

@@ -15,8 +15,8 @@ import duckdb
 import pyarrow as pa
 
 from lecompose.concurrency import Progress, Silent, Workers
-from lecompose.engine.templates import quoted, render
-from lecompose.engine.translate_errors import translated
+from lecompose.engine.duckdb_errors import translate_errors
+from lecompose.engine.templates import quote_name, render
 from lecompose.errors import ComposeError, RequestError
 
 Context = Mapping[str, object]
@@ -43,8 +43,8 @@ class Engine:
         if threads is not None:
             config["threads"] = threads
         if memory is not None:
-            config["memory_limit"] = f"{in_bytes('memory', memory, least=_LEAST_MEMORY) - _PROCESS_BYTES}B"
-        with translated("engine settings", wrong=RequestError):
+            config["memory_limit"] = f"{parse_size('memory', memory, least=_LEAST_MEMORY) - _PROCESS_BYTES}B"
+        with translate_errors("engine settings", wrong=RequestError):
             self._con = duckdb.connect(":memory:", config=config)
         self._made: set[str] = set()
         self._apart = count()
@@ -67,7 +67,7 @@ class Engine:
             self._con.close()
 
     @contextmanager
-    def apart(self) -> Iterator["Engine"]:
+    def second_database(self) -> Iterator["Engine"]:
         """An engine with relations of its own, and the threads and the memory of this one.
 
         Another instance of DuckDB takes longer to come up than a small dataset to read.
@@ -84,7 +84,7 @@ class Engine:
             engine.close()
 
     @contextmanager
-    def aside(self) -> Iterator["Engine"]:
+    def second_connection(self) -> Iterator["Engine"]:
         """This engine for another thread: the same relations, over a connection of its own."""
         with self._cursor() as cursor:
             engine = copy(self)
@@ -153,7 +153,7 @@ class Engine:
         if self.memory is None:
             return None
         used = int(self._value("select coalesce(sum(memory_usage_bytes), 0) from duckdb_memory()"))
-        return f"{max(_LEAST_MEMORY, in_bytes('memory', self.memory, least=0) - used)}B"
+        return f"{max(_LEAST_MEMORY, parse_size('memory', self.memory, least=0) - used)}B"
 
     def _setting(self, name: str) -> Any:
         return self._value("select current_setting($name)", name=name)
@@ -168,7 +168,7 @@ class Engine:
 
     def load(self, relation: str, rows: pa.Table) -> None:
         """Copy an Arrow table into the database as `relation`."""
-        with translated(relation):
+        with translate_errors(relation):
             self.waited(lambda: self._con.from_arrow(rows).create(relation))
         self._made.add(relation)
 
@@ -177,34 +177,34 @@ class Engine:
     ) -> None:
         """Materialise what a template gives as the table `relation`."""
         # One statement is bound once, a relation of DuckDB's when it is made and again when it is used.
-        with translated(template):
-            sql = f"create table {quoted(relation)} as\n{render(template, **(context or {}))}"
+        with translate_errors(template):
+            sql = f"create table {quote_name(relation)} as\n{render(template, **(context or {}))}"
             self.waited(lambda: self._con.execute(sql, values).fetchall())
         self._made.add(relation)
 
     def drop(self, *relations: str) -> None:
         """Give back the memory of tables that nothing will read again."""
         for relation in relations:
-            with translated(relation):
-                self._con.execute(f"drop table {quoted(relation)}")
+            with translate_errors(relation):
+                self._con.execute(f"drop table {quote_name(relation)}")
             self._made.discard(relation)
 
     def rename(self, relation: str, to: str) -> None:
         """Give a table another name."""
-        with translated(relation):
-            self._con.execute(f"alter table {quoted(relation)} rename to {quoted(to)}")
+        with translate_errors(relation):
+            self._con.execute(f"alter table {quote_name(relation)} rename to {quote_name(to)}")
         self._made.discard(relation)
         self._made.add(to)
 
     def view(self, relation: str, template: str, context: Context | None = None, /, **values: object) -> None:
         """Name what a template gives `relation`, to be computed at each read."""
-        with translated(template):
+        with translate_errors(template):
             self._relation(self._con, template, context, values).create_view(relation)
         self._made.add(relation)
 
     def arrow(self, template: str, context: Context | None = None, /, **values: object) -> pa.Table:
         """All rows as an Arrow table."""
-        with translated(template):
+        with translate_errors(template):
             found = self._relation(self._con, template, context, values)
             return self.waited(found.to_arrow_table)
 
@@ -212,7 +212,7 @@ class Engine:
         self, template: str, context: Context | None = None, /, **values: object
     ) -> list[dict[str, Any]]:
         """All rows as dicts."""
-        with translated(template):
+        with translate_errors(template):
             return self._rows(self._con, template, context, values)
 
     def records(
@@ -224,7 +224,7 @@ class Engine:
             TypeError: if the fields are others than the columns.
         """
         sql = render(template, **(context or {}))
-        with translated(template):
+        with translate_errors(template):
             names, rows = self.waited(lambda: _fetched(self._con.execute(sql, values)))
         wanted = [field.name for field in fields(cls)]  # type: ignore[arg-type]  # no type says: a dataclass
         if names != wanted:
@@ -235,7 +235,7 @@ class Engine:
         self, template: str, context: Context | None = None, /, **values: object
     ) -> list[dict[str, Any]]:
         """The same on a cursor of its own: threads may ask at once."""
-        with translated(template), self._cursor() as cursor:
+        with translate_errors(template), self._cursor() as cursor:
             return self._rows(cursor, template, context, values)
 
     def _rows(
@@ -251,7 +251,7 @@ class Engine:
 
     def run(self, template: str, context: Context | None = None, /, **values: object) -> None:
         """Execute a statement that gives no rows (COPY)."""
-        with translated(template, writing=True), self._cursor() as cursor:
+        with translate_errors(template, writing=True), self._cursor() as cursor:
             sql = render(template, **(context or {}))
             self.waited(lambda: cursor.execute(sql, values).fetchall())
 
@@ -260,7 +260,7 @@ class Engine:
         self, template: str, context: Context | None = None, /, *, batch_rows: int, **values: object
     ) -> Iterator[pa.RecordBatchReader]:
         """Record batches of at most `batch_rows`, in row order, read lazily on a cursor of their own."""
-        with translated(template), self._cursor() as cursor:
+        with translate_errors(template), self._cursor() as cursor:
             found = self._relation(cursor, template, context, values)
             yield self.waited(lambda: found.to_arrow_reader(batch_rows))
 
@@ -281,7 +281,7 @@ class Engine:
                 raise
 
         try:
-            with translated(template, writing=True), self._cursor() as cursor:
+            with translate_errors(template, writing=True), self._cursor() as cursor:
                 cursor.register("batches", pa.RecordBatchReader.from_batches(schema, guarded()))
                 cursor.execute(render(template), values).fetchall()
         except ComposeError:
@@ -307,7 +307,7 @@ _LEAST_MEMORY = 400 * 10**6
 _PROCESS_BYTES = 300 * 2**20
 
 
-def in_bytes(name: str, size: str, *, least: int) -> int:
+def parse_size(name: str, size: str, *, least: int) -> int:
     """A size such as 4GB. Errors: RequestError, with its `name`, for what is none, or too little."""
     said = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B\s*", size, re.IGNORECASE)
     base = 1024 if said and said[3] else 1000

@@ -18,8 +18,8 @@ import duckdb
 import pyarrow as pa
 
 from lecompose.engine import Engine
-from lecompose.engine.templates import quoted
-from lecompose.engine.translate_errors import translated
+from lecompose.engine.duckdb_errors import translate_errors
+from lecompose.engine.templates import quote_name
 from lecompose.errors import QueryError, SourceBroken
 from lecompose.formats import escaped_glob
 
@@ -90,17 +90,17 @@ class Sandbox(Engine):
             "lock_configuration": True,
         }
         for name, value in settings.items():
-            with translated(name):
+            with translate_errors(name):
                 self._con.execute(f"set {name} = $value", {"value": value})
 
     @contextmanager
     def behind(self, schema: str) -> Iterator[None]:
         """What is made meanwhile lies in a schema of its own, which `show tables` does not list."""
-        with translated(schema):
-            self._con.execute(f"create schema if not exists {quoted(schema)}")
+        with translate_errors(schema):
+            self._con.execute(f"create schema if not exists {quote_name(schema)}")
             self._con.execute("set schema = $schema", {"schema": schema})
         yield
-        with translated(schema):
+        with translate_errors(schema):
             self._con.execute("set schema = 'main'")
 
     # What users ask ---------------------------------------------------------------------------------
@@ -121,7 +121,7 @@ class Sandbox(Engine):
 
     def _batches(self, reader: pa.RecordBatchReader, text: _Text) -> Iterator[pa.RecordBatch]:
         while True:
-            with self._told(text, checked=True), translated("query/select"):
+            with self._told(text, checked=True), translate_errors("query/select"):
                 try:
                     batch = self.waited(lambda: next(reader, None))
                 except (pa.ArrowException, OSError) as error:
@@ -140,13 +140,13 @@ class Sandbox(Engine):
     ) -> pa.Table:
         """An expression's value for each row of a relation, cast to `kind` if given. Shape: keys, value."""
         text = _beside(relation, keys, expression)
-        with self._told(text), translated(relation):
+        with self._told(text), translate_errors(relation):
             return self.waited(self._valued(relation, text, keys, kind=kind).to_arrow_table)
 
     def grouped(self, relation: str, aggregate: str) -> pa.Table:
         """The value of an aggregate over each episode's rows. Shape: src_dataset, src_episode, value."""
         text = _beside(relation, _KEYS, aggregate, after=f"\ngroup by {', '.join(_KEYS)}")
-        with self._told(text), translated(relation):
+        with self._told(text), translate_errors(relation):
             return self.waited(self._valued(relation, text, _KEYS, group=True).to_arrow_table)
 
     @contextmanager
@@ -155,8 +155,8 @@ class Sandbox(Engine):
     ) -> Iterator[pa.RecordBatchReader]:
         """The same as `each` in record batches, read lazily, in the order of the keys."""
         text = _beside(relation, keys, expression)
-        with self._told(text), translated(relation):
-            rows = self._valued(relation, text, keys).order(", ".join(map(quoted, keys)))
+        with self._told(text), translate_errors(relation):
+            rows = self._valued(relation, text, keys).order(", ".join(map(quote_name, keys)))
             reader = rows.to_arrow_reader(batch_rows)
         yield pa.RecordBatchReader.from_batches(reader.schema, self._batches(reader, text))
 
@@ -280,7 +280,7 @@ class Sandbox(Engine):
 def _hints(told: str, text: _Text) -> Iterator[str]:
     """What to do about the mistakes that are made most."""
     missing = re.search(r'Referenced column "(.+?)" not found', told)
-    if missing and quoted(missing[1]) in text.text:
+    if missing and quote_name(missing[1]) in text.text:
         yield f"Try: '{missing[1]}', if it is a text: double quotes are for names"
     if "SQLExpression" in told:
         yield "Try: one expression; to take several together, concat_ws(' ', task, length)"
@@ -351,4 +351,4 @@ def _unplaced(message: object) -> str:
 
 def _as_typed(name: str) -> str:
     """A name as a user has to write it."""
-    return name if re.fullmatch(r"[a-z_]\w*", name) else quoted(name)
+    return name if re.fullmatch(r"[a-z_]\w*", name) else quote_name(name)

@@ -19,17 +19,17 @@ class _Sql(str):
     __slots__ = ()
 
 
-def quoted(name: str) -> str:
+def quote_name(name: str) -> str:
     """`name` as a double-quoted SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def _ident(name: str) -> _Sql:
-    return _Sql(quoted(name))
+    return _Sql(quote_name(name))
 
 
 def _idents(names: list[str]) -> _Sql:
-    return _Sql(", ".join(quoted(name) for name in names))
+    return _Sql(", ".join(quote_name(name) for name in names))
 
 
 def _only_safe(value: object) -> object:

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lecompose.concurrency import Workers
-from lecompose.dataset.arrow_schema import items
+from lecompose.dataset.arrow_schema import list_items
 from lecompose.errors import SourceBroken
 from lecompose.formats import Feature, is_list
 from lecompose.statistics.exact import Numbers, sortable
@@ -166,7 +166,7 @@ def rows_of(column: pa.Array, feature: Feature) -> tuple[Numbers, np.ndarray | N
     if column.null_count:
         return _rows_with_gaps(column, feature)
     while is_list(column.type):
-        column = items(column)
+        column = list_items(column)
     missing = None
     if column.null_count:
         missing = column.is_null().to_numpy(zero_copy_only=False).reshape(shape).any(axis=1)

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lecompose.dataset.arrow_schema import restored
+from lecompose.dataset.arrow_schema import cast_exactly
 from lecompose.errors import SourceBroken
 from lecompose.formats import is_list
 from lecompose.training.file_stamps import Seen
@@ -104,7 +104,7 @@ class Rows:
         columns = {}
         for name in place.names:
             number = self._schema.get_field_index(name)
-            array = restored(table[name].combine_chunks(), self._schema.field(number).type)
+            array = cast_exactly(table[name].combine_chunks(), self._schema.field(number).type)
             columns[name] = _numbers(array, self._shapes[number])
         return _Part(place.start, columns)
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from lecompose.dataset.catalog import Catalog
 from lecompose.dataset.frames import Episodes, Frames
-from lecompose.dataset.frames.read_in_order import Place, together
+from lecompose.dataset.frames.read_in_order import PlacedEpisode, require_contiguous
 from lecompose.errors import SourceBroken
 from lecompose.formats import DEFAULT_FEATURES, Feature
 from lecompose.training.file_stamps import Seen, seen
@@ -139,7 +139,7 @@ def asked(catalog: Catalog, frames: Frames, episodes: Episodes | None, names: Se
     the features; SourceBroken for episodes that are not in one piece.
     """
     features = frames.features(names if names is None else [*names, *DEFAULT_FEATURES])
-    places = [together(place) for place in frames.places(episodes)]
+    places = [require_contiguous(place) for place in frames.places(episodes)]
     files = _files([str(place.data_file) for place in places])
     clips = {f.name: _clips(catalog, f.name, places) for f in features if f.is_video}
     position = {source.name: source.position for source in catalog.sources}
@@ -164,7 +164,7 @@ def _files(paths: Sequence[str]) -> _Files:
     return _Files(told.dictionary.to_pylist(), told.indices.to_numpy())
 
 
-def _clips(catalog: Catalog, camera: str, places: Sequence[Place]) -> _Clips:
+def _clips(catalog: Catalog, camera: str, places: Sequence[PlacedEpisode]) -> _Clips:
     rows = catalog.engine.rows("query_views/clips_of", camera=camera)
     held = {(row["src_dataset"], row["src_episode"]): (row["video_file"], row["from_s"]) for row in rows}
     found = [held[place.src_dataset, place.src_episode] for place in places]

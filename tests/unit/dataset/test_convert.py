@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from lecompose.dataset.convert import stored_names, taken
-from lecompose.dataset.feature_map import Taken
+from lecompose.dataset.convert import convert_batch, stored_names
+from lecompose.dataset.feature_map import SourceFeature
 from lecompose.errors import RequestError, SourceBroken
 from lecompose.formats import arrow_field, feature
 
@@ -17,17 +17,17 @@ VECTOR = pa.list_(pa.float32(), 2)
 def given(array: pa.Array, kind: pa.DataType, *, lossy: bool = False) -> pa.Array:
     """One column, called "own" in its source and "x" in the output."""
     own = feature("own", {"dtype": "float32", "shape": [1]})
-    schema, takes = pa.schema([("x", kind)]), {"x": Taken(own, lossy=lossy)}
+    schema, takes = pa.schema([("x", kind)]), {"x": SourceFeature(own, lossy=lossy)}
     assert stored_names(schema, takes) == {"x": "own"}
     rows = pa.RecordBatch.from_arrays([array], ["own"])
-    return taken(rows, schema, {"x": "own"}, takes, where=lambda row: f"row {row}", file="f")["x"]
+    return convert_batch(rows, schema, {"x": "own"}, takes, where=lambda row: f"row {row}", file="f")["x"]
 
 
 def test_what_nothing_is_said_of_goes_by_its_own_name() -> None:
     schema = pa.schema([("x", pa.int64()), ("y", VECTOR)])
-    assert stored_names(schema, {"y": Taken(None)}) == {"x": "x"}
+    assert stored_names(schema, {"y": SourceFeature(None)}) == {"x": "x"}
     rows = pa.RecordBatch.from_pydict({"x": [1, 2]})
-    made = taken(rows, schema, {"x": "x"}, {"y": Taken(None)}, where=str, file="f")
+    made = convert_batch(rows, schema, {"x": "x"}, {"y": SourceFeature(None)}, where=str, file="f")
     assert made.schema == schema
     assert made.to_pydict() == {"x": [1, 2], "y": [None, None]}
 
@@ -40,7 +40,9 @@ def test_a_fill_has_the_output_s_type(dtype: str, shape: list[int]) -> None:
     value = np.zeros(shape if shape != [1] else (), dtype).tolist()
     rows = pa.RecordBatch.from_pydict({"other": [1, 2, 3]})
     for filled in (None, value):
-        made = taken(rows, pa.schema([field]), {}, {"x": Taken(None, filled)}, where=str, file="f")
+        made = convert_batch(
+            rows, pa.schema([field]), {}, {"x": SourceFeature(None, filled)}, where=str, file="f"
+        )
         assert made["x"].type == field.type
         assert made["x"].to_pylist() == [filled] * 3
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lecompose.dataset.catalog import Source
-from lecompose.dataset.feature_map import Changes, Taken, holds, map_features
+from lecompose.dataset.feature_map import Changes, SourceFeature, holds, map_features
 from lecompose.errors import RequestError
 from lecompose.formats import DEFAULT_FEATURES, feature
 
@@ -30,7 +30,7 @@ def source(name: str, **features: Any) -> Source:
     )
 
 
-def own_names(takes: dict[str, Taken]) -> dict[str, str | None]:
+def own_names(takes: dict[str, SourceFeature]) -> dict[str, str | None]:
     return {n: how.feature.name if how.feature else None for n, how in takes.items() if n not in DEFAULTS}
 
 
@@ -92,9 +92,9 @@ def test_a_source_whose_name_holds_a_colon() -> None:
 def test_zeros(dtype: str, shape: list[int], zero: Any) -> None:
     sources = (source("a", x=(dtype, shape)), source("b"))
     filled = map_features(sources, Changes(features="union", fill="zero")).taken["b"]["x"]
-    assert filled == Taken(None, zero)
+    assert filled == SourceFeature(None, zero)
     assert type(filled.value) is type(zero)
-    assert map_features(sources, Changes(features="union")).taken["b"]["x"] == Taken(None, None)
+    assert map_features(sources, Changes(features="union")).taken["b"]["x"] == SourceFeature(None, None)
 
 
 def test_only_a_cast_is_lossy() -> None:

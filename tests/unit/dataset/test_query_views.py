@@ -41,12 +41,12 @@ def opened(scratch: Path, *roots: Path, names: list[str] | None = None) -> Itera
 
 
 def passing(views: Views, predicate: str) -> pa.Table:
-    truth = views.truth(predicate)
+    truth = views.episode_condition(predicate)
     return truth.filter(truth["value"])
 
 
 def passing_frames(views: Views, predicate: str) -> pa.Table:
-    truth = views.truth_of_frames(predicate)
+    truth = views.frame_condition(predicate)
     return truth.filter(truth["value"])
 
 
@@ -121,7 +121,7 @@ def test_statistics_are_read_only_when_they_are_meant(make_dataset: Record, tmp_
             lambda: views.select("from episodes"),
             lambda: passing(views, "stats.action.max[1] > 0"),
             lambda: views.strata("episodes"),
-            lambda: views.ordered("stats.action.max[1]"),
+            lambda: views.episode_order("stats.action.max[1]"),
         ):
             with pytest.raises(SourceBroken, match="line 1 is no episode's statistics"):
                 ask()
@@ -211,26 +211,26 @@ def test_strata(views: Views) -> None:
 def test_ordered_ties_as_in_the_sources(views: Views) -> None:
     every = pairs(passing(views, "true"))
     longest = [(name, 2) for name in ("b20", "a21", "c30")]
-    assert pairs(views.ordered("length desc"))[:3] == longest
-    assert pairs(views.ordered("length > 0")) == every
-    assert pairs(views.ordered("src_dataset, src_episode desc nulls last -- so"))[0] == ("a21", 2)
-    assert pairs(views.ordered("random()")) != pairs(views.ordered("random()"))
+    assert pairs(views.episode_order("length desc"))[:3] == longest
+    assert pairs(views.episode_order("length > 0")) == every
+    assert pairs(views.episode_order("src_dataset, src_episode desc nulls last -- so"))[0] == ("a21", 2)
+    assert pairs(views.episode_order("random()")) != pairs(views.episode_order("random()"))
 
 
 @pytest.mark.parametrize(
     ("way", "text", "message"),
     [
-        ("truth", "length", "a condition, true or false, is needed"),
-        ("truth", "task", "a condition, true or false, is needed"),
-        ("truth", "unnest([true, false])", "one value an episode is needed, found 18 of 9"),
-        ("truth", "max(length) > 3", r"must appear in the GROUP BY(?s:.*)Try: a window"),
-        ("truth", "cast(task as int) > 1", "Could not convert string 'pick'"),
-        ("truth_of_frames", "action[1] > 2", r"Try: an aggregate over the episode's frames, as in max"),
-        ("truth_of_frames", "max(frame_index)", "a condition, true or false, is needed"),
+        ("episode_condition", "length", "a condition, true or false, is needed"),
+        ("episode_condition", "task", "a condition, true or false, is needed"),
+        ("episode_condition", "unnest([true, false])", "one value an episode is needed, found 18 of 9"),
+        ("episode_condition", "max(length) > 3", r"must appear in the GROUP BY(?s:.*)Try: a window"),
+        ("episode_condition", "cast(task as int) > 1", "Could not convert string 'pick'"),
+        ("frame_condition", "action[1] > 2", r"Try: an aggregate over the episode's frames, as in max"),
+        ("frame_condition", "max(frame_index)", "a condition, true or false, is needed"),
         ("strata", "task, length", "only a single expression"),
         ("strata", "columns(*)", "one value is needed, this gives"),
-        ("ordered", "length limit 1", "a list of terms to sort by is needed"),
-        ("ordered", "length; select 1", "one SELECT is needed, found SELECT, SELECT"),
+        ("episode_order", "length limit 1", "a list of terms to sort by is needed"),
+        ("episode_order", "length; select 1", "one SELECT is needed, found SELECT, SELECT"),
     ],
 )
 def test_what_is_no_such_expression(views: Views, way: str, text: str, message: str) -> None:

@@ -12,7 +12,7 @@ from conftest import Record
 
 from lecompose.dataset import stored_stats
 from lecompose.dataset.catalog import Catalog, open_catalog
-from lecompose.dataset.feature_map import Taken
+from lecompose.dataset.feature_map import SourceFeature
 from lecompose.engine import Engine
 from lecompose.errors import SourceBroken
 from lecompose.formats import BOOKKEEPING
@@ -51,7 +51,7 @@ def numeric_feature(dataset: Path) -> tuple[str, int]:
 
 def carried_column(engine: Engine, dataset: Path, name: str) -> list[list[float | None] | None]:
     catalog: Catalog = open_catalog(engine, [dataset])
-    stored_stats.register(catalog)
+    stored_stats.register_stored_stats(catalog)
     rows = engine.rows("repair/stats")
     return [row[name] for row in sorted(rows, key=lambda row: row["src_episode"])]
 
@@ -117,7 +117,7 @@ def test_a_damaged_page(engine: Engine, dataset: Path) -> None:
     path.write_bytes(content)
     catalog = open_catalog(engine, [dataset])
     with pytest.raises(SourceBroken, match="statistics cannot be read"):
-        stored_stats.register(catalog)
+        stored_stats.register_stored_stats(catalog)
 
 
 # v2.1 -------------------------------------------------------------------------------------------
@@ -174,13 +174,13 @@ def test_stages_read_what_they_want_and_by_the_output_s_names(
     first, second, third = own[:3]
     takes = {
         source.name: {
-            "renamed": Taken(first),
-            "untrue": Taken(second, has_stats=False),
-            third.name: Taken(third),
-            "filled": Taken(None, 0),
+            "renamed": SourceFeature(first),
+            "untrue": SourceFeature(second, has_stats=False),
+            third.name: SourceFeature(third),
+            "filled": SourceFeature(None, 0),
         }
     }
     wanted = {"renamed/mean", "renamed/max", "untrue/mean", "filled/mean"}
-    columns = stored_stats.hold(catalog, stored_stats.read(catalog, takes, wanted))
+    columns = stored_stats.load_tables(catalog, stored_stats.read_tables(catalog, takes, wanted))
     assert columns == {"renamed/mean", "renamed/max"}
     assert engine.arrow("repair/stats").num_rows == source.info["total_episodes"]

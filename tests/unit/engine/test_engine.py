@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from lecompose.engine import Engine
-from lecompose.engine.translate_errors import translated
+from lecompose.engine.duckdb_errors import translate_errors
 from lecompose.errors import ComposeError, OutputUnwritable, QueryError, RequestError, SourceBroken
 
 ERRORS = sorted(
@@ -31,7 +31,7 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 
 @pytest.mark.parametrize("kind", ERRORS, ids=lambda kind: kind.__name__)
 def test_every_error_of_duckdb_is_translated(kind: type[duckdb.Error]) -> None:
-    with pytest.raises((ComposeError, KeyboardInterrupt)) as raised, translated("layout/files"):
+    with pytest.raises((ComposeError, KeyboardInterrupt)) as raised, translate_errors("layout/files"):
         raise kind("it broke")
     assert isinstance(raised.value.__cause__, kind)
     if kind is not duckdb.InterruptException:
@@ -48,7 +48,7 @@ def test_every_error_of_duckdb_is_translated(kind: type[duckdb.Error]) -> None:
     ],
 )
 def test_whose_fault_a_failing_disk_is(text: str, writing: bool, family: type[ComposeError]) -> None:
-    with pytest.raises(family), translated("x", writing=writing):
+    with pytest.raises(family), translate_errors("x", writing=writing):
         raise duckdb.IOException(f"IO Error: {text}")
 
 
@@ -87,7 +87,7 @@ def test_an_engine_apart_has_relations_of_its_own(engine: Engine) -> None:
     engine.load("out_tasks", pa.table({**both, "task": ["ours"]}))
     rows = {}
     for name in ("first", "second"):
-        with engine.apart() as other:
+        with engine.second_database() as other:
             assert engine.has("out_tasks")
             assert not other.has("out_tasks")
             with pytest.raises(QueryError, match="out_tasks"):
@@ -101,7 +101,7 @@ def test_an_engine_apart_has_relations_of_its_own(engine: Engine) -> None:
 
 def test_an_engine_aside_shares_relations_and_is_interrupted_with_it(engine: Engine) -> None:
     numbers = pa.table({"src_dataset": ["a"]})
-    with engine.aside() as other:
+    with engine.second_connection() as other:
         other.load("data_files", numbers)
         assert engine.has("data_files")
         assert engine.arrow("catalog/union", {"relations": ["data_files"]}).equals(numbers)
@@ -114,7 +114,7 @@ def test_several_things_at_once_end_together_where_one_fails(engine: Engine) -> 
     interrupted: list[str] = []
 
     def endless() -> None:
-        with engine.aside() as own:
+        with engine.second_connection() as own:
             asked.set()
             try:
                 own.rows("query/select", sql=ENDLESS)
@@ -138,9 +138,9 @@ def test_a_statement_that_cannot_be_bound(engine: Engine) -> None:
 
 def test_an_interrupt_is_one_whatever_duckdb_calls_it() -> None:
     """Ctrl-C while a statement is bound comes as a RuntimeError; other RuntimeErrors stay what they are."""
-    with pytest.raises(KeyboardInterrupt), translated("x"):
+    with pytest.raises(KeyboardInterrupt), translate_errors("x"):
         raise RuntimeError("Query interrupted")
-    with pytest.raises(RuntimeError, match="another"), translated("x"):
+    with pytest.raises(RuntimeError, match="another"), translate_errors("x"):
         raise RuntimeError("another")
 
 

@@ -21,7 +21,7 @@ from lecompose.checks.repair.videos import with_clips
 from lecompose.checks.tolerant_open import opened
 from lecompose.dataset import stored_stats
 from lecompose.dataset.catalog import Catalog, Source
-from lecompose.dataset.catalog.custom_columns import Share, custom_of
+from lecompose.dataset.catalog.custom_columns import CustomValues, read_custom_columns
 from lecompose.engine import Engine
 from lecompose.errors import ComposeError, SourceBroken
 from lecompose.formats import TOLERANCE_S
@@ -130,14 +130,14 @@ def _unread(reading: Reading, source: Source) -> Iterator[str]:
 def _stats(catalog: Catalog) -> pa.Table | None:
     """The statistics of the episodes; None where they cannot be read."""
     try:
-        stored_stats.register(catalog)
+        stored_stats.register_stored_stats(catalog)
         return catalog.engine.arrow("repair/stats")
     except (ComposeError, OSError, ValueError):
         return None
 
 
-def _custom(engine: Engine, source: Source) -> Share | None:
+def _custom(engine: Engine, source: Source) -> CustomValues | None:
     try:
-        return custom_of(engine, source)
+        return read_custom_columns(engine, source)
     except (ComposeError, OSError, ValueError):  # what is wrong with them was told when they were read
         return None

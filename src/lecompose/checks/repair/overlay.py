@@ -13,7 +13,7 @@ from lecompose import formats
 from lecompose.checks.repair.episodes import Salvage, Sound
 from lecompose.checks.repair.features import Features
 from lecompose.dataset.catalog import LINEAGE_PATH, Source
-from lecompose.dataset.catalog.custom_columns import Share
+from lecompose.dataset.catalog.custom_columns import CustomValues
 
 _CHUNK = 1000
 # Kept as they are where they can be read.
@@ -26,7 +26,7 @@ def write(
     source: Source,
     features: Features,
     salvage: Salvage,
-    custom: Share | None,
+    custom: CustomValues | None,
     stats: pa.Table | None,
     root: Path,
 ) -> Path:
@@ -115,7 +115,7 @@ def _literal(name: str) -> str:
     return name.replace("{", "{{").replace("}", "}}")
 
 
-def _custom(share: Share | None, episodes: Sequence[Sound]) -> dict[str, pa.Array]:
+def _custom(share: CustomValues | None, episodes: Sequence[Sound]) -> dict[str, pa.Array]:
     """The dataset's own columns of the episodes."""
     if share is None:
         return {}

@@ -64,8 +64,8 @@ def filter(
     """
     if where is None and where_frames is None:
         raise RequestError("no predicate was given. Try: --where, --where-frames")
-    found = [(where, views.truth(where))] if where is not None else []
-    found += [(where_frames, views.truth_of_frames(where_frames))] if where_frames is not None else []
+    found = [(where, views.episode_condition(where))] if where is not None else []
+    found += [(where_frames, views.frame_condition(where_frames))] if where_frames is not None else []
     passing = [truth.filter(truth["value"]).select(_NAMED.names) for _, truth in found]
     kept = passing[0] if len(passing) == 1 else passing[0].join(passing[1], _NAMED.names, join_type="inner")
     catalog.engine.load("named", kept.cast(_NAMED))
@@ -82,7 +82,7 @@ def sort(catalog: Catalog, views: Views, *, output: str, by: str) -> Notes:
 
     Errors: QueryError for terms that are none.
     """
-    catalog.engine.load("ordered", _with_places(views.ordered(by), _NAMED))
+    catalog.engine.load("ordered", _with_places(views.episode_order(by), _NAMED))
     catalog.engine.table("picks", "plan/sort", output=output)
     return _numbered(catalog, [output])
 

@@ -102,7 +102,9 @@ def _of_episodes(catalog: Catalog, told: Sequence[tuple[Episodes, str]]) -> pa.T
 def _expressed(views: Views, sql: str | None, held: pa.Table) -> pa.Table:
     if sql is None:
         return _EXPRESSED.empty_table()
-    found = views.texts(sql, held).select(["src_episode", "task", "value"]).rename_columns(_EXPRESSED.names)
+    found = (
+        views.task_texts(sql, held).select(["src_episode", "task", "value"]).rename_columns(_EXPRESSED.names)
+    )
     empty = [row for row in found.to_pylist() if row["new_task"] is not None and not row["new_task"].strip()]
     if empty:
         lines = [f'episode {row["src_episode"]}, task "{row["task"]}"' for row in empty]

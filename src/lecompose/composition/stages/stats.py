@@ -22,7 +22,7 @@ from lecompose.composition.free_memory import give_back
 from lecompose.composition.layout import Layout, jobs
 from lecompose.concurrency import Prefetch
 from lecompose.dataset import stored_stats
-from lecompose.dataset.catalog.data_files import damaged
+from lecompose.dataset.catalog.data_files import find_damaged
 from lecompose.errors import OutputUnwritable, SourceBroken
 from lecompose.formats import SUBTASK_INDEX, Feature
 from lecompose.statistics import Clip, DataFile, Measured
@@ -50,7 +50,9 @@ class _Output:
 
 def begin_stats(layout: Layout) -> Prefetch[pa.Table]:
     """Begin to read what sources carry, while the processor does something else."""
-    return Prefetch(stored_stats.read(layout.catalog, layout.output_spec.taken, _wanted(layout)), most=_AHEAD)
+    return Prefetch(
+        stored_stats.read_tables(layout.catalog, layout.output_spec.taken, _wanted(layout)), most=_AHEAD
+    )
 
 
 def _wanted(layout: Layout) -> set[str]:
@@ -77,7 +79,7 @@ def stats(run: Run) -> None:
 
     Errors: SourceBroken for unreadable statistics; OutputUnwritable.
     """
-    held = _missing(run, stored_stats.hold(run.layout.catalog, run.carried))
+    held = _missing(run, stored_stats.load_tables(run.layout.catalog, run.carried))
     numeric = [f for f in run.output_spec.columns if f.is_numeric]
     incomplete = _incomplete(run, numeric, held)
     give_back()
@@ -110,7 +112,7 @@ def stats(run: Run) -> None:
     for output in outputs:
         path = run.folders[output.name] / "meta" / "stats.json"
         _write_json(path, _of_output(run, output, kept, held))
-    stored_stats.forget(run.layout.catalog)
+    stored_stats.drop_stored_stats(run.layout.catalog)
 
 
 def _missing(run: Run, held: Collection[str]) -> dict[str, int]:
@@ -145,7 +147,7 @@ def _told_of_sources(run: Run, output: _Output) -> Iterator[None]:
         yield
     except SourceBroken as error:
         rows = [row for row in run.engine.rows("layout/all_episodes") if row["out_dataset"] == output.name]
-        file = damaged(sorted({row["data_file"] for row in rows}))
+        file = find_damaged(sorted({row["data_file"] for row in rows}))
         if file is None:
             raise
         reason = str(error).removeprefix("data file cannot be read: ").partition(". (")[0]

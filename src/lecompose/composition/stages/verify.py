@@ -23,7 +23,7 @@ def verify(
     Errors: VerifyError listing the violations, or why a dataset cannot even be opened.
     """
     try:
-        with engine.apart() as other:
+        with engine.second_database() as other:
             catalog = open_catalog(other, roots)
             all_found = findings(catalog, row_groups=row_groups, scratch=scratch)
     except SourceError as error:

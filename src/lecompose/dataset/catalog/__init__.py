@@ -17,9 +17,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lecompose.dataset.catalog.custom_columns import Custom, CustomColumn
+from lecompose.dataset.catalog.custom_columns import CustomColumn, CustomColumns
 from lecompose.dataset.catalog.lineage import LINEAGE_PATH
-from lecompose.dataset.catalog.register import look_at, register_together
+from lecompose.dataset.catalog.register import gather_facts, register_sources
 from lecompose.dataset.catalog.source import (
     Source,
     episode_number,
@@ -36,8 +36,8 @@ from lecompose.errors import RequestError, collected
 __all__ = [
     "LINEAGE_PATH",
     "Catalog",
-    "Custom",
     "CustomColumn",
+    "CustomColumns",
     "Source",
     "episode_number",
     "locate",
@@ -53,7 +53,7 @@ class Catalog:
 
     engine: Engine
     sources: tuple[Source, ...]
-    custom: Custom
+    custom: CustomColumns
 
 
 def open_catalog(
@@ -79,6 +79,6 @@ def open_catalog(
     labels = names or unique_names(root.name for root in roots)
     found = [(n, labels[n], str(path), roots[n]) for n, path in enumerate(given or paths)]
     sources = tuple(collected(found, lambda source: read_source(*source), what="sources"))
-    shares = collected(sources, lambda source: look_at(engine, source), what="sources")
-    custom = register_together(engine, sources, shares)
+    shares = collected(sources, lambda source: gather_facts(engine, source), what="sources")
+    custom = register_sources(engine, sources, shares)
     return Catalog(engine, sources, custom)

@@ -8,7 +8,7 @@ from lecompose.engine import Engine
 from lecompose.errors import QueryError, SourceBroken, collected
 
 
-def made_together(
+def make_batched(
     engine: Engine,
     relation: str,
     sources: Sequence[Source],
@@ -34,7 +34,7 @@ def made_together(
     return relation
 
 
-def join(engine: Engine, relation: str, parts: Sequence[str], *, lacking: str = "") -> None:
+def join_parts(engine: Engine, relation: str, parts: Sequence[str], *, lacking: str = "") -> None:
     """Make one relation of its parts, which are no more; of no part, by the template `lacking`."""
     if not parts:
         engine.table(relation, lacking)

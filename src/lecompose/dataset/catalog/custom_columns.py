@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from lecompose import formats
-from lecompose.dataset.catalog.data_files import episode_files, existing, read_from, schema_of
+from lecompose.dataset.catalog.data_files import episode_files, read_arrow_schema, read_from, require_file
 from lecompose.dataset.catalog.source import Source, episode_number, parsed
 from lecompose.engine import Engine
 from lecompose.errors import SourceBroken
@@ -25,7 +25,7 @@ _OWN_FAMILIES = ("data/", "videos/", "stats/", "meta/episodes/", "__index_level_
 
 
 @dataclass(frozen=True)
-class Share:
+class CustomValues:
     """One source's custom columns, a value an episode; `as_json` are those that no single type holds."""
 
     source: str
@@ -50,7 +50,7 @@ class CustomColumn:
 
 
 @dataclass(frozen=True)
-class Custom:
+class CustomColumns:
     """The custom columns of all sources. Units: `row_bytes`, the usual size of an episode's values."""
 
     columns: tuple[CustomColumn, ...]
@@ -60,7 +60,7 @@ class Custom:
 # One source -------------------------------------------------------------------------------------
 
 
-def custom_of(engine: Engine, source: Source) -> Share:
+def read_custom_columns(engine: Engine, source: Source) -> CustomValues:
     """The custom columns of one source.
 
     Errors: SourceBroken where they cannot be read, or SQL, which ignores case, mistakes one for another.
@@ -68,28 +68,28 @@ def custom_of(engine: Engine, source: Source) -> Share:
     return _of_files(engine, source) if source.is_v3 else _of_lines(source)
 
 
-def _of_files(engine: Engine, source: Source) -> Share:
+def _of_files(engine: Engine, source: Source) -> CustomValues:
     files = episode_files(source)
     names = list(dict.fromkeys(name for file in files for name in _schema_names(file) if _is_custom(name)))
     if not names:
-        return Share(source.name, pa.array([], pa.int64()), {})
+        return CustomValues(source.name, pa.array([], pa.int64()), {})
     _refuse_ambiguous(names, source)
     with read_from(source.root / "meta" / "episodes"):
         globs = [formats.escaped_glob(str(file)) for file in files]
         table = engine.arrow("catalog/custom_v3", {"columns": names}, files=globs)
     # By position: DuckDB renames what it finds twice.
     episodes, *columns = table.columns
-    return Share(source.name, episodes, dict(zip(names, columns, strict=True)))
+    return CustomValues(source.name, episodes, dict(zip(names, columns, strict=True)))
 
 
 def _schema_names(file: Path) -> list[str]:
     with read_from(file):
-        names: list[str] = schema_of(file).names
+        names: list[str] = read_arrow_schema(file).names
         return names
 
 
-def _of_lines(source: Source) -> Share:
-    path = existing(source.root / "meta" / "episodes.jsonl")
+def _of_lines(source: Source) -> CustomValues:
+    path = require_file(source.root / "meta" / "episodes.jsonl")
     rows = list(_lines(path))
     names = list(dict.fromkeys(name for _, row in rows for name in row if _is_custom(name)))
     _refuse_ambiguous(names, source)
@@ -102,7 +102,7 @@ def _of_lines(source: Source) -> Share:
             as_json.append(name)
         columns[name] = column
     episodes = pa.array([episode for episode, _ in rows], pa.int64())
-    return Share(source.name, episodes, columns, tuple(as_json))
+    return CustomValues(source.name, episodes, columns, tuple(as_json))
 
 
 def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -160,7 +160,7 @@ def _refuse_ambiguous(names: list[str], source: Source) -> None:
 # All sources together ---------------------------------------------------------------------------
 
 
-def register_custom(engine: Engine, shares: Sequence[Share]) -> Custom:
+def register_custom(engine: Engine, shares: Sequence[CustomValues]) -> CustomColumns:
     """Make the relation `custom`: a row an episode, with the columns of all shares."""
     held = [share for share in shares if share.columns]
     names = dict.fromkeys(name for share in held for name in share.columns)
@@ -178,10 +178,10 @@ def register_custom(engine: Engine, shares: Sequence[Share]) -> Custom:
     table = pa.table(values)
     engine.load("custom_values", table)
     engine.table("custom", "catalog/custom")
-    return Custom(tuple(columns), table.nbytes // max(1, table.num_rows) if columns else 0)
+    return CustomColumns(tuple(columns), table.nbytes // max(1, table.num_rows) if columns else 0)
 
 
-def _column(name: str, column: str, held: list[Share], *, agree: bool) -> CustomColumn:
+def _column(name: str, column: str, held: list[CustomValues], *, agree: bool) -> CustomColumn:
     types = {share.source: str(share.columns[name].type) for share in held if name in share.columns}
     as_json = tuple(share.source for share in held if name in share.as_json)
     return CustomColumn(name, column, types, agree, as_json)
@@ -194,7 +194,7 @@ def _told_apart(name: str, taken: Iterable[str]) -> str:
     return name
 
 
-def _combined(name: str, held: list[Share]) -> pa.ChunkedArray | None:
+def _combined(name: str, held: list[CustomValues]) -> pa.ChunkedArray | None:
     """A column's values of all sources, null where one lacks it; None where no type holds them unchanged."""
     parts = [share.columns.get(name, _nulls(len(share.episodes), pa.null())) for share in held]
     try:
@@ -224,7 +224,7 @@ def _nulls(count: int, kind: pa.DataType) -> pa.ChunkedArray:
     return pa.chunked_array([pa.nulls(count, kind)])
 
 
-def _texts(name: str, held: list[Share]) -> pa.ChunkedArray:
+def _texts(name: str, held: list[CustomValues]) -> pa.ChunkedArray:
     """Values of types that do not go together, as text to look at."""
     chunks: list[pa.Array] = []
     for share in held:

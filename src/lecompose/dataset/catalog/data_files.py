@@ -17,7 +17,7 @@ from lecompose.errors import QueryError, SourceBroken, collected
 from lecompose.files.parquet.schema_cache import read_schema
 
 
-def schema_of(path: Path | str) -> pa.Schema:
+def read_arrow_schema(path: Path | str) -> pa.Schema:
     """The Arrow schema of a parquet file. Errors: SourceBroken where its footer cannot be read."""
     try:
         told = Path(path).stat()
@@ -33,12 +33,12 @@ def _schema_of(path: str, _changed: tuple[int, ...]) -> pa.Schema:
     return read_schema(path)
 
 
-def by_name(files: Sequence[Path | str]) -> bool:
+def needs_union_by_name(files: Sequence[Path | str]) -> bool:
     """Whether DuckDB is to take the types of these files from all of them, as it does when it reads by name.
 
     It takes them from the first one otherwise, and that knows no type of a column of nulls.
     """
-    return any(_is_untyped(field.type) for field in schema_of(files[0]))
+    return any(_is_untyped(field.type) for field in read_arrow_schema(files[0]))
 
 
 def _is_untyped(kind: pa.DataType) -> bool:
@@ -54,7 +54,7 @@ class DataFile:
     size_bytes: int
 
 
-def existing(path: Path) -> Path:
+def require_file(path: Path) -> Path:
     if not path.is_file():
         raise SourceBroken(f"{path.name} is missing. ({path})")
     refuse_pointer(path)
@@ -146,7 +146,7 @@ def _holds_bytes(kind: pa.DataType) -> bool:
     return bool(pa.types.is_struct(kind) and any(pa.types.is_binary(field.type) for field in kind))
 
 
-def damaged(files: Iterable[Path | str]) -> Path | None:
+def find_damaged(files: Iterable[Path | str]) -> Path | None:
     """The first file of which not every page can be read: engines do not always tell it."""
     for file in files:
         try:

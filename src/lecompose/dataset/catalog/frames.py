@@ -1,12 +1,12 @@
 """The rows of a source's data files as a relation, for the few that read them by SQL in the main database."""
 
 from lecompose import formats
-from lecompose.dataset.catalog.data_files import by_name
+from lecompose.dataset.catalog.data_files import needs_union_by_name
 from lecompose.dataset.catalog.source import Source
 from lecompose.engine import Engine
 
 
-def of_source(engine: Engine, source: Source) -> str:
+def frames_relation(engine: Engine, source: Source) -> str:
     """The name of the relation with every row of a source, which the first call makes."""
     relation = source.relation("frames")
     if not engine.has(relation):
@@ -17,6 +17,6 @@ def of_source(engine: Engine, source: Source) -> str:
             "catalog/frames_of_source",
             src_dataset=source.name,
             files=[formats.escaped_glob(file) for file in files],
-            by_name=by_name(files),
+            by_name=needs_union_by_name(files),
         )
     return relation

@@ -1,7 +1,7 @@
 """Where a source's episodes came from, by the file that each of our outputs carries."""
 
 from lecompose import formats
-from lecompose.dataset.catalog.data_files import read_from, schema_of
+from lecompose.dataset.catalog.data_files import read_arrow_schema, read_from
 from lecompose.dataset.catalog.source import Source
 from lecompose.engine import Engine
 from lecompose.errors import SourceBroken
@@ -10,7 +10,7 @@ LINEAGE_PATH = "meta/lineage.parquet"
 _COLUMNS = ("episode_index", "step", "from_dataset", "from_path", "from_episode", "command", "version")
 
 
-def lineage_of(engine: Engine, source: Source) -> str | None:
+def register_source_lineage(engine: Engine, source: Source) -> str | None:
     """The name of the relation with this source's lineage; None where it has none: it was recorded.
 
     Errors: SourceBroken for a file that is something else.
@@ -19,7 +19,7 @@ def lineage_of(engine: Engine, source: Source) -> str | None:
     if not file.is_file():
         return None
     with read_from(file, hint="Try: remove it; the dataset loads without it"):
-        stored = schema_of(file).names
+        stored = read_arrow_schema(file).names
         lacking = [name for name in _COLUMNS if name not in stored]
         if lacking:
             raise SourceBroken(f"it lacks {', '.join(lacking)}")

@@ -10,8 +10,15 @@ import pyarrow as pa
 
 from lecompose import formats
 from lecompose.dataset.catalog import custom_columns, lineage, tasks
-from lecompose.dataset.catalog.batched import join, made_together
-from lecompose.dataset.catalog.data_files import DataFile, by_name, data_files, existing, read_from, schema_of
+from lecompose.dataset.catalog.batched import join_parts, make_batched
+from lecompose.dataset.catalog.data_files import (
+    DataFile,
+    data_files,
+    needs_union_by_name,
+    read_arrow_schema,
+    read_from,
+    require_file,
+)
 from lecompose.dataset.catalog.source import Source, located
 from lecompose.engine import Engine
 from lecompose.errors import ComposeError, SourceBroken, collected, few
@@ -20,7 +27,7 @@ _PLACING = ("episode_index", "frame_index", "index", "task_index", "timestamp")
 
 
 @dataclass(frozen=True)
-class Reading:
+class ReadOptions:
     """How data files are read, for one query to read those of many sources.
 
     `kinds` are the types of the columns that place rows: DuckDB takes them from the first file of all.
@@ -32,7 +39,7 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Camera:
+class ClipColumns:
     """How the clips of a camera are read, for one query to read those of many sources."""
 
     name: str
@@ -41,27 +48,27 @@ class Camera:
 
 
 @dataclass(frozen=True)
-class Share:
+class SourceFacts:
     """What one source has of the relations that are made of all sources at once."""
 
     source: Source
     files: tuple[DataFile, ...]
-    reading: Reading
-    custom: custom_columns.Share
+    reading: ReadOptions
+    custom: custom_columns.CustomValues
 
 
-def look_at(engine: Engine, source: Source) -> Share:
+def gather_facts(engine: Engine, source: Source) -> SourceFacts:
     """What a source has, before anything is made of it."""
     files = tuple(data_files(source))
     with read_from(source.root / "data"):
-        reading = reading_of(source, files)
-    return Share(source, files, reading, custom_columns.custom_of(engine, source))
+        reading = choose_read_options(source, files)
+    return SourceFacts(source, files, reading, custom_columns.read_custom_columns(engine, source))
 
 
-def reading_of(source: Source, files: Sequence[DataFile]) -> Reading:
+def choose_read_options(source: Source, files: Sequence[DataFile]) -> ReadOptions:
     """How the data files of a source are read. Errors: SourceBroken where the first one cannot be."""
-    first = schema_of(files[0].path)
-    return Reading(float(source.fps), by_name([files[0].path]), _kinds(first, _PLACING))
+    first = read_arrow_schema(files[0].path)
+    return ReadOptions(float(source.fps), needs_union_by_name([files[0].path]), _kinds(first, _PLACING))
 
 
 def _kinds(schema: pa.Schema, names: Iterable[str]) -> tuple[str, ...]:
@@ -80,12 +87,12 @@ def register_episodes(engine: Engine, sources: Sequence[Source]) -> None:
             alike.setdefault(kinds, []).append(source)
     for n, group in enumerate(alike.values()):
         together = partial(_episodes_v3, engine)
-        parts.append(made_together(engine, f"declared_v3_{n}", group, together, folder="meta/episodes"))
-    join(engine, "declared", parts)
+        parts.append(make_batched(engine, f"declared_v3_{n}", group, together, folder="meta/episodes"))
+    join_parts(engine, "declared", parts)
 
 
 def _episodes_v2(engine: Engine, source: Source) -> str:
-    file, relation = existing(source.root / "meta" / "episodes.jsonl"), source.relation("declared")
+    file, relation = require_file(source.root / "meta" / "episodes.jsonl"), source.relation("declared")
     with read_from(file):
         glob = formats.escaped_glob(str(file))
         engine.table(relation, "catalog/episodes_v2", src_dataset=source.name, file=glob)
@@ -100,7 +107,9 @@ def _episode_kinds(source: Source) -> tuple[str, ...]:
     if not source.is_v3:
         return ()
     file = source.episode_files[0]
-    kinds = dict(zip(formats.EPISODE_COLUMNS, _kinds(schema_of(file), formats.EPISODE_COLUMNS), strict=True))
+    kinds = dict(
+        zip(formats.EPISODE_COLUMNS, _kinds(read_arrow_schema(file), formats.EPISODE_COLUMNS), strict=True)
+    )
     lacking = sorted(name for name, kind in kinds.items() if not kind)
     if lacking:
         raise SourceBroken(f"the episode list has no column {few(lacking)}. ({file})")
@@ -122,14 +131,14 @@ def register_clips(engine: Engine, sources: Sequence[Source]) -> None:
     """Make `clips`; `declared` of the sources must be there. Errors: SourceBroken, all of a kind together."""
     parts = [part for source in sources if not source.is_v3 for part in _clips_v2(engine, source)]
     found = collected(sources, _cameras_of, what="sources")
-    alike: dict[Camera, list[Source]] = {}
+    alike: dict[ClipColumns, list[Source]] = {}
     for source, cameras in zip(sources, found, strict=True):
         for camera in cameras:
             alike.setdefault(camera, []).append(source)
     for n, (camera, group) in enumerate(alike.items()):
         together = partial(_clips_v3, engine, camera)
-        parts.append(made_together(engine, f"clips_v3_{n}", group, together, folder="meta/episodes"))
-    join(engine, "clips", parts, lacking="catalog/no_clips")
+        parts.append(make_batched(engine, f"clips_v3_{n}", group, together, folder="meta/episodes"))
+    join_parts(engine, "clips", parts, lacking="catalog/no_clips")
 
 
 def _clips_v2(engine: Engine, source: Source) -> Iterator[str]:
@@ -148,15 +157,15 @@ def _clips_v2(engine: Engine, source: Source) -> Iterator[str]:
         yield source.relation(f"clips_{n}")
 
 
-def _cameras_of(source: Source) -> list[Camera]:
+def _cameras_of(source: Source) -> list[ClipColumns]:
     """The cameras of a source of v3.0; none of another."""
     if not source.is_v3 or not source.cameras:
         return []
     with read_from(source.root / "meta" / "episodes"):
-        first = schema_of(source.episode_files[0])
+        first = read_arrow_schema(source.episode_files[0])
     template = _video_format(source, formats.VIDEO_PATH, ("video_key", "chunk_index", "file_index"))
     held = [(f.name, ["episode_index", "length", *_pointers(f.name).values()]) for f in source.cameras]
-    return [Camera(name, template, _kinds(first, columns)) for name, columns in held]
+    return [ClipColumns(name, template, _kinds(first, columns)) for name, columns in held]
 
 
 def _pointers(camera: str) -> dict[str, str]:
@@ -164,7 +173,7 @@ def _pointers(camera: str) -> dict[str, str]:
     return {name: f"videos/{camera}/{name}" for name in names}
 
 
-def _clips_v3(engine: Engine, camera: Camera, relation: str, sources: Sequence[Source]) -> None:
+def _clips_v3(engine: Engine, camera: ClipColumns, relation: str, sources: Sequence[Source]) -> None:
     rows = [(str(path), source) for source in sources for path in source.episode_files]
     engine.table(
         relation,
@@ -196,7 +205,7 @@ def data_file_rows(files: Iterable[tuple[Source, DataFile]]) -> pa.Table:
     )
 
 
-def placement(files: Iterable[tuple[Source, DataFile]], reading: Reading) -> dict[str, Any]:
+def placement(files: Iterable[tuple[Source, DataFile]], reading: ReadOptions) -> dict[str, Any]:
     """What catalog/placement is given for files that are read alike."""
     rows = list(files)
     paths = [str(file.path) for _, file in rows]
@@ -212,9 +221,9 @@ def placement(files: Iterable[tuple[Source, DataFile]], reading: Reading) -> dic
 # All sources together ---------------------------------------------------------------------------
 
 
-def register_together(
-    engine: Engine, sources: tuple[Source, ...], shares: Sequence[Share]
-) -> custom_columns.Custom:
+def register_sources(
+    engine: Engine, sources: tuple[Source, ...], shares: Sequence[SourceFacts]
+) -> custom_columns.CustomColumns:
     """Make the relations of all sources; what comes back tells of their custom columns."""
     engine.load("datasets", dataset_rows(sources))
     engine.load("features", feature_rows(sources))
@@ -226,7 +235,7 @@ def register_together(
     for relation in ("subtasks", "subtask_uses") if numbered else ():
         engine.table(relation, "catalog/union", {"relations": [s.relation(relation) for s in numbered]})
     engine.table("episodes", "catalog/episodes")
-    held = collected(sources, lambda source: lineage.lineage_of(engine, source), what="sources")
+    held = collected(sources, lambda source: lineage.register_source_lineage(engine, source), what="sources")
     lineage.register_lineage(engine, [relation for relation in held if relation])
     return custom_columns.register_custom(engine, [share.custom for share in shares])
 
@@ -236,7 +245,7 @@ def _side_by_side(engine: Engine, *jobs: Callable[[Engine], None]) -> None:
 
     def settled(job: Callable[[Engine], None]) -> ComposeError | None:
         try:
-            with engine.aside() as own:
+            with engine.second_connection() as own:
                 job(own)
         except ComposeError as error:
             return error
@@ -254,13 +263,13 @@ def _declare(engine: Engine, sources: Sequence[Source]) -> None:
     register_clips(engine, sources)
 
 
-def _files_of(shares: Iterable[Share]) -> Iterator[tuple[Source, DataFile]]:
+def _files_of(shares: Iterable[SourceFacts]) -> Iterator[tuple[Source, DataFile]]:
     return ((share.source, file) for share in shares for file in share.files)
 
 
-def _place(engine: Engine, shares: Sequence[Share]) -> None:
+def _place(engine: Engine, shares: Sequence[SourceFacts]) -> None:
     """Make `placement`. Errors: SourceBroken naming every source whose data cannot be read."""
-    alike: dict[Reading, list[Share]] = {}
+    alike: dict[ReadOptions, list[SourceFacts]] = {}
     for share in shares:
         alike.setdefault(share.reading, []).append(share)
     parts = []
@@ -268,13 +277,13 @@ def _place(engine: Engine, shares: Sequence[Share]) -> None:
         files = {share.source.name: share.files for share in group}
         sources = [share.source for share in group]
         together = partial(_placed, engine, reading, files)
-        parts.append(made_together(engine, f"placement_{n}", sources, together, folder="data"))
-    join(engine, "placement", parts)
+        parts.append(make_batched(engine, f"placement_{n}", sources, together, folder="data"))
+    join_parts(engine, "placement", parts)
 
 
 def _placed(
     engine: Engine,
-    reading: Reading,
+    reading: ReadOptions,
     files: Mapping[str, Sequence[DataFile]],
     relation: str,
     sources: Sequence[Source],

@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from lecompose import formats
 from lecompose.dataset.catalog import frames
-from lecompose.dataset.catalog.batched import join, made_together
-from lecompose.dataset.catalog.data_files import existing, read_from, schema_of
+from lecompose.dataset.catalog.batched import join_parts, make_batched
+from lecompose.dataset.catalog.data_files import read_arrow_schema, read_from, require_file
 from lecompose.dataset.catalog.source import Source, parsed
 from lecompose.engine import Engine
 from lecompose.errors import SourceBroken, collected
@@ -32,8 +32,8 @@ def register_tasks(engine: Engine, sources: Sequence[Source]) -> None:
             alike.setdefault(held, []).append(source)
     for n, ((column, *_), group) in enumerate(alike.items()):
         together = partial(_tasks_v3, engine, column)
-        parts.append(made_together(engine, f"tasks_v3_{n}", group, together, folder=_TASKS_V3))
-    join(engine, "tasks", parts)
+        parts.append(make_batched(engine, f"tasks_v3_{n}", group, together, folder=_TASKS_V3))
+    join_parts(engine, "tasks", parts)
 
 
 _TASKS_V3 = "meta/tasks.parquet"
@@ -43,8 +43,8 @@ def _columns(source: Source) -> tuple[str, ...] | None:
     """The column with the texts, and the types of both; None for v2.x."""
     if not source.is_v3:
         return None
-    file = existing(source.root / _TASKS_V3)
-    schema = schema_of(file)
+    file = require_file(source.root / _TASKS_V3)
+    schema = read_arrow_schema(file)
     name = _text_column(schema, file, "task")
     return (name, *(str(schema.field(n).type) if n in schema.names else "" for n in (name, "task_index")))
 
@@ -66,7 +66,7 @@ def _tasks_v2(engine: Engine, source: Source) -> str:
     if (meta / "tasks.json").is_file() and not (meta / "tasks.jsonl").is_file():
         engine.load(relation, _from_json(source, meta / "tasks.json"))
         return relation
-    file = existing(meta / "tasks.jsonl")
+    file = require_file(meta / "tasks.jsonl")
     with read_from(file):
         glob = formats.escaped_glob(str(file))
         engine.table(relation, "catalog/tasks_v2", src_dataset=source.name, file=glob)
@@ -86,7 +86,7 @@ def register_subtasks(engine: Engine, source: Source) -> None:
             file=formats.escaped_glob(str(file)),
         )
     with read_from(source.root / "data"):
-        context = {"frames": frames.of_source(engine, source)}
+        context = {"frames": frames.frames_relation(engine, source)}
         engine.table(source.relation("subtask_uses"), "catalog/subtask_uses", context)
 
 
@@ -95,7 +95,7 @@ def text_column_of(path: Path, name: str) -> str:
 
     Errors: SourceBroken where there is none.
     """
-    return _text_column(schema_of(path), path, name)
+    return _text_column(read_arrow_schema(path), path, name)
 
 
 def _text_column(schema: pa.Schema, path: Path, name: str) -> str:

@@ -12,9 +12,21 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from lecompose.dataset.catalog import Source
-from lecompose.dataset.feature_map.differences import Held, Holders, differences, dropped, filled, plain_names
 from lecompose.dataset.feature_map.dtypes import holds, refuse_casts, shared_dtype
-from lecompose.dataset.feature_map.names import name_problems, renamed, taken_names, without
+from lecompose.dataset.feature_map.find_differences import (
+    Holders,
+    HoldersByName,
+    describe_dropped,
+    describe_filled,
+    find_differences,
+    plain_names,
+)
+from lecompose.dataset.feature_map.rename_features import (
+    name_conflicts,
+    name_problems,
+    remove_features,
+    rename_features,
+)
 from lecompose.errors import RequestError, listed
 from lecompose.formats import DEFAULT_FEATURES, Feature
 
@@ -23,10 +35,10 @@ __all__ = [
     "SHARED",
     "UNCHANGED",
     "Changes",
-    "Held",
-    "Mapped",
-    "Taken",
-    "Takes",
+    "FeatureMap",
+    "Holders",
+    "OutputFeatures",
+    "SourceFeature",
     "holds",
     "map_features",
     "plain_names",
@@ -59,7 +71,7 @@ UNCHANGED = Changes()
 
 
 @dataclass(frozen=True)
-class Taken:
+class SourceFeature:
     """What one source gives for a feature of the output: a feature of its own or, where that is None, `value`
     in every frame. `lossy` where the output's dtype does not hold each value of the source's. `has_stats`
     where what the source's statistics say of it is true of the output, too.
@@ -71,12 +83,12 @@ class Taken:
     has_stats: bool = True
 
 
-Takes: TypeAlias = Mapping[str, Mapping[str, Taken]]
+FeatureMap: TypeAlias = Mapping[str, Mapping[str, SourceFeature]]
 """By source, and by the output's name of each feature."""
 
 
 @dataclass(frozen=True)
-class Mapped:
+class OutputFeatures:
     """The features of an output by name: its dtype, who has it, and what each source gives for it.
 
     `problems` are what keeps the sources apart, `notes` what is left out; `changed` unless each source gives
@@ -84,20 +96,20 @@ class Mapped:
     """
 
     dtypes: Mapping[str, str]
-    holders: Holders
-    taken: Takes
+    holders: HoldersByName
+    taken: FeatureMap
     problems: tuple[str, ...]
     notes: tuple[str, ...]
     changed: bool
 
 
-def map_features(sources: tuple[Source, ...], changes: Changes) -> Mapped:
+def map_features(sources: tuple[Source, ...], changes: Changes) -> OutputFeatures:
     """The output's features, and what each source gives for them.
 
     Errors: RequestError for what is to be removed, renamed or cast and is not there, or cannot be.
     """
-    sources = without(sources, changes.remove)
-    held = renamed(sources, changes.rename)
+    sources = remove_features(sources, changes.remove)
+    held = rename_features(sources, changes.rename)
     names = _in_order([list(features) for features in held.values()])
     holders = {n: [(s, held[s.name][n]) for s in sources if n in held[s.name]] for n in names}
     refuse_casts(changes.cast, {n: [f for _, f in held] for n, held in holders.items()})
@@ -105,10 +117,10 @@ def map_features(sources: tuple[Source, ...], changes: Changes) -> Mapped:
     lacking = {n: [s for s in sources if n not in held[s.name]] for n in names}
     notes: list[str] = []
     if changes.features == "common":
-        notes += [dropped(n, holders[n], lacking[n]) for n in names if lacking[n]]
+        notes += [describe_dropped(n, holders[n], lacking[n]) for n in names if lacking[n]]
         holders = {n: h for n, h in holders.items() if not lacking[n]}
-    notes += [filled(n, lacking[n], changes.fill) for n in holders if lacking[n]]
-    problems = list(differences(holders, lacking, casts, features=changes.features, fill=changes.fill))
+    notes += [describe_filled(n, lacking[n], changes.fill) for n in holders if lacking[n]]
+    problems = list(find_differences(holders, lacking, casts, features=changes.features, fill=changes.fill))
     dtypes = {
         n: casts.get(n) or shared_dtype(n, [f for _, f in h]) or h[0][1].dtype for n, h in holders.items()
     }
@@ -117,7 +129,7 @@ def map_features(sources: tuple[Source, ...], changes: Changes) -> Mapped:
         for source, own in held.items()
     }
     changed = bool(changes.rename or changes.remove) or any(lacking.values())
-    mapped = Mapped(dtypes, holders, taken, tuple(problems), tuple(notes), changed)
+    mapped = OutputFeatures(dtypes, holders, taken, tuple(problems), tuple(notes), changed)
     return _with_added(mapped, sources, changes.add)
 
 
@@ -129,18 +141,20 @@ def _in_order(lists: list[list[str]]) -> list[str]:
     return [*first[:at], *more, *first[at:]]
 
 
-def _with_added(mapped: Mapped, sources: tuple[Source, ...], add: tuple[Feature, ...]) -> Mapped:
+def _with_added(
+    mapped: OutputFeatures, sources: tuple[Source, ...], add: tuple[Feature, ...]
+) -> OutputFeatures:
     """The same and new features, of which no source gives anything.
 
     Errors: RequestError for names that are taken or cannot be.
     """
     problems = [p for feature in add for p in name_problems(feature.name, feature.name)]
-    problems += taken_names([f.name for f in add], mapped.holders)
+    problems += name_conflicts([f.name for f in add], mapped.holders)
     if problems:
         raise RequestError(listed("--add cannot be done:", dict.fromkeys(problems)))
     holders = {**mapped.holders} | {f.name: [(s, f) for s in sources] for f in add}
     names = _in_order([list(mapped.holders), [f.name for f in add]])
-    new = {f.name: Taken(None) for f in add}
+    new = {f.name: SourceFeature(None) for f in add}
     return replace(
         mapped,
         dtypes={**mapped.dtypes} | {f.name: f.dtype for f in add},
@@ -149,11 +163,11 @@ def _with_added(mapped: Mapped, sources: tuple[Source, ...], add: tuple[Feature,
     )
 
 
-def _taken(own: Feature | None, holders: Held, dtype: str, fill: str) -> Taken:
+def _taken(own: Feature | None, holders: Holders, dtype: str, fill: str) -> SourceFeature:
     if own is not None:
         lossless = holds(dtype, own.dtype)
-        return Taken(own, lossy=not lossless, has_stats=lossless)
-    return Taken(None, None if fill == "null" else _zero(dtype, holders[0][1].shape))
+        return SourceFeature(own, lossy=not lossless, has_stats=lossless)
+    return SourceFeature(None, None if fill == "null" else _zero(dtype, holders[0][1].shape))
 
 
 def _zero(dtype: str, shape: tuple[int, ...]) -> Any:

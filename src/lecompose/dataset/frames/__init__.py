@@ -10,7 +10,13 @@ import pyarrow as pa
 
 from lecompose.dataset import arrow_schema as types
 from lecompose.dataset.catalog import Catalog, Source
-from lecompose.dataset.frames.read_in_order import PROOF, WINDOW_ROWS, Place, Shape, batches
+from lecompose.dataset.frames.read_in_order import (
+    PROOF_COLUMNS,
+    WINDOW_ROWS,
+    FrameColumns,
+    PlacedEpisode,
+    read_batches,
+)
 from lecompose.errors import FeatureMismatch, RequestError, UnknownEpisode, listed, near
 from lecompose.formats import Feature
 
@@ -27,9 +33,9 @@ class Frames:
     catalog: Catalog
 
     @cached_property
-    def _places(self) -> dict[tuple[str, int], Place]:
+    def _places(self) -> dict[tuple[str, int], PlacedEpisode]:
         rows = self.catalog.engine.rows("query_views/places")
-        return {(row["src_dataset"], row["src_episode"]): Place(**row) for row in rows}
+        return {(row["src_dataset"], row["src_episode"]): PlacedEpisode(**row) for row in rows}
 
     @cached_property
     def _schema(self) -> pa.Schema:
@@ -60,10 +66,10 @@ class Frames:
         places = self.places(episodes)
         shape = self._shape(columns)
         return pa.RecordBatchReader.from_batches(
-            shape.schema, batches(places, shape, batch_rows or WINDOW_ROWS)
+            shape.schema, read_batches(places, shape, batch_rows or WINDOW_ROWS)
         )
 
-    def places(self, episodes: Episodes | None) -> list[Place]:
+    def places(self, episodes: Episodes | None) -> list[PlacedEpisode]:
         """Where the rows of `episodes` are, in that order. Errors: UnknownEpisode, RequestError."""
         if episodes is None:
             return list(self._places.values())
@@ -93,7 +99,7 @@ class Frames:
         """The exact types of the columns among `features`. Errors: SourceBroken for files of others."""
         return pa.schema([self._schema.field(f.name) for f in features if not f.is_video])
 
-    def _shape(self, asked: Sequence[str] | None) -> Shape:
+    def _shape(self, asked: Sequence[str] | None) -> FrameColumns:
         first = self.catalog.sources[0]
         features = {_shown(f.name): f for f in first.columns}
         names = [*_FRONT, *features] if asked is None else list(dict.fromkeys(asked))
@@ -105,8 +111,8 @@ class Frames:
             self._schema.field(column).with_name(name) if column else pa.field(name, _FRONT[name])
             for name, column in zip(names, stored, strict=True)
         ]
-        proof = [pa.field(name, pa.int64()) for name in PROOF if name not in stored]
-        return Shape(pa.schema(fields), stored, pa.schema([*proof, *data]), self.tasks)
+        proof = [pa.field(name, pa.int64()) for name in PROOF_COLUMNS if name not in stored]
+        return FrameColumns(pa.schema(fields), stored, pa.schema([*proof, *data]), self.tasks)
 
 
 # What is asked for ------------------------------------------------------------------------------

@@ -14,8 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lecompose.dataset.convert import stored_names, taken
-from lecompose.dataset.feature_map import Takes
+from lecompose.dataset.convert import convert_batch, stored_names
+from lecompose.dataset.feature_map import FeatureMap
 from lecompose.errors import SourceBroken
 
 # What is held at a time, as stored; decoded it may be some times as much.
@@ -26,11 +26,11 @@ _READ_ROWS = 8_192
 _READ_BYTES = 2**22
 _BUFFER_BYTES = 2**20
 # Read whatever is asked for: the proof, and the way to the task.
-PROOF = ("frame_index", "episode_index", "task_index")
+PROOF_COLUMNS = ("frame_index", "episode_index", "task_index")
 
 
 @dataclass(frozen=True)
-class Place:
+class PlacedEpisode:
     """Where an episode's rows are: from row `row_from` of a file."""
 
     src_dataset: str
@@ -43,7 +43,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Shape:
+class FrameColumns:
     """What is given: the schema, and the stored column behind each field (None for those of ours).
 
     `read` are the columns that are read, by their stored names; `tasks` the texts of each source, each at
@@ -54,16 +54,18 @@ class Shape:
     stored: tuple[str | None, ...]
     read: pa.Schema
     tasks: Mapping[str, pa.Array]
-    takes: Takes = field(default_factory=dict)
+    takes: FeatureMap = field(default_factory=dict)
 
 
-def stored_as(schema: pa.Schema, takes: Takes) -> Shape:
+def output_columns(schema: pa.Schema, takes: FeatureMap) -> FrameColumns:
     """The shape of data columns as an output has them."""
-    proof = [pa.field(name, pa.int64()) for name in PROOF if name not in schema.names]
-    return Shape(schema, tuple(schema.names), pa.schema([*proof, *schema]), {}, takes)
+    proof = [pa.field(name, pa.int64()) for name in PROOF_COLUMNS if name not in schema.names]
+    return FrameColumns(schema, tuple(schema.names), pa.schema([*proof, *schema]), {}, takes)
 
 
-def batches(places: Sequence[Place], shape: Shape, batch_rows: int) -> Iterator[pa.RecordBatch]:
+def read_batches(
+    places: Sequence[PlacedEpisode], shape: FrameColumns, batch_rows: int
+) -> Iterator[pa.RecordBatch]:
     """The rows of places, in that order. Errors: SourceBroken where they are not what the catalog saw."""
     for window in _windows(places):
         tables = _one(window[0], shape) if len(window) == 1 else iter([_sorted(window, shape)])
@@ -71,9 +73,9 @@ def batches(places: Sequence[Place], shape: Shape, batch_rows: int) -> Iterator[
             yield from table.to_batches(max_chunksize=batch_rows)
 
 
-def _windows(places: Iterable[Place]) -> Iterator[list[Place]]:
+def _windows(places: Iterable[PlacedEpisode]) -> Iterator[list[PlacedEpisode]]:
     """Neighbours in the order asked for, as many as may be held."""
-    window: list[Place] = []
+    window: list[PlacedEpisode] = []
     rows = size = 0
     for place in places:
         rows, size = rows + place.length, size + (place.size_bytes or 0)
@@ -85,7 +87,7 @@ def _windows(places: Iterable[Place]) -> Iterator[list[Place]]:
         yield window
 
 
-def _one(place: Place, shape: Shape) -> Iterator[pa.Table]:
+def _one(place: PlacedEpisode, shape: FrameColumns) -> Iterator[pa.Table]:
     """An episode by itself, some rows at a time: it may be larger than any window, and needs no sorting."""
     at = 0
     for rows in _parts([place] if place.length else [], shape):
@@ -96,7 +98,7 @@ def _one(place: Place, shape: Shape) -> Iterator[pa.Table]:
     _refuse_short([place], at)
 
 
-def _sorted(window: Sequence[Place], shape: Shape) -> pa.Table:
+def _sorted(window: Sequence[PlacedEpisode], shape: FrameColumns) -> pa.Table:
     """All rows of a window's episodes, in the order of the window."""
     held = sorted({place for place in window if place.length}, key=_position)
     rows = pa.Table.from_batches(_parts(held, shape), schema=shape.read).combine_chunks()
@@ -110,19 +112,19 @@ def _sorted(window: Sequence[Place], shape: Shape) -> pa.Table:
     return _given(asked, [place.length for place in asked], rows, shape)
 
 
-def _begins(places: Sequence[Place]) -> np.ndarray:
+def _begins(places: Sequence[PlacedEpisode]) -> np.ndarray:
     """The row at which each place begins, were they one behind the other."""
     begins: np.ndarray = np.cumsum([0, *(place.length for place in places)])[:-1]
     return begins
 
 
-def _prove(places: Sequence[Place], rows: pa.Table, at: int) -> None:
+def _prove(places: Sequence[PlacedEpisode], rows: pa.Table, at: int) -> None:
     """Errors: SourceBroken unless `rows` are those of the places from row `at` on, each in its order."""
     number = np.arange(at, at + len(rows))
     begins = _begins(places)
     which = np.searchsorted(begins, number, side="right") - 1
     episodes = np.array([place.src_episode for place in places], np.int64)
-    found = [rows[name].to_numpy() for name in PROOF[:2]]
+    found = [rows[name].to_numpy() for name in PROOF_COLUMNS[:2]]
     wrong = (found[0] != number - begins[which]) | (found[1] != episodes[which])
     if wrong.any():
         place = places[which[int(np.argmax(wrong))]]
@@ -132,14 +134,16 @@ def _prove(places: Sequence[Place], rows: pa.Table, at: int) -> None:
         )
 
 
-def _refuse_short(places: Sequence[Place], rows: int) -> None:
+def _refuse_short(places: Sequence[PlacedEpisode], rows: int) -> None:
     wanted = sum(place.length for place in places)
     if rows != wanted:
         where = places[-1].data_file
         raise SourceBroken(f"data changed while it was read: {rows} rows of {wanted}. ({where})")
 
 
-def _given(places: Sequence[Place], lengths: Sequence[int], rows: pa.Table, shape: Shape) -> pa.Table:
+def _given(
+    places: Sequence[PlacedEpisode], lengths: Sequence[int], rows: pa.Table, shape: FrameColumns
+) -> pa.Table:
     """The columns asked for, of rows that are so many of each place."""
     arrays = [
         rows[name] if name else _ours(field.name, places, lengths, rows, shape)
@@ -149,7 +153,7 @@ def _given(places: Sequence[Place], lengths: Sequence[int], rows: pa.Table, shap
 
 
 def _ours(
-    name: str, places: Sequence[Place], lengths: Sequence[int], rows: pa.Table, shape: Shape
+    name: str, places: Sequence[PlacedEpisode], lengths: Sequence[int], rows: pa.Table, shape: FrameColumns
 ) -> pa.Array:
     if name == "src_episode":
         return pa.array(np.repeat(np.array([p.src_episode for p in places], np.int64), lengths))
@@ -168,7 +172,7 @@ def _ours(
 # Reading ----------------------------------------------------------------------------------------
 
 
-def _parts(places: Sequence[Place], shape: Shape) -> Iterator[pa.RecordBatch]:
+def _parts(places: Sequence[PlacedEpisode], shape: FrameColumns) -> Iterator[pa.RecordBatch]:
     """The rows of places in the order of `_position`, in the types of `shape.read`.
 
     Errors: SourceBroken where they cannot be read, or are not as declared.
@@ -178,14 +182,14 @@ def _parts(places: Sequence[Place], shape: Shape) -> Iterator[pa.RecordBatch]:
         named = stored_names(shape.read, takes)
         for rows in _in_file(file, list(held), list(named.values())):
             where = partial(_where, source, rows)
-            yield taken(rows, shape.read, named, takes, where=where, file=file)
+            yield convert_batch(rows, shape.read, named, takes, where=where, file=file)
 
 
 def _where(source: str, rows: pa.RecordBatch, row: int) -> str:
     return f'source "{source}", episode {rows["episode_index"][row].as_py()}'
 
 
-def together(place: Place) -> Place:
+def require_contiguous(place: PlacedEpisode) -> PlacedEpisode:
     """The place. Errors: SourceBroken for an episode whose rows are not in one piece, as many as declared."""
     if place.data_file is None or place.row_to - place.row_from != place.length:
         raise SourceBroken(
@@ -195,13 +199,13 @@ def together(place: Place) -> Place:
     return place
 
 
-def _position(place: Place) -> tuple[str, str, int]:
-    """Where the rows of a place are. Errors: as of `together`."""
+def _position(place: PlacedEpisode) -> tuple[str, str, int]:
+    """Where the rows of a place are. Errors: as of `require_contiguous`."""
     # The source too: one that is given twice has every row of its files twice.
-    return place.src_dataset, str(together(place).data_file), place.row_from
+    return place.src_dataset, str(require_contiguous(place).data_file), place.row_from
 
 
-def _in_file(file: str, places: Sequence[Place], columns: list[str]) -> Iterator[pa.RecordBatch]:
+def _in_file(file: str, places: Sequence[PlacedEpisode], columns: list[str]) -> Iterator[pa.RecordBatch]:
     """The rows of places that follow each other in one file."""
     spans = list(_spans(places))
     for row, batch in _rows(file, places, columns):
@@ -213,7 +217,7 @@ def _in_file(file: str, places: Sequence[Place], columns: list[str]) -> Iterator
         spans = [span for span in spans if span[1] > end]
 
 
-def _spans(places: Sequence[Place]) -> Iterator[tuple[int, int]]:
+def _spans(places: Sequence[PlacedEpisode]) -> Iterator[tuple[int, int]]:
     """The rows of places, neighbours joined."""
     start, end = places[0].row_from, places[0].row_from
     for place in places:
@@ -224,7 +228,9 @@ def _spans(places: Sequence[Place]) -> Iterator[tuple[int, int]]:
     yield start, end
 
 
-def _rows(file: str, places: Sequence[Place], columns: list[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
+def _rows(
+    file: str, places: Sequence[PlacedEpisode], columns: list[str]
+) -> Iterator[tuple[int, pa.RecordBatch]]:
     """The row groups in which places lie, some rows at a time, each with the row of the file it begins at."""
     try:
         with pq.ParquetFile(file, pre_buffer=False, buffer_size=_BUFFER_BYTES) as parquet:
@@ -245,13 +251,13 @@ def _rows(file: str, places: Sequence[Place], columns: list[str]) -> Iterator[tu
         raise SourceBroken(f"data cannot be read, damaged pages? {told}. ({file})") from error
 
 
-def _read_rows(places: Sequence[Place]) -> int:
+def _read_rows(places: Sequence[PlacedEpisode]) -> int:
     """How many rows to read at a time."""
     size, rows = sum(place.size_bytes or 0 for place in places), sum(place.length for place in places)
     return max(1, min(_READ_ROWS, _READ_BYTES * rows // max(1, size)))
 
 
-def _runs(starts: np.ndarray, places: Sequence[Place]) -> Iterator[tuple[list[int], int]]:
+def _runs(starts: np.ndarray, places: Sequence[PlacedEpisode]) -> Iterator[tuple[list[int], int]]:
     """Neighbouring row groups that hold rows of the places, and the row at which each run begins."""
     first = np.searchsorted(starts, [place.row_from for place in places], side="right") - 1
     last = np.searchsorted(starts, [place.row_to for place in places], side="left")

@@ -13,9 +13,9 @@ from lecompose.composition.computed_features import ComputedFeature
 from lecompose.composition.context import Run
 from lecompose.composition.stages.data.output_file import NO_TASKS, OutputFile, named
 from lecompose.dataset import arrow_schema
-from lecompose.dataset.catalog.data_files import by_name, damaged
-from lecompose.dataset.convert import stored_names, taken
-from lecompose.dataset.frames.read_in_order import Place, batches, stored_as
+from lecompose.dataset.catalog.data_files import find_damaged, needs_union_by_name
+from lecompose.dataset.convert import stored_names
+from lecompose.dataset.frames.read_in_order import PlacedEpisode, output_columns, read_batches
 from lecompose.errors import QueryError, SourceBroken
 
 # A query costs the footer of its file, however little it reads: beyond so many, row groups are picked out.
@@ -51,7 +51,7 @@ def _by_query(run: Run, file: OutputFile) -> bool:
     """Whether DuckDB reads the rows. It holds 2,048 at a time on each thread: of pictures some 500 MB."""
     held = run.output_spec.columns
     few = len(file.reads) <= _FEW_READS
-    return few and not arrow_schema.follow_content(held) and not any(f.is_visual for f in held)
+    return few and not arrow_schema.types_follow_content(held) and not any(f.is_visual for f in held)
 
 
 def _values(column: ComputedFeature, file: OutputFile, start: int, stop: int) -> pa.Array:
@@ -66,16 +66,16 @@ def _values(column: ComputedFeature, file: OutputFile, start: int, stop: int) ->
 
 def _gathered(run: Run, file: OutputFile) -> Iterator[pa.RecordBatch]:
     """Rows of episodes that lie scattered, picked out row group by row group."""
-    shape = stored_as(_kept(run), run.output_spec.taken)
+    shape = output_columns(_kept(run), run.output_spec.taken)
     resampling = run.output_spec.resampling
     for steps, episodes in groupby(file.episodes, key=lambda e: resampling.of_source(e["src_dataset"])):
-        for batch in batches(list(map(_place_of, episodes)), shape, file.batch_rows):
+        for batch in read_batches(list(map(_place_of, episodes)), shape, file.batch_rows):
             yield steps.apply(batch)
 
 
-def _place_of(episode: dict[str, Any]) -> Place:
-    values = {name: episode[name] for name in Place.__annotations__}
-    return Place(**{**values, "length": episode["src_length"]})
+def _place_of(episode: dict[str, Any]) -> PlacedEpisode:
+    values = {name: episode[name] for name in PlacedEpisode.__annotations__}
+    return PlacedEpisode(**{**values, "length": episode["src_length"]})
 
 
 def _streamed(run: Run, file: OutputFile) -> Iterator[pa.RecordBatch]:
@@ -106,7 +106,7 @@ def _stored(
     template = "write/frames_whole" if read["whole"] else "write/frames_range"
     values: dict[str, object] = {"files": [formats.escaped_glob(f) for f in read["files"]]}
     if read["whole"]:
-        values |= {"by_name": by_name(read["files"])}
+        values |= {"by_name": needs_union_by_name(read["files"])}
     else:
         values |= {"first_episode": read["first_episode"], "last_episode": read["last_episode"]}
     try:
@@ -115,7 +115,7 @@ def _stored(
     except (pa.ArrowException, OSError, QueryError, SourceBroken) as error:
         reason = str(error.__cause__ or error).partition("\n")[0].rstrip(" .:")
         raise SourceBroken(
-            f"data cannot be read, damaged pages? {reason}. ({damaged(read['files']) or _place(read)})"
+            f"data cannot be read, damaged pages? {reason}. ({find_damaged(read['files']) or _place(read)})"
         ) from error
 
 

@@ -18,7 +18,7 @@ def writer(run: Run) -> Write:
     schema = run.layout.schema
     if run.output_spec.row_groups == "episode":
         return lambda file, tables: _write_groups(file, tables, schema, [e["length"] for e in file.episodes])
-    if any(kind == pa.float16() for _, kind in arrow_schema.leaves(schema)):
+    if any(kind == pa.float16() for _, kind in arrow_schema.parquet_leaves(schema)):
         # DuckDB has no such type to write.
         return lambda file, tables: _write_groups(file, tables, schema, _packed(file))
     return lambda file, tables: _write_packed(run, file, tables, schema)
@@ -32,14 +32,14 @@ def _packed(file: OutputFile) -> list[int]:
 def _write_groups(file: OutputFile, tables: Iterator[pa.Table], schema: pa.Schema, rows: list[int]) -> None:
     """Row groups of so many rows each; LeRobot's recorder lays its files out with one an episode."""
     images = arrow_schema.image_leaves(schema)
-    compression = dict.fromkeys((p for p, _ in arrow_schema.leaves(schema)), "snappy") | dict.fromkeys(
-        images, "none"
-    )
+    compression = dict.fromkeys(
+        (p for p, _ in arrow_schema.parquet_leaves(schema)), "snappy"
+    ) | dict.fromkeys(images, "none")
     with pq.ParquetWriter(
         file.path,
         schema,
         compression=compression,
-        use_dictionary=arrow_schema.text_leaves(schema),
+        use_dictionary=arrow_schema.dictionary_leaves(schema),
         write_batch_size=file.page_rows,
     ) as writer:
         for group in _sliced(tables, rows):
@@ -60,8 +60,8 @@ def _sliced(tables: Iterator[pa.Table], lengths: list[int]) -> Iterator[pa.Table
 
 def _write_packed(run: Run, file: OutputFile, tables: Iterator[pa.Table], schema: pa.Schema) -> None:
     """Large row groups by DuckDB's COPY, the exact schema reattached as file metadata."""
-    plain = arrow_schema.plain(schema)
-    batches = (batch for table in tables for batch in arrow_schema.in_plain(table, plain).to_batches())
+    plain = arrow_schema.duckdb_schema(schema)
+    batches = (batch for table in tables for batch in arrow_schema.cast_to_duckdb(table, plain).to_batches())
     run.engine.copy_batches(
         plain,
         batches,

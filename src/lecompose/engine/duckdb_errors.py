@@ -9,7 +9,7 @@ from lecompose.errors import ComposeError, OutputUnwritable, QueryError, Request
 
 
 @contextmanager
-def translated(
+def translate_errors(
     doing: str, *, wrong: type[ComposeError] | None = None, writing: bool = False
 ) -> Iterator[None]:
     """Turn every DuckDB error into one of ours, keeping it as the cause; `wrong` if a setting is."""

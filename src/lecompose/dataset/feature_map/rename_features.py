@@ -11,7 +11,7 @@ from lecompose.formats import DEFAULT_FEATURES, SUBTASK_INDEX, Feature, feature
 _RESERVED = ("filename", "file_row_number")
 
 
-def without(sources: tuple[Source, ...], removes: Iterable[str]) -> tuple[Source, ...]:
+def remove_features(sources: tuple[Source, ...], removes: Iterable[str]) -> tuple[Source, ...]:
     """The sources without the features that are to go.
 
     Errors: RequestError with every one that is not there, or that readers need.
@@ -34,7 +34,9 @@ def without(sources: tuple[Source, ...], removes: Iterable[str]) -> tuple[Source
     )
 
 
-def renamed(sources: tuple[Source, ...], renames: Iterable[tuple[str, str]]) -> dict[str, dict[str, Feature]]:
+def rename_features(
+    sources: tuple[Source, ...], renames: Iterable[tuple[str, str]]
+) -> dict[str, dict[str, Feature]]:
     """The features of each source by the names they are to have.
 
     Errors: RequestError with every rename that cannot be done.
@@ -101,7 +103,7 @@ def _collisions(source: Source, wanted: Mapping[str, str]) -> Iterator[str]:
             yield f'"{other}" and "{own}" in "{source.name}" would both be "{new}"'
 
 
-def taken_names(names: Iterable[str], there: Iterable[str]) -> Iterator[str]:
+def name_conflicts(names: Iterable[str], there: Iterable[str]) -> Iterator[str]:
     """Why names of new features cannot be theirs: one that is there has it, to SQL at least."""
     held = set(there)
     seen = {name.lower(): name for name in held}

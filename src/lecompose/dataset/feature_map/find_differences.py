@@ -10,14 +10,14 @@ from lecompose.dataset.feature_map.dtypes import NUMBERS, shared_dtype
 from lecompose.errors import few
 from lecompose.formats import DEFAULT_FEATURES, SUBTASK_INDEX, Feature
 
-Held: TypeAlias = list[tuple[Source, Feature]]
+Holders: TypeAlias = list[tuple[Source, Feature]]
 """The sources that have a feature of the output, and their own feature."""
-Holders: TypeAlias = Mapping[str, Held]
+HoldersByName: TypeAlias = Mapping[str, Holders]
 """The same of each feature, by the output's name."""
 
 
-def differences(
-    holders: Holders,
+def find_differences(
+    holders: HoldersByName,
     lacking: Mapping[str, list[Source]],
     casts: Iterable[str],
     *,
@@ -40,9 +40,9 @@ def differences(
 
 def _absent(
     name: str,
-    held: Held,
+    held: Holders,
     lacking: list[Source],
-    holders: Holders,
+    holders: HoldersByName,
 ) -> str:
     def others_of(source: Source) -> set[str]:
         """What this source has, and the first holder has not."""
@@ -62,18 +62,18 @@ def _absent(
     return f'feature "{name}": in {_names(held)}, not in {few(s.name for s in lacking)}{way_out}'
 
 
-def dropped(name: str, held: Held, lacking: list[Source]) -> str:
+def describe_dropped(name: str, held: Holders, lacking: list[Source]) -> str:
     """The note on a feature that is left out."""
     return f'feature "{name}" of {_names(held)} is left out: not in {few(s.name for s in lacking)}'
 
 
-def filled(name: str, lacking: list[Source], fill: str) -> str:
+def describe_filled(name: str, lacking: list[Source], fill: str) -> str:
     """The note on a feature that some sources lack."""
     hint = "; LeRobot gives None there, which torch cannot batch. Try: --fill zero" if fill == "null" else ""
     return f'feature "{name}" is {fill} in every frame of {few(s.name for s in lacking)}{hint}'
 
 
-def _unfillable(name: str, held: Held, lacking: list[Source], fill: str) -> Iterator[str]:
+def _unfillable(name: str, held: Holders, lacking: list[Source], fill: str) -> Iterator[str]:
     first = held[0][1]
     without = few(s.name for s in lacking)
     if first.is_video:
@@ -85,7 +85,7 @@ def _unfillable(name: str, held: Held, lacking: list[Source], fill: str) -> Iter
         yield f'feature "{name}": not in {without}, and zero would say something. Try: --fill null'
 
 
-def _unlike(name: str, held: Held, *, cast: bool) -> Iterator[str]:
+def _unlike(name: str, held: Holders, *, cast: bool) -> Iterator[str]:
     for what, value in (
         ("dtype", lambda f: f.dtype),
         ("shape", lambda f: list(f.shape) or [1]),
@@ -124,5 +124,5 @@ def plain_names(names: object) -> list[str] | None:
     return ["channels" if n == "channel" else n for n in flat] or None
 
 
-def _names(held: Held) -> str:
+def _names(held: Holders) -> str:
     return few(source.name for source, _ in held)
