@@ -14,7 +14,7 @@ from lecompose.composition.context import Run
 from lecompose.composition.stages.data.output_file import NO_TASKS, OutputFile, named
 from lecompose.dataset import arrow_schema
 from lecompose.dataset.catalog.data_files import find_damaged, needs_union_by_name
-from lecompose.dataset.convert import stored_names
+from lecompose.dataset.convert import convert_batch, stored_names
 from lecompose.dataset.frames.read_in_order import PlacedEpisode, output_columns, read_batches
 from lecompose.errors import QueryError, SourceBroken
 
@@ -89,7 +89,7 @@ def _streamed(run: Run, file: OutputFile) -> Iterator[pa.RecordBatch]:
         named = {c["name"]: c["name"] for c in columns}
         for batch in _stored(run, read, columns, file.batch_rows):
             where = partial(file.where_read, at)
-            rows = taken(batch, kept, named, takes, where=where, file=_place(read))
+            rows = convert_batch(batch, kept, named, takes, where=where, file=_place(read))
             yield steps.apply(rows)
             at += batch.num_rows
 
