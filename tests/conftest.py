@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from lecompose.files.mp4.thread_priority import shared
+from lecompose.files.mp4.thread_priority import keep_thread_priority
 from recorder import record
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -34,7 +34,7 @@ settings.load_profile("lecompose")
 @pytest.fixture(autouse=True)
 def as_urgent_as_others() -> Iterator[None]:
     """SVT-AV1, in a test that encodes by itself, makes the whole worker a real-time process if it can."""
-    with shared():
+    with keep_thread_priority():
         yield
 
 

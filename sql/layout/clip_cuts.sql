@@ -5,7 +5,7 @@
 -- behind a key frame and clips whose last frames need later ones are encoded again, up to the first that fits.
 -- reads:  plan, pieces, strides
 -- params:
--- gives:  out_dataset VARCHAR, out_episode BIGINT, src_dataset VARCHAR, src_episode BIGINT, camera VARCHAR, video_file VARCHAR, from_frame BIGINT, to_frame BIGINT, lead BIGINT, tail BIGINT, size_bytes BIGINT, splice_key VARCHAR, closed BOOLEAN, stride BIGINT, continues BOOLEAN, starts_late BOOLEAN, ends_early BOOLEAN
+-- gives:  out_dataset VARCHAR, out_episode BIGINT, src_dataset VARCHAR, src_episode BIGINT, camera VARCHAR, video_file VARCHAR, from_frame BIGINT, to_frame BIGINT, preroll BIGINT, postroll BIGINT, size_bytes BIGINT, compat_key VARCHAR, closed_gop BOOLEAN, stride BIGINT, continues BOOLEAN, starts_late BOOLEAN, ends_early BOOLEAN
 with ordered as (
     select p.out_dataset,
            p.out_episode,
@@ -38,18 +38,18 @@ select out_dataset,
        video_file,
        from_frame,
        to_frame,
-       lead,
-       tail,
+       preroll,
+       postroll,
        size_bytes,
-       splice_key,
-       closed,
+       compat_key,
+       closed_gop,
        stride,
        continues,
-       bool_and(lead > 0) over (
+       bool_and(preroll > 0) over (
            partition by out_dataset, camera, run order by out_episode
            rows between unbounded preceding and current row
        ) as starts_late,
-       bool_and(tail > 0) over (
+       bool_and(postroll > 0) over (
            partition by out_dataset, camera, run order by out_episode
            rows between current row and unbounded following
        ) as ends_early

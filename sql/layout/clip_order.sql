@@ -1,6 +1,6 @@
 -- layout/clip_order: each output's clips in order, and how each may follow the one before it
 -- A copied clip that goes on where the last one ended needs no cut, and stays in its file where one of the two
--- leans on the other: both are of one `item`. Any other clip needs a closed GOP and the same splice key to
+-- leans on the other: both are of one `item`. Any other clip needs a closed GOP and the same compat key to
 -- be appended; without them it opens a new file. Unless files are to be concatenated, so does one of another
 -- file.
 -- reads:  clip_cuts, encodings
@@ -9,15 +9,15 @@
 with keyed as (
     select c.*,
            c.starts_late or c.ends_early or c.stride > 1 as encoded,
-           case when encoded then e.splice_key else c.splice_key end as file_key
+           case when encoded then e.compat_key else c.compat_key end as file_key
     from clip_cuts c
     left join encodings e using (video_file)
 ),
 neighbours as (
     select *,
            continues and not encoded and not lag(encoded) over prior as copied_on,
-           coalesce(lag(file_key) over prior = file_key, false) and (closed or encoded) as fits,
-           lead > 0 or lag(tail) over prior > 0 as leans,
+           coalesce(lag(file_key) over prior = file_key, false) and (closed_gop or encoded) as fits,
+           preroll > 0 or lag(postroll) over prior > 0 as leans,
            $concatenate or lag(video_file) over prior = video_file as may_follow
     from keyed
     window prior as (partition by out_dataset, camera order by out_episode)

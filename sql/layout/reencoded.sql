@@ -12,8 +12,8 @@ select out_dataset,
        to_frame,
        size_bytes,
        stride,
-       case when starts_late then lead else 0 end as frames_before,
-       case when ends_early then tail else 0 end as frames_behind
+       case when starts_late then preroll else 0 end as frames_before,
+       case when ends_early then postroll else 0 end as frames_behind
 from clip_cuts
 where starts_late or ends_early or stride > 1
 order by out_dataset, camera, out_episode

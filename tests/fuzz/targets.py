@@ -20,9 +20,9 @@ def video(data: bytes, folder: Path) -> None:
     out.unlink(missing_ok=True)
     try:
         found = mp4.probe(path)
-        mp4.grid(found, Fraction(30))
+        mp4.measure_grid_deviation_s(found, Fraction(30))
         middle = max(1, found.frames // 2)
-        mp4.pieces(found, [(0, middle), (0, found.frames)])
+        mp4.probe_clips(found, [(0, middle), (0, found.frames)])
         mp4.concat(
             [mp4.Segment(found, 0, middle), mp4.Segment(found, 0, found.frames)], out, fps=Fraction(30)
         )
@@ -33,7 +33,7 @@ def video(data: bytes, folder: Path) -> None:
 
 def picture(data: bytes, folder: Path) -> None:
     try:
-        mp4.picture(data, name=folder)
+        mp4.decode_picture(data, name=folder)
     except ComposeError:
         return
 

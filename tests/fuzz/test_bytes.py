@@ -35,4 +35,4 @@ def test_the_sound_ones_are_read(sound: dict[str, list[bytes]], tmp_path: Path) 
         if number % 2:
             assert mp4.probe(path).frames == 6
     for data in sound["picture"]:
-        assert mp4.picture(data, name=tmp_path).shape == (16, 16, 3)
+        assert mp4.decode_picture(data, name=tmp_path).shape == (16, 16, 3)

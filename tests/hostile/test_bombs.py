@@ -76,11 +76,11 @@ def test_a_video_that_names_other_files(content: bytes, make_dataset: Record, tm
     other = path.with_name("other.mp4")
     path.rename(other)
     path.write_bytes(content.replace(b"{other}", str(other).encode()))
-    for look in (mp4.shown, mp4.describe, lambda p: mp4.probe(p, scratch=tmp_path)):
+    for look in (mp4.read_display_times, mp4.describe, lambda p: mp4.probe(p, scratch=tmp_path)):
         with pytest.raises(MediaError):
             look(path)
     with pytest.raises(MediaError):
-        mp4.picture(path.read_bytes(), name=path)
+        mp4.decode_picture(path.read_bytes(), name=path)
 
 
 # Tables of videos ---------------------------------------------------------------------------------

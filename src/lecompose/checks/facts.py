@@ -231,7 +231,13 @@ def _video(clip: Mapping[str, Any], video: mp4.Video | ComposeError, source: Sou
             return (*at, *nothing, "pointer", "a Git LFS pointer")
         fault = "unreadable" if isinstance(video, MediaError) else "missing"
         return (*at, *nothing, fault, without_path(video, path))
-    told_of = (video.frames, float(video.fps), mp4.grid(video, source.fps), video.width, video.height)
+    told_of = (
+        video.frames,
+        float(video.fps),
+        mp4.measure_grid_deviation_s(video, source.fps),
+        video.width,
+        video.height,
+    )
     track = (video.codec, video.pix_fmt, video.has_audio, video.track.stalls)
     return (*at, *told_of, *track, None, None)
 

@@ -57,7 +57,7 @@ def _note_videos(catalog: Catalog, reading: Reading, pool: ThreadPoolExecutor) -
 
 def _lost(path: Path, threads: int) -> list[int] | str:
     try:
-        return mp4.undecodable(path, threads=threads)
+        return mp4.find_undecodable_frames(path, threads=threads)
     except (MediaError, SourceBroken) as error:
         return without_path(error, path)
 
@@ -139,7 +139,7 @@ def _decodes(cell: Any, path: Path, *, depth: bool) -> bool:
     if not data:
         return False
     try:
-        mp4.picture(data, depth=depth, name=path)
+        mp4.decode_picture(data, depth=depth, name=path)
     except MediaError:
         return False
     return True

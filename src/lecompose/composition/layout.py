@@ -48,11 +48,11 @@ _PIECES = pa.schema(
         ("video_file", pa.string()),
         ("from_frame", pa.int64()),
         ("to_frame", pa.int64()),
-        ("lead", pa.int64()),
-        ("tail", pa.int64()),
+        ("preroll", pa.int64()),
+        ("postroll", pa.int64()),
         ("size_bytes", pa.int64()),
-        ("splice_key", pa.string()),
-        ("closed", pa.bool_()),
+        ("compat_key", pa.string()),
+        ("closed_gop", pa.bool_()),
     ]
 )
 
@@ -60,7 +60,7 @@ _PIECES = pa.schema(
 _STRIDES = pa.schema([("src_dataset", pa.string()), ("stride", pa.int64())])
 _CAMERAS = pa.schema([(name, pa.string()) for name in ("src_dataset", "src_camera", "camera")])
 _VIDEO_FRAMES = pa.schema([("video_file", pa.string()), ("frames", pa.int64())])
-_ENCODINGS = pa.schema([("video_file", pa.string()), ("splice_key", pa.string())])
+_ENCODINGS = pa.schema([("video_file", pa.string()), ("compat_key", pa.string())])
 
 
 @dataclass(frozen=True)
@@ -239,7 +239,7 @@ def _taken_cameras(output_spec: OutputSpec) -> pa.Table:
 
 def _place_clips(engine: Engine, output_spec: OutputSpec, encodings: dict[str, mp4.Encoding]) -> None:
     limits = output_spec.limits
-    keys = [{"video_file": path, "splice_key": how.splice_key} for path, how in encodings.items()]
+    keys = [{"video_file": path, "compat_key": how.compat_key} for path, how in encodings.items()]
     engine.load("encodings", pa.Table.from_pylist(keys, schema=_ENCODINGS))
     engine.table("clip_order", "layout/clip_order", concatenate=limits.concatenate_videos)
     engine.table("clip_items", "layout/clip_items")
@@ -301,7 +301,7 @@ def _encodings(
         if path in found or path in problems or camera is None:
             continue
         try:
-            found[path] = mp4.encoding(videos[path], camera.info, lossless=camera.is_depth)
+            found[path] = mp4.choose_encoding(videos[path], camera.info, lossless=camera.is_depth)
         except MediaError as error:
             problems[path] = f"{_clip(row['camera'], row['src_dataset'], row['src_episode'])}: {error}"
     if problems:
@@ -355,10 +355,10 @@ def _look_at(
     except ComposeError as error:
         return [_about(clips[0], error)]
     try:
-        pieces = mp4.pieces(video, [(c["from_frame"], c["to_frame"]) for c in clips])
+        pieces = mp4.probe_clips(video, [(c["from_frame"], c["to_frame"]) for c in clips])
     except ComposeError as error:
         return list(_not_there(video, clips)) or [_about(clips[0], error)]
-    facts = ("lead", "tail", "size_bytes", "splice_key", "closed")
+    facts = ("preroll", "postroll", "size_bytes", "compat_key", "closed_gop")
     return video, [
         {**clip, **{name: getattr(piece, name) for name in facts}}
         for clip, piece in zip(clips, pieces, strict=True)
@@ -368,7 +368,7 @@ def _look_at(
 def _not_there(video: mp4.Video, clips: list[dict[str, Any]]) -> Iterator[ComposeError]:
     for clip in clips:
         try:
-            mp4.pieces(video, [(clip["from_frame"], clip["to_frame"])])
+            mp4.probe_clips(video, [(clip["from_frame"], clip["to_frame"])])
         except ComposeError as error:
             yield _about(clip, error)
 

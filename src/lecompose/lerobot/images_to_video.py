@@ -31,7 +31,7 @@ from lecompose.dataset.catalog.data_files import data_files, episode_files
 from lecompose.dataset.frames import Frames
 from lecompose.dataset.query_views import open_views
 from lecompose.errors import SourceBroken
-from lecompose.files.mp4.thread_priority import shared
+from lecompose.files.mp4.thread_priority import keep_thread_priority
 from lecompose.lerobot import compat
 from lecompose.lerobot.compat import DepthEncoderConfig, LeRobotDataset, RGBEncoderConfig
 
@@ -258,7 +258,7 @@ def _encode_episode(
 
     rate = int(fps) if fps.denominator == 1 else fps
     try:
-        with shared():
+        with keep_thread_priority():
             encode_video_frames(pictures, clip, rate, encoder)
     except Exception as error:
         error.add_note(note)

@@ -64,7 +64,7 @@ class _Job:
 
     path: Path
     clips: list[Clip]
-    times: mp4.Shown | None
+    times: mp4.DisplayTimes | None
     size_bytes: int
 
 
@@ -193,9 +193,9 @@ def _jobs(workers: Workers, clips: Sequence[Clip], feature: Feature) -> Iterator
     """The clips in their order, as pieces of work of about the same size."""
     by_file = [(path, list(group)) for path, group in groupby(clips, key=lambda clip: clip.path)]
     paths = list(dict.fromkeys(path for path, _ in by_file))
-    times: list[mp4.Shown | None] = [None] * len(paths)
+    times: list[mp4.DisplayTimes | None] = [None] * len(paths)
     if feature.is_video:
-        times = [*workers.each(paths, mp4.shown)]
+        times = [*workers.each(paths, mp4.read_display_times)]
     known = dict(zip(paths, times, strict=True))
     for path, group in by_file:
         frames = sum(clip.end - clip.start for clip in group)
@@ -224,7 +224,7 @@ def _looked(
             yield clip, _of_column(clip, feature, on_frame)
         else:
             depth = feature.is_depth
-            yield clip, mp4.pictures(job.path, job.times, clip.sampled, depth=depth, on_frame=on_frame)
+            yield clip, mp4.decode_frames(job.path, job.times, clip.sampled, depth=depth, on_frame=on_frame)
 
 
 def _counts(looked: Iterator[mp4.Picture], feature: Feature, bins: int) -> Counts:
@@ -253,7 +253,7 @@ def _of_column(clip: Clip, feature: Feature, on_frame: Callable[[], None]) -> It
         if _is_of_floats(feature):
             yield tiff.floats(held["bytes"], name=clip.path)
         else:
-            yield mp4.picture(held["bytes"], depth=feature.is_depth, name=clip.path)
+            yield mp4.decode_picture(held["bytes"], depth=feature.is_depth, name=clip.path)
 
 
 def _cells(clip: Clip, feature: Feature) -> Iterator[tuple[int, Any]]:

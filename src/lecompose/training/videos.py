@@ -64,7 +64,7 @@ class Exact:
         self.files.refuse_changed(str(path))  # it is opened each time
         file = self._times[path]
         numbers, places = np.unique(self._wanted(path, file.seconds, times), return_inverse=True)
-        found = list(mp4.pictures(path, file.shown, numbers.tolist(), depth=depth))
+        found = list(mp4.decode_frames(path, file.shown, numbers.tolist(), depth=depth))
         return torch.from_numpy(np.stack([found[n].transpose(2, 0, 1) for n in places]))
 
     def _wanted(self, path: Path, seconds: np.ndarray, times: Sequence[float]) -> np.ndarray:
@@ -88,12 +88,12 @@ class Exact:
 class _Times:
     """When the frames of a file are shown. Units: `seconds` of each frame."""
 
-    shown: mp4.Shown
+    shown: mp4.DisplayTimes
     seconds: np.ndarray
 
 
 def _times(path: Path) -> _Times:
-    shown = mp4.shown(path)
+    shown = mp4.read_display_times(path)
     return _Times(shown, np.array(shown.ticks, np.float64) * float(shown.time_base))
 
 

@@ -103,7 +103,7 @@ def _of_camera(
     paths = sorted({told[e.episode].video_file for e in salvage.episodes if e.episode in told})
     looked = dict(_looked_at([*paths, *_beside(paths, camera, source)], threads, scratch))
     videos = {path: video for path, video in looked.items() if isinstance(video, mp4.Video)}
-    whole = {path: video.frames for path, video in videos.items() if not video.is_cut}
+    whole = {path: video.frames for path, video in videos.items() if not video.is_truncated}
     told = told | _of_unlisted(camera, told, salvage.episodes, whole)
     files: dict[Path, list[Sound]] = defaultdict(list)
     dropped = []
@@ -127,7 +127,7 @@ def _of_camera(
                 f'source "{source.name}", camera "{camera}": the episodes follow each other in the video, and'
                 f" its pointers were others. ({path})"
             )
-        if placed and videos[path].is_cut:
+        if placed and videos[path].is_truncated:
             copy = _copied(videos[path], source, scratch)
             found |= {n: replace(clip, video_file=copy) for n, clip in placed.items()}
         lost = [e for e in held if e.episode not in placed]
@@ -177,13 +177,13 @@ def _look(path: Path, scratch: Path) -> mp4.Video | ComposeError:
         return error
     except MediaError as error:
         with suppress(MediaError, SourceBroken):
-            return _readable(mp4.leading(path))
+            return _readable(mp4.probe_truncated(path))
         return error
 
 
 def _readable(video: mp4.Video) -> mp4.Video:
     """The same. Errors: MediaError where its key frames cannot be read."""
-    mp4.pieces(video, [(0, video.frames)])
+    mp4.probe_clips(video, [(0, video.frames)])
     return video
 
 
@@ -205,7 +205,7 @@ def _placed(video: mp4.Video, episodes: Sequence[Sound], told: _Clips) -> tuple[
     if len(apart) == len(episodes):
         return apart, False
     lengths = [e.length for e in episodes]
-    if sum(lengths) == frames and not video.is_cut:
+    if sum(lengths) == frames and not video.is_truncated:
         starts = accumulate(lengths, initial=0)
         return {e.episode: Clip(video.path, at) for e, at in zip(episodes, starts, strict=False)}, True
     return apart, False
@@ -231,7 +231,7 @@ def _outside(source: Source, camera: str, episode: Sound, clip: Clip, video: mp4
     if _fits(clip, episode, video.frames):
         what = "has frames of other episodes"
     else:
-        lost = ", the end of which is cut off" if video.is_cut else ""
+        lost = ", the end of which is cut off" if video.is_truncated else ""
         what = f"is frames {clip.from_frame} to {end - 1} of a video of {video.frames}{lost}"
     reason = f'camera "{camera}": its clip {what}'
     return Dropped(source.name, episode.episode, reason, str(clip.video_file))

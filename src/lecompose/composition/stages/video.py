@@ -97,7 +97,7 @@ def _encode(run: Run, clips: list[_Clip], threads: int) -> dict[_Span, mp4.Video
     return {clip.span: encoded.video for clip, encoded in zip(clips, made, strict=True)}
 
 
-def _encode_clip(run: Run, clip: _Clip, threads: int) -> mp4.Encoded:
+def _encode_clip(run: Run, clip: _Clip, threads: int) -> mp4.EncodedVideo:
     path, from_frame, to_frame = clip.span
     try:
         encoded = mp4.encode(
@@ -141,7 +141,7 @@ def _span(row: dict[str, Any]) -> _Span:
     return row["video_file"], row["src_from_frame"], row["src_to_frame"]
 
 
-def _refuse_elsewhere(file: _File, written: mp4.Written) -> None:
+def _refuse_elsewhere(file: _File, written: mp4.WrittenVideo) -> None:
     """Errors: MediaError where a frame is not where the layout has it, or is of no episode."""
     planned = tuple(s["from_frame"] for s in file.segments)
     if (written.starts, written.frames) != (planned, file.frames):

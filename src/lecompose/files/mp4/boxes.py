@@ -47,7 +47,7 @@ class Span:
     end: int
 
 
-def header(head: Bytes, start: int, end: int) -> Span:
+def read_header(head: Bytes, start: int, end: int) -> Span:
     """The span of the box at `start`, of which `head` holds the first 16 bytes (or all there are).
 
     Errors: BoxError for a size that cannot hold its own header. A box may claim to pass `end`.
@@ -58,22 +58,22 @@ def header(head: Bytes, start: int, end: int) -> Span:
     body = start + 8
     if size == 1:
         if len(head) < 16:
-            raise BoxError(f"box {name(kind)} at {start} is cut in its header")
+            raise BoxError(f"box {printable_kind(kind)} at {start} is cut in its header")
         (size,) = struct.unpack_from(">Q", head, 8)
         body = start + 16
     if size == 0:
         return Span(kind, start, body, end)
     if start + size < body:
-        raise BoxError(f"box {name(kind)} at {start} claims {size} bytes")
+        raise BoxError(f"box {printable_kind(kind)} at {start} claims {size} bytes")
     return Span(kind, start, body, start + size)
 
 
-def name(kind: bytes) -> str:
+def printable_kind(kind: bytes) -> str:
     """A box type that can be printed."""
     return kind.decode("ascii") if kind.isascii() and kind.decode("ascii").isprintable() else kind.hex()
 
 
-def top_level(fd: int, size_bytes: int) -> Iterator[Span]:
+def walk_file(fd: int, size_bytes: int) -> Iterator[Span]:
     """The boxes of a file in order, reading their headers only.
 
     Errors: BoxError as `header`, and past the number of boxes that any recorder writes. The last box may
@@ -83,12 +83,12 @@ def top_level(fd: int, size_bytes: int) -> Iterator[Span]:
     while at < size_bytes:
         if (count := count + 1) > MOST_BOXES:
             raise BoxError(f"more than {MOST_BOXES:,} boxes")
-        span = header(os.pread(fd, 16, at), at, size_bytes)
+        span = read_header(os.pread(fd, 16, at), at, size_bytes)
         yield span
         at = span.end
 
 
-def children(body: Bytes, start: int = 0) -> Iterator[tuple[bytes, memoryview]]:
+def walk_children(body: Bytes, start: int = 0) -> Iterator[tuple[bytes, memoryview]]:
     """Type and body of each box in `body`, from byte `start` on.
 
     Errors: BoxError when a box does not fit, or they are too many. Fewer than 8 trailing bytes are
@@ -103,10 +103,10 @@ def children(body: Bytes, start: int = 0) -> Iterator[tuple[bytes, memoryview]]:
         size, kind = struct.unpack_from(">I4s", view, start)
         head = 8
         if size < 8:
-            span = header(view[start : start + 16], start, end)
+            span = read_header(view[start : start + 16], start, end)
             size, head = span.end - start, span.body - start
         if size > end - start:
-            raise BoxError(f"box {name(kind)} claims {size} bytes, {end - start} left")
+            raise BoxError(f"box {printable_kind(kind)} claims {size} bytes, {end - start} left")
         yield kind, view[start + head : start + size]
         start += size
 
@@ -116,29 +116,29 @@ def find(body: Bytes, *path: bytes) -> memoryview | None:
     view: memoryview | None = memoryview(body)
     for kind in path:
         view = (
-            next((inner for found, inner in children(view) if found == kind), None)
+            next((inner for found, inner in walk_children(view) if found == kind), None)
             if view is not None
             else None
         )
     return view
 
 
-def need(body: Bytes, *path: bytes) -> memoryview:
+def require(body: Bytes, *path: bytes) -> memoryview:
     """As `find`. Errors: BoxError when it is not there."""
     found = find(body, *path)
     if found is None:
-        raise BoxError(f"box {'/'.join(name(kind) for kind in path)} is missing")
+        raise BoxError(f"box {'/'.join(printable_kind(kind) for kind in path)} is missing")
     return found
 
 
-def box(kind: bytes, *parts: Bytes) -> bytes:
+def build_box(kind: bytes, *parts: Bytes) -> bytes:
     """One box around the concatenated `parts`. Errors: BoxError past 4 GiB (only mdat is ever that large)."""
     size = 8 + sum(len(part) for part in parts)
     if size >= 1 << 32:
-        raise BoxError(f"box {name(kind)} would need {size} bytes")
+        raise BoxError(f"box {printable_kind(kind)} would need {size} bytes")
     return b"".join((struct.pack(">I4s", size, kind), *parts))
 
 
-def full(kind: bytes, version: int, flags: int, *parts: Bytes) -> bytes:
+def build_full_box(kind: bytes, version: int, flags: int, *parts: Bytes) -> bytes:
     """One full box: version and flags before the `parts`."""
-    return box(kind, struct.pack(">I", version << 24 | flags), *parts)
+    return build_box(kind, struct.pack(">I", version << 24 | flags), *parts)

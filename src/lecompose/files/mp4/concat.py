@@ -11,14 +11,27 @@ from pathlib import Path
 import numpy as np
 
 from lecompose.errors import MediaError, OutputUnwritable
-from lecompose.files.mp4.cut import Cut, Piece, cut, entry_number, piece, starts_of, taken
-from lecompose.files.mp4.errors import broken
-from lecompose.files.mp4.kernel_copy import Pump, unwritable
+from lecompose.files.mp4.cut import (
+    ClipFacts,
+    SampleRange,
+    choose_samples,
+    find_description_number,
+    list_samples,
+    load_keyframes,
+    probe_clip,
+)
+from lecompose.files.mp4.errors import media_error
+from lecompose.files.mp4.kernel_copy import FileCopier, unwritable_error
 from lecompose.files.mp4.read_sample_tables import Ints
-from lecompose.files.mp4.timeline import deviation_s
+from lecompose.files.mp4.timeline import measure_deviation_s
 from lecompose.files.mp4.track import Track
 from lecompose.files.mp4.video import Video
-from lecompose.files.mp4.write_moov import Movie, depth, head, time_scale
+from lecompose.files.mp4.write_sample_tables import (
+    Movie,
+    build_head,
+    choose_time_scale,
+    measure_reorder_depth,
+)
 
 
 @dataclass(frozen=True)
@@ -31,7 +44,7 @@ class Segment:
 
 
 @dataclass(frozen=True)
-class Written:
+class WrittenVideo:
     """What a new file holds. `starts` is the output frame at which each segment's `from_frame` stands.
 
     Units: `bytes_copied` counts a file copied as it was, `bytes_remuxed` media moved into new tables.
@@ -45,17 +58,17 @@ class Written:
 
 
 @dataclass(frozen=True)
-class _Part:
+class _Piece:
     """One segment's samples, in decode order."""
 
     video: Video
-    made: Cut
+    made: SampleRange
     samples: Ints
 
 
 def concat(
     segments: Sequence[Segment], out: Path, *, fps: Fraction, on_bytes: Callable[[int], None] | None = None
-) -> Written:
+) -> WrittenVideo:
     """What was written to `out`: the segments one after another, frame k at exactly k / fps.
 
     Each segment's lead stands before it and its tail behind it. `on_bytes` is told of bytes as they move.
@@ -64,83 +77,83 @@ def concat(
     """
     fps = Fraction(fps)
     _refuse_mixture(segments, out)
-    _refuse_itself(segments, out)
-    if len(segments) == 1 and _as_it_is(segments[0], fps):
+    _refuse_own_source(segments, out)
+    if len(segments) == 1 and _may_copy_file(segments[0], fps):
         return _copy_file(segments[0].video, out, on_bytes)
-    parts = [_part(segment) for segment in segments]
-    movie = _movie(parts, fps)
-    start = head(movie)
+    parts = [_choose_piece(segment) for segment in segments]
+    movie = _build_movie(parts, fps)
+    start = build_head(movie)
     media_bytes = int(movie.sizes.sum())
-    with _created(out, len(start) + media_bytes) as fd:
-        pump = Pump(fd, out, on_bytes)
-        pump.put(start)
+    with _create_checked(out, len(start) + media_bytes) as fd:
+        copier = FileCopier(fd, out, on_bytes)
+        copier.append(start)
         for part in parts:
-            _pump_part(part, pump)
-    return Written(
+            _copy_part(part, copier)
+    return WrittenVideo(
         frames=len(movie.sizes),
         size_bytes=len(start) + media_bytes,
         bytes_copied=0,
         bytes_remuxed=media_bytes,
-        starts=_starts(parts),
+        starts=_find_starts(parts),
     )
 
 
 def _refuse_mixture(segments: Sequence[Segment], out: Path) -> None:
     if not segments:
-        raise broken("no video segments to write", out)
-    found = [piece(segment.video, segment.from_frame, segment.to_frame) for segment in segments]
+        raise media_error("no video segments to write", out)
+    found = [probe_clip(segment.video, segment.from_frame, segment.to_frame) for segment in segments]
     for (before, after), (first, second) in zip(pairwise(segments), pairwise(found), strict=True):
-        if reason := _unfit(first, second):
+        if reason := _find_misfit(first, second):
             raise MediaError(
                 f"{reason}: frames [{after.from_frame}, {after.to_frame}) of {after.video.path} "
                 f"cannot follow those of {before.video.path}; start another file ({out})"
             )
 
 
-def _refuse_itself(segments: Sequence[Segment], out: Path) -> None:
+def _refuse_own_source(segments: Sequence[Segment], out: Path) -> None:
     for video in {segment.video for segment in segments}:
         if out.exists() and out.samefile(video.track.path):
             raise OutputUnwritable(f"the output is one of its own sources ({out})")
 
 
-def _unfit(before: Piece, after: Piece) -> str | None:
-    if before.splice_key != after.splice_key:
+def _find_misfit(before: ClipFacts, after: ClipFacts) -> str | None:
+    if before.compat_key != after.compat_key:
         return "videos of different encodings"
-    return None if after.closed else "video that leans on frames before its first one"
+    return None if after.closed_gop else "video that leans on frames before its first one"
 
 
-def _as_it_is(segment: Segment, fps: Fraction) -> bool:
+def _may_copy_file(segment: Segment, fps: Fraction) -> bool:
     """Whether the segment is a whole file that already is what we would write."""
     video = segment.video
     whole = segment.from_frame == 0 and segment.to_frame == video.frames
     return (
         whole
-        and video.bare
-        and video.track.scale == time_scale(fps)[0]
-        and deviation_s(video.track.times, fps) == 0
+        and video.is_copyable
+        and video.track.scale == choose_time_scale(fps)[0]
+        and measure_deviation_s(video.track.times, fps) == 0
     )
 
 
-def _copy_file(video: Video, out: Path, on_bytes: Callable[[int], None] | None) -> Written:
-    with _created(out, video.size_bytes) as fd, _source(video) as source:
-        Pump(fd, out, on_bytes).move(source, video.path, 0, video.size_bytes)
-    return Written(
+def _copy_file(video: Video, out: Path, on_bytes: Callable[[int], None] | None) -> WrittenVideo:
+    with _create_checked(out, video.size_bytes) as fd, _open_source(video) as source:
+        FileCopier(fd, out, on_bytes).copy_range(source, video.path, 0, video.size_bytes)
+    return WrittenVideo(
         video.frames, video.size_bytes, bytes_copied=video.size_bytes, bytes_remuxed=0, starts=(0,)
     )
 
 
-def _part(segment: Segment) -> _Part:
-    made = cut(segment.video, segment.from_frame, segment.to_frame)
-    return _Part(segment.video, made, taken(segment.video.track, made))
+def _choose_piece(segment: Segment) -> _Piece:
+    made = choose_samples(segment.video, segment.from_frame, segment.to_frame)
+    return _Piece(segment.video, made, list_samples(segment.video.track, made))
 
 
-def _starts(parts: list[_Part]) -> tuple[int, ...]:
+def _find_starts(parts: list[_Piece]) -> tuple[int, ...]:
     counts = np.array([len(part.samples) for part in parts])
     before = np.cumsum(counts) - counts
-    return tuple(int(at) + part.made.lead for at, part in zip(before, parts, strict=True))
+    return tuple(int(at) + part.made.preroll for at, part in zip(before, parts, strict=True))
 
 
-def _movie(parts: list[_Part], fps: Fraction) -> Movie:
+def _build_movie(parts: list[_Piece], fps: Fraction) -> Movie:
     """The tables of all parts in a row."""
     first = parts[0]
     track = first.video.track
@@ -149,13 +162,13 @@ def _movie(parts: list[_Part], fps: Fraction) -> Movie:
     for part in parts:
         sizes.append(part.video.track.sizes[part.samples].astype(np.int64))
         ranks.append(part.video.track.ranks()[part.samples] - part.made.rank + at)
-        keys.append(_keys(part) + at)
+        keys.append(_find_keyframes(part) + at)
         at += len(part.samples)
     order = np.concatenate(ranks)
     # A delay that the encoder declared stays, needed or not: players and muxers that append rely on it.
-    delay = max(depth(order), *(part.video.track.delay for part in parts))
+    delay = max(measure_reorder_depth(order), *(part.video.track.delay for part in parts))
     return Movie(
-        entry=track.entries[entry_number(first.video, first.made)],
+        entry=track.descriptions[find_description_number(first.video, first.made)],
         matrix=track.matrix,
         display=track.display,
         fps=fps,
@@ -166,20 +179,20 @@ def _movie(parts: list[_Part], fps: Fraction) -> Movie:
     )
 
 
-def _keys(part: _Part) -> Ints:
+def _find_keyframes(part: _Piece) -> Ints:
     """Which of the part's samples are key frames."""
-    return np.flatnonzero(np.isin(part.samples, starts_of(part.video).samples, assume_unique=True))
+    return np.flatnonzero(np.isin(part.samples, load_keyframes(part.video).samples, assume_unique=True))
 
 
-def _pump_part(part: _Part, pump: Pump) -> None:
+def _copy_part(part: _Piece, copier: FileCopier) -> None:
     track = part.video.track
-    offsets, sizes = _ranges(track, part.samples)
-    with _source(part.video) as fd:
+    offsets, sizes = _find_byte_ranges(track, part.samples)
+    with _open_source(part.video) as fd:
         for offset, size in zip(offsets, sizes, strict=True):
-            pump.move(fd, part.video.path, offset, size)
+            copier.copy_range(fd, part.video.path, offset, size)
 
 
-def _ranges(track: Track, samples: Ints) -> tuple[list[int], list[int]]:
+def _find_byte_ranges(track: Track, samples: Ints) -> tuple[list[int], list[int]]:
     """Offset and size of each contiguous byte range that the samples fill, in their order."""
     offsets, sizes = track.offsets()[samples], track.sizes[samples].astype(np.int64)
     breaks = np.flatnonzero(offsets[:-1] + sizes[:-1] != offsets[1:]) + 1
@@ -189,17 +202,17 @@ def _ranges(track: Track, samples: Ints) -> tuple[list[int], list[int]]:
 
 
 @contextmanager
-def _source(video: Video) -> Iterator[int]:
+def _open_source(video: Video) -> Iterator[int]:
     """A descriptor of the file that holds the media, which must be the one that was probed."""
     track = video.track
     try:
         fd = os.open(track.path, os.O_RDONLY)
     except OSError as error:
-        raise broken(f"cannot be opened: {error.strerror}", video.path) from error
+        raise media_error(f"cannot be opened: {error.strerror}", video.path) from error
     try:
         now = os.fstat(fd)
         if (now.st_size, now.st_mtime_ns) != (track.size_bytes, track.modified_ns):
-            raise broken(
+            raise media_error(
                 f"changed while it was used: {track.size_bytes} bytes before, {now.st_size} now", video.path
             )
         yield fd
@@ -208,7 +221,7 @@ def _source(video: Video) -> Iterator[int]:
 
 
 @contextmanager
-def _created(out: Path, size_bytes: int) -> Iterator[int]:
+def _create_checked(out: Path, size_bytes: int) -> Iterator[int]:
     """A descriptor of the new file `out`, removed again unless `size_bytes` really landed in it.
 
     Whatever stood there is unlinked, never truncated: it might be another name of a source.
@@ -226,7 +239,7 @@ def _created(out: Path, size_bytes: int) -> Iterator[int]:
     try:
         os.close(fd)
     except OSError as error:
-        raise unwritable(error, out) from error
+        raise unwritable_error(error, out) from error
 
 
 def _create(out: Path) -> int:
@@ -234,4 +247,4 @@ def _create(out: Path) -> int:
         out.unlink(missing_ok=True)
         return os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
     except OSError as error:
-        raise unwritable(error, out) from error
+        raise unwritable_error(error, out) from error

@@ -5,31 +5,31 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lecompose.files.mp4.errors import broken
-from lecompose.files.mp4.keyframes import Starts
+from lecompose.files.mp4.errors import media_error
+from lecompose.files.mp4.keyframes import Keyframes
 from lecompose.files.mp4.read_sample_tables import Ints
 from lecompose.files.mp4.track import Track
 from lecompose.files.mp4.video import Video
 
 
 @dataclass(frozen=True)
-class Piece:
+class ClipFacts:
     """Facts about frames [from, to) of a video, if they were cut out on their own.
 
-    `lead` and `tail` frames before and after must come along for decoding; `size_bytes` counts neither.
-    Pieces of equal `splice_key` may stand in one file; only a `closed` one may stand behind others.
+    `preroll` and `postroll` frames around it must come along to be decoded; `size_bytes` counts neither.
+    Pieces of equal `compat_key` may stand in one file; only a `closed_gop` one may stand behind others.
     """
 
     frames: int
-    lead: int
-    tail: int
+    preroll: int
+    postroll: int
     size_bytes: int
-    splice_key: str
-    closed: bool
+    compat_key: str
+    closed_gop: bool
 
 
 @dataclass(frozen=True)
-class Cut:
+class SampleRange:
     """The samples to take for a range: of [first, stop) in decode order, those of rank >= `rank`.
 
     `key` is the number of the key frame it starts from among all key frames, None when there is none.
@@ -38,69 +38,69 @@ class Cut:
     first: int
     stop: int
     rank: int
-    lead: int
-    tail: int
+    preroll: int
+    postroll: int
     key: int | None
 
 
-def piece(video: Video, from_frame: int, to_frame: int) -> Piece:
+def probe_clip(video: Video, from_frame: int, to_frame: int) -> ClipFacts:
     """The facts about frames [from_frame, to_frame). Errors: MediaError when the video lacks some of them."""
-    return pieces(video, [(from_frame, to_frame)])[0]
+    return probe_clips(video, [(from_frame, to_frame)])[0]
 
 
-def pieces(video: Video, ranges: Sequence[tuple[int, int]]) -> list[Piece]:
+def probe_clips(video: Video, ranges: Sequence[tuple[int, int]]) -> list[ClipFacts]:
     """The facts about each range of frames, in order. Errors: MediaError naming all impossible ranges."""
     _refuse_outside(video, ranges)
     track = video.track
-    starts = starts_of(video)
-    ends = np.concatenate((np.zeros(1, np.int64), np.cumsum(_by_rank(track))))
+    starts = load_keyframes(video)
+    ends = np.concatenate((np.zeros(1, np.int64), np.cumsum(_sort_sizes_by_rank(track))))
     found = []
     for from_frame, to_frame in ranges:
-        made = _cut(track, starts, from_frame, to_frame)
+        made = _choose_samples(track, starts, from_frame, to_frame)
         low, high = track.hidden + from_frame, track.hidden + to_frame
-        splice_key, closed = _splice(video, starts, made)
+        compat_key, closed = _find_compatibility(video, starts, made)
         found.append(
-            Piece(
+            ClipFacts(
                 frames=to_frame - from_frame,
-                lead=made.lead,
-                tail=made.tail,
+                preroll=made.preroll,
+                postroll=made.postroll,
                 size_bytes=int(ends[high] - ends[low]),
-                splice_key=splice_key,
-                closed=closed,
+                compat_key=compat_key,
+                closed_gop=closed,
             )
         )
     return found
 
 
-def cut(video: Video, from_frame: int, to_frame: int) -> Cut:
+def choose_samples(video: Video, from_frame: int, to_frame: int) -> SampleRange:
     """The samples that frames [from_frame, to_frame) need. Errors: MediaError when some are not there."""
     _refuse_outside(video, [(from_frame, to_frame)])
-    return _cut(video.track, starts_of(video), from_frame, to_frame)
+    return _choose_samples(video.track, load_keyframes(video), from_frame, to_frame)
 
 
-def taken(track: Track, made: Cut) -> Ints:
+def list_samples(track: Track, made: SampleRange) -> Ints:
     """Numbers of the samples of a cut, in decode order."""
     if track.rank is None:
         return np.arange(made.first, made.stop)
     return made.first + np.flatnonzero(track.rank[made.first : made.stop] >= made.rank)
 
 
-def starts_of(video: Video) -> Starts:
+def load_keyframes(video: Video) -> Keyframes:
     """The key frames of a video. Errors: MediaError when their heads cannot be read."""
     try:
-        return video.track.starts
+        return video.track.keyframes
     except (OSError, ValueError) as error:
-        raise broken(f"its key frames cannot be read: {error}", video.path) from error
+        raise media_error(f"its key frames cannot be read: {error}", video.path) from error
 
 
 def _refuse_outside(video: Video, ranges: Sequence[tuple[int, int]]) -> None:
     wrong = [f"[{low}, {high})" for low, high in ranges if not 0 <= low < high <= video.frames]
     if wrong:
         needs = ", ".join(wrong)
-        raise broken(f"video has {video.frames} frames, episode needs frames {needs}", video.path)
+        raise media_error(f"video has {video.frames} frames, episode needs frames {needs}", video.path)
 
 
-def _by_rank(track: Track) -> Ints:
+def _sort_sizes_by_rank(track: Track) -> Ints:
     if track.rank is None:
         return track.sizes.astype(np.int64)
     sizes = np.empty(len(track.sizes), np.int64)
@@ -108,28 +108,28 @@ def _by_rank(track: Track) -> Ints:
     return sizes
 
 
-def _cut(track: Track, starts: Starts, from_frame: int, to_frame: int) -> Cut:
+def _choose_samples(track: Track, starts: Keyframes, from_frame: int, to_frame: int) -> SampleRange:
     low, high = track.hidden + from_frame, track.hidden + to_frame
-    for key in _candidates(track, low):
+    for key in _walk_candidates(track, low):
         first = int(starts.samples[key])
         rank = first if track.rank is None else int(track.rank[first])
-        stop = _stop(track, first, rank, high)
+        stop = _find_stop(track, first, rank, high)
         if stop is not None:
             end = rank + stop[1]
-            return Cut(first, stop[0], rank, lead=low - rank, tail=end - high, key=key)
+            return SampleRange(first, stop[0], rank, preroll=low - rank, postroll=end - high, key=key)
     # No key frame serves: the whole beginning comes along, as decodable as it is in the source.
-    stop = _stop(track, 0, 0, high) or (len(track.sizes), len(track.sizes))
-    return Cut(0, stop[0], 0, lead=low, tail=stop[1] - high, key=None)
+    stop = _find_stop(track, 0, 0, high) or (len(track.sizes), len(track.sizes))
+    return SampleRange(0, stop[0], 0, preroll=low, postroll=stop[1] - high, key=None)
 
 
-def _candidates(track: Track, low: int) -> Iterator[int]:
+def _walk_candidates(track: Track, low: int) -> Iterator[int]:
     """Key frames to start from for the frame of rank `low`, the nearest first."""
     ranks, keys = track.usable_by_rank
     for place in range(int(np.searchsorted(ranks, low, side="right")) - 1, -1, -1):
         yield int(keys[place])
 
 
-def _stop(track: Track, first: int, rank: int, high: int) -> tuple[int, int] | None:
+def _find_stop(track: Track, first: int, rank: int, high: int) -> tuple[int, int] | None:
     """End of the shortest decode-order run from `first` whose kept ranks are rank … without a hole to `high`.
 
     Shape: (sample after the run, number of kept samples); None when there is no such run.
@@ -148,15 +148,15 @@ def _stop(track: Track, first: int, rank: int, high: int) -> tuple[int, int] | N
     return None
 
 
-def _splice(video: Video, starts: Starts, made: Cut) -> tuple[str, bool]:
+def _find_compatibility(video: Video, starts: Keyframes, made: SampleRange) -> tuple[str, bool]:
     """The splice key of a piece, and whether it may follow others of that key.
 
     Three families are safe: pieces that never leave the described parameter sets, pieces that bring all
     sets in every key frame, and pieces of one source whose sets come and go ("alone").
     """
-    number = entry_number(video, made)
+    number = find_description_number(video, made)
     alone = f"alone:{video.path}" if number == 0 else f"alone:{video.path}#{number}"
-    signature = video.track.entries[number].signature.hex()
+    signature = video.track.descriptions[number].signature.hex()
     if made.key is None or not starts.known:
         return alone, False
     inside = slice(*np.searchsorted(starts.samples, (made.first, made.stop)).tolist())
@@ -172,14 +172,14 @@ def _splice(video: Video, starts: Starts, made: Cut) -> tuple[str, bool]:
     return alone, closed and brought
 
 
-def entry_number(video: Video, made: Cut) -> int:
+def find_description_number(video: Video, made: SampleRange) -> int:
     """Which sample description a cut uses. Errors: MediaError when it crosses from one to another."""
-    numbers = video.track.entry_numbers
+    numbers = video.track.description_numbers
     if numbers is None:
         return 0
     used = np.unique(numbers[made.first : made.stop])
     if len(used) > 1:
-        raise broken(
+        raise media_error(
             "the video changes its sample description inside the range: re-encode it first", video.path
         )
     return int(used[0])

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from lecompose.files.mp4.errors import broken
-from lecompose.files.mp4.ffmpeg import LIMITS, opened, translated
+from lecompose.files.mp4.errors import media_error
+from lecompose.files.mp4.ffmpeg import LIMITS, open_video, translate_ffmpeg_errors
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -28,7 +28,7 @@ _OPTIONS = LIMITS | {
 
 
 @dataclass(frozen=True)
-class Shown:
+class DisplayTimes:
     """When each frame of a video is shown, in that order, and which of them are key frames.
 
     Units: `ticks` in `time_base`, seconds each; `keys` are numbers of frames.
@@ -39,12 +39,12 @@ class Shown:
     time_base: Fraction
 
 
-def shown(path: Path) -> Shown:
+def read_display_times(path: Path) -> DisplayTimes:
     """When the frames of a video are shown. Decodes nothing.
 
     Errors: MediaError when FFmpeg cannot read it; SourceBroken when it is missing.
     """
-    with opened(path) as (container, stream):
+    with open_video(path) as (container, stream):
         times = [
             (packet.pts, packet.is_keyframe)
             for packet in container.demux(stream)
@@ -53,11 +53,16 @@ def shown(path: Path) -> Shown:
         time_base = stream.time_base or Fraction(0)
     times.sort()
     keys = [n for n, (_, is_key) in enumerate(times) if is_key]
-    return Shown([pts for pts, _ in times], keys, time_base)
+    return DisplayTimes([pts for pts, _ in times], keys, time_base)
 
 
-def pictures(
-    path: Path, times: Shown, wanted: Sequence[int], *, depth: bool = False, on_frame: OnFrame = lambda: None
+def decode_frames(
+    path: Path,
+    times: DisplayTimes,
+    wanted: Sequence[int],
+    *,
+    depth: bool = False,
+    on_frame: OnFrame = lambda: None,
 ) -> Iterator[Picture]:
     """The frames of a video with these numbers, which ascend.
 
@@ -65,35 +70,35 @@ def pictures(
     Errors: MediaError where a frame does not decode or is not there; SourceBroken for a missing file.
     """
     if wanted and wanted[-1] >= len(times.ticks):
-        raise broken(f"it has {len(times.ticks)} frames, frame {wanted[-1]} is wanted", path)
+        raise media_error(f"it has {len(times.ticks)} frames, frame {wanted[-1]} is wanted", path)
     done = 0
     for seeking in (True, False):
-        for picture in _decoded(path, times, wanted[done:], seeking=seeking, on_frame=on_frame):
+        for picture in _decode(path, times, wanted[done:], seeking=seeking, on_frame=on_frame):
             done += 1
-            yield _as_array(picture, depth=depth)
+            yield _to_array(picture, depth=depth)
         if done == len(wanted):
             return
-    raise broken(f"frame {wanted[done]} does not decode", path)
+    raise media_error(f"frame {wanted[done]} does not decode", path)
 
 
-def undecodable(path: Path, *, threads: int = 1) -> list[int]:
+def find_undecodable_frames(path: Path, *, threads: int = 1) -> list[int]:
     """The numbers of the frames of a video that do not decode, or decode with holes.
 
     Every frame is decoded, by as many threads. Decoders that conceal what is damaged are told not to.
     Errors: MediaError when FFmpeg cannot read the file; SourceBroken when it is missing.
     """
-    times = shown(path).ticks
+    times = read_display_times(path).ticks
     sound: set[int] = set()
-    with opened(path) as (container, stream):
+    with open_video(path) as (container, stream):
         stream.thread_count = threads
         stream.codec_context.options = {"err_detect": "explode"}
-        for frame in _whole(container, stream):
+        for frame in _decode_sound_frames(container, stream):
             if frame.pts is not None:
                 sound.add(frame.pts)
     return [n for n, tick in enumerate(times) if tick not in sound]
 
 
-def _whole(container: "InputContainer", stream: "VideoStream") -> Iterator["VideoFrame"]:
+def _decode_sound_frames(container: "InputContainer", stream: "VideoStream") -> Iterator["VideoFrame"]:
     """The frames that decode without an error; the decoder goes on behind those that do not."""
     import av
 
@@ -105,7 +110,7 @@ def _whole(container: "InputContainer", stream: "VideoStream") -> Iterator["Vide
         yield from (frame for frame in frames if not frame.is_corrupt)
 
 
-def picture(data: bytes, *, depth: bool = False, name: Path) -> Picture:
+def decode_picture(data: bytes, *, depth: bool = False, name: Path) -> Picture:
     """The picture in a PNG, JPEG or TIFF file; `name` is where it is held.
 
     Errors: MediaError where it is none.
@@ -113,26 +118,26 @@ def picture(data: bytes, *, depth: bool = False, name: Path) -> Picture:
     import av
 
     with (
-        translated(name, "a picture in it: "),
+        translate_ffmpeg_errors(name, "a picture in it: "),
         av.open(io.BytesIO(data), "r", options=_OPTIONS) as container,
     ):
         if container.streams.video:
             container.streams.video[0].codec_context.options = LIMITS
         for frame in container.decode(video=0):
-            return _as_array(frame, depth=depth)
-    raise broken("a picture in it is empty", name)
+            return _to_array(frame, depth=depth)
+    raise media_error("a picture in it is empty", name)
 
 
-def _decoded(
-    path: Path, times: Shown, wanted: Sequence[int], *, seeking: bool, on_frame: OnFrame
+def _decode(
+    path: Path, times: DisplayTimes, wanted: Sequence[int], *, seeking: bool, on_frame: OnFrame
 ) -> Iterator["VideoFrame"]:
     """The frames wanted, up to the first that is not there: after a seek FFmpeg may start behind it."""
-    with opened(path) as (container, stream):
+    with open_video(path) as (container, stream):
         stream.thread_count = 1  # the work is shared out by clips
         at = -1
         frames = container.decode(stream)
         for number in wanted:
-            if seeking and (key := _key_ahead(times, at, number)) is not None:
+            if seeking and (key := _find_key_ahead(times, at, number)) is not None:
                 container.seek(times.ticks[key], stream=stream)
                 frames = container.decode(stream)
             for frame in frames:
@@ -145,7 +150,7 @@ def _decoded(
             yield frame
 
 
-def _key_ahead(times: Shown, at: int, number: int) -> int | None:
+def _find_key_ahead(times: DisplayTimes, at: int, number: int) -> int | None:
     """The last key frame up to `number`, where frames lie between it and the one decoded last.
 
     Seeking costs less than decoding a frame (measured).
@@ -154,7 +159,7 @@ def _key_ahead(times: Shown, at: int, number: int) -> int | None:
     return times.keys[before] if before >= 0 and times.keys[before] > at + 1 else None
 
 
-def _as_array(frame: "VideoFrame", *, depth: bool) -> Picture:
+def _to_array(frame: "VideoFrame", *, depth: bool) -> Picture:
     """The frame as LeRobot 0.6.1 takes it apart."""
     if not depth:
         return frame.to_ndarray(format="rgb24")

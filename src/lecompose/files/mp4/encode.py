@@ -12,11 +12,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lecompose.files.mp4.concat import Segment, concat
-from lecompose.files.mp4.cut import piece
-from lecompose.files.mp4.encoding import Encoding, Options
-from lecompose.files.mp4.errors import broken
-from lecompose.files.mp4.ffmpeg import fresh, opened, translated, writing
-from lecompose.files.mp4.thread_priority import shared
+from lecompose.files.mp4.cut import probe_clip
+from lecompose.files.mp4.encoder_settings import Encoding, Options
+from lecompose.files.mp4.errors import media_error
+from lecompose.files.mp4.ffmpeg import (
+    create_scratch_file,
+    open_video,
+    translate_disk_errors,
+    translate_ffmpeg_errors,
+)
+from lecompose.files.mp4.thread_priority import keep_thread_priority
 from lecompose.files.mp4.track import IDENTITY
 from lecompose.files.mp4.video import Video, probe
 
@@ -32,7 +37,7 @@ OnFrame = Callable[[], None]
 
 
 @dataclass(frozen=True)
-class Encoded:
+class EncodedVideo:
     """A new video of the frames asked for, and nothing else.
 
     `psnr_db` is that of all pixels together, infinite where every one is what it was.
@@ -44,7 +49,7 @@ class Encoded:
 
 
 @dataclass(frozen=True)
-class _Work:
+class _EncodeTask:
     """Every `stride`-th of `span` frames from `first` on of the file at `cut`, on their way to an encoding.
 
     Units: `fps` is the rate of what is encoded, in frames a second.
@@ -75,7 +80,7 @@ def encode(
     stride: int = 1,
     threads: int = 1,
     on_frame: OnFrame = lambda: None,
-) -> Encoded:
+) -> EncodedVideo:
     """Every `stride`-th frame of a segment, encoded again into a new file in `scratch`, frame k at k / fps.
 
     `on_frame` is told of each picture decoded.
@@ -83,22 +88,22 @@ def encode(
     Errors: MediaError where a frame does not decode, the encoder refuses, or a lossless one loses
     something; OutputUnwritable.
     """
-    cut = fresh(scratch)
+    cut = create_scratch_file(scratch)
     try:
         lead = concat([segment], cut, fps=fps * stride).starts[0]
         span = segment.to_frame - segment.from_frame
-        work = _Work(segment.video.path, cut, lead, span, stride, how, fps, threads, on_frame)
-        best = _best(work, scratch)
+        work = _EncodeTask(segment.video.path, cut, lead, span, stride, how, fps, threads, on_frame)
+        best = _encode_well(work, scratch)
     finally:
         cut.unlink(missing_ok=True)
-    return replace(best, video=_shown_as(segment.video, best.video))
+    return replace(best, video=_show_as(segment.video, best.video))
 
 
-def _best(work: _Work, scratch: Path) -> Encoded:
+def _encode_well(work: _EncodeTask, scratch: Path) -> EncodedVideo:
     """The first good encoding, or the best of all that there are."""
-    made: list[Encoded] = []
+    made: list[EncodedVideo] = []
     for quality in work.how.qualities:
-        made.append(_attempt(work, fresh(scratch), quality))
+        made.append(_attempt(work, create_scratch_file(scratch), quality))
         if made[-1].psnr_db >= _GOOD_DB:
             break
     best = max(made, key=lambda each: each.psnr_db)
@@ -108,42 +113,46 @@ def _best(work: _Work, scratch: Path) -> Encoded:
     return replace(best, frames_decoded=sum(each.frames_decoded for each in made))
 
 
-def _attempt(work: _Work, out: Path, quality: Options) -> Encoded:
+def _attempt(work: _EncodeTask, out: Path, quality: Options) -> EncodedVideo:
     try:
         _write(work, out, quality)
         video = probe(out)
         _refuse_unfit(work, video)
-        psnr = _psnr(work, out)
+        psnr = _measure_psnr(work, out)
         if work.how.lossless and psnr != math.inf:
-            raise broken(f"{work.how.encoder} lost something of what must be kept as it is", work.origin)
+            raise media_error(f"{work.how.encoder} lost something of what must be kept as it is", work.origin)
     except BaseException:
         out.unlink(missing_ok=True)
         raise
-    return Encoded(video, psnr, frames_decoded=2 * (work.first + work.span) + work.count)
+    return EncodedVideo(video, psnr, frames_decoded=2 * (work.first + work.span) + work.count)
 
 
-def _write(work: _Work, out: Path, quality: Options) -> None:
+def _write(work: _EncodeTask, out: Path, quality: Options) -> None:
     import av
 
     # SVT-AV1 prints its settings at every start otherwise.
     os.environ.setdefault("SVT_LOG", "1")
     doing = f"{work.how.encoder} cannot encode it again: "
-    with translated(work.origin, doing), writing(out), av.open(str(out), "w", format="mp4") as target:
-        stream = _stream(target, work, quality)
-        for number, frame in enumerate(_before(work)):
+    with (
+        translate_ffmpeg_errors(work.origin, doing),
+        translate_disk_errors(out),
+        av.open(str(out), "w", format="mp4") as target,
+    ):
+        stream = _add_stream(target, work, quality)
+        for number, frame in enumerate(_decode_source(work)):
             _refuse_change(frame, work)
             # Else the encoder would set its key frames where the source has them.
             frame.pict_type = 0
             frame.pts, frame.time_base = number, 1 / work.fps
-            with shared() if number == 0 else nullcontext():  # it opens the encoder
+            with keep_thread_priority() if number == 0 else nullcontext():  # it opens the encoder
                 _mux(target, stream, frame)
         _mux(target, stream, None)
 
 
-def _stream(target: "OutputContainer", work: _Work, quality: Options) -> "VideoStream":
-    settings = work.how.settings(quality, threads=work.threads)
+def _add_stream(target: "OutputContainer", work: _EncodeTask, quality: Options) -> "VideoStream":
+    settings = work.how.build_settings(quality, threads=work.threads)
     stream: Any = target.add_stream(work.how.encoder, rate=work.fps, options=settings)
-    look, context = work.how.look, stream.codec_context
+    look, context = work.how.picture_format, stream.codec_context
     stream.width, stream.height, stream.pix_fmt = look.width, look.height, look.pix_fmt
     for name in ("color_range", "colorspace", "color_primaries", "color_trc"):
         setattr(context, name, getattr(look, name))
@@ -162,66 +171,66 @@ def _mux(target: "OutputContainer", stream: "VideoStream", frame: "VideoFrame | 
         target.mux(packet)
 
 
-def _refuse_change(frame: "VideoFrame", work: _Work) -> None:
-    look = work.how.look
+def _refuse_change(frame: "VideoFrame", work: _EncodeTask) -> None:
+    look = work.how.picture_format
     found = (frame.width, frame.height, frame.format.name)
     if found != (look.width, look.height, look.pix_fmt):
-        raise broken(f"its pictures change their form to {found}", work.origin)
+        raise media_error(f"its pictures change their form to {found}", work.origin)
 
 
-def _before(work: _Work) -> "Iterator[VideoFrame]":
+def _decode_source(work: _EncodeTask) -> "Iterator[VideoFrame]":
     """The frames that are to be encoded."""
     wanted = range(work.first, work.first + work.span, work.stride)
-    yield from _pictures(work, work.cut, wanted, work.fps * work.stride)
+    yield from _decode(work, work.cut, wanted, work.fps * work.stride)
 
 
-def _after(work: _Work, out: Path) -> "Iterator[VideoFrame]":
+def _decode_result(work: _EncodeTask, out: Path) -> "Iterator[VideoFrame]":
     """The same as they came out."""
-    yield from _pictures(work, out, range(work.count), work.fps)
+    yield from _decode(work, out, range(work.count), work.fps)
 
 
-def _pictures(work: _Work, path: Path, wanted: range, fps: Fraction) -> "Iterator[VideoFrame]":
+def _decode(work: _EncodeTask, path: Path, wanted: range, fps: Fraction) -> "Iterator[VideoFrame]":
     """The frames of these numbers, at `fps`. Errors: MediaError where one does not decode."""
     found = 0
-    with opened(path, known_as=work.origin) as (container, stream):
+    with open_video(path, known_as=work.origin) as (container, stream):
         stream.thread_count, stream.thread_type = work.threads, "AUTO"
         for frame in container.decode(stream):
             work.on_frame()
-            number = _number(frame, fps)
+            number = _find_number(frame, fps)
             if number == wanted[found]:
                 yield frame
                 found += 1
             if found == len(wanted) or number >= wanted[found]:
                 break
     if found < len(wanted):
-        raise broken(f"frame {wanted[found] - wanted.start} of {work.span} does not decode", work.origin)
+        raise media_error(f"frame {wanted[found] - wanted.start} of {work.span} does not decode", work.origin)
 
 
-def _number(frame: "VideoFrame", fps: Fraction) -> int:
+def _find_number(frame: "VideoFrame", fps: Fraction) -> int:
     """The place of a frame on the grid of its file."""
     if frame.pts is None or frame.time_base is None:
         return -1
     return round(frame.pts * frame.time_base * fps)
 
 
-def _refuse_unfit(work: _Work, video: Video) -> None:
+def _refuse_unfit(work: _EncodeTask, video: Video) -> None:
     """Errors: MediaError where the encoder did not give a closed video of just the frames it got."""
     if video.frames != work.count:
-        raise broken(f"{work.how.encoder} made {video.frames} frames of {work.count}", work.origin)
-    made = piece(video, 0, video.frames)
-    if made.lead or made.tail or not made.closed:
-        raise broken(f"{work.how.encoder} made a video that cannot be joined to others", work.origin)
+        raise media_error(f"{work.how.encoder} made {video.frames} frames of {work.count}", work.origin)
+    made = probe_clip(video, 0, video.frames)
+    if made.preroll or made.postroll or not made.closed_gop:
+        raise media_error(f"{work.how.encoder} made a video that cannot be joined to others", work.origin)
 
 
-def _psnr(work: _Work, out: Path) -> float:
+def _measure_psnr(work: _EncodeTask, out: Path) -> float:
     """Peak signal to noise of the encoded frames: as they are shown, or as stored where nothing may be lost.
 
     Units: dB.
     """
     error = samples = 0
     peak = 1
-    seen = _planes if work.how.lossless else _shown
-    for before, after in zip(_before(work), _after(work, out), strict=True):
+    seen = _read_planes if work.how.lossless else _read_rgb
+    for before, after in zip(_decode_source(work), _decode_result(work, out), strict=True):
         for one, other in zip(seen(before), seen(after), strict=True):
             peak = np.iinfo(one.dtype).max
             error += int(np.square(one.astype(np.int64) - other).sum())
@@ -229,12 +238,12 @@ def _psnr(work: _Work, out: Path) -> float:
     return 10 * math.log10(peak**2 * samples / error) if error else math.inf
 
 
-def _shown(frame: "VideoFrame") -> Iterator[np.ndarray[Any, np.dtype[Any]]]:
+def _read_rgb(frame: "VideoFrame") -> Iterator[np.ndarray[Any, np.dtype[Any]]]:
     """The picture in red, green and blue: what a policy sees. Shape: (height, width, 3)."""
     yield frame.to_ndarray(format="rgb24" if frame.format.components[0].bits == 8 else "rgb48le")
 
 
-def _planes(frame: "VideoFrame") -> Iterator[np.ndarray[Any, np.dtype[Any]]]:
+def _read_planes(frame: "VideoFrame") -> Iterator[np.ndarray[Any, np.dtype[Any]]]:
     """The samples of each plane, without the padding behind its rows."""
     kind = np.dtype(np.uint8 if frame.format.components[0].bits == 8 else np.uint16)
     for plane in frame.planes:
@@ -242,9 +251,9 @@ def _planes(frame: "VideoFrame") -> Iterator[np.ndarray[Any, np.dtype[Any]]]:
         yield rows[: plane.height, : plane.width]
 
 
-def _shown_as(source: Video, made: Video) -> Video:
+def _show_as(source: Video, made: Video) -> Video:
     """`made` in the frame that the source's track header gives its pictures."""
     if source.track.matrix == IDENTITY and source.track.display == made.track.display:
         return made
     track = replace(made.track, matrix=source.track.matrix, display=source.track.display)
-    return replace(made, track=track, bare=False)
+    return replace(made, track=track, is_copyable=False)

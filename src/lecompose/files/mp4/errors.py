@@ -1,73 +1,14 @@
-"""What stands in place of a plain mp4: recognised from the first bytes and worded for the reader."""
+"""Errors of video files: what cannot be used at all, and what has to be remuxed first."""
 
-import os
 from pathlib import Path
 
 from lecompose.errors import MediaError
-from lecompose.files.mp4.boxes import MOVIE_BOXES, BoxError, Span, name, top_level
-
-AGAIN = "copy or download it again"
 
 
-class NotPlain(Exception):
+class NeedsRemux(Exception):
     """A video that the sample tables cannot describe as they are, but a remux can cure; says what it is."""
 
 
-def broken(what: str, path: Path) -> MediaError:
-    """The error for a file that cannot be used: `what`, then the path."""
+def media_error(what: str, path: Path) -> MediaError:
+    """Return the error for a file that cannot be used: `what`, then the path."""
     return MediaError(f"{what} ({path})")
-
-
-def outline(fd: int, size_bytes: int, path: Path, *, cut: bool = False) -> list[Span]:
-    """The top-level boxes of an mp4 that is complete and has its tables in one `moov`.
-
-    Of one that is `cut`, the media behind the tables may end too early.
-    Errors: MediaError for no video at all or a truncated one; NotPlain for fragments and other containers.
-    """
-    _refuse_impostors(os.pread(fd, 512, 0), path)
-    spans: list[Span] = []
-    try:
-        for span in top_level(fd, size_bytes):
-            if span.end > size_bytes and not (cut and span.kind == b"mdat" and _has(spans, b"moov")):
-                raise broken(_truncated(span, size_bytes, spans), path)
-            spans.append(span)
-            if span.kind == b"moof":
-                raise NotPlain("fragmented mp4 (no sample table)")
-    except BoxError as error:
-        # Padding after a complete movie harms nobody; before that it is the fault itself.
-        if not _has(spans, b"moov"):
-            raise broken(f"not a readable mp4: {error}; {AGAIN}", path) from error
-    if not _has(spans, b"moov"):
-        raise broken("mp4 without a moov box: the recording was never finished, or is cut", path)
-    return spans
-
-
-def impostor(head: bytes) -> str | None:
-    """What else than a video a file is, told from its first bytes; None where they do not tell."""
-    text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
-    if not head:
-        return f"empty file (0 bytes); {AGAIN}"
-    if text.startswith(b"version https://git-lfs"):
-        return "a Git LFS pointer, not the video: run git lfs pull"
-    if text.startswith(b"<"):
-        return f"an HTML/XML page, not a video (a failed download?); {AGAIN}"
-    return None
-
-
-def _refuse_impostors(head: bytes, path: Path) -> None:
-    if (what := impostor(head)) is not None:
-        raise broken(what, path)
-    if head.startswith(b"\x1a\x45\xdf\xa3"):
-        raise NotPlain("not an mp4 but Matroska/WebM")
-    if head[4:8] not in MOVIE_BOXES:
-        raise NotPlain(f"not an mp4 (first box {name(head[4:8])})")
-
-
-def _truncated(span: Span, size_bytes: int, before: list[Span]) -> str:
-    needs = f"truncated: box {name(span.kind)} at {span.start} needs {span.end - span.start} bytes"
-    lost = "" if _has(before, b"moov") else "; moov not found"
-    return f"{needs}, file has {size_bytes}{lost}; {AGAIN}"
-
-
-def _has(spans: list[Span], kind: bytes) -> bool:
-    return any(span.kind == kind for span in spans)

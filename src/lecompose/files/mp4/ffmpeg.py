@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lecompose.errors import OutputUnwritable, SourceBroken
-from lecompose.files.mp4.errors import broken, impostor
+from lecompose.files.mp4.errors import media_error
+from lecompose.files.mp4.file_outline import recognise_impostor
 from lecompose.files.mp4.read_sample_tables import Ints
-from lecompose.files.mp4.timeline import Timeline, timeline
+from lecompose.files.mp4.timeline import Timeline, build_timeline
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -43,7 +44,7 @@ class Remuxed:
 
 
 @dataclass(frozen=True)
-class Look:
+class PictureFormat:
     """How decoded pictures are to be read: pixel format, size, FFmpeg's numbers for colours, pixel shape."""
 
     pix_fmt: str
@@ -61,7 +62,7 @@ def describe(path: Path) -> dict[str, object]:
 
     Errors: MediaError when FFmpeg cannot open it or finds no video; SourceBroken when it is missing.
     """
-    with opened(path) as (container, stream):
+    with open_video(path) as (container, stream):
         rate = stream.average_rate or stream.guessed_rate or Fraction(0)
         return {
             "codec": stream.codec_context.codec.canonical_name,
@@ -78,34 +79,36 @@ def remux(path: Path, scratch: Path, reason: str) -> Remuxed:
 
     Errors: MediaError naming `reason` when FFmpeg cannot; OutputUnwritable when `scratch` refuses.
     """
-    with opened(path, f"{reason}: ") as (container, stream):
-        ticks, step = _display_ticks(container, stream)
-        scale = _time_base(stream).denominator
-        warnings = tuple(_remarks(container))
+    with open_video(path, f"{reason}: ") as (container, stream):
+        ticks, step = _read_display_ticks(container, stream)
+        scale = _read_time_base(stream).denominator
+        warnings = tuple(_list_warnings(container))
         has_audio = bool(container.streams.audio)
     if len(ticks) == 0:
-        raise broken(f"{reason}: no frames", path)
-    out = fresh(scratch)
+        raise media_error(f"{reason}: no frames", path)
+    out = create_scratch_file(scratch)
     try:
-        with opened(path, f"{reason}: ") as (container, stream):
+        with open_video(path, f"{reason}: ") as (container, stream):
             _copy_packets(container, stream, ticks, out)
     except BaseException:
         out.unlink(missing_ok=True)
         raise
     shown = np.sort(ticks)
-    return Remuxed(out, timeline(shown, scale, Fraction(int(shown[0]), scale), step), has_audio, warnings)
+    return Remuxed(
+        out, build_timeline(shown, scale, Fraction(int(shown[0]), scale), step), has_audio, warnings
+    )
 
 
-def look(path: Path) -> Look:
+def read_picture_format(path: Path) -> PictureFormat:
     """How the pictures of a video look. Decodes no more than FFmpeg needs to tell.
 
     Errors: as `describe`; MediaError where FFmpeg cannot tell the pixel format.
     """
-    with opened(path) as (_, stream):
+    with open_video(path) as (_, stream):
         context = stream.codec_context
         if context.pix_fmt is None:
-            raise broken("FFmpeg cannot tell its pixel format", path)
-        return Look(
+            raise media_error("FFmpeg cannot tell its pixel format", path)
+        return PictureFormat(
             pix_fmt=context.pix_fmt,
             width=context.width,
             height=context.height,
@@ -117,7 +120,7 @@ def look(path: Path) -> Look:
         )
 
 
-def pixel_formats(encoder: str) -> tuple[str, ...] | None:
+def list_pixel_formats(encoder: str) -> tuple[str, ...] | None:
     """The pixel formats that an encoder of FFmpeg takes; None where this FFmpeg has no such encoder."""
     import av
 
@@ -129,7 +132,7 @@ def pixel_formats(encoder: str) -> tuple[str, ...] | None:
 
 
 @contextmanager
-def opened(
+def open_video(
     path: Path, context: str = "", *, known_as: Path | None = None
 ) -> Iterator[tuple["InputContainer", "VideoStream"]]:
     """A container and its first video stream, with every error of FFmpeg translated.
@@ -140,31 +143,31 @@ def opened(
 
     known_as = known_as or path
     if path.exists() and not path.is_file():
-        raise broken(f"{context}not a regular file", known_as)
-    if (what := _impostor(path)) is not None:
-        raise broken(f"{context}{what}", known_as)
+        raise media_error(f"{context}not a regular file", known_as)
+    if (what := _recognise_impostor(path)) is not None:
+        raise media_error(f"{context}{what}", known_as)
     with (
-        translated(known_as, context),
+        translate_ffmpeg_errors(known_as, context),
         av.open(str(path.absolute()), options=_OPTIONS) as container,
     ):
         if not container.streams.video:
-            raise broken(f"{context}no video track", known_as)
+            raise media_error(f"{context}no video track", known_as)
         stream = container.streams.video[0]
         stream.codec_context.options = LIMITS
         yield container, stream
 
 
-def _impostor(path: Path) -> str | None:
+def _recognise_impostor(path: Path) -> str | None:
     """What the file is if no video: FFmpeg would only say that it is none."""
     try:
         with path.open("rb") as file:
-            return impostor(file.read(512))
+            return recognise_impostor(file.read(512))
     except OSError:
         return None  # FFmpeg says why
 
 
 @contextmanager
-def translated(path: Path, context: str = "") -> Iterator[None]:
+def translate_ffmpeg_errors(path: Path, context: str = "") -> Iterator[None]:
     """Errors: MediaError for what FFmpeg refuses of the video at `path`; SourceBroken when it is missing."""
     import av
 
@@ -175,36 +178,36 @@ def translated(path: Path, context: str = "") -> Iterator[None]:
     except (av.error.FFmpegError, OSError, ValueError) as error:
         # PyAV says ValueError where a codec has no place in mp4.
         reason = getattr(error, "strerror", None) or error
-        raise broken(f"{context}FFmpeg refuses it: {reason}", path) from error
+        raise media_error(f"{context}FFmpeg refuses it: {reason}", path) from error
 
 
-def _remarks(container: "InputContainer") -> Iterator[str]:
+def _list_warnings(container: "InputContainer") -> Iterator[str]:
     if container.streams.audio:
         yield "audio track: not copied"
     if (videos := len(container.streams.video)) > 1:
         yield f"{videos} video tracks: only the first is used"
 
 
-def _time_base(stream: "VideoStream") -> Fraction:
+def _read_time_base(stream: "VideoStream") -> Fraction:
     return stream.time_base or Fraction(1, 90_000)
 
 
-def _packets(container: "InputContainer", stream: "VideoStream") -> Iterator["Packet[VideoStream]"]:
+def _demux(container: "InputContainer", stream: "VideoStream") -> Iterator["Packet[VideoStream]"]:
     """The packets that hold a frame. Errors: MediaError when an edit list hides some of several parts."""
     for packet in container.demux(stream):
         if packet.is_discard:
             path = Path(container.name)
-            raise broken("an edit list of several parts hides frames: re-encode it first", path)
+            raise media_error("an edit list of several parts hides frames: re-encode it first", path)
         if packet.size:
             yield packet
 
 
-def _display_ticks(container: "InputContainer", stream: "VideoStream") -> tuple[Ints, int]:
+def _read_display_ticks(container: "InputContainer", stream: "VideoStream") -> tuple[Ints, int]:
     """When each packet is shown, in decode order, and the first packet's duration. Units: 1/denominator s."""
-    numerator = _time_base(stream).numerator
+    numerator = _read_time_base(stream).numerator
     times: list[int] = []
     step = 0
-    for packet in _packets(container, stream):
+    for packet in _demux(container, stream):
         # AVI has no display times: there packets stand in decode order, one after the other.
         known = packet.pts if packet.pts is not None else packet.dts
         times.append(known if known is not None else len(times))
@@ -220,17 +223,17 @@ def _copy_packets(container: "InputContainer", stream: "VideoStream", ticks: Int
     ranks[np.argsort(ticks, kind="stable")] = np.arange(len(ticks))
     depth = max(0, int((np.arange(len(ticks)) - ranks).max()))
     unit = Fraction(1, 30)
-    with writing(out), av.open(str(out.absolute()), "w", format="mp4") as target:
+    with translate_disk_errors(out), av.open(str(out.absolute()), "w", format="mp4") as target:
         copied = target.add_stream_from_template(stream, opaque=True)
         copied.time_base = unit
-        for number, packet in enumerate(_packets(container, stream)):
+        for number, packet in enumerate(_demux(container, stream)):
             packet.stream, packet.time_base = copied, unit
             packet.pts, packet.dts, packet.duration = int(ranks[number]), number - depth, 1
             target.mux(packet)
 
 
 @contextmanager
-def writing(out: Path) -> Iterator[None]:
+def translate_disk_errors(out: Path) -> Iterator[None]:
     """Errors: OutputUnwritable where the file system refuses the video at `out`."""
     try:
         yield
@@ -242,7 +245,7 @@ def writing(out: Path) -> Iterator[None]:
         raise
 
 
-def fresh(scratch: Path) -> Path:
+def create_scratch_file(scratch: Path) -> Path:
     """A new empty file, unique among threads and processes."""
     try:
         fd, name = tempfile.mkstemp(suffix=".mp4", dir=scratch)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lecompose.errors import OutputUnwritable
-from lecompose.files.mp4.errors import broken
+from lecompose.files.mp4.errors import media_error
 
 _STEP_BYTES = 16 << 20
 _BUFFER_BYTES = 1 << 20
@@ -14,12 +14,12 @@ _BUFFER_BYTES = 1 << 20
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def unwritable(error: OSError, out: Path) -> OutputUnwritable:
+def unwritable_error(error: OSError, out: Path) -> OutputUnwritable:
     """The error for an output that the file system refuses."""
     return OutputUnwritable(f"cannot write the video: {error.strerror} ({out})")
 
 
-class Pump:
+class FileCopier:
     """Appends byte ranges of source files to one output file and counts them.
 
     Every way moves at least one byte or says 0 at the end of the source; a way that the file systems
@@ -35,12 +35,12 @@ class Pump:
             way for call, way in ((_COPY, self._by_copy), (_SEND, self._by_sendfile)) if hasattr(os, call)
         ]
 
-    def put(self, data: bytes) -> None:
+    def append(self, data: bytes) -> None:
         """Appends `data` itself. Errors: OutputUnwritable."""
         self._write(memoryview(data))
         self._moved(len(data))
 
-    def move(self, source_fd: int, source: Path, offset: int, size_bytes: int) -> None:
+    def copy_range(self, source_fd: int, source: Path, offset: int, size_bytes: int) -> None:
         """Appends bytes [offset, offset + size_bytes) of a source.
 
         Errors: MediaError when the source ends early or cannot be read; OutputUnwritable.
@@ -49,7 +49,9 @@ class Pump:
         while offset < end:
             moved = self._some(source_fd, source, offset, min(end - offset, _STEP_BYTES))
             if moved == 0:
-                raise broken(f"truncated while being read: {end - offset} bytes at {offset} are gone", source)
+                raise media_error(
+                    f"truncated while being read: {end - offset} bytes at {offset} are gone", source
+                )
             offset += moved
             self._moved(moved)
 
@@ -63,7 +65,7 @@ class Pump:
                 moved = self._ways[0](source_fd, offset, limit)
             except OSError as error:
                 if error.errno in _FULL:
-                    raise unwritable(error, self._out) from error
+                    raise unwritable_error(error, self._out) from error
                 moved = 0
             if moved:
                 return moved
@@ -85,7 +87,7 @@ class Pump:
         try:
             got = os.preadv(source_fd, [view], offset)
         except OSError as error:
-            raise broken(f"cannot be read: {error.strerror}", source) from error
+            raise media_error(f"cannot be read: {error.strerror}", source) from error
         self._write(view[:got])
         return got
 
@@ -94,7 +96,7 @@ class Pump:
             while view:
                 view = view[os.write(self._out_fd, view) :]
         except OSError as error:
-            raise unwritable(error, self._out) from error
+            raise unwritable_error(error, self._out) from error
 
 
 _COPY = "copy_file_range"

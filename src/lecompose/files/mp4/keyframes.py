@@ -15,9 +15,18 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from lecompose.files.mp4.nal_units import SYNTAX, Head, SetKey, Syntax, digest, first_kinds, head, set_key
+from lecompose.files.mp4.nal_units import (
+    SYNTAX,
+    SampleHead,
+    SetKey,
+    Syntax,
+    hash_parameter_set,
+    parse_set_key,
+    read_first_kinds,
+    read_head,
+)
 from lecompose.files.mp4.read_sample_tables import Ints
-from lecompose.files.mp4.sample_description import Entry
+from lecompose.files.mp4.sample_description import SampleDescription
 
 Flags: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
 _Sets: TypeAlias = dict[SetKey, bytes]
@@ -27,7 +36,7 @@ _ALWAYS_CLOSED = frozenset(("av1", "vp8", "vp9", "mjpeg", "png", "prores", "ffv1
 
 
 @dataclass(frozen=True)
-class Starts:
+class Keyframes:
     """The key frames in decode order. Shape: (key frames,) each.
 
     `closed`: nothing after it refers to what stood before. `described`: its effective parameter sets
@@ -48,36 +57,36 @@ class Starts:
         return (self.described | self.in_band) & self.entry
 
 
-def starts_at_once(keys: Ints, codec: str, *, reordered: bool) -> Starts:
+def list_keyframes(keys: Ints, codec: str, *, reordered: bool) -> Keyframes:
     """The key frames of a codec that keeps no parameter sets in its samples."""
     closed = codec in _ALWAYS_CLOSED or (codec == "mpeg4" and not reordered)
     known = codec in _ALWAYS_CLOSED or codec == "mpeg4"
     yes = np.ones(len(keys), np.bool_)
-    return Starts(keys, yes & closed, yes, ~yes, yes, known)
+    return Keyframes(keys, yes & closed, yes, ~yes, yes, known)
 
 
-def starts_by_heads(
-    path: Path, keys: Ints, offsets: Ints, sizes: Ints, numbers: Ints, entries: Sequence[Entry]
-) -> Starts:
+def read_keyframes(
+    path: Path, keys: Ints, offsets: Ints, sizes: Ints, numbers: Ints, entries: Sequence[SampleDescription]
+) -> Keyframes:
     """The key frames of an H.264 or HEVC track, by reading the head of each.
 
     Shape: `offsets`, `sizes` and `numbers`, which of the entries it goes by, one per key frame.
     Errors: OSError as reading does.
     """
-    flags = _Flags(*(np.zeros(len(keys), np.bool_) for _ in range(4)))
+    flags = _KeyframeFlags(*(np.zeros(len(keys), np.bool_) for _ in range(4)))
     fd = os.open(path, os.O_RDONLY)
     try:
         bounds = np.flatnonzero(np.diff(numbers, prepend=-1, append=-1)).tolist()
         for first, end in pairwise(bounds):
             of_entry, entry = slice(first, end), entries[numbers[first]]
-            _look(fd, offsets[of_entry], sizes[of_entry], entry, flags.part(of_entry))
+            _find_flags(fd, offsets[of_entry], sizes[of_entry], entry, flags.part(of_entry))
     finally:
         os.close(fd)
-    return Starts(keys, flags.closed, flags.described, flags.in_band, flags.entry, known=True)
+    return Keyframes(keys, flags.closed, flags.described, flags.in_band, flags.entry, known=True)
 
 
 @dataclass(frozen=True)
-class _Flags:
+class _KeyframeFlags:
     """What is being found of key frames. Shape: (key frames,) each."""
 
     closed: Flags
@@ -85,37 +94,37 @@ class _Flags:
     in_band: Flags
     entry: Flags
 
-    def part(self, which: slice) -> "_Flags":
+    def part(self, which: slice) -> "_KeyframeFlags":
         """The same arrays, of some key frames that follow each other."""
-        return _Flags(*(flags[which] for flags in vars(self).values()))
+        return _KeyframeFlags(*(flags[which] for flags in vars(self).values()))
 
 
-def _look(fd: int, offsets: Ints, sizes: Ints, entry: Entry, flags: _Flags) -> None:
+def _find_flags(fd: int, offsets: Ints, sizes: Ints, entry: SampleDescription, flags: _KeyframeFlags) -> None:
     """Find the flags of key frames that follow each other and go by one entry."""
     syntax, state = SYNTAX[entry.codec], dict(entry.sets)
     known: dict[bytes, tuple[SetKey, bytes]] = {}
-    kinds = first_kinds(fd, offsets, sizes, entry.length_bytes, syntax)
+    kinds = read_first_kinds(fd, offsets, sizes, entry.length_bytes, syntax)
     flags.closed[:], flags.entry[:] = np.isin(kinds, [*syntax.closed]), np.isin(kinds, [*syntax.entries])
     is_slice = (kinds >= syntax.first_slice) & (kinds <= syntax.last_slice)  # as nearly all of them
     described = [True]
     for n in np.flatnonzero(~is_slice).tolist():
-        found = head(fd, int(offsets[n]), int(sizes[n]), entry.length_bytes, syntax)
-        brought = _brought(found, syntax, known)
+        found = read_head(fd, int(offsets[n]), int(sizes[n]), entry.length_bytes, syntax)
+        brought = _read_sets(found, syntax, known)
         state.update(brought)
         flags.closed[n], flags.entry[n] = found.closed, found.entry
-        flags.in_band[n] = _complete(brought, state, syntax)
+        flags.in_band[n] = _is_complete(brought, state, syntax)
         described.append(state == entry.sets)
     # What one says holds up to the next that says something.
     flags.described[:] = np.array(described)[np.cumsum(~is_slice)]
 
 
-def _brought(found: Head, syntax: Syntax, known: dict[bytes, tuple[SetKey, bytes]]) -> _Sets:
+def _read_sets(found: SampleHead, syntax: Syntax, known: dict[bytes, tuple[SetKey, bytes]]) -> _Sets:
     for unit in found.sets:
         if unit not in known:
-            known[unit] = set_key(unit, syntax), digest(unit)
+            known[unit] = parse_set_key(unit, syntax), hash_parameter_set(unit)
     return dict(known[unit] for unit in found.sets)
 
 
-def _complete(brought: _Sets, state: _Sets, syntax: Syntax) -> bool:
+def _is_complete(brought: _Sets, state: _Sets, syntax: Syntax) -> bool:
     """Whether the sets in one sample leave nothing to older ones."""
     return bool(brought) and brought.keys() == state.keys() and {kind for kind, _ in brought} == syntax.sets

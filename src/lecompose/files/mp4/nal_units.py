@@ -54,7 +54,7 @@ SYNTAX: Mapping[str, Syntax] = {
 
 
 @dataclass(frozen=True)
-class Head:
+class SampleHead:
     """The start of one sample: the parameter sets it brings, and whether its first slice is an IDR.
 
     `entry`: a decoder that starts here shows this picture, and those shown later, as they should be.
@@ -65,18 +65,18 @@ class Head:
     entry: bool
 
 
-def first_kinds(fd: int, offsets: Ints, sizes: Ints, length_bytes: int, syntax: Syntax) -> Ints:
+def read_first_kinds(fd: int, offsets: Ints, sizes: Ints, length_bytes: int, syntax: Syntax) -> Ints:
     """The type of the first NAL unit of each sample; -1 where its first bytes do not tell.
 
     Shape: (samples,) each. Errors: OSError as reading does.
     """
-    begins = _begins(fd, offsets, length_bytes + 1)
+    begins = _read_begins(fd, offsets, length_bytes + 1)
     kinds = syntax.kind(begins[:, length_bytes]).astype(np.int64)
     kinds[(sizes <= length_bytes) | ~begins[:, :length_bytes].any(axis=1)] = -1
     return kinds
 
 
-def _begins(fd: int, offsets: Ints, count: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+def _read_begins(fd: int, offsets: Ints, count: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """The first bytes of samples, zeros behind the end of the file. Shape: (samples, count).
 
     Where they stand close together, all that is between them is read along: it costs less than a call.
@@ -99,30 +99,30 @@ def _begins(fd: int, offsets: Ints, count: int) -> np.ndarray[Any, np.dtype[np.u
     return begins
 
 
-def head(fd: int, offset: int, size: int, length_bytes: int, syntax: Syntax) -> Head:
+def read_head(fd: int, offset: int, size: int, length_bytes: int, syntax: Syntax) -> SampleHead:
     """What stands before the first slice of the sample at `offset`. Errors: OSError as reading does."""
     for limit in (_HEAD_BYTES, _FAR_HEAD_BYTES, size):
         data = os.pread(fd, min(limit, size), offset)
         found = _parse(data, length_bytes, syntax, whole=limit >= size)
         if found is not None:
             return found
-    return Head((), closed=False, entry=False)
+    return SampleHead((), closed=False, entry=False)
 
 
-def _parse(data: bytes, length_bytes: int, syntax: Syntax, *, whole: bool) -> Head | None:
+def _parse(data: bytes, length_bytes: int, syntax: Syntax, *, whole: bool) -> SampleHead | None:
     """The head, or None when `data` ends before the first slice and more can be read."""
     sets: list[bytes] = []
     recovers = False
-    for kind, start, end in _units(data, length_bytes, syntax):
+    for kind, start, end in _walk_units(data, length_bytes, syntax):
         if syntax.first_slice <= kind <= syntax.last_slice:
-            return Head(tuple(sets), kind in syntax.closed, kind in syntax.entries or recovers)
+            return SampleHead(tuple(sets), kind in syntax.closed, kind in syntax.entries or recovers)
         if end > len(data):
             break
         if kind in syntax.sets:
             sets.append(data[start:end])
         elif kind == _AVC_SEI and syntax.header_bytes == 1:
             recovers = recovers or _recovers_at_once(data[start:end])
-    return Head(tuple(sets), closed=False, entry=False) if whole else None
+    return SampleHead(tuple(sets), closed=False, entry=False) if whole else None
 
 
 def _recovers_at_once(unit: bytes) -> bool:
@@ -134,15 +134,15 @@ def _recovers_at_once(unit: bytes) -> bool:
     data, at = unit.replace(b"\0\0\3", b"\0\0"), 1
     # A last byte of 0x80 is the padding behind the last message.
     while at + 2 < len(data):
-        kind, at = _summed(data, at)
-        size, at = _summed(data, at)
+        kind, at = _parse_sum(data, at)
+        size, at = _parse_sum(data, at)
         if kind == _RECOVERY_POINT:
             return data[at : at + 1] >= b"\x80"  # recovery_frame_cnt 0 is a single bit 1
         at += size
     return False
 
 
-def _summed(data: bytes, at: int) -> tuple[int, int]:
+def _parse_sum(data: bytes, at: int) -> tuple[int, int]:
     """A number written as bytes of 255 and a last smaller one, and the place behind it."""
     total = 0
     while data[at : at + 1] == b"\xff":
@@ -150,7 +150,7 @@ def _summed(data: bytes, at: int) -> tuple[int, int]:
     return total + int.from_bytes(data[at : at + 1], "big"), at + 1
 
 
-def _units(data: bytes, length_bytes: int, syntax: Syntax) -> Iterator[tuple[int, int, int]]:
+def _walk_units(data: bytes, length_bytes: int, syntax: Syntax) -> Iterator[tuple[int, int, int]]:
     at = 0
     while at + length_bytes < len(data):
         start = at + length_bytes
@@ -159,7 +159,7 @@ def _units(data: bytes, length_bytes: int, syntax: Syntax) -> Iterator[tuple[int
             yield syntax.kind(data[start]), start, at
 
 
-def set_key(unit: bytes, syntax: Syntax) -> SetKey:
+def parse_set_key(unit: bytes, syntax: Syntax) -> SetKey:
     """The type and id of one parameter set. Errors: BoxError when it ends before its id."""
     kind = syntax.kind(unit[0]) if unit else -1
     # Emulation prevention bytes may stand before the id of an SPS, so they go first.
@@ -167,12 +167,12 @@ def set_key(unit: bytes, syntax: Syntax) -> SetKey:
     try:
         if kind == 32:
             return kind, int(bits[16:20], 2)
-        return kind, _exp_golomb(bits, _id_at(kind, bits, syntax))
+        return kind, _parse_exp_golomb(bits, _find_id(kind, bits, syntax))
     except ValueError as error:
         raise BoxError(f"parameter set of type {kind} is cut") from error
 
 
-def _id_at(kind: int, bits: str, syntax: Syntax) -> int:
+def _find_id(kind: int, bits: str, syntax: Syntax) -> int:
     """The bit at which the set's id starts."""
     if kind == 7:
         return 32
@@ -185,38 +185,38 @@ def _id_at(kind: int, bits: str, syntax: Syntax) -> int:
     return 136 + sum(88 * profile + 8 * level for profile, level in present)
 
 
-def _exp_golomb(bits: str, at: int) -> int:
+def _parse_exp_golomb(bits: str, at: int) -> int:
     zeros = bits.index("1", at) - at
     return int(bits[at + zeros : at + 2 * zeros + 1], 2) - 1
 
 
-def digest(unit: bytes) -> bytes:
+def hash_parameter_set(unit: bytes) -> bytes:
     """A short stand-in for a parameter set's content."""
     return hashlib.blake2b(unit, digest_size=16).digest()
 
 
-def configured(config: bytes, codec: str) -> tuple[int, tuple[bytes, ...]]:
+def parse_configuration(config: bytes, codec: str) -> tuple[int, tuple[bytes, ...]]:
     """Length-field bytes and parameter sets of an `avcC` or `hvcC` box body. Errors: BoxError when cut."""
     try:
         if codec == "h264":
-            return (config[4] & 3) + 1, tuple(_avc_sets(config))
-        return (config[21] & 3) + 1, tuple(unit for _, units in hevc_arrays(config) for unit in units)
+            return (config[4] & 3) + 1, tuple(_walk_avc_sets(config))
+        return (config[21] & 3) + 1, tuple(unit for _, units in parse_hevc_arrays(config) for unit in units)
     except (IndexError, struct.error) as error:
         raise BoxError(f"{codec} configuration is cut") from error
 
 
-def _avc_sets(config: bytes) -> Iterator[bytes]:
+def _walk_avc_sets(config: bytes) -> Iterator[bytes]:
     at = 6
     for _ in range(config[5] & 0x1F):
-        unit, at = _counted(config, at)
+        unit, at = _parse_counted(config, at)
         yield unit
     pictures, at = config[at], at + 1
     for _ in range(pictures):
-        unit, at = _counted(config, at)
+        unit, at = _parse_counted(config, at)
         yield unit
 
 
-def hevc_arrays(config: bytes) -> list[tuple[int, list[bytes]]]:
+def parse_hevc_arrays(config: bytes) -> list[tuple[int, list[bytes]]]:
     """Each array of an `hvcC`: its first byte (completeness flag and NAL type) and its units."""
     arrays, at = [], 23
     for _ in range(config[22]):
@@ -224,13 +224,13 @@ def hevc_arrays(config: bytes) -> list[tuple[int, list[bytes]]]:
         at += 3
         units = []
         for _ in range(count):
-            unit, at = _counted(config, at)
+            unit, at = _parse_counted(config, at)
             units.append(unit)
         arrays.append((kind, units))
     return arrays
 
 
-def _counted(config: bytes, at: int) -> tuple[bytes, int]:
+def _parse_counted(config: bytes, at: int) -> tuple[bytes, int]:
     (length,) = struct.unpack_from(">H", config, at)
     at += 2
     if at + length > len(config):

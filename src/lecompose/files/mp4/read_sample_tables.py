@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from lecompose.files.mp4.boxes import BoxError, find, need
-from lecompose.files.mp4.errors import NotPlain
+from lecompose.files.mp4.boxes import BoxError, find, require
+from lecompose.files.mp4.errors import NeedsRemux
 
 Ints: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -24,7 +24,7 @@ class Samples:
 
     `pts` is None where frame k stands at k * step; `sync` None where every sample is a key frame.
     `stalls` samples have the decoding time of the one before.
-    Units: bytes, ticks of the media time scale; `entries` are sample description numbers from 1.
+    Units: bytes, ticks of the media time scale; `description_numbers` are sample description numbers from 1.
     """
 
     sizes: Ints
@@ -32,10 +32,10 @@ class Samples:
     step: int
     pts: Ints | None
     sync: Ints | None
-    entries: Ints | None
+    description_numbers: Ints | None
     stalls: int
 
-    def leading(self, count: int) -> "Samples":
+    def take_first(self, count: int) -> "Samples":
         """The first samples in decode order."""
         return Samples(
             self.sizes[:count],
@@ -43,26 +43,26 @@ class Samples:
             self.step,
             None if self.pts is None else self.pts[:count],
             None if self.sync is None else self.sync[self.sync < count],
-            None if self.entries is None else self.entries[:count],
+            None if self.description_numbers is None else self.description_numbers[:count],
             self.stalls,
         )
 
 
-def samples(stbl: memoryview, size_bytes: int) -> Samples:
+def read_samples(stbl: memoryview, size_bytes: int) -> Samples:
     """The samples that `stbl` lists in a file of `size_bytes`, without those of zero bytes.
 
-    Errors: BoxError for cut or missing tables; NotPlain for forms that only a full demuxer reads.
+    Errors: BoxError for cut or missing tables; NeedsRemux for forms that only a full demuxer reads.
     """
-    sizes = _sizes(stbl, size_bytes)
+    sizes = _read_sizes(stbl, size_bytes)
     count = len(sizes)
-    offsets, entries = _places(stbl, sizes)
-    step, pts, stalls = _times(stbl, count)
-    sync = _sync(stbl, count)
-    found = Samples(sizes, offsets, step, pts, sync, entries, stalls)
-    return found if count == 0 or sizes.min() > 0 else _without_empty(found)
+    offsets, description_numbers = _read_places(stbl, sizes)
+    step, pts, stalls = _read_times(stbl, count)
+    sync = _read_keyframe_numbers(stbl, count)
+    found = Samples(sizes, offsets, step, pts, sync, description_numbers, stalls)
+    return found if count == 0 or sizes.min() > 0 else _drop_empty(found)
 
 
-def rows(body: memoryview, columns: int, at: int = 4) -> Ints:
+def read_table(body: memoryview, columns: int, at: int = 4) -> Ints:
     """A counted table of 32-bit numbers whose count stands at byte `at`. Shape: (n, columns)."""
     (count,) = struct.unpack_from(">I", body, at)
     if at + 4 + 4 * columns * count > len(body):
@@ -71,11 +71,11 @@ def rows(body: memoryview, columns: int, at: int = 4) -> Ints:
     return flat.astype(np.int64).reshape(count, columns)
 
 
-def _sizes(stbl: memoryview, size_bytes: int) -> Ints:
+def _read_sizes(stbl: memoryview, size_bytes: int) -> Ints:
     body = find(stbl, b"stsz")
     if body is None:
         raise (
-            NotPlain("mp4 with compact sample sizes")
+            NeedsRemux("mp4 with compact sample sizes")
             if find(stbl, b"stz2")
             else BoxError("box stsz is missing")
         )
@@ -84,13 +84,13 @@ def _sizes(stbl: memoryview, size_bytes: int) -> Ints:
         raise BoxError(f"box stsz claims {count} samples, at most {_MOST_SAMPLES} are read")
     if same * count > size_bytes:
         raise BoxError(f"box stsz claims {count} samples of {same} bytes")
-    return np.full(count, same, np.int64) if same else rows(body, 1, 8)[:, 0]
+    return np.full(count, same, np.int64) if same else read_table(body, 1, 8)[:, 0]
 
 
-def _places(stbl: memoryview, sizes: Ints) -> tuple[Ints, Ints | None]:
+def _read_places(stbl: memoryview, sizes: Ints) -> tuple[Ints, Ints | None]:
     """File offset of each sample, and its sample description where there is more than one."""
-    starts = _chunk_starts(stbl)
-    runs = rows(need(stbl, b"stsc"), 3)
+    starts = _read_chunk_starts(stbl)
+    runs = read_table(require(stbl, b"stsc"), 3)
     if len(sizes) == 0:
         return np.zeros(0, np.int64), None
     if len(runs) == 0:
@@ -110,20 +110,20 @@ def _places(stbl: memoryview, sizes: Ints) -> tuple[Ints, Ints | None]:
     return offsets, np.repeat(runs[:, 2], lengths)[chunk] if several or runs[0, 2] != 1 else None
 
 
-def _chunk_starts(stbl: memoryview) -> Ints:
+def _read_chunk_starts(stbl: memoryview) -> Ints:
     wide = find(stbl, b"co64")
     if wide is None:
-        return rows(need(stbl, b"stco"), 1)[:, 0]
-    pairs = rows(wide, 2)
+        return read_table(require(stbl, b"stco"), 1)[:, 0]
+    pairs = read_table(wide, 2)
     return pairs[:, 0] << 32 | pairs[:, 1]
 
 
-def _times(stbl: memoryview, count: int) -> tuple[int, Ints | None, int]:
+def _read_times(stbl: memoryview, count: int) -> tuple[int, Ints | None, int]:
     """Step, pts and stalls; the step is that of the first sample."""
-    steps = rows(need(stbl, b"stts"), 2)
+    steps = read_table(require(stbl, b"stts"), 2)
     if steps[:, 0].sum() != count:
-        raise NotPlain(f"mp4 with times for {steps[:, 0].sum()} samples and sizes for {count}")
-    shifts = _shifts(stbl, count)
+        raise NeedsRemux(f"mp4 with times for {steps[:, 0].sum()} samples and sizes for {count}")
+    shifts = _read_composition_offsets(stbl, count)
     step = int(steps[0, 1]) if len(steps) else 0
     if shifts is None and step > 0 and (steps[:, 1] == step).all():
         return step, None, 0
@@ -133,35 +133,41 @@ def _times(stbl: memoryview, count: int) -> tuple[int, Ints | None, int]:
     return step, dts if shifts is None else dts + shifts, int((durations[:-1] == 0).sum())
 
 
-def _shifts(stbl: memoryview, count: int) -> Ints | None:
+def _read_composition_offsets(stbl: memoryview, count: int) -> Ints | None:
     """Composition offsets, or None where all are zero."""
     body = find(stbl, b"ctts")
     if body is None:
         return None
-    pairs = rows(body, 2)
+    pairs = read_table(body, 2)
     if pairs[:, 0].sum() != count:
-        raise NotPlain(f"mp4 with composition offsets for {pairs[:, 0].sum()} of {count} samples")
+        raise NeedsRemux(f"mp4 with composition offsets for {pairs[:, 0].sum()} of {count} samples")
     # Version 0 is unsigned by the letter, but writers put negative offsets there too.
     signed = pairs[:, 1].astype(np.uint32).view(np.int32).astype(np.int64)
     return np.repeat(signed, pairs[:, 0]) if signed.any() else None
 
 
-def _sync(stbl: memoryview, count: int) -> Ints | None:
+def _read_keyframe_numbers(stbl: memoryview, count: int) -> Ints | None:
     body = find(stbl, b"stss")
     if body is None:
         return None
-    numbers = rows(body, 1)[:, 0] - 1
+    numbers = read_table(body, 1)[:, 0] - 1
     if len(numbers) and (numbers[0] < 0 or numbers[-1] >= count or (np.diff(numbers) <= 0).any()):
         raise BoxError("box stss does not list samples in order")
     return None if len(numbers) == count else numbers
 
 
-def _without_empty(found: Samples) -> Samples:
+def _drop_empty(found: Samples) -> Samples:
     """Samples of zero bytes repeat a frame on screen but hold none; their times stay empty."""
     kept = np.flatnonzero(found.sizes > 0)
     times = np.arange(len(found.sizes)) * found.step if found.pts is None else found.pts
     sync = None if found.sync is None else np.flatnonzero(np.isin(kept, found.sync))
-    entries = None if found.entries is None else found.entries[kept]
+    description_numbers = None if found.description_numbers is None else found.description_numbers[kept]
     return Samples(
-        found.sizes[kept], found.offsets[kept], found.step, times[kept], sync, entries, found.stalls
+        found.sizes[kept],
+        found.offsets[kept],
+        found.step,
+        times[kept],
+        sync,
+        description_numbers,
+        found.stalls,
     )

@@ -8,8 +8,15 @@ import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from lecompose.files.mp4.boxes import BoxError, box, children, name
-from lecompose.files.mp4.nal_units import SYNTAX, SetKey, configured, digest, hevc_arrays, set_key
+from lecompose.files.mp4.boxes import BoxError, build_box, printable_kind, walk_children
+from lecompose.files.mp4.nal_units import (
+    SYNTAX,
+    SetKey,
+    hash_parameter_set,
+    parse_configuration,
+    parse_hevc_arrays,
+    parse_set_key,
+)
 
 _CODECS: Mapping[bytes, str] = {
     b"av01": "av1",
@@ -48,7 +55,7 @@ _HEVC_SEI = (39, 40)
 
 
 @dataclass(frozen=True)
-class Entry:
+class SampleDescription:
     """One sample description, ready to be written again.
 
     `box` is the entry without bit-rate hints; `sets` are its parameter sets' digests by key.
@@ -64,87 +71,93 @@ class Entry:
     sets: Mapping[SetKey, bytes]
 
 
-def entry(fourcc: bytes, body: memoryview, matrix: bytes) -> Entry:
+def read_sample_description(fourcc: bytes, body: memoryview, matrix: bytes) -> SampleDescription:
     """The entry of type `fourcc` with the given `body`, in a track shown through `matrix`.
 
     Errors: BoxError when it is cut or names an encrypted track.
     """
     if len(body) < _FIXED_BYTES:
-        raise BoxError(f"sample description {name(fourcc)} is cut")
+        raise BoxError(f"sample description {printable_kind(fourcc)} is cut")
     if fourcc == b"encv":
         raise BoxError("the video is encrypted")
-    inner = [(kind, bytes(content)) for kind, content in children(body, _FIXED_BYTES)]
+    inner = [(kind, bytes(content)) for kind, content in walk_children(body, _FIXED_BYTES)]
     width, height = struct.unpack_from(">HH", body, 24)
     boxes = dict(reversed(inner))
-    codec = _codec(fourcc, boxes)
-    length_bytes, units = _parameter_sets(codec, boxes)
-    return Entry(
+    codec = _find_codec(fourcc, boxes)
+    length_bytes, units = _read_parameter_sets(codec, boxes)
+    return SampleDescription(
         codec=codec,
         width=width,
         height=height,
-        pix_fmt=_pix_fmt(codec, boxes),
-        box=_rebuilt(fourcc, body, inner),
-        signature=_signature((fourcc, bytes(body[24:28]), matrix), inner),
+        pix_fmt=_find_pix_fmt(codec, boxes),
+        box=_rebuild(fourcc, body, inner),
+        signature=_hash_signature((fourcc, bytes(body[24:28]), matrix), inner),
         length_bytes=length_bytes,
-        sets={set_key(unit, SYNTAX[codec]): digest(unit) for unit in units},
+        sets={parse_set_key(unit, SYNTAX[codec]): hash_parameter_set(unit) for unit in units},
     )
 
 
-def _codec(fourcc: bytes, boxes: Mapping[bytes, bytes]) -> str:
+def _find_codec(fourcc: bytes, boxes: Mapping[bytes, bytes]) -> str:
     if fourcc == b"mp4v":
-        kind = next((content[0] for tag, content in _descriptors(boxes.get(b"esds", b"")) if tag == 4), 0x20)
+        kind = next(
+            (content[0] for tag, content in _walk_descriptors(boxes.get(b"esds", b"")) if tag == 4), 0x20
+        )
         return "mpeg2video" if 0x60 <= kind <= 0x65 else _ESDS_CODECS.get(kind, f"mp4v-{kind:02x}")
-    return _CODECS.get(fourcc, name(fourcc).strip().lower())
+    return _CODECS.get(fourcc, printable_kind(fourcc).strip().lower())
 
 
-def _parameter_sets(codec: str, boxes: Mapping[bytes, bytes]) -> tuple[int, tuple[bytes, ...]]:
+def _read_parameter_sets(codec: str, boxes: Mapping[bytes, bytes]) -> tuple[int, tuple[bytes, ...]]:
     config = boxes.get(b"avcC" if codec == "h264" else b"hvcC", b"")
     if codec not in SYNTAX:
         return 0, ()
-    length_bytes, units = configured(config, codec)
+    length_bytes, units = parse_configuration(config, codec)
     syntax = SYNTAX[codec]
     return length_bytes, tuple(unit for unit in units if unit and syntax.kind(unit[0]) in syntax.sets)
 
 
-def _rebuilt(fourcc: bytes, body: memoryview, inner: list[tuple[bytes, bytes]]) -> bytes:
+def _rebuild(fourcc: bytes, body: memoryview, inner: list[tuple[bytes, bytes]]) -> bytes:
     # Data reference 1 is the file itself, the only one that we write.
     fixed = bytes(body[:6]) + b"\0\1" + bytes(body[8:_FIXED_BYTES])
-    return box(fourcc, fixed, *(box(kind, content) for kind, content in inner if kind not in _HINTS))
+    return build_box(
+        fourcc, fixed, *(build_box(kind, content) for kind, content in inner if kind not in _HINTS)
+    )
 
 
-def _signature(fixed: tuple[bytes, ...], inner: list[tuple[bytes, bytes]]) -> bytes:
-    kept = sorted((kind, _essence(kind, content)) for kind, content in inner if _counts(kind, content))
+def _hash_signature(fixed: tuple[bytes, ...], inner: list[tuple[bytes, bytes]]) -> bytes:
+    kept = sorted((kind, _reduce(kind, content)) for kind, content in inner if _matters(kind, content))
     whole = hashlib.blake2b(digest_size=16)
     for part in (*fixed, *(part for pair in kept for part in pair)):
         whole.update(struct.pack(">I", len(part)) + part)
     return whole.digest()
 
 
-def _counts(kind: bytes, content: bytes) -> bool:
+def _matters(kind: bytes, content: bytes) -> bool:
     """Whether a box says anything about how samples decode and are shown."""
     if kind == b"pasp" and len(content) == 8:
         return content[:4] != content[4:]  # square pixels are what its absence means
     return kind not in _UNSIGNED
 
 
-def _essence(kind: bytes, content: bytes) -> bytes:
+def _reduce(kind: bytes, content: bytes) -> bytes:
     """`content` without what may differ between files that one decoder state can play."""
     if kind == b"esds":
-        return b"".join(inner for tag, inner in _descriptors(content) if tag == 5)
+        return b"".join(inner for tag, inner in _walk_descriptors(content) if tag == 5)
     if kind == b"hvcC" and len(content) >= 23:
-        arrays = ((first, units) for first, units in _arrays(content) if first & 0x3F not in _HEVC_SEI)
+        arrays = (
+            (first, units) for first, units in _read_hevc_arrays(content) if first & 0x3F not in _HEVC_SEI
+        )
         return content[:22] + repr(list(arrays)).encode()
     return content
 
 
-def _arrays(content: bytes) -> list[tuple[int, list[bytes]]]:
+def _read_hevc_arrays(content: bytes) -> list[tuple[int, list[bytes]]]:
     try:
-        return hevc_arrays(content)
+        return parse_hevc_arrays(content)
     except (IndexError, struct.error) as error:
         raise BoxError("hevc configuration is cut") from error
 
 
-def _descriptors(esds: bytes) -> Iterator[tuple[int, bytes]]:
+def _walk_descriptors(esds: bytes) -> Iterator[tuple[int, bytes]]:
     """Tag and content of the MPEG-4 descriptors in an `esds` body, outer ones first.
 
     Source: ISO/IEC 14496-1 §7.2.6; 3 = ES (3 fixed bytes), 4 = decoder configuration (13), 5 = its specifics.
@@ -160,31 +173,31 @@ def _descriptors(esds: bytes) -> Iterator[tuple[int, bytes]]:
         at += {3: 3, 4: 13}.get(tag, length)
 
 
-def _pix_fmt(codec: str, boxes: Mapping[bytes, bytes]) -> str | None:
+def _find_pix_fmt(codec: str, boxes: Mapping[bytes, bytes]) -> str | None:
     """FFmpeg's name for the pixel format where the configuration tells it, else None."""
     if codec == "av1" and len(config := boxes.get(b"av1C", b"")) >= 3:
         depth = 8 + 2 * (config[2] >> 6 & 1) * (1 + (config[2] >> 5 & 1))
         chroma = {0b00: 3, 0b10: 2, 0b11: 1}.get(config[2] >> 2 & 3)
-        return _format_name(0 if config[2] >> 4 & 1 else chroma, depth)
+        return _name_format(0 if config[2] >> 4 & 1 else chroma, depth)
     if codec == "hevc" and len(config := boxes.get(b"hvcC", b"")) >= 18:
-        return _format_name(config[16] & 3, 8 + (config[17] & 7), full_range=_full_range(boxes))
+        return _name_format(config[16] & 3, 8 + (config[17] & 7), full_range=_is_full_range(boxes))
     if codec == "vp9" and len(config := boxes.get(b"vpcC", b"")) >= 7:
-        return _format_name((1, 1, 2, 3)[config[6] >> 1 & 3], config[6] >> 4)
+        return _name_format((1, 1, 2, 3)[config[6] >> 1 & 3], config[6] >> 4)
     if codec == "h264" and len(config := boxes.get(b"avcC", b"")) >= 7:
-        return _avc_pix_fmt(config, full_range=_full_range(boxes))
+        return _find_avc_pix_fmt(config, full_range=_is_full_range(boxes))
     return "yuv420p" if codec == "mpeg4" else None
 
 
-def _avc_pix_fmt(config: bytes, *, full_range: bool) -> str | None:
+def _find_avc_pix_fmt(config: bytes, *, full_range: bool) -> str | None:
     if config[1] in (66, 77, 88):
-        return _format_name(1, 8, full_range=full_range)
-    tail = 7 + sum(2 + len(unit) for unit in configured(config, "h264")[1])
+        return _name_format(1, 8, full_range=full_range)
+    tail = 7 + sum(2 + len(unit) for unit in parse_configuration(config, "h264")[1])
     if config[1] not in (100, 110, 122) or len(config) < tail + 3 or config[tail] & 3 == 0:
         return None
-    return _format_name(config[tail] & 3, 8 + (config[tail + 1] & 7), full_range=full_range)
+    return _name_format(config[tail] & 3, 8 + (config[tail + 1] & 7), full_range=full_range)
 
 
-def _format_name(chroma: int | None, depth: int, *, full_range: bool = False) -> str | None:
+def _name_format(chroma: int | None, depth: int, *, full_range: bool = False) -> str | None:
     """Shape: chroma 0 gray, 1 4:2:0, 2 4:2:2; 4:4:4 is None, for it may hold RGB as well."""
     if chroma not in (0, 1, 2):
         return None
@@ -193,6 +206,6 @@ def _format_name(chroma: int | None, depth: int, *, full_range: bool = False) ->
     return plain if depth == 8 else f"{plain}{depth}le"
 
 
-def _full_range(boxes: Mapping[bytes, bytes]) -> bool:
+def _is_full_range(boxes: Mapping[bytes, bytes]) -> bool:
     colour = boxes.get(b"colr", b"")
     return len(colour) >= 11 and colour[:4] == b"nclx" and bool(colour[10] & 0x80)

@@ -9,26 +9,26 @@ _OWN_THREADS = Path("/proc/self/task")
 
 
 @contextmanager
-def shared() -> Iterator[None]:
+def keep_thread_priority() -> Iterator[None]:
     """Whatever opens an encoder here leaves every thread of this process as urgent as it was.
 
     SVT-AV1 makes its threads, and the one that opens it, real-time ones where it may, which root may: all
     other programs on the machine then wait for it (measured: at a tenth of their speed).
     """
-    usual = _is_usual()
+    usual = _has_usual_priority()
     try:
         yield
     finally:
         if usual:
-            _calm_down()
+            _restore_priority()
 
 
-def _is_usual() -> bool:
+def _has_usual_priority() -> bool:
     """Whether there is a kernel that could hurry, and nobody has asked it to."""
     return _OWN_THREADS.is_dir() and os.sched_getscheduler(0) == os.SCHED_OTHER
 
 
-def _calm_down() -> None:
+def _restore_priority() -> None:
     for thread in _OWN_THREADS.iterdir():
         number = int(thread.name)
         with suppress(OSError):  # one that has ended meanwhile

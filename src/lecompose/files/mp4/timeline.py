@@ -21,7 +21,7 @@ class Timeline:
     ticks: Ints | None
 
 
-def timeline(shown: Ints, scale: int, start_s: Fraction, step: int) -> Timeline:
+def build_timeline(shown: Ints, scale: int, start_s: Fraction, step: int) -> Timeline:
     """The timeline of frames shown at the sorted ticks `shown`."""
     ticks = shown - shown[0]
     steps = np.diff(ticks)
@@ -30,25 +30,25 @@ def timeline(shown: Ints, scale: int, start_s: Fraction, step: int) -> Timeline:
     return Timeline(len(shown), scale, start_s, step, ticks)
 
 
-def rate(times: Timeline) -> Fraction:
+def estimate_fps(times: Timeline) -> Fraction:
     """Frames per second of the grid below the times, gaps not counted; 0 for a lone frame of no duration."""
     if times.ticks is None:
         return Fraction(times.scale, times.step) if times.step > 0 else Fraction(0)
     span = int(times.ticks[-1])
-    slots = int(_slots(times.ticks).sum())
+    slots = int(_count_slots(times.ticks).sum())
     if span <= 0 or slots <= 0:
         return Fraction(0)
-    return _snapped(Fraction(slots * times.scale, span), span)
+    return _snap_to_usual(Fraction(slots * times.scale, span), span)
 
 
-def _slots(ticks: Ints) -> Ints:
+def _count_slots(ticks: Ints) -> Ints:
     """Grid steps between neighbouring frames: 1 unless frames are missing."""
     steps = np.diff(ticks)
     usual = float(np.median(steps[steps > 0])) if (steps > 0).any() else 1.0
     return np.rint(steps / usual).astype(np.int64)
 
 
-def _snapped(measured: Fraction, span: int) -> Fraction:
+def _snap_to_usual(measured: Fraction, span: int) -> Fraction:
     """The usual rate that a span rounded to whole ticks at both ends can mean, else the measured one."""
     whole = Fraction(max(1, round(measured)))
     broadcast = max(1, round(measured * Fraction(1001, 1000))) * Fraction(1000, 1001)
@@ -57,7 +57,7 @@ def _snapped(measured: Fraction, span: int) -> Fraction:
     return near if abs(near - measured) <= slack else measured.limit_denominator(1001)
 
 
-def deviation_s(times: Timeline, fps: Fraction, *, start_s: Fraction | None = None) -> float:
+def measure_deviation_s(times: Timeline, fps: Fraction, *, start_s: Fraction | None = None) -> float:
     """The largest distance of a frame from k / fps; `start_s` overrides where frame 0 stands.
 
     Units: seconds, exact before the one rounding to float.
@@ -77,25 +77,25 @@ def deviation_s(times: Timeline, fps: Fraction, *, start_s: Fraction | None = No
     return float(max(abs(start + int(off.min()) * unit), abs(start + int(off.max()) * unit)))
 
 
-def remarks(times: Timeline) -> list[str]:
+def list_timing_warnings(times: Timeline) -> list[str]:
     """Warnings about missing frames, uneven times and a late start."""
     found = []
     if abs(times.start_s) > _OFF_GRID_S:
         found.append(f"the first frame stands at {float(times.start_s):.3f} s, not at 0: will be re-stamped")
     if times.ticks is None:
         return found
-    slots = _slots(times.ticks)
+    slots = _count_slots(times.ticks)
     missing = int(slots.sum()) - (times.frames - 1)
     if missing > 0:
         worst = int(slots.argmax())
-        gap = np.diff(times.ticks)[worst] * float(rate(times)) / times.scale
+        gap = np.diff(times.ticks)[worst] * float(estimate_fps(times)) / times.scale
         found.append(
             f"{missing} frame(s) missing: a gap of {gap:.1f} frames after frame {worst}; "
             f"video has {times.frames} frames"
         )
         return found
-    fps = rate(times)
-    off = deviation_s(times, fps, start_s=Fraction(0)) if fps else 0.0
+    fps = estimate_fps(times)
+    off = measure_deviation_s(times, fps, start_s=Fraction(0)) if fps else 0.0
     if off > _OFF_GRID_S:
         found.append(f"timestamps off the frame grid by up to {off * 1e3:.3f} ms: will be re-stamped")
     return found

@@ -14,13 +14,13 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from lecompose.files.mp4.boxes import BoxError, children, find, name, need
-from lecompose.files.mp4.errors import NotPlain
-from lecompose.files.mp4.keyframes import Starts, starts_at_once, starts_by_heads
+from lecompose.files.mp4.boxes import BoxError, find, printable_kind, require, walk_children
+from lecompose.files.mp4.errors import NeedsRemux
+from lecompose.files.mp4.keyframes import Keyframes, list_keyframes, read_keyframes
 from lecompose.files.mp4.nal_units import SYNTAX
-from lecompose.files.mp4.read_sample_tables import Ints, Samples, samples
-from lecompose.files.mp4.sample_description import Entry, entry
-from lecompose.files.mp4.timeline import Timeline, timeline
+from lecompose.files.mp4.read_sample_tables import Ints, Samples, read_samples
+from lecompose.files.mp4.sample_description import SampleDescription, read_sample_description
+from lecompose.files.mp4.timeline import Timeline, build_timeline
 
 Small: TypeAlias = np.ndarray[Any, Any]
 
@@ -49,8 +49,8 @@ class Track:
     run_offsets: Small
     rank: Small | None
     sync: Small | None
-    entries: tuple[Entry, ...]
-    entry_numbers: Small | None
+    descriptions: tuple[SampleDescription, ...]
+    description_numbers: Small | None
     hidden: int
     delay: int
     stalls: int
@@ -60,19 +60,25 @@ class Track:
     display: bytes
 
     @cached_property
-    def starts(self) -> Starts:
+    def keyframes(self) -> Keyframes:
         """The key frames; reads their heads once where the codec asks for it. Errors: OSError."""
         keys = np.arange(len(self.sizes)) if self.sync is None else self.sync.astype(np.int64)
-        if self.entries[0].codec not in SYNTAX:
-            return starts_at_once(keys, self.entries[0].codec, reordered=self.rank is not None)
-        numbers = np.zeros(len(keys), np.int64) if self.entry_numbers is None else self.entry_numbers[keys]
-        return starts_by_heads(self.path, keys, self.offsets()[keys], self.sizes[keys], numbers, self.entries)
+        if self.descriptions[0].codec not in SYNTAX:
+            return list_keyframes(keys, self.descriptions[0].codec, reordered=self.rank is not None)
+        numbers = (
+            np.zeros(len(keys), np.int64)
+            if self.description_numbers is None
+            else self.description_numbers[keys]
+        )
+        return read_keyframes(
+            self.path, keys, self.offsets()[keys], self.sizes[keys], numbers, self.descriptions
+        )
 
     @cached_property
     def usable_by_rank(self) -> tuple[Ints, Ints]:
         """The ranks, ascending, of the key frames that a decoder can start from, and their numbers."""
-        keys = np.flatnonzero(self.starts.usable())
-        samples = self.starts.samples[keys]
+        keys = np.flatnonzero(self.keyframes.usable())
+        samples = self.keyframes.samples[keys]
         ranks = samples if self.rank is None else self.rank[samples].astype(np.int64)
         order = np.argsort(ranks, kind="stable")
         return ranks[order], keys[order]
@@ -91,7 +97,7 @@ class Track:
 
 
 @dataclass(frozen=True)
-class Window:
+class EditWindow:
     """What an edit list shows: the media from `from_tick` to `to_tick` (None: its end), after `delay_s`."""
 
     delay_s: Fraction
@@ -99,32 +105,34 @@ class Window:
     to_tick: int | None
 
 
-def handlers(moov: memoryview) -> Iterator[tuple[bytes, memoryview]]:
+def list_tracks(moov: memoryview) -> Iterator[tuple[bytes, memoryview]]:
     """Handler type (`vide`, `soun` …) and body of each track of a movie."""
-    for kind, trak in children(moov):
+    for kind, trak in walk_children(moov):
         if kind == b"trak":
-            yield bytes(need(trak, b"mdia", b"hdlr")[8:12]), trak
+            yield bytes(require(trak, b"mdia", b"hdlr")[8:12]), trak
 
 
-def track(
+def read_track(
     trak: memoryview, *, movie_scale: int, path: Path, size_bytes: int, modified_ns: int, cut: bool = False
 ) -> Track:
     """The track that a `trak` box describes; of a file that is `cut`, what of it is there from its start on.
 
-    Errors: BoxError where it is malformed, NotPlain where only a full demuxer can read it.
+    Errors: BoxError where it is malformed, NeedsRemux where only a full demuxer can read it.
     """
-    stbl = need(trak, b"mdia", b"minf", b"stbl")
-    found = samples(stbl, size_bytes)
+    stbl = require(trak, b"mdia", b"minf", b"stbl")
+    found = read_samples(stbl, size_bytes)
     if cut:
-        found = found.leading(_whole(found, size_bytes))
+        found = found.take_first(_count_whole(found, size_bytes))
     if len(found.sizes) == 0:
         raise BoxError("the video track has no frames")
     _refuse_outside(found, size_bytes)
-    header = need(trak, b"tkhd")
+    header = require(trak, b"tkhd")
     matrix, display = bytes(header[-44:-8]), bytes(header[-8:])
-    entries = _entries(need(stbl, b"stsd"), matrix)
-    scale = time_scale(need(trak, b"mdia", b"mdhd"))
-    shown, hidden, rank = _shown(found, window(trak, movie_scale=movie_scale, scale=scale), scale)
+    descriptions = _read_descriptions(require(stbl, b"stsd"), matrix)
+    scale = read_time_scale(require(trak, b"mdia", b"mdhd"))
+    shown, hidden, rank = _find_shown(
+        found, read_edit_window(trak, movie_scale=movie_scale, scale=scale), scale
+    )
     breaks = np.flatnonzero(found.offsets[:-1] + found.sizes[:-1] != found.offsets[1:]) + 1
     run_starts = np.concatenate((np.zeros(1, np.int64), breaks))
     return Track(
@@ -136,10 +144,10 @@ def track(
         run_offsets=found.offsets[run_starts],
         rank=rank,
         sync=None if found.sync is None else found.sync.astype(np.int32),
-        entries=entries,
-        entry_numbers=_entry_numbers(found, len(entries)),
+        descriptions=descriptions,
+        description_numbers=_read_description_numbers(found, len(descriptions)),
         hidden=hidden,
-        delay=_delay(found, shown, hidden),
+        delay=_find_delay(found, shown, hidden),
         stalls=found.stalls,
         times=shown,
         scale=scale,
@@ -148,11 +156,11 @@ def track(
     )
 
 
-def _whole(found: Samples, size_bytes: int) -> int:
+def _count_whole(found: Samples, size_bytes: int) -> int:
     """How many samples from the first on lie in the file, and leave no hole among the frames they show."""
     outside = np.flatnonzero(found.offsets + found.sizes > size_bytes)
     count = int(outside[0]) if len(outside) else len(found.sizes)
-    _, rank = _display_order(found)
+    _, rank = _sort_for_display(found)
     if rank is None:
         return count
     closed = np.flatnonzero(np.maximum.accumulate(rank[:count]) == np.arange(count))
@@ -166,22 +174,22 @@ def _refuse_outside(found: Samples, size_bytes: int) -> None:
         raise BoxError(f"truncated, frame {worst} needs bytes up to {ends[worst]}, file has {size_bytes}")
 
 
-def _entries(stsd: memoryview, matrix: bytes) -> tuple[Entry, ...]:
-    entries = tuple(entry(kind, body, matrix) for kind, body in children(stsd, 8))
-    if not entries:
+def _read_descriptions(stsd: memoryview, matrix: bytes) -> tuple[SampleDescription, ...]:
+    descriptions = tuple(read_sample_description(kind, body, matrix) for kind, body in walk_children(stsd, 8))
+    if not descriptions:
         raise BoxError("the video track has no sample description")
-    return entries
+    return descriptions
 
 
-def _entry_numbers(found: Samples, count: int) -> Small | None:
-    if found.entries is None:
+def _read_description_numbers(found: Samples, count: int) -> Small | None:
+    if found.description_numbers is None:
         return None
-    if found.entries.min() < 1 or found.entries.max() > count:
-        raise BoxError(f"a sample uses description {found.entries.max()} of {count}")
-    return (found.entries - 1).astype(np.int32)
+    if found.description_numbers.min() < 1 or found.description_numbers.max() > count:
+        raise BoxError(f"a sample uses description {found.description_numbers.max()} of {count}")
+    return (found.description_numbers - 1).astype(np.int32)
 
 
-def time_scale(header: memoryview) -> int:
+def read_time_scale(header: memoryview) -> int:
     """Ticks per second in an `mvhd` or `mdhd` body. Errors: BoxError when it is 0."""
     (scale,) = struct.unpack_from(">I", header, 20 if header[0] == 1 else 12)
     if scale == 0:
@@ -189,37 +197,37 @@ def time_scale(header: memoryview) -> int:
     return int(scale)
 
 
-def window(trak: memoryview, *, movie_scale: int, scale: int) -> Window:
+def read_edit_window(trak: memoryview, *, movie_scale: int, scale: int) -> EditWindow:
     """The part of the media that the edit list shows; without one, all of it as it stands."""
     elst = find(trak, b"edts", b"elst")
-    edits = [] if elst is None else _edits(elst)
+    edits = [] if elst is None else _read_edits(elst)
     delay = Fraction(0)
     while edits and edits[0][1] == -1:
         delay += Fraction(edits.pop(0)[0], movie_scale)
     if not edits:
-        return Window(delay, None, None)
+        return EditWindow(delay, None, None)
     duration, media_time, speed = edits[0]
     if len(edits) > 1:
-        raise NotPlain(f"mp4 with an edit list of {len(edits)} parts")
+        raise NeedsRemux(f"mp4 with an edit list of {len(edits)} parts")
     if speed != 1 << 16 or media_time < 0:
-        raise NotPlain("mp4 whose edit list changes the speed")
+        raise NeedsRemux("mp4 whose edit list changes the speed")
     end = media_time + math.ceil(Fraction(duration * scale, movie_scale)) if duration else None
-    return Window(delay, media_time, end)
+    return EditWindow(delay, media_time, end)
 
 
-def _edits(elst: memoryview) -> list[tuple[int, int, int]]:
+def _read_edits(elst: memoryview) -> list[tuple[int, int, int]]:
     """Duration in movie ticks, start in media ticks, and speed (16.16) of each edit."""
     form = ">QqI" if elst[0] == 1 else ">IiI"
     (count,) = struct.unpack_from(">I", elst, 4)
     width = struct.calcsize(form)
     if 8 + count * width > len(elst):
-        raise BoxError(f"box {name(b'elst')} claims {count} edits")
+        raise BoxError(f"box {printable_kind(b'elst')} claims {count} edits")
     return [struct.unpack_from(form, elst, 8 + number * width) for number in range(count)]
 
 
-def _shown(found: Samples, seen: Window, scale: int) -> tuple[Timeline, int, Small | None]:
+def _find_shown(found: Samples, seen: EditWindow, scale: int) -> tuple[Timeline, int, Small | None]:
     """Timeline of the shown frames, number of hidden ones before them, and the ranks of all samples."""
-    ordered, rank = _display_order(found)
+    ordered, rank = _sort_for_display(found)
     first = 0 if seen.from_tick is None else int(np.searchsorted(ordered, seen.from_tick))
     last = len(ordered)
     if seen.to_tick is not None:
@@ -227,17 +235,17 @@ def _shown(found: Samples, seen: Window, scale: int) -> tuple[Timeline, int, Sma
     if first >= last:
         raise BoxError("the edit list hides every frame")
     start_s = seen.delay_s + Fraction(int(ordered[first]) - (seen.from_tick or 0), scale)
-    return timeline(ordered[first:last], scale, start_s, found.step), first, rank
+    return build_timeline(ordered[first:last], scale, start_s, found.step), first, rank
 
 
-def _delay(found: Samples, shown: Timeline, hidden: int) -> int:
+def _find_delay(found: Samples, shown: Timeline, hidden: int) -> int:
     """Frames between the start of decoding and the first frame shown; 0 where an edit hides frames."""
     first = int(found.pts.min()) if found.pts is not None else 0
     declared = first // shown.step if shown.step > 0 and not hidden else 0
     return declared if declared <= _MAX_DELAY else 0
 
 
-def _display_order(found: Samples) -> tuple[Ints, Small | None]:
+def _sort_for_display(found: Samples) -> tuple[Ints, Small | None]:
     """Sorted display times, and each sample's rank among them where that is not its place already."""
     count = len(found.sizes)
     if found.pts is None:

@@ -10,11 +10,12 @@ from fractions import Fraction
 from pathlib import Path
 
 from lecompose.errors import MediaError, SourceBroken
-from lecompose.files.mp4.boxes import BoxError, Span, find, name, need
-from lecompose.files.mp4.errors import NotPlain, broken, outline
+from lecompose.files.mp4.boxes import BoxError, Span, find, printable_kind, require
+from lecompose.files.mp4.errors import NeedsRemux, media_error
 from lecompose.files.mp4.ffmpeg import remux
-from lecompose.files.mp4.timeline import deviation_s, rate, remarks
-from lecompose.files.mp4.track import IDENTITY, Track, handlers, time_scale, track
+from lecompose.files.mp4.file_outline import read_outline
+from lecompose.files.mp4.timeline import estimate_fps, list_timing_warnings, measure_deviation_s
+from lecompose.files.mp4.track import IDENTITY, Track, list_tracks, read_time_scale, read_track
 
 # ftyp, free, mdat header: what a writer needs around media and tables.
 _PACKAGING_BYTES = 4096
@@ -41,9 +42,9 @@ class Video:
     has_audio: bool
     warnings: tuple[str, ...]
     track: Track = field(repr=False, compare=False)
-    bare: bool = field(repr=False, compare=False)
+    is_copyable: bool = field(repr=False, compare=False)
     """Whether the file is one moov-first video track and nothing else, so that it may be copied as a file."""
-    is_cut: bool = field(default=False, repr=False, compare=False)
+    is_truncated: bool = field(default=False, repr=False, compare=False)
     """Whether the file has more frames in its tables than are told here."""
 
 
@@ -54,100 +55,100 @@ def probe(path: Path, *, scratch: Path | None = None) -> Video:
     when it is missing; OutputUnwritable when `scratch` cannot be written.
     """
     try:
-        return _plain(path)
-    except NotPlain as reason:
+        return _probe_tables(path)
+    except NeedsRemux as reason:
         if scratch is None:
-            raise broken(f"{reason}: it has to be remuxed first", path) from reason
-        return _remuxed(path, scratch, str(reason))
+            raise media_error(f"{reason}: it has to be remuxed first", path) from reason
+        return _probe_remuxed(path, scratch, str(reason))
 
 
-def leading(path: Path) -> Video:
+def probe_truncated(path: Path) -> Video:
     """The first frames of a video whose end is cut off, as many as are whole.
 
     Errors: MediaError where there are none, or the tables are not in front; SourceBroken when it is missing.
     """
     try:
-        return replace(_plain(path, cut=True), bare=False, is_cut=True)
-    except NotPlain as reason:
-        raise broken(str(reason), path) from reason
+        return replace(_probe_tables(path, cut=True), is_copyable=False, is_truncated=True)
+    except NeedsRemux as reason:
+        raise media_error(str(reason), path) from reason
 
 
-def grid(video: Video, fps: Fraction) -> float:
+def measure_grid_deviation_s(video: Video, fps: Fraction) -> float:
     """The largest distance of a frame from k / fps, 0.0 when all stand exactly on it. Units: seconds."""
-    return deviation_s(video.track.times, fps)
+    return measure_deviation_s(video.track.times, fps)
 
 
-def _plain(path: Path, *, cut: bool = False) -> Video:
-    with _opened(path) as (fd, status):
-        spans = outline(fd, status.st_size, path, cut=cut)
+def _probe_tables(path: Path, *, cut: bool = False) -> Video:
+    with _open(path) as (fd, status):
+        spans = read_outline(fd, status.st_size, path, cut=cut)
         moov_at = next(span for span in spans if span.kind == b"moov")
         if moov_at.end - moov_at.body > _MOST_TABLE_BYTES:
-            raise broken(f"tables of {moov_at.end - moov_at.body:,} bytes: no recording has so many", path)
+            raise media_error(
+                f"tables of {moov_at.end - moov_at.body:,} bytes: no recording has so many", path
+            )
         moov = os.pread(fd, moov_at.end - moov_at.body, moov_at.body)
     try:
-        return _described(path, status, spans, memoryview(moov), cut=cut)
+        return _describe(path, status, spans, memoryview(moov), cut=cut)
     except (BoxError, struct.error, IndexError) as error:
-        raise broken(f"damaged mp4: {error}", path) from error
+        raise media_error(f"damaged mp4: {error}", path) from error
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[int, os.stat_result]]:
+def _open(path: Path) -> Iterator[tuple[int, os.stat_result]]:
     """A descriptor and the state of the file, with every refusal of the system translated."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe is not waited for
     except FileNotFoundError as error:
         raise SourceBroken(f"a video file is missing ({path})") from error
     except OSError as error:
-        raise broken(f"cannot be opened: {error.strerror}", path) from error
+        raise media_error(f"cannot be opened: {error.strerror}", path) from error
     try:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
-            raise broken("not a regular file", path)
+            raise media_error("not a regular file", path)
         yield fd, status
     except OSError as error:
-        raise broken(f"cannot be read: {error.strerror}", path) from error
+        raise media_error(f"cannot be read: {error.strerror}", path) from error
     finally:
         os.close(fd)
 
 
-def _described(
-    path: Path, status: os.stat_result, spans: list[Span], moov: memoryview, *, cut: bool
-) -> Video:
+def _describe(path: Path, status: os.stat_result, spans: list[Span], moov: memoryview, *, cut: bool) -> Video:
     if find(moov, b"mvex") is not None:
-        raise NotPlain("fragmented mp4 (no sample table)")
+        raise NeedsRemux("fragmented mp4 (no sample table)")
     if find(moov, b"cmov") is not None:
-        raise NotPlain("mp4 with compressed tables")
-    tracks = list(handlers(moov))
+        raise NeedsRemux("mp4 with compressed tables")
+    tracks = list(list_tracks(moov))
     videos = [trak for kind, trak in tracks if kind == b"vide"]
     if not videos:
-        raise broken("no video track", path)
-    found = track(
+        raise media_error("no video track", path)
+    found = read_track(
         videos[0],
-        movie_scale=time_scale(need(moov, b"mvhd")),
+        movie_scale=read_time_scale(require(moov, b"mvhd")),
         path=path,
         size_bytes=status.st_size,
         modified_ns=status.st_mtime_ns,
         cut=cut,
     )
-    first = found.entries[0 if found.entry_numbers is None else int(found.entry_numbers[0])]
+    first = found.descriptions[0 if found.description_numbers is None else int(found.description_numbers[0])]
     kinds = [kind for kind, _ in tracks]
     return Video(
         path=path,
         size_bytes=status.st_size,
         frames=found.times.frames,
-        fps=rate(found.times),
+        fps=estimate_fps(found.times),
         width=first.width,
         height=first.height,
         codec=first.codec,
         pix_fmt=first.pix_fmt,
         has_audio=b"soun" in kinds,
-        warnings=(*_track_remarks(kinds), *_shown_remarks(found)),
+        warnings=(*_list_track_warnings(kinds), *_list_edit_warnings(found)),
         track=found,
-        bare=len(tracks) == 1 and _bare(found, spans),
+        is_copyable=len(tracks) == 1 and _is_copyable(found, spans),
     )
 
 
-def _bare(found: Track, spans: list[Span]) -> bool:
+def _is_copyable(found: Track, spans: list[Span]) -> bool:
     """Whether the file holds the tables first and, but for packaging, only bytes of shown frames."""
     moov = next(span for span in spans if span.kind == b"moov")
     tables_first = all(span.kind != b"mdat" for span in spans[: spans.index(moov)])
@@ -156,18 +157,18 @@ def _bare(found: Track, spans: list[Span]) -> bool:
     return tables_first and shown and 0 <= around <= _PACKAGING_BYTES and found.matrix == IDENTITY
 
 
-def _track_remarks(kinds: list[bytes]) -> list[str]:
+def _list_track_warnings(kinds: list[bytes]) -> list[str]:
     found = []
     if b"soun" in kinds:
         found.append("audio track: not copied")
     if (videos := kinds.count(b"vide")) > 1:
         found.append(f"{videos} video tracks: only the first is used")
-    if others := sorted({name(kind) for kind in kinds} - {"soun", "vide"}):
+    if others := sorted({printable_kind(kind) for kind in kinds} - {"soun", "vide"}):
         found.append(f"{', '.join(others)} track: not copied")
     return found
 
 
-def _shown_remarks(found: Track) -> list[str]:
+def _list_edit_warnings(found: Track) -> list[str]:
     remarked = []
     if found.matrix[:8] + found.matrix[12:20] != IDENTITY[:8] + IDENTITY[12:20]:
         remarked.append("rotation/flip in the track header: decoders disagree on it")
@@ -175,24 +176,24 @@ def _shown_remarks(found: Track) -> list[str]:
         remarked.append(f"edit list hides the first {found.hidden} packets (trimmed without re-encoding)")
     if after := len(found.sizes) - found.hidden - found.times.frames:
         remarked.append(f"edit list hides the last {after} packets (trimmed without re-encoding)")
-    return remarked + remarks(found.times)
+    return remarked + list_timing_warnings(found.times)
 
 
-def _remuxed(path: Path, scratch: Path, reason: str) -> Video:
+def _probe_remuxed(path: Path, scratch: Path, reason: str) -> Video:
     """The video at `path` with the tables of a remuxed copy, but the times of the original."""
     copy = remux(path, scratch, reason)
     try:
-        inner = _plain(copy.path)
-    except (NotPlain, MediaError) as error:
-        raise broken(f"{reason}: its remuxed copy cannot be used: {error}", path) from error
+        inner = _probe_tables(copy.path)
+    except (NeedsRemux, MediaError) as error:
+        raise media_error(f"{reason}: its remuxed copy cannot be used: {error}", path) from error
     found = replace(inner.track, times=copy.times)
     return replace(
         inner,
         path=path,
         size_bytes=path.stat().st_size,
-        fps=rate(copy.times),
+        fps=estimate_fps(copy.times),
         has_audio=copy.has_audio,
-        warnings=(f"{reason}: remuxed first", *copy.warnings, *_shown_remarks(found)),
+        warnings=(f"{reason}: remuxed first", *copy.warnings, *_list_edit_warnings(found)),
         track=found,
-        bare=False,
+        is_copyable=False,
     )

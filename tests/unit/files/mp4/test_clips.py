@@ -128,7 +128,7 @@ def packets(path: Path) -> list[tuple[int, int, bool]]:
         return [(p.pts, p.dts, p.is_keyframe) for p in container.demux(video=0) if p.size]
 
 
-def leading(path: Path) -> int:
+def probe_truncated(path: Path) -> int:
     """Packets that are decoded after a key frame but shown before it."""
     key, count = 0, 0
     for pts, _, is_key in packets(path):
@@ -154,12 +154,12 @@ def test_reordered_clips_are_reordered(recipe: str) -> None:
 
 @pytest.mark.parametrize("recipe", OPEN)
 def test_open_clips_show_frames_before_the_key_frame_that_precedes_them(recipe: str) -> None:
-    assert leading(clip(recipe)) > 0
+    assert probe_truncated(clip(recipe)) > 0
 
 
 @pytest.mark.parametrize("recipe", CLOSED)
 def test_closed_clips_do_not(recipe: str) -> None:
-    assert leading(clip(recipe)) == 0
+    assert probe_truncated(clip(recipe)) == 0
 
 
 @pytest.mark.parametrize("recipe", RECIPES)

@@ -18,8 +18,17 @@ from hypothesis import strategies as st
 from unit.files.mp4.test_clips import CLOSED, FPS, OPEN, RECIPES, clip, decoded, encode, packets, pixels
 
 from lecompose.errors import MediaError, OutputUnwritable
-from lecompose.files.mp4 import Segment, Video, Written, concat, grid, leading, piece, probe
-from lecompose.files.mp4.write_moov import Movie, head, time_scale
+from lecompose.files.mp4 import (
+    Segment,
+    Video,
+    WrittenVideo,
+    concat,
+    measure_grid_deviation_s,
+    probe,
+    probe_clip,
+    probe_truncated,
+)
+from lecompose.files.mp4.write_sample_tables import Movie, build_head, choose_time_scale
 
 TICK = 512
 RATE = Fraction(FPS)
@@ -29,7 +38,7 @@ def whole(video: Video) -> Segment:
     return Segment(video, 0, video.frames)
 
 
-def check(segments: list[Segment], out: Path, written: Written) -> None:
+def check(segments: list[Segment], out: Path, written: WrittenVideo) -> None:
     """Each segment's frames stand where `starts` says, with the source's planes, on the exact grid."""
     found = decoded(out)
     assert [pts for _, pts in found] == [TICK * number for number in range(written.frames)]
@@ -40,7 +49,7 @@ def check(segments: list[Segment], out: Path, written: Written) -> None:
         assert got == pixels(segment.video.path)[low:high]
     again = probe(out)
     assert again.frames == written.frames
-    assert grid(again, RATE) == 0.0
+    assert measure_grid_deviation_s(again, RATE) == 0.0
     assert again.warnings == ()
 
 
@@ -63,8 +72,8 @@ def test_a_cut_starts_a_file(recipe: str, tmp_path: Path) -> None:
         segments = [Segment(video, low, high)]
         out = tmp_path / f"{low}.mp4"
         written = concat(segments, out, fps=RATE)
-        found = piece(video, low, high)
-        assert written.frames == found.lead + high - low + found.tail
+        found = probe_clip(video, low, high)
+        assert written.frames == found.preroll + high - low + found.postroll
         check(segments, out, written)
 
 
@@ -77,7 +86,7 @@ def test_of_a_cut_file_the_frames_in_front_are_whole(recipe: str, tmp_path: Path
     found = []
     for share in (0.7, 0.8, 0.9, 0.99):
         bad.write_bytes(content[: media + int(share * (len(content) - media))])
-        video = leading(bad)
+        video = probe_truncated(bad)
         found.append(video.frames)
         concat([whole(video)], out, fps=RATE)
         assert tuple(planes for planes, _ in decoded(out)) == recorded[: video.frames]
@@ -85,7 +94,7 @@ def test_of_a_cut_file_the_frames_in_front_are_whole(recipe: str, tmp_path: Path
     assert found[-1] >= len(recorded) - 8  # some frames are decoded long before they are shown
     bad.write_bytes(content[: media - 20])
     with pytest.raises(MediaError):
-        leading(bad)
+        probe_truncated(bad)
 
 
 POOL = [(recipe, frames, seed) for recipe in CLOSED for frames, seed in ((25, 0), (18, 3))]
@@ -114,11 +123,13 @@ def test_any_plan_is_frame_exact(plan: list[tuple[tuple[str, int, int], int, int
 def planned(segments: list[Segment]) -> list[list[Segment]]:
     """Files as a planner would lay them out: one for each splice key, and for each open start."""
     files: list[list[Segment]] = []
-    facts = [(segment, piece(segment.video, segment.from_frame, segment.to_frame)) for segment in segments]
-    facts.sort(key=lambda fact: fact[1].splice_key)
-    for _, family in groupby(facts, key=lambda fact: fact[1].splice_key):
+    facts = [
+        (segment, probe_clip(segment.video, segment.from_frame, segment.to_frame)) for segment in segments
+    ]
+    facts.sort(key=lambda fact: fact[1].compat_key)
+    for _, family in groupby(facts, key=lambda fact: fact[1].compat_key):
         for number, (segment, found) in enumerate(family):
-            if number == 0 or not found.closed:
+            if number == 0 or not found.closed_gop:
                 files.append([])
             files[-1].append(segment)
     return files
@@ -133,7 +144,7 @@ def test_three_hundred_concatenations_do_not_drift(recipe: str, tmp_path: Path) 
 
     assert written.starts == tuple(range(0, 2100, 7))
     assert sorted(pts for pts, _, _ in packets(out)) == [TICK * number for number in range(2100)]
-    assert grid(probe(out), RATE) == 0.0
+    assert measure_grid_deviation_s(probe(out), RATE) == 0.0
 
 
 @pytest.mark.parametrize("recipe", ["av1", "h264-b", "hevc"])
@@ -166,8 +177,8 @@ def test_the_header_has_exactly_the_rate(fps: int | Fraction, tmp_path: Path) ->
     concat([whole(probe(clip("h264-b")))] * 2, out, fps=Fraction(fps))
 
     assert probe(out).fps == fps
-    assert grid(probe(out), Fraction(fps)) == 0.0
-    scale, tick = time_scale(Fraction(fps))
+    assert measure_grid_deviation_s(probe(out), Fraction(fps)) == 0.0
+    scale, tick = choose_time_scale(Fraction(fps))
     assert scale >= 10_000
     assert Fraction(scale, tick) == fps
     assert [pts for _, pts in decoded(out)] == [tick * number for number in range(50)]
@@ -232,7 +243,7 @@ def test_frames_of_the_dropped_part_leave_no_bytes(tmp_path: Path) -> None:
     video = probe(clip("av1"))
     written = concat([Segment(video, 4, 8)], tmp_path / "out.mp4", fps=RATE)
 
-    assert written.bytes_remuxed == piece(video, 4, 8).size_bytes
+    assert written.bytes_remuxed == probe_clip(video, 4, 8).size_bytes
 
 
 def test_tables_come_first_and_the_file_is_readable_by_all(tmp_path: Path) -> None:
@@ -352,11 +363,11 @@ def test_nothing_to_write_and_no_rate(tmp_path: Path) -> None:
 
 def test_files_beyond_four_gigabytes(tmp_path: Path) -> None:
     """The tables of a file too large to write here, before a hole as long as its media."""
-    entry = probe(clip("av1")).track.entries[0]
+    entry = probe(clip("av1")).track.descriptions[0]
     sizes = np.full(50_000, 100_001)
     ranks = np.arange(50_000)
     track = probe(clip("av1")).track
-    start = head(Movie(entry, track.matrix, track.display, RATE, sizes, ranks, ranks[::2], 0))
+    start = build_head(Movie(entry, track.matrix, track.display, RATE, sizes, ranks, ranks[::2], 0))
     out = tmp_path / "large.mp4"
     out.write_bytes(start)
     os.truncate(out, len(start) + int(sizes.sum()))
@@ -395,4 +406,4 @@ def test_the_delay_that_an_encoder_declares_stays(tmp_path: Path) -> None:
     out = tmp_path / "out.mp4"
     concat([whole(source), whole(source)], out, fps=RATE)
     assert probe(out).track.delay == 1
-    assert grid(probe(out), RATE) == 0
+    assert measure_grid_deviation_s(probe(out), RATE) == 0

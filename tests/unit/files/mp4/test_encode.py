@@ -18,9 +18,9 @@ from unit.files.mp4.test_clips import FPS, HEIGHT, WIDTH, clip, decoded, encode,
 
 from lecompose.errors import MediaError, OutputUnwritable
 from lecompose.files import mp4
-from lecompose.files.mp4 import Encoded, Encoding, Segment, concat, encoding, piece, probe
-from lecompose.files.mp4.ffmpeg import look
-from lecompose.files.mp4.thread_priority import shared
+from lecompose.files.mp4 import EncodedVideo, Encoding, Segment, choose_encoding, concat, probe, probe_clip
+from lecompose.files.mp4.ffmpeg import read_picture_format
+from lecompose.files.mp4.thread_priority import keep_thread_priority
 
 RATE = Fraction(FPS)
 AGAIN = ("h264-b", "h264-open", "hevc", "hevc-open", "av1", "vp9", "mpeg4", "mpeg4-b")
@@ -28,9 +28,9 @@ AGAIN = ("h264-b", "h264-open", "hevc", "hevc-open", "av1", "vp9", "mpeg4", "mpe
 
 def encoded(
     path: Path, low: int, high: int, scratch: Path, *, lossless: bool = False, **said: Any
-) -> Encoded:
+) -> EncodedVideo:
     video = probe(path)
-    how = encoding(video, {f"video.{key}": value for key, value in said.items()}, lossless=lossless)
+    how = choose_encoding(video, {f"video.{key}": value for key, value in said.items()}, lossless=lossless)
     return mp4.encode(Segment(video, low, high), how, scratch=scratch, fps=RATE)
 
 
@@ -62,18 +62,18 @@ def test_the_frames_asked_for_and_no_other(recipe: str, low: int, high: int, tmp
 @pytest.mark.parametrize("recipe", AGAIN)
 def test_any_later_cut_is_closed_and_copies(recipe: str, tmp_path: Path) -> None:
     made = encoded(clip(recipe), 2, 24, tmp_path, g=9)
-    keys = made.video.track.starts.samples.tolist()
+    keys = made.video.track.keyframes.samples.tolist()
     assert keys == [0, 9, 18], "and not where the source had its own"
     for low in keys:
-        found = piece(made.video, low, 22)
-        assert (found.lead, found.tail, found.closed) == (0, 0, True)
+        found = probe_clip(made.video, low, 22)
+        assert (found.preroll, found.postroll, found.closed_gop) == (0, 0, True)
     assert made.video.track.rank is None, "nothing is reordered"
 
 
 @pytest.mark.parametrize("recipe", AGAIN)
 def test_whatever_the_quality_and_length_they_share_a_file(recipe: str, tmp_path: Path) -> None:
     video = probe(clip(recipe))
-    how = encoding(video, {})
+    how = choose_encoding(video, {})
     worst = {"crf": "40"} if "crf" in how.qualities[0] else {"qmin": "9", "qmax": "9"}
     parts = []
     for quality in (worst, *how.qualities):
@@ -83,7 +83,7 @@ def test_whatever_the_quality_and_length_they_share_a_file(recipe: str, tmp_path
             parts.append((made.video, low))
     out = tmp_path / "out.mp4"
     written = concat([Segment(part, 0, part.frames) for part, _ in parts], out, fps=RATE)
-    assert len({piece(part, 0, part.frames).splice_key for part, _ in parts}) == 1
+    assert len({probe_clip(part, 0, part.frames).compat_key for part, _ in parts}) == 1
     shown = [planes for planes, _ in decoded(out)]
     for (part, _), start in zip(parts, written.starts, strict=True):
         alone = [planes for planes, _ in decoded(part.path)]
@@ -92,7 +92,9 @@ def test_whatever_the_quality_and_length_they_share_a_file(recipe: str, tmp_path
 
 def test_files_are_shared_by_what_has_equal_headers() -> None:
     def key(path: Path, **said: Any) -> str:
-        return encoding(probe(path), {f"video.{name}": value for name, value in said.items()}).splice_key
+        return choose_encoding(
+            probe(path), {f"video.{name}": value for name, value in said.items()}
+        ).compat_key
 
     h264 = key(clip("h264-b"))
     assert h264.startswith("encoded/")
@@ -106,11 +108,13 @@ def test_files_are_shared_by_what_has_equal_headers() -> None:
 
 def settings(path: Path, *, lossless: bool = False, threads: int = 1, **said: Any) -> dict[str, str]:
     how = how_of(path, lossless=lossless, **said)
-    return how.settings(how.qualities[0], threads=threads)
+    return how.build_settings(how.qualities[0], threads=threads)
 
 
 def how_of(path: Path, *, lossless: bool = False, **said: Any) -> Encoding:
-    return encoding(probe(path), {f"video.{key}": value for key, value in said.items()}, lossless=lossless)
+    return choose_encoding(
+        probe(path), {f"video.{key}": value for key, value in said.items()}, lossless=lossless
+    )
 
 
 def test_what_the_dataset_says_is_what_is_done() -> None:
@@ -168,7 +172,7 @@ def test_too_low_a_quality_is_raised(tmp_path: Path) -> None:
 
 def test_the_best_is_kept_where_none_is_good(tmp_path: Path) -> None:
     video = probe(clip("h264-b"))
-    how = replace(encoding(video, {}), qualities=({"crf": "40"}, {"crf": "34"}, {"crf": "46"}))
+    how = replace(choose_encoding(video, {}), qualities=({"crf": "40"}, {"crf": "34"}, {"crf": "46"}))
     made = mp4.encode(Segment(video, 3, 20), how, scratch=tmp_path, fps=RATE)
     alone = mp4.encode(
         Segment(video, 3, 20), replace(how, qualities=({"crf": "34"},)), scratch=tmp_path, fps=RATE
@@ -206,9 +210,9 @@ def picture(number: int) -> np.ndarray:
 def test_depth_colours_and_pixel_shape_stay(encoder: str, tag: str, tmp_path: Path) -> None:
     path = coloured(tmp_path / "in.mp4", encoder, tag)
     made = encoded(path, 5, 15, tmp_path)
-    assert look(made.video.path) == look(path)
-    assert look(path).color_trc == 16
-    assert made.video.track.entries[0].box[4:8] == tag.encode()
+    assert read_picture_format(made.video.path) == read_picture_format(path)
+    assert read_picture_format(path).color_trc == 16
+    assert made.video.track.descriptions[0].box[4:8] == tag.encode()
     assert made.psnr_db > 40
 
 
@@ -253,7 +257,7 @@ def test_depth_in_other_codecs_loses_nothing(recipe: str, tmp_path: Path) -> Non
 
 def test_what_claims_to_lose_nothing_is_checked(tmp_path: Path) -> None:
     video = probe(clip("h264-b"))
-    how = replace(encoding(video, {}), lossless=True)
+    how = replace(choose_encoding(video, {}), lossless=True)
     with pytest.raises(MediaError, match="libx264 lost something"):
         mp4.encode(Segment(video, 5, 15), how, scratch=tmp_path, fps=RATE)
     assert list(tmp_path.iterdir()) == []
@@ -270,7 +274,7 @@ def test_a_rotation_stays(tmp_path: Path) -> None:
     assert made.video.track.matrix == source.track.matrix
     concat([Segment(made.video, 0, 10)], tmp_path / "out.mp4", fps=RATE)
     assert probe(tmp_path / "out.mp4").track.matrix == source.track.matrix
-    assert encoding(source, {}).splice_key != encoding(probe(clip("h264-b")), {}).splice_key
+    assert choose_encoding(source, {}).compat_key != choose_encoding(probe(clip("h264-b")), {}).compat_key
 
 
 def test_frames_hidden_by_an_edit_list_are_not_counted(tmp_path: Path) -> None:
@@ -290,7 +294,7 @@ def test_frames_hidden_by_an_edit_list_are_not_counted(tmp_path: Path) -> None:
 def test_what_had_to_be_remuxed_is_encoded_too(tmp_path: Path) -> None:
     path = encode(tmp_path / "in.mp4", "h264-b", 25, file_format="matroska")
     source = probe(path, scratch=tmp_path)
-    made = mp4.encode(Segment(source, 5, 15), encoding(source, {}), scratch=tmp_path, fps=RATE)
+    made = mp4.encode(Segment(source, 5, 15), choose_encoding(source, {}), scratch=tmp_path, fps=RATE)
     theirs = [planes for planes, _ in decoded(path)][5:15]
     assert psnr([planes for planes, _ in decoded(made.video.path)], theirs) > 40
 
@@ -301,11 +305,11 @@ def test_what_had_to_be_remuxed_is_encoded_too(tmp_path: Path) -> None:
 def test_no_encoder(tmp_path: Path) -> None:
     video = probe(clip("h264-b"))
     with pytest.raises(MediaError, match="no encoder for vvc video here"):
-        encoding(replace(video, codec="vvc"), {})
+        choose_encoding(replace(video, codec="vvc"), {})
     with pytest.raises(MediaError, match="libsvtav1 cannot encode yuv444p pictures"):
-        encoding(replace(video, codec="av1", track=probe(four(tmp_path / "444.mp4")).track), {})
+        choose_encoding(replace(video, codec="av1", track=probe(four(tmp_path / "444.mp4")).track), {})
     with pytest.raises(MediaError, match="mpeg4 cannot encode depth without loss"):
-        encoding(probe(clip("mpeg4")), {}, lossless=True)
+        choose_encoding(probe(clip("mpeg4")), {}, lossless=True)
 
 
 def four(path: Path) -> Path:
@@ -332,7 +336,7 @@ def test_an_output_that_cannot_be_written(tmp_path: Path) -> None:
 def test_a_full_disk_is_the_output_s_fault(tmp_path: Path) -> None:
     """The cut still fits, what the encoder makes of it without any loss does not."""
     video = probe(clip("h264-b"))
-    how = encoding(video, {}, lossless=True)
+    how = choose_encoding(video, {}, lossless=True)
     mp4.encode(Segment(video, 3, 20), how, scratch=tmp_path, fps=RATE)
     needed = max(path.stat().st_size for path in tmp_path.iterdir())
     assert needed > 2 * video.size_bytes
@@ -352,7 +356,7 @@ def test_whoever_is_told_of_frames_may_stop_it(tmp_path: Path) -> None:
     with pytest.raises(StopAsyncIteration):
         mp4.encode(
             Segment(video, 3, 20),
-            encoding(video, {}),
+            choose_encoding(video, {}),
             scratch=tmp_path,
             fps=RATE,
             on_frame=lambda: stop(left),
@@ -374,7 +378,7 @@ def urgent():
     return [t for t in os.listdir("/proc/self/task") if os.sched_getscheduler(int(t)) != os.SCHED_OTHER]
 seen = []
 video = mp4.probe(Path(sys.argv[1]))
-how = mp4.encoding(video, {}, lossless=False)
+how = mp4.choose_encoding(video, {}, lossless=False)
 look = lambda: seen.append(len(urgent()))
 segment, scratch = mp4.Segment(video, 0, 9), Path(sys.argv[2])
 mp4.encode(segment, how, scratch=scratch, fps=Fraction(sys.argv[3]), on_frame=look)
@@ -385,7 +389,7 @@ print(len(seen) > 9, sum(seen[1:]), len(urgent()))
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="no threads to be seen")
 def test_nothing_becomes_a_real_time_thread(tmp_path: Path) -> None:
     """SVT-AV1 makes itself one where it may: as root."""
-    with shared():
+    with keep_thread_priority():
         path = clip("av1")
     words = [sys.executable, "-c", URGENT, str(path), str(tmp_path), str(RATE)]
     done = subprocess.run(words, capture_output=True, text=True, check=False)

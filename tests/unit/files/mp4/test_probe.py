@@ -13,7 +13,7 @@ import pytest
 from unit.files.mp4.test_clips import FPS, HEIGHT, RECIPES, WIDTH, clip, decoded, encode, pixels
 
 from lecompose.errors import MediaError, OutputUnwritable, SourceBroken
-from lecompose.files.mp4 import Segment, concat, describe, grid, piece, probe
+from lecompose.files.mp4 import Segment, concat, describe, measure_grid_deviation_s, probe, probe_clip
 
 RATE = Fraction(FPS)
 
@@ -25,7 +25,7 @@ def test_a_plain_file(recipe: str) -> None:
     assert (video.frames, video.fps, video.width, video.height) == (25, 30, WIDTH, HEIGHT)
     assert (video.has_audio, video.warnings) == (False, ())
     assert video.size_bytes == clip(recipe).stat().st_size
-    assert grid(video, RATE) == 0.0
+    assert measure_grid_deviation_s(video, RATE) == 0.0
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
@@ -167,7 +167,7 @@ def test_every_damage_to_the_tables_is_reported_or_harmless(tmp_path: Path) -> N
             path.write_bytes(data[:at] + bytes((value,)) + data[at + 1 :])
             with suppress(MediaError):
                 video = probe(path)
-                piece(video, 0, video.frames)
+                probe_clip(video, 0, video.frames)
 
 
 def test_no_video_track(tmp_path: Path) -> None:
@@ -217,7 +217,7 @@ def test_a_rotated_picture_keeps_its_matrix_and_stays_by_itself(tmp_path: Path) 
     concat([Segment(video, 0, 25)], out, fps=RATE)
 
     assert video.warnings == ("rotation/flip in the track header: decoders disagree on it",)
-    assert piece(video, 0, 25).splice_key != piece(straight, 0, 25).splice_key
+    assert probe_clip(video, 0, 25).compat_key != probe_clip(straight, 0, 25).compat_key
     assert probe(out).warnings == video.warnings
     assert turned in out.read_bytes()
 
@@ -236,15 +236,15 @@ def test_an_edit_list_that_hides_frames(recipe: str, hidden: int, shown: int, tm
     out = tmp_path / "out.mp4"
 
     video = probe(path)
-    found = piece(video, 0, shown)
+    found = probe_clip(video, 0, shown)
     written = concat([Segment(video, 0, shown)], out, fps=RATE)
 
     visible = [planes for planes, _ in decoded(path)]
     assert visible == list(pixels(clip(recipe))[hidden : hidden + shown])
     assert video.frames == shown
-    assert grid(video, RATE) == 0.0
+    assert measure_grid_deviation_s(video, RATE) == 0.0
     assert any(f"hides the first {hidden} packets" in warning for warning in video.warnings) == (hidden > 0)
-    assert written.frames == found.lead + shown + found.tail
+    assert written.frames == found.preroll + shown + found.postroll
     at = written.starts[0]
     assert [planes for planes, _ in decoded(out)][at : at + shown] == visible
 
@@ -289,7 +289,7 @@ def test_foreign_containers_are_remuxed_once(kind: str, tmp_path: Path) -> None:
     assert video.warnings[0].endswith("remuxed first")
     assert len(list(scratch.iterdir())) == 1
     assert [planes for planes, _ in decoded(out)] == [planes for planes, _ in decoded(path)]
-    assert grid(probe(out), RATE) == 0.0
+    assert measure_grid_deviation_s(probe(out), RATE) == 0.0
 
 
 def test_remuxing_twice_gives_two_files_and_a_missing_scratch_is_the_output_s_fault(tmp_path: Path) -> None:
@@ -392,8 +392,8 @@ def test_millisecond_timestamps_are_restamped(recipe: str, tmp_path: Path) -> No
 
     assert video.fps == 30
     assert video.warnings == ("timestamps off the frame grid by up to 0.333 ms: will be re-stamped",)
-    assert grid(video, RATE) == pytest.approx(1 / 3000)
-    assert grid(probe(out), RATE) == 0.0
+    assert measure_grid_deviation_s(video, RATE) == pytest.approx(1 / 3000)
+    assert measure_grid_deviation_s(probe(out), RATE) == 0.0
     assert [planes for planes, _ in decoded(out)] == [planes for planes, _ in decoded(path)]
 
 
@@ -401,7 +401,7 @@ def test_another_rate_is_told_as_it_is(tmp_path: Path) -> None:
     video = probe(encode(tmp_path / "in.mp4", "av1", 10, fps=25))
 
     assert video.fps == 25
-    assert grid(video, RATE) == pytest.approx(9 * (1 / 25 - 1 / 30))
+    assert measure_grid_deviation_s(video, RATE) == pytest.approx(9 * (1 / 25 - 1 / 30))
 
 
 def test_a_late_start_is_remarked(tmp_path: Path) -> None:
@@ -410,4 +410,4 @@ def test_a_late_start_is_remarked(tmp_path: Path) -> None:
     assert video.frames == 10
     # FFmpeg writes the delay in whole milliseconds.
     assert video.warnings == ("the first frame stands at 0.166 s, not at 0: will be re-stamped",)
-    assert grid(video, RATE) == pytest.approx(5 / 30, abs=1e-3)
+    assert measure_grid_deviation_s(video, RATE) == pytest.approx(5 / 30, abs=1e-3)

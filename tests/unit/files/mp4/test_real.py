@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 from unit.files.mp4.test_clips import decoded, packets
 
-from lecompose.files.mp4 import Segment, concat, describe, grid, piece, pieces, probe
+from lecompose.files.mp4 import (
+    Segment,
+    concat,
+    describe,
+    measure_grid_deviation_s,
+    probe,
+    probe_clip,
+    probe_clips,
+)
 
 HOME = Path(os.environ.get("LECOMPOSE_REAL") or Path(__file__).parents[5] / "shared" / "real")
 FILES = sorted(HOME.glob("g1_pick_*/videos/chunk-000/*/episode_*.mp4"))
@@ -22,7 +30,7 @@ def test_probing_agrees_with_ffmpeg() -> None:
         assert (video.codec, video.pix_fmt) == (told["codec"], told["pix_fmt"])
         assert (video.width, video.height, video.fps) == (told["width"], told["height"], told["fps"])
         assert video.frames == len(packets(path))
-        assert grid(video, RATE) == 0.0
+        assert measure_grid_deviation_s(video, RATE) == 0.0
         assert video.warnings == ()
 
 
@@ -33,11 +41,11 @@ def test_all_recordings_share_one_file(tmp_path: Path) -> None:
 
     written = concat(segments, out, fps=RATE)
 
-    assert len({piece(video, 0, video.frames).splice_key for video in videos}) == 1
+    assert len({probe_clip(video, 0, video.frames).compat_key for video in videos}) == 1
     assert written.frames == sum(video.frames for video in videos)
     assert sorted(pts for pts, _, _ in packets(out)) == [512 * number for number in range(written.frames)]
-    assert grid(probe(out), RATE) == 0.0
-    media = [piece(video, 0, video.frames).size_bytes for video in videos]
+    assert measure_grid_deviation_s(probe(out), RATE) == 0.0
+    media = [probe_clip(video, 0, video.frames).size_bytes for video in videos]
     assert written.bytes_remuxed == sum(media)
 
 
@@ -55,4 +63,4 @@ def test_cuts_of_recordings_decode_to_the_same_pictures(tmp_path: Path) -> None:
         low, high = segment.from_frame, segment.to_frame
         frames = sources[segment.video][low:high]
         assert [planes for planes, _ in got[start : start + high - low]] == [planes for planes, _ in frames]
-    assert [part.lead for part in pieces(first, [(21, 60), (90, 121)])] == [1, 0]
+    assert [part.preroll for part in probe_clips(first, [(21, 60), (90, 121)])] == [1, 0]

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from lecompose.files.mp4.cut import starts_of
-from lecompose.files.mp4.errors import broken
-from lecompose.files.mp4.ffmpeg import Look, look, pixel_formats
+from lecompose.files.mp4.cut import load_keyframes
+from lecompose.files.mp4.errors import media_error
+from lecompose.files.mp4.ffmpeg import PictureFormat, list_pixel_formats, read_picture_format
 from lecompose.files.mp4.video import Video
 
 Options = Mapping[str, str]
@@ -71,18 +71,18 @@ _ENCODERS: Mapping[str, _Encoder] = {
 class Encoding:
     """How to encode: `options` but for the quality, of which `qualities` are to be tried in turn.
 
-    What encodings of one `splice_key` make may share a file.
+    What encodings of one `compat_key` make may share a file.
     """
 
     encoder: str
     fourcc: str
-    look: Look
+    picture_format: PictureFormat
     options: Options
     qualities: tuple[Options, ...]
     lossless: bool
-    splice_key: str
+    compat_key: str
 
-    def settings(self, quality: Options, *, threads: int) -> dict[str, str]:
+    def build_settings(self, quality: Options, *, threads: int) -> dict[str, str]:
         """All options for FFmpeg, with room for so many threads."""
         kind = next(kind for kind in _ENCODERS.values() if kind.name == self.encoder)
         own = {"threads": str(threads)} if not kind.threads else {}
@@ -92,36 +92,36 @@ class Encoding:
         return {**self.options, **quality, **own}
 
 
-def encoding(video: Video, said: Mapping[str, Any], *, lossless: bool = False) -> Encoding:
+def choose_encoding(video: Video, said: Mapping[str, Any], *, lossless: bool = False) -> Encoding:
     """How frames of `video` are to be encoded again; `said` is what info.json says of the camera.
 
     Errors: MediaError where FFmpeg has no encoder for the codec or its pixel format.
     """
     kind = _ENCODERS.get(video.codec)
-    formats = pixel_formats(kind.name) if kind else None
+    formats = list_pixel_formats(kind.name) if kind else None
     if kind is None or formats is None:
-        raise broken(f"no encoder for {video.codec} video here", video.path)
-    seen = look(video.track.path)
+        raise media_error(f"no encoder for {video.codec} video here", video.path)
+    seen = read_picture_format(video.track.path)
     if seen.pix_fmt not in formats:
-        raise broken(f"{kind.name} cannot encode {seen.pix_fmt} pictures", video.path)
+        raise media_error(f"{kind.name} cannot encode {seen.pix_fmt} pictures", video.path)
     if lossless and not (kind.lossless or kind.name == "libvpx-vp9"):
-        raise broken(f"{kind.name} cannot encode depth without loss", video.path)
+        raise media_error(f"{kind.name} cannot encode depth without loss", video.path)
     # Settings of another codec say nothing about this one.
     said = said if said.get("video.codec") in (None, video.codec) else {}
-    options = _options(kind, said, lossless=lossless) | {"g": str(_gop(video, said))}
-    fourcc = video.track.entries[0].box[4:8].decode("latin-1")
+    options = _build_options(kind, said, lossless=lossless) | {"g": str(_choose_gop(video, said))}
+    fourcc = video.track.descriptions[0].box[4:8].decode("latin-1")
     return Encoding(
         encoder=kind.name,
         fourcc=fourcc,
-        look=seen,
+        picture_format=seen,
         options=options,
-        qualities=({},) if lossless else tuple(_qualities(kind, said)),
+        qualities=({},) if lossless else tuple(_list_qualities(kind, said)),
         lossless=lossless,
-        splice_key=_splice_key(video, seen, fourcc, options),
+        compat_key=_splice_key(video, seen, fourcc, options),
     )
 
 
-def _options(kind: _Encoder, said: Mapping[str, Any], *, lossless: bool) -> dict[str, str]:
+def _build_options(kind: _Encoder, said: Mapping[str, Any], *, lossless: bool) -> dict[str, str]:
     """The options but for quality and group length. Source: LeRobot 0.6.1, `get_codec_options`."""
     options = {key: str(value) for key, value in (said.get("video.extra_options") or {}).items()}
     options |= dict(kind.usual) | {"bf": "0"}
@@ -141,16 +141,16 @@ def _options(kind: _Encoder, said: Mapping[str, Any], *, lossless: bool) -> dict
     return options
 
 
-def _gop(video: Video, said: Mapping[str, Any]) -> int:
+def _choose_gop(video: Video, said: Mapping[str, Any]) -> int:
     """Frames from one key frame to the next: what is said, or else what the video mostly does."""
     gop = said.get("video.g")
     if isinstance(gop, int) and gop > 0:
         return gop
-    steps = np.diff(starts_of(video).samples)
+    steps = np.diff(load_keyframes(video).samples)
     return int(np.median(steps)) if len(steps) else min(video.frames, _LONGEST_GOP)
 
 
-def _qualities(kind: _Encoder, said: Mapping[str, Any]) -> Iterator[Options]:
+def _list_qualities(kind: _Encoder, said: Mapping[str, Any]) -> Iterator[Options]:
     """What is said, or else a high quality; then better ones."""
     if kind.crf is None:
         # FFmpeg's own encoders know quantisers: 2 is what is called visually lossless, 1 the finest.
@@ -164,7 +164,7 @@ def _qualities(kind: _Encoder, said: Mapping[str, Any]) -> Iterator[Options]:
     yield from ({"crf": f"{each:g}"} for each in dict.fromkeys(max(1, each) for each in tries))
 
 
-def _splice_key(video: Video, seen: Look, fourcc: str, options: Options) -> str:
+def _splice_key(video: Video, seen: PictureFormat, fourcc: str, options: Options) -> str:
     """Equal for all that may share a file: group length and quality are no part of the headers.
 
     But that there are key frames only is: x264 and x265 then declare another profile.

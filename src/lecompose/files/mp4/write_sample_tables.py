@@ -9,9 +9,9 @@ from fractions import Fraction
 
 import numpy as np
 
-from lecompose.files.mp4.boxes import box, full
+from lecompose.files.mp4.boxes import build_box, build_full_box
 from lecompose.files.mp4.read_sample_tables import Ints
-from lecompose.files.mp4.sample_description import Entry
+from lecompose.files.mp4.sample_description import SampleDescription
 from lecompose.files.mp4.track import IDENTITY
 
 _UNDETERMINED = 0x55C4
@@ -26,7 +26,7 @@ class Movie:
     frames that display runs behind decoding: at least what the ranks need.
     """
 
-    entry: Entry
+    entry: SampleDescription
     matrix: bytes
     display: bytes
     fps: Fraction
@@ -36,7 +36,7 @@ class Movie:
     delay: int
 
 
-def time_scale(fps: Fraction) -> tuple[int, int]:
+def choose_time_scale(fps: Fraction) -> tuple[int, int]:
     """Ticks per second, and ticks per frame: the smallest doubling of the rate that reaches 10 000.
 
     Source: the numbers that FFmpeg picks by itself, so that both writers give equal tables.
@@ -49,12 +49,12 @@ def time_scale(fps: Fraction) -> tuple[int, int]:
     return scale, tick
 
 
-def depth(ranks: Ints) -> int:
+def measure_reorder_depth(ranks: Ints) -> int:
     """How many frames late display runs behind decoding, at least, so that no frame is shown too early."""
     return max(0, int((np.arange(len(ranks)) - ranks).max()))
 
 
-def head(movie: Movie) -> bytes:
+def build_head(movie: Movie) -> bytes:
     """Everything that stands before the media bytes in the file."""
     media_bytes = int(movie.sizes.sum())
     ftyp = _ftyp(movie.entry)
@@ -65,9 +65,9 @@ def head(movie: Movie) -> bytes:
     return ftyp + _moov(movie, at, wide=wide) + mdat
 
 
-def _ftyp(entry: Entry) -> bytes:
+def _ftyp(entry: SampleDescription) -> bytes:
     codec = {"av1": b"av01", "h264": b"avc1"}.get(entry.codec, b"")
-    return box(b"ftyp", b"isom", struct.pack(">I", 512), b"isom", b"iso2", codec, b"mp41")
+    return build_box(b"ftyp", b"isom", struct.pack(">I", 512), b"isom", b"iso2", codec, b"mp41")
 
 
 def _mdat(media_bytes: int) -> bytes:
@@ -77,28 +77,31 @@ def _mdat(media_bytes: int) -> bytes:
 
 
 def _moov(movie: Movie, media_at: int, *, wide: bool) -> bytes:
-    scale, tick = time_scale(movie.fps)
+    scale, tick = choose_time_scale(movie.fps)
     length = len(movie.sizes) * tick
-    trak = box(
+    trak = build_box(
         b"trak",
         _tkhd(movie, length),
-        box(b"edts", _elst(length, movie.delay * tick)),
-        box(
+        build_box(b"edts", _elst(length, movie.delay * tick)),
+        build_box(
             b"mdia",
             _mdhd(scale, length),
-            full(b"hdlr", 0, 0, bytes(4), b"vide", bytes(12), b"VideoHandler\0"),
-            box(
+            build_full_box(b"hdlr", 0, 0, bytes(4), b"vide", bytes(12), b"VideoHandler\0"),
+            build_box(
                 b"minf",
-                full(b"vmhd", 0, 1, bytes(8)),
-                box(b"dinf", full(b"dref", 0, 0, struct.pack(">I", 1), full(b"url ", 0, 1))),
+                build_full_box(b"vmhd", 0, 1, bytes(8)),
+                build_box(
+                    b"dinf",
+                    build_full_box(b"dref", 0, 0, struct.pack(">I", 1), build_full_box(b"url ", 0, 1)),
+                ),
                 _stbl(movie, tick, media_at, wide=wide),
             ),
         ),
     )
-    return box(b"moov", _mvhd(scale, length), trak)
+    return build_box(b"moov", _mvhd(scale, length), trak)
 
 
-def _dates(scale_or_id: bytes, length: int) -> tuple[int, bytes]:
+def _build_dates(scale_or_id: bytes, length: int) -> tuple[int, bytes]:
     """Version, then creation, modification (both 0, so that equal input gives equal bytes) and length."""
     if length < 1 << 32:
         return 0, bytes(8) + scale_or_id + struct.pack(">I", length)
@@ -106,42 +109,42 @@ def _dates(scale_or_id: bytes, length: int) -> tuple[int, bytes]:
 
 
 def _mvhd(scale: int, length: int) -> bytes:
-    version, dates = _dates(struct.pack(">I", scale), length)
+    version, dates = _build_dates(struct.pack(">I", scale), length)
     speed_volume = struct.pack(">IH10x", 1 << 16, 1 << 8)
-    return full(
+    return build_full_box(
         b"mvhd", version, 0, dates, speed_volume, IDENTITY, bytes(24), struct.pack(">I", _TRACK_ID + 1)
     )
 
 
 def _tkhd(movie: Movie, length: int) -> bytes:
-    version, dates = _dates(struct.pack(">II", _TRACK_ID, 0), length)
-    return full(b"tkhd", version, 3, dates, bytes(16), movie.matrix, movie.display)
+    version, dates = _build_dates(struct.pack(">II", _TRACK_ID, 0), length)
+    return build_full_box(b"tkhd", version, 3, dates, bytes(16), movie.matrix, movie.display)
 
 
 def _mdhd(scale: int, length: int) -> bytes:
-    version, dates = _dates(struct.pack(">I", scale), length)
-    return full(b"mdhd", version, 0, dates, struct.pack(">HH", _UNDETERMINED, 0))
+    version, dates = _build_dates(struct.pack(">I", scale), length)
+    return build_full_box(b"mdhd", version, 0, dates, struct.pack(">HH", _UNDETERMINED, 0))
 
 
 def _elst(length: int, media_time: int) -> bytes:
     version, form = (0, ">IIiI") if length < 1 << 32 else (1, ">IQqI")
-    return full(b"elst", version, 0, struct.pack(form, 1, length, media_time, 1 << 16))
+    return build_full_box(b"elst", version, 0, struct.pack(form, 1, length, media_time, 1 << 16))
 
 
 def _stbl(movie: Movie, tick: int, media_at: int, *, wide: bool) -> bytes:
     count = len(movie.sizes)
-    return box(
+    return build_box(
         b"stbl",
-        full(b"stsd", 0, 0, struct.pack(">I", 1), movie.entry.box),
-        full(b"stts", 0, 0, struct.pack(">III", 1, count, tick)),
-        b"" if len(movie.keys) == count else full(b"stss", 0, 0, _table(movie.keys + 1)),
+        build_full_box(b"stsd", 0, 0, struct.pack(">I", 1), movie.entry.box),
+        build_full_box(b"stts", 0, 0, struct.pack(">III", 1, count, tick)),
+        b"" if len(movie.keys) == count else build_full_box(b"stss", 0, 0, _build_table(movie.keys + 1)),
         _ctts(movie, tick),
         *_chunks(movie, media_at, wide=wide),
-        full(b"stsz", 0, 0, bytes(4), _table(movie.sizes)),
+        build_full_box(b"stsz", 0, 0, bytes(4), _build_table(movie.sizes)),
     )
 
 
-def _table(*columns: Ints) -> bytes:
+def _build_table(*columns: Ints) -> bytes:
     """A row count, then the rows as 32-bit numbers."""
     return struct.pack(">I", len(columns[0])) + np.stack(columns, axis=1).astype(">u4").tobytes()
 
@@ -151,7 +154,7 @@ def _ctts(movie: Movie, tick: int) -> bytes:
     if not late.any():
         return b""
     starts = np.concatenate((np.zeros(1, np.int64), np.flatnonzero(np.diff(late)) + 1))
-    return full(b"ctts", 0, 0, _table(np.diff(np.append(starts, len(late))), late[starts]))
+    return build_full_box(b"ctts", 0, 0, _build_table(np.diff(np.append(starts, len(late))), late[starts]))
 
 
 def _chunks(movie: Movie, media_at: int, *, wide: bool) -> tuple[bytes, bytes]:
@@ -163,7 +166,7 @@ def _chunks(movie: Movie, media_at: int, *, wide: bool) -> tuple[bytes, bytes]:
     runs = [(1, each, 1)] if len(firsts) > 1 or rest == each else []
     if rest != each:
         runs.append((len(firsts), rest, 1))
-    stsc = full(b"stsc", 0, 0, _table(*np.array(runs, np.int64).T))
+    stsc = build_full_box(b"stsc", 0, 0, _build_table(*np.array(runs, np.int64).T))
     if not wide:
-        return stsc, full(b"stco", 0, 0, _table(starts))
-    return stsc, full(b"co64", 0, 0, struct.pack(">I", len(starts)), starts.astype(">u8").tobytes())
+        return stsc, build_full_box(b"stco", 0, 0, _build_table(starts))
+    return stsc, build_full_box(b"co64", 0, 0, struct.pack(">I", len(starts)), starts.astype(">u8").tobytes())
