@@ -57,7 +57,7 @@ class ComposeError(Exception):
         self,
         problem: str,
         *,
-        reason: str | None = None,
+        reason: str | BaseException | None = None,
         hint: str | None = None,
         path: str | PathLike[str] | None = None,
         source: str | None = None,
@@ -68,7 +68,7 @@ class ComposeError(Exception):
         # One argument, so that a copy in another process is made of it and of the attributes.
         super().__init__(problem)
         self.problem = problem
-        self.reason = reason
+        self.reason = None if reason is None else str(reason)
         self.hint = hint
         self.path = path
         self.source = source
@@ -79,12 +79,16 @@ class ComposeError(Exception):
     @property
     def fault(self) -> str:
         """What is wrong and why, without where, the next step and the path."""
-        return self.problem if self.reason is None else f"{self.problem}: {self.reason}"
+        if self.reason is None:
+            return self.problem
+        return f"{self.problem}{'' if self.problem.endswith('?') else ':'} {self.reason}"
 
     def __str__(self) -> str:
         text = self._place() + self.fault
         if self.hint is not None:
-            text = f"{_as_sentence(text)} Try: {self.hint}"
+            # What is told on several lines has its next step on a line of its own.
+            text = f"{text}\n" if "\n" in text else f"{_as_sentence(text)} "
+            text += f"Try: {self.hint}"
         if self.path is not None:
             text = f"{_as_sentence(text)} ({self.path})"
         return listed(f"{text}:", self.parts) if self.parts else text
@@ -212,4 +216,5 @@ def collected(items: Sequence[T], do: Callable[[T], R], *, what: str) -> list[R]
 
 
 def _as_sentence(text: str) -> str:
+    text = text.rstrip(" :")
     return text if text.endswith((".", "?", "!", "…")) else f"{text}."

@@ -166,17 +166,17 @@ def feature(name: str, spec: object) -> Feature:
     said: Mapping[str, Any] = spec if isinstance(spec, Mapping) else {}
     dtype, shape = said.get("dtype"), said.get("shape")
     if not isinstance(dtype, str) or not isinstance(shape, list | tuple) or not all(map(_is_size, shape)):
-        raise SourceBroken(f'feature "{name}": needs a dtype and a shape, has {json.dumps(spec)[:200]}')
+        raise SourceBroken(f"needs a dtype and a shape, has {json.dumps(spec)[:200]}", feature=name)
     if len(shape) > MAX_DIMENSIONS or math.prod(shape) > MAX_NUMBERS:
         size = str(list(shape[: MAX_DIMENSIONS + 1]))[:100]
-        raise SourceBroken(f'feature "{name}": shape {size} is larger than a frame can be')
+        raise SourceBroken(f"shape {size} is larger than a frame can be", feature=name)
     if dtype not in _ARROW and dtype not in (*_VISUAL, "language"):
-        raise SourceBroken(f'feature "{name}": dtype "{dtype}" is none that LeRobot knows')
+        raise SourceBroken(f'dtype "{dtype}" is none that LeRobot knows', feature=name)
     for key in ("info", "video_info"):
         if not isinstance(said.get(key), Mapping | None):
-            raise SourceBroken(f'feature "{name}": {key} is {json.dumps(said[key])[:200]}, must be an object')
+            raise SourceBroken(f"{key} is {json.dumps(said[key])[:200]}, must be an object", feature=name)
     if "/" in name or "\0" in name or name in ("", ".", ".."):
-        raise SourceBroken(f'feature "{name}": a feature name may not contain "/"')
+        raise SourceBroken('a feature name may not contain "/"', feature=name)
     if len(name.encode(errors="replace")) > MAX_NAME_BYTES:
         raise SourceBroken(f'feature "{name[:40]}…": a name may have {MAX_NAME_BYTES} bytes, as a folder may')
     return Feature(name, dtype, tuple(int(n) for n in shape), dict(said))
@@ -289,7 +289,7 @@ def _parts(template: str) -> tuple[tuple[str, str | None, str], ...]:
     try:
         pieces = list(string.Formatter().parse(template))
     except ValueError as error:
-        raise SourceBroken(f'path template "{template}" in info.json: {error}') from None
+        raise SourceBroken(f'path template "{template}" in info.json', reason=error) from None
     parts = tuple((lit, name, spec or "") for lit, name, spec, _ in pieces)
     unknown = [name for _, name, _ in parts if name is not None and name not in _FIELDS]
     if unknown:

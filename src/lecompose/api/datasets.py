@@ -70,7 +70,7 @@ class Datasets:
 
     def _refuse_closed(self) -> None:
         if not self._end.alive:
-            raise RequestError("these datasets are closed. Try: lecompose.open again")
+            raise RequestError("these datasets are closed", hint="lecompose.open again")
 
     def query(self, sql: str) -> pa.Table:
         """The result of one SELECT over `episodes`, `frames`, `tasks`, `clips` …, in its order.
@@ -148,11 +148,11 @@ class Datasets:
         try:
             from lecompose.training.dataset import Look, TorchDataset
         except ImportError as error:
-            raise RequestError(f"{error}. Try: pip install 'lecompose[torch]'") from error
+            raise RequestError(str(error), hint="pip install 'lecompose[torch]'") from error
         look = Look(image_transforms, tolerance_s, video_backend, return_uint8, depth_output_unit)
         most_bytes = parse_size("cache", str(cache), least=10**6)
         if isinstance(features, str):
-            raise RequestError(f'features is "{features}"; a list is needed. Try: ["{features}"]')
+            raise RequestError(f'features is "{features}"; a list is needed', hint=f'["{features}"]')
         chosen = asked(self._catalog, self._frames, episodes, features)
         return TorchDataset(chosen, delta_timestamps, look, most_bytes)
 

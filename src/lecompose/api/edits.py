@@ -90,9 +90,9 @@ def edit_features(
     """
     given, settings, to = _asked(source, out, in_place, options)
     if not (settings.remove or settings.rename or settings.add or settings.cast or values):
-        raise RequestError("no feature is to change. Try: --remove, --rename, --add, --cast")
+        raise RequestError("no feature is to change", hint="--remove, --rename, --add, --cast")
     if values and settings.rate is not None:
-        raise RequestError("values are of the source's frames, and fps leaves some out. Try: one by one")
+        raise RequestError("values are of the source's frames, and fps leaves some out", hint="one by one")
     # A command cannot hold the values; that they are others makes it another command.
     arguments = [("--values", f"{name}={_digest(said)}") for name, said in values.items()]
     text = record_command("edit features", given, out, settings, arguments)
@@ -123,9 +123,9 @@ def edit_info(
     """
     given, settings, to = _asked(source, out, in_place, options)
     if retime is None and settings.robot_type is None and settings.fps is None:
-        raise RequestError("nothing is to change. Try: --robot-type, --retime")
+        raise RequestError("nothing is to change", hint="--robot-type, --retime")
     if retime is not None and settings.fps is not None:
-        raise RequestError("--retime keeps every frame, --fps leaves some out. Try: one after the other")
+        raise RequestError("--retime keeps every frame, --fps leaves some out", hint="one after the other")
     text = record_command("edit info", given, out, settings, [("--retime", retime)])
     fps = None if retime is None else parse_rate(retime, "--retime")
     return run_request(Request(given, to, _copy(to), settings, text, retime=fps))
@@ -160,9 +160,9 @@ def _asked(
     """What is edited, how, and where to. Errors: RequestError unless it is said where to."""
     given, settings = name_sources(source), Settings(**options)
     if in_place == (out is not None):
-        raise RequestError("where to? Try: either -o FOLDER, for a new dataset, or --in-place")
+        raise RequestError("where to?", hint="either -o FOLDER, for a new dataset, or --in-place")
     if in_place and settings.skip_broken:
-        raise RequestError("what --skip-broken leaves out would be gone for good. Try: -o FOLDER")
+        raise RequestError("what --skip-broken leaves out would be gone for good", hint="-o FOLDER")
     return (
         given,
         settings,
@@ -181,7 +181,8 @@ def _every_episode(catalog: Catalog, to: Destinations) -> plan.Notes:
     (source,) = catalog.sources
     if to.in_place and not source.is_v3:
         raise RequestError(
-            f"outputs are of format v3.0, this dataset is {source.version}: it would not be the same one."
-            f" Try: -o FOLDER. ({source.root})"
+            f"outputs are of format v3.0, this dataset is {source.version}: it would not be the same one",
+            hint="-o FOLDER",
+            path=source.root,
         )
     return plan.merge(catalog, output=to.root.name)

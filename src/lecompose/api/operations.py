@@ -254,7 +254,7 @@ def stats(  # noqa: F811
     """
     given, settings = name_sources(source), Settings(**options)
     if len(given.paths) != 1:
-        raise RequestError(f"stats takes one dataset, {len(given.paths)} are given. Try: merge them first")
+        raise RequestError(f"stats takes one dataset, {len(given.paths)} are given", hint="merge them first")
     wanted = replace(settings.statistics, carried=False, pictures=images)
     if out is None:
         with open_one(given.paths[0], settings.threads, settings.memory) as (catalog, scratch):

@@ -36,7 +36,7 @@ def of_parquet(path: Path, schema: pa.Schema) -> pa.Table:
         with pq.ParquetFile(path) as file:
             held = file.read(columns=["episode_index", *wanted])
     except (pa.ArrowException, OSError) as error:
-        raise SourceBroken(f"parquet file cannot be read: {error}. ({path})") from error
+        raise SourceBroken("parquet file cannot be read", reason=error, path=path) from error
     episodes = pa.array(held["episode_index"].to_pylist(), pa.int64())
     parts = (
         (episodes, pa.repeat(feature, len(held)), pa.repeat(stat, len(held)), firsts(held[name]))
@@ -75,7 +75,7 @@ def of_lines(path: Path) -> Iterator[tuple[int, dict[str, dict[str, Any]]]]:
                 yield int(row["episode_index"]), {f: dict(part) for f, part in row["stats"].items()}
             except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
                 raise SourceBroken(
-                    f"line {number} is no statistics of an episode: {error}. ({path})"
+                    f"line {number} is no statistics of an episode", reason=error, path=path
                 ) from error
 
 

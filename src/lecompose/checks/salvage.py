@@ -170,7 +170,7 @@ def _read(path: Path, wanted: set[str]) -> list[Row]:
             rows: list[Row] = file.read([n for n in file.schema_arrow.names if n in wanted]).to_pylist()
             return rows
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise SourceBroken(f"parquet file cannot be read: {error}. ({path})") from error
+        raise SourceBroken("parquet file cannot be read", reason=error, path=path) from error
 
 
 # Fields -----------------------------------------------------------------------------------------

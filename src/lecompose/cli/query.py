@@ -16,7 +16,7 @@ from lecompose.errors import RequestError
 if TYPE_CHECKING:
     from lecompose.api.datasets import Datasets
 
-_USAGE = 'Try: lecompose query DATASET "select * from episodes", or -f FILE with the SELECT'
+_USAGE = 'lecompose query DATASET "select * from episodes", or -f FILE with the SELECT'
 
 
 @click.command(cls=StrictCommand)
@@ -60,10 +60,10 @@ def query(
     if out == "-":
         out, format = None, format or "csv"
     if out is not None and format == "table":
-        raise RequestError(f"a table is for the terminal. Try: --format csv. ({out})")
+        raise RequestError("a table is for the terminal", hint="--format csv", path=out)
     binary = out is None and format == "parquet"
     if binary and sys.stdout.isatty():
-        raise RequestError("parquet is not for a terminal. Try: -o rows.parquet")
+        raise RequestError("parquet is not for a terminal", hint="-o rows.parquet")
     with operations.open(sources, threads=threads, memory=memory) as datasets:
         if out is not None:
             rows = datasets.save(sql, out, format=format, overwrite=overwrite)
@@ -83,11 +83,11 @@ def _asked(arguments: tuple[str, ...], sql: str | None) -> tuple[tuple[options.S
         statements = [each for each in arguments if each.split()[1:] and not Path(each).expanduser().exists()]
         if len(statements) != 1:
             found = f"{len(statements)} statements were given" if statements else "the SQL is missing"
-            raise RequestError(f"{found}. {_USAGE}")
+            raise RequestError(found, hint=_USAGE)
         (sql,) = statements
         given.remove(sql)
     if not given:
-        raise RequestError(f"no dataset was named. {_USAGE}")
+        raise RequestError("no dataset was named", hint=_USAGE)
     return tuple(options.parse_source(source) for source in given), sql
 
 

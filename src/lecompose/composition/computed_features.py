@@ -93,7 +93,7 @@ def compute_feature(views: Views, wish: FeatureSpec, path: Path) -> ComputedFeat
         batches = (batch for batch in reader if batch.num_rows)
         first = next(batches, None)
         if first is None:
-            raise RequestError(f'feature "{wish.name}": there are no frames to compute it from')
+            raise RequestError("there are no frames to compute it from", feature=wish.name)
         return _kept(_declared(wish, first), chain([first], batches), path)
 
 
@@ -110,7 +110,7 @@ def store_values(catalog: Catalog, name: str, values: Values, path: Path) -> Com
     frames = sum(row["length"] for row in episodes)
     if not numbers.ndim or len(numbers) != frames:
         shape = list(numbers.shape)
-        raise RequestError(f'feature "{name}": there are {frames} frames, and the values have shape {shape}')
+        raise RequestError(f"there are {frames} frames, and the values have shape {shape}", feature=name)
     ends = np.cumsum([row["length"] for row in episodes])
     batches = (
         _batch(row, numbers[end - row["length"] : end], declared.shape)
@@ -143,7 +143,7 @@ def _given_feature(name: str, numbers: np.ndarray, spec: Mapping[str, Any]) -> F
     except SourceBroken as error:
         raise RequestError(str(error)) from error
     if formats.arrow_field(declared) is None or declared.is_visual:
-        raise RequestError(f'feature "{name}": {declared.dtype} cannot be made from an array')
+        raise RequestError(f"{declared.dtype} cannot be made from an array", feature=name)
     return declared
 
 
@@ -187,7 +187,7 @@ def _declared(wish: FeatureSpec, batch: pa.RecordBatch) -> Feature:
     shape = wish.shape or tuple(sizes) or (1,)
     if not all(shape):
         raise QueryError(
-            f'feature "{wish.name}": its first value is empty. Try: its shape, {wish.name}:{dtype}[6]'
+            "its first value is empty", hint=f"its shape, {wish.name}:{dtype}[6]", feature=wish.name
         )
     return feature(wish.name, {"dtype": dtype, "shape": list(shape), "names": None})
 
@@ -205,7 +205,7 @@ def _dtype(kind: pa.DataType, name: str) -> str:
         return "float32"
     if kind == pa.float64():
         return "float64"
-    raise RequestError(f'feature "{name}": no feature holds {kind}. Try: a cast in the expression, ::varchar')
+    raise RequestError(f"no feature holds {kind}", hint="a cast in the expression, ::varchar", feature=name)
 
 
 @dataclass(frozen=True)
@@ -258,7 +258,7 @@ class _Values:
         keys = ("src_dataset", "src_episode", "frame_index")
         source, episode, frame = (self.batch[name][row].as_py() for name in keys)
         where = f'source "{source}", episode {episode}, frame {frame}'
-        return QueryError(f'feature "{self.feature.name}": the value in {where} {what}')
+        return QueryError(f"the value in {where} {what}", feature=self.feature.name)
 
 
 def _nested(values: pa.Array, sizes: Sequence[int]) -> pa.Array:

@@ -105,10 +105,10 @@ def refuse_existing(destinations: Destinations, *, overwrite: bool, roots: Seque
         try:
             _refuse_taken(folder, overwrite=overwrite, roots=roots)
         except PermissionError as error:
-            raise OutputUnwritable(f"no permission to look there. Try: another -o. ({folder})") from error
+            raise OutputUnwritable("no permission to look there", hint="another -o", path=folder) from error
         except NotADirectoryError as error:
             raise OutputUnwritable(
-                f"a file stands where a folder is needed. Try: another -o. ({folder})"
+                "a file stands where a folder is needed", hint="another -o", path=folder
             ) from error
 
 
@@ -118,23 +118,24 @@ def _refuse_taken(destination: Path, *, overwrite: bool, roots: Sequence[Path]) 
     for root in roots:
         if real == root:
             raise OutputExists(
-                f"the output is one of the sources, which are never changed. Try: another -o. ({real})"
+                "the output is one of the sources, which are never changed", hint="another -o", path=real
             )
         if root in above or str(root).startswith(below):
             raise OutputUnwritable(
-                f"output and source lie inside each other ({root}). Try: another -o. ({real})"
+                f"output and source lie inside each other ({root})", hint="another -o", path=real
             )
     if not destination.exists() and not destination.is_symlink():
         return
     if not overwrite:
-        raise OutputExists(f"the output is already there. Try: --overwrite, or another -o. ({destination})")
+        raise OutputExists("the output is already there", hint="--overwrite, or another -o", path=destination)
     if not is_dataset(destination):
         raise OutputExists(
-            f"--overwrite replaces only a dataset, and this is none. Try: another -o. ({destination})"
+            "--overwrite replaces only a dataset, and this is none", hint="another -o", path=destination
         )
     others = sorted(entry.name for entry in destination.iterdir() if entry.name not in _PARTS)
     if others:
         raise OutputExists(
-            f"--overwrite would remove what is no part of the dataset: {', '.join(others)}."
-            f" Try: move it away, or another -o. ({destination})"
+            f"--overwrite would remove what is no part of the dataset: {', '.join(others)}",
+            hint="move it away, or another -o",
+            path=destination,
         )

@@ -42,8 +42,9 @@ def refuse_too_little(folder: Path, size_bytes: int) -> None:
     free = free_bytes(folder)
     if free is not None and free < size_bytes:
         raise OutputUnwritable(
-            f"not enough room: {told(size_bytes)} needed, {told(free)} free."
-            f" Try: make room, or another disk with -o. ({folder.parent})"
+            f"not enough room: {told(size_bytes)} needed, {told(free)} free",
+            hint="make room, or another disk with -o",
+            path=folder.parent,
         )
 
 

@@ -124,13 +124,13 @@ def _explained(staging: Staging, layout: Layout) -> Iterator[None]:
         if ran_out(error):
             raise OutputUnwritable(f"{error}\n{_room(staging, layout)}") from error
         if isinstance(error, OSError) and not isinstance(error, ComposeError):
-            raise OutputUnwritable(f"cannot write the output: {error}. ({staging.folder})") from error
+            raise OutputUnwritable("cannot write the output", reason=error, path=staging.folder) from error
         raise
 
 
 def _vanished(staging: Staging) -> OutputUnwritable:
     return OutputUnwritable(
-        f"the folder that the output was made in is gone; was it removed during the run? ({staging.folder})"
+        "the folder that the output was made in is gone; was it removed during the run?", path=staging.folder
     )
 
 

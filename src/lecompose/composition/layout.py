@@ -30,7 +30,6 @@ from lecompose.errors import (
     MediaError,
     RequestError,
     SourceBroken,
-    listed,
 )
 from lecompose.files import mp4
 from lecompose.formats import MAX_INDEX
@@ -205,12 +204,12 @@ def _number_subtasks(catalog: Catalog, output_spec: OutputSpec) -> bool:
         return False
     if lacking:
         lines = [f'source "{source}" has no {formats.SUBTASKS_PATH}' for source in lacking]
-        raise FeatureMismatch(listed(f'feature "{name}": other sources have texts for its numbers:', lines))
+        raise FeatureMismatch("other sources have texts for its numbers", feature=name, parts=lines)
     catalog.engine.table("out_subtasks", "layout/subtasks")
     unknown = [r for r in catalog.engine.rows("layout/subtask_map") if r["task_index"] is None]
     if unknown:
         lines = [f'source "{r["src_dataset"]}": subtask_index {r["src_task"]}' for r in unknown]
-        raise SourceBroken(listed(f"subtasks without one text in {formats.SUBTASKS_PATH}:", lines))
+        raise SourceBroken(f"subtasks without one text in {formats.SUBTASKS_PATH}", parts=lines)
     return True
 
 
@@ -279,8 +278,8 @@ def _frames(count: int) -> str:
 
 def _refuse_reencoding(reencoded: tuple[Reencoded, ...]) -> None:
     if reencoded:
-        headline = "clips that cannot be copied as they are. Try: without --no-reencode"
-        raise MediaError(listed(headline, dict.fromkeys(f"{r.clip}: {r.reason}" for r in reencoded)))
+        parts = dict.fromkeys(f"{r.clip}: {r.reason}" for r in reencoded)
+        raise MediaError("clips that cannot be copied as they are", hint="without --no-reencode", parts=parts)
 
 
 def _clip(camera: str, source: str, episode: int) -> str:
@@ -305,11 +304,11 @@ def _encodings(
         except MediaError as error:
             problems[path] = f"{_clip(row['camera'], row['src_dataset'], row['src_episode'])}: {error}"
     if problems:
-        headline = (
-            "clips that cannot be copied without frames of other episodes, nor encoded again. Try:"
-            " leave these episodes out, keep their neighbours too, or encode the videos another way first"
+        raise MediaError(
+            "clips that cannot be copied without frames of other episodes, nor encoded again",
+            hint="leave these episodes out, keep their neighbours, or encode the videos another way first",
+            parts=problems.values(),
         )
-        raise MediaError(listed(headline, problems.values()))
     return found
 
 
@@ -333,10 +332,11 @@ def _looked_at(
     if broken:
         errors = [error for of_file in broken for error in of_file]
         family = MediaError if any(isinstance(e, MediaError) for e in errors) else SourceBroken
-        headline = (
-            f"{len(broken)} video file(s) cannot be used. Try: --skip-broken leaves their episodes out:"
+        raise family(
+            f"{len(broken)} video file(s) cannot be used",
+            hint="--skip-broken leaves their episodes out",
+            parts=map(str, errors),
         )
-        raise family(listed(headline, map(str, errors)))
     looked = [r for r in results if not isinstance(r, list)]
     videos = {path: video for (path, _), (video, _) in zip(by_file, looked, strict=True)}
     return videos, [piece for _, pieces in looked for piece in pieces]
@@ -347,7 +347,7 @@ def _look_at(
 ) -> tuple[mp4.Video, list[dict[str, Any]]] | list[ComposeError]:
     """The file and its clips; or what is wrong with the file, or with each clip that is not in it."""
     if path is None:
-        unnamed = SourceBroken("the episode list names no video file. Try: lecompose repair")
+        unnamed = SourceBroken("the episode list names no video file", hint="lecompose repair")
         return [_about(clip, unnamed) for clip in clips]
     try:
         video = mp4.probe(Path(path), scratch=scratch)
@@ -381,19 +381,22 @@ def _about(clip: dict[str, Any], error: ComposeError) -> ComposeError:
 def _refuse_other_rate(video: mp4.Video, fps: Fraction) -> None:
     if video.frames > 1 and abs(video.fps / fps - 1) > _FPS_TOLERANCE:
         raise MediaError(
-            f"the video runs at {float(video.fps):.3f} fps, the dataset at {float(fps):g}."
-            f" Try: record or encode it again at the dataset's rate. ({video.path})"
+            f"the video runs at {float(video.fps):.3f} fps, the dataset at {float(fps):g}",
+            hint="record or encode it again at the dataset's rate",
+            path=video.path,
         )
 
 
 def _refuse_too_many_files(engine: Engine, chunk_files: int) -> None:
     if chunk_files > MAX_INDEX:
-        raise RequestError(f"--chunk-files {chunk_files}: readers order file-1000 before file-101. Try: 1000")
+        raise RequestError(
+            f"--chunk-files {chunk_files}: readers order file-1000 before file-101", hint="1000"
+        )
     worst = max((row["chunks"] for row in engine.rows("layout/chunks")), default=0)
     if worst > MAX_INDEX:
         raise RequestError(
-            f"the output would need {worst} chunk folders, and readers order chunk-1000 before chunk-101."
-            " Try: larger --data-mb, --video-mb or --chunk-files"
+            f"the output would need {worst} chunk folders, and readers order chunk-1000 before chunk-101",
+            hint="larger --data-mb, --video-mb or --chunk-files",
         )
 
 

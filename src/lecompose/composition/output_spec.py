@@ -15,7 +15,7 @@ from lecompose import formats
 from lecompose.composition.resampling import Resampling, plan_resampling
 from lecompose.dataset.catalog import Catalog, CustomColumn, Source
 from lecompose.dataset.feature_map import UNCHANGED, Changes, FeatureMap, Holders, map_features, plain_names
-from lecompose.errors import FeatureMismatch, SourceBroken, few, listed
+from lecompose.errors import FeatureMismatch, SourceBroken, few
 from lecompose.formats import QUANTILES, Feature, Limits, feature
 from lecompose.statistics.exact import Wanted
 
@@ -104,7 +104,7 @@ def unify_sources(
         problems += _same(sources, "robot_type", lambda s: s.info.get("robot_type"), hint=hint)
     if problems:
         roots = few(f"{s.name}: {s.given}" for s in sources)
-        raise FeatureMismatch(listed(f"the sources cannot become one dataset ({roots}):", problems))
+        raise FeatureMismatch(f"the sources cannot become one dataset ({roots})", parts=problems)
     first = sources[0]
     info, info_notes = _user_keys([(s.name, s.info) for s in sources], _INFO_KEYS, "info.json")
     files, file_notes = _other_files(sources, changed=mapped.changed)
@@ -281,7 +281,9 @@ def _bytes_of(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise SourceBroken(f"{path.name} cannot be read: {error.strerror or error}. ({path})") from error
+        raise SourceBroken(
+            f"{path.name} cannot be read", reason=error.strerror or error, path=path
+        ) from error
 
 
 def _custom_problems(columns: tuple[CustomColumn, ...]) -> Iterator[str]:

@@ -257,5 +257,8 @@ def refuse_broken(catalog: Catalog, *, retimed: frozenset[str] = frozenset()) ->
     broken = [v for v in requirements(catalog) if v.code != "frame_times" or v.src_dataset not in retimed]
     if broken:
         lines = [f'source "{v.src_dataset}": {v}' for v in broken]
-        hint = "Try: --skip-broken, which takes what can be saved"
-        raise SourceBroken(listed(f"sources that do not keep what a composition needs. {hint}:", lines))
+        raise SourceBroken(
+            "sources that do not keep what a composition needs",
+            hint="--skip-broken, which takes what can be saved",
+            parts=lines,
+        )

@@ -12,7 +12,7 @@ from typing import Protocol, TypeAlias, TypedDict, runtime_checkable
 from lecompose.composition.computed_features import FeatureSpec, parse_feature_specs
 from lecompose.concurrency import Progress, Silent
 from lecompose.dataset.feature_map import FILLS, SHARED, Changes
-from lecompose.errors import RequestError, listed
+from lecompose.errors import RequestError
 from lecompose.formats import QUANTILES, Limits
 from lecompose.statistics.exact import Wanted
 
@@ -126,11 +126,11 @@ class Settings:
             raise RequestError(f'row groups "{self.row_groups}": one of {", ".join(ROW_GROUPS)} is needed')
         name_quantiles(self.quantiles)
         if self.robot_type is not None and not self.robot_type.strip():
-            raise RequestError("the robot has no name. Try: --robot-type with one")
+            raise RequestError("the robot has no name", hint="--robot-type with one")
         if self.rate is not None and self.wishes:
             raise RequestError(
-                "--add computes from the sources' frames, and --fps leaves some of them out."
-                " Try: one after the other, in the order that is meant"
+                "--add computes from the sources' frames, and --fps leaves some of them out",
+                hint="one after the other, in the order that is meant",
             )
         for name in ("data_mb", "video_mb", "chunk_files"):
             if not 0 < getattr(self, name) < float("inf"):
@@ -189,7 +189,7 @@ def parse_pairs(said: Pairs, option: str) -> tuple[tuple[str, str], ...]:
     twice = Counter(left for left, _ in dict.fromkeys(found))
     problems += [f'"{left}" is given {count} times' for left, count in twice.items() if count > 1]
     if problems:
-        raise RequestError(listed(f"--{option} needs pairs, each left side once:", dict.fromkeys(problems)))
+        raise RequestError(f"--{option} needs pairs, each left side once", parts=dict.fromkeys(problems))
     return tuple(dict.fromkeys(found))
 
 
@@ -219,7 +219,7 @@ def name_quantiles(said: str | Iterable[float]) -> dict[str, float]:
     problems = [f'"{word}"' for word, percent in zip(words, percents, strict=True) if percent is None]
     if problems or not words:
         raise RequestError(
-            listed("quantiles are named by two digits, q05 is 0.05. Try: hundredths below 1, not", problems)
+            "quantiles are named by two digits, q05 is 0.05", hint="hundredths below 1, not", parts=problems
         )
     return {f"q{n:02d}": n / 100 for n in sorted({p for p in percents if p is not None})}
 
@@ -254,7 +254,9 @@ def name_sources(sources: Sources, *, partly: bool = False) -> NamedSources:
     pairs = list(sources.items() if isinstance(sources, Mapping) else map(_pair, sources))
     episodes = tuple(_opened_with(source) for _, source in pairs)
     if not partly and any(some is not None for some in episodes):
-        raise RequestError("a dataset is open with some of its episodes only. Try: merge it by itself first")
+        raise RequestError(
+            "a dataset is open with some of its episodes only", hint="merge it by itself first"
+        )
     paths = tuple(_path(source) for _, source in pairs)
     if all(name is None for name, _ in pairs):
         return NamedSources(paths, None, episodes)
@@ -280,7 +282,7 @@ def _opened_with(source: Source) -> tuple[int, ...] | None:
 def output_folder(out: PathLike) -> Path:
     """Errors: RequestError where the output has no name."""
     if not str(out):
-        raise RequestError("the output has no name. Try: -o FOLDER")
+        raise RequestError("the output has no name", hint="-o FOLDER")
     return Path(out).expanduser().absolute()
 
 

@@ -16,7 +16,7 @@ from lecompose import formats
 from lecompose.dataset.catalog import Catalog, Source
 from lecompose.dataset.catalog.data_files import read_arrow_schema
 from lecompose.dataset.feature_map import FeatureMap
-from lecompose.errors import SourceBroken, listed
+from lecompose.errors import SourceBroken
 from lecompose.formats import Feature
 
 
@@ -33,7 +33,7 @@ def data_schema(catalog: Catalog, columns: tuple[Feature, ...], takes: FeatureMa
     problems = [p for s in catalog.sources for p in _problems(s, stored[s.name], taken[s.name])]
     problems += [p for s in catalog.sources for p in _differing(s, odd[s.name], stored[s.name])]
     if problems:
-        raise SourceBroken(listed("data files that do not hold what info.json declares:", problems))
+        raise SourceBroken("data files that do not hold what info.json declares", parts=problems)
     fields = [formats.arrow_field(f) or _language_field(f, catalog) for f in columns]
     return pa.schema(
         fields, metadata={"huggingface": json.dumps({"info": {"features": _hf(columns, fields)}})}
@@ -87,7 +87,7 @@ def _language_field(feature: Feature, catalog: Catalog) -> pa.Field:
             if not is_lossless(have, double.type):
                 problems.append(f'"{feature.name}" is {have}. ({path})')
     if problems:
-        raise SourceBroken(listed("language columns that LeRobot cannot read:", problems))
+        raise SourceBroken("language columns that LeRobot cannot read", parts=problems)
     return double if double in fields else single
 
 

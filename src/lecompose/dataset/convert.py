@@ -52,7 +52,9 @@ def convert_batch(
             else:
                 arrays.append(_fill(len(rows), field, how))
         except pa.ArrowException as error:
-            raise SourceBroken(f'feature "{field.name}" is not as declared: {error}. ({file})') from error
+            raise SourceBroken(
+                f'feature "{field.name}" is not as declared', reason=error, path=file
+            ) from error
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
@@ -75,8 +77,9 @@ def _cast(array: pa.Array, field: pa.Field, where: Where) -> pa.Array:
     row = first_misfit(array, field.type)
     if row is not None:
         raise RequestError(
-            f"--cast {field.name}={number_type(field.type)}: a value in {where(row)} does not fit:"
-            f" {array[row].as_py()}. Try: a wider dtype, one of floats for fractions"
+            f"--cast {field.name}={number_type(field.type)}: a value in {where(row)} does not"
+            f" fit: {array[row].as_py()}",
+            hint="a wider dtype, one of floats for fractions",
         )
     return array.cast(field.type, safe=False)
 

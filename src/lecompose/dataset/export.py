@@ -23,7 +23,7 @@ def format_of(path: Path, format: str | None) -> str:
     asked = format or path.suffix.removeprefix(".").lower()
     if asked not in FORMATS:
         what = f'format "{asked}"' if asked else "no format"
-        raise RequestError(f"{what}: one of {', '.join(FORMATS)} is needed. Try: --format csv. ({path})")
+        raise RequestError(f"{what}: one of {', '.join(FORMATS)} is needed", hint="--format csv", path=path)
     return asked
 
 
@@ -31,13 +31,13 @@ def refuse_place(path: Path, *, overwrite: bool) -> None:
     """Errors: RequestError for a file in a dataset; OutputExists; OutputUnwritable."""
     within = next((folder for folder in path.resolve().parents if is_dataset(folder)), None)
     if within is not None:
-        raise RequestError(f"the rows would lie in a dataset. Try: another -o. ({within})")
+        raise RequestError("the rows would lie in a dataset", hint="another -o", path=within)
     if path.exists() and not path.is_file():
-        raise OutputExists(f"not a file; a file is needed. Try: another -o. ({path})")
+        raise OutputExists("not a file; a file is needed", hint="another -o", path=path)
     if path.exists() and not overwrite:
-        raise OutputExists(f"the file is there already. Try: another name, or --overwrite. ({path})")
+        raise OutputExists("the file is there already", hint="another name, or --overwrite", path=path)
     if not path.parent.is_dir():
-        raise OutputUnwritable(f"no such folder: {path.parent}. ({path})")
+        raise OutputUnwritable(f"no such folder: {path.parent}", path=path)
 
 
 def strict_json(lines: Path, target: Path) -> None:
@@ -65,4 +65,6 @@ def publish(file: Path, path: Path) -> None:
         beside.replace(path)
     except OSError as error:
         beside.unlink(missing_ok=True)
-        raise OutputUnwritable(f"cannot write the result: {error.strerror or error}. ({path})") from error
+        raise OutputUnwritable(
+            "cannot write the result", reason=error.strerror or error, path=path
+        ) from error

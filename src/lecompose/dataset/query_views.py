@@ -51,7 +51,7 @@ class Views:
     def episode_condition(self, predicate: str) -> pa.Table:
         """Whether `predicate` is true of each episode, or null. Shape: src_dataset, src_episode, value."""
         self._complete(f"from episodes select {predicate}")
-        with _hinted("Try: a window, as in length > avg(length) over (), or a predicate over frames"):
+        with _hinted("a window, as in length > avg(length) over (), or a predicate over frames"):
             values = self._of_each_episode(self.sandbox.each("episodes", predicate))
         return self._as_in_sources(_boolean(values))
 
@@ -60,7 +60,7 @@ class Views:
         self._complete(f"from frames select {predicate}")
         with (
             self._located(),
-            _hinted("Try: an aggregate over the episode's frames, as in max(abs(action[1])) < 2.5"),
+            _hinted("an aggregate over the episode's frames, as in max(abs(action[1])) < 2.5"),
         ):
             values = self.sandbox.grouped("frames", predicate)
         return self._as_in_sources(_boolean(values))
@@ -68,7 +68,7 @@ class Views:
     def strata(self, expression: str) -> pa.Table:
         """The value of `expression` as text for each episode. Shape: src_dataset, src_episode, stratum."""
         self._complete(f"from episodes select {expression}")
-        with _hinted("Try: an expression over one episode; length > avg(length) over () sees them all"):
+        with _hinted("an expression over one episode; length > avg(length) over () sees them all"):
             values = self._of_each_episode(self.sandbox.each("episodes", expression, kind="varchar"))
         texts = values["value"].cast(pa.string()).fill_null("null")
         return self._as_in_sources(values.drop_columns("value").append_column("stratum", texts))
@@ -100,7 +100,7 @@ class Views:
         self.sandbox.set_aside("frames_of_episodes", known_as="a frame and its episode")
         self.sandbox.view("frames_of_episodes", "query_views/frames_of_episodes", {"beside": beside})
         with (
-            _hinted("Try: a window, as in max(action[1]) over (partition by src_episode)"),
+            _hinted("a window, as in max(action[1]) over (partition by src_episode)"),
             self.sandbox.each_in_order(
                 "frames_of_episodes", expression, keys=_FRAME_KEYS, batch_rows=batch_rows
             ) as reader,
@@ -196,7 +196,7 @@ def _as_text(values: pa.Table) -> pa.Table:
     found = values["value"]
     if found.null_count < len(found) and not pa.types.is_string(found.type):
         raise QueryError(
-            f"a text is needed, or null; this gives {found.type}. Try: (…)::varchar, if it is meant"
+            f"a text is needed, or null; this gives {found.type}", hint="(…)::varchar, if it is meant"
         )
     at = values.schema.get_field_index("value")
     return values.set_column(at, "value", found.cast(pa.string()))
@@ -208,8 +208,8 @@ def _hinted(hint: str) -> Iterator[None]:
     try:
         yield
     except QueryError as error:
-        if "must appear in the GROUP BY" in str(error):
-            raise QueryError(f"{error}\n{hint}") from error
+        if "must appear in the GROUP BY" in str(error.__cause__):  # DuckDB's own words
+            error.hint = hint
         raise
 
 

@@ -250,7 +250,7 @@ def _read_file(source: Source, path: str, wanted: Iterable[str]) -> pa.Table:
         return held.set_column(at, "episode_index", numbers)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         meta = source.root / "meta" / "episodes"
-        raise SourceBroken(f"statistics cannot be read: {error}. ({meta})") from error
+        raise SourceBroken("statistics cannot be read", reason=error, path=meta) from error
 
 
 def _flatten_columns(held: Sequence[tuple[Source, pa.Table]], wanted: dict[str, Feature]) -> pa.Table:
@@ -329,7 +329,7 @@ def _v21_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 yield episode_number(row["episode_index"]), dict(row["stats"])
             except (ValueError, KeyError, TypeError, OverflowError) as error:
                 raise SourceBroken(
-                    f"line {number} is no episode's statistics: {error!r}. ({path})"
+                    f"line {number} is no episode's statistics", reason=repr(error), path=path
                 ) from error
 
 

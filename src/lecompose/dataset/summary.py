@@ -80,7 +80,7 @@ def summarise(catalog: Catalog) -> Summary:
     Errors: RequestError where it holds several.
     """
     if len(catalog.sources) != 1:
-        raise RequestError(f"{len(catalog.sources)} datasets; a summary is of one. Try: one at a time")
+        raise RequestError(f"{len(catalog.sources)} datasets; a summary is of one", hint="one at a time")
     (source,) = catalog.sources
     cameras = tuple(_camera(catalog, feature) for feature in source.cameras)
     (totals,) = catalog.engine.rows("catalog/episode_totals", src_dataset=source.name)

@@ -23,16 +23,24 @@ def translate_errors(
             raise
         raise KeyboardInterrupt from error
     except duckdb.OutOfMemoryException as error:
-        raise RequestError(f"{doing}: DuckDB ran out of memory. Try: a larger --memory. {error}") from error
+        raise RequestError(
+            f"{doing}: DuckDB ran out of memory", reason=error, hint="a larger --memory"
+        ) from error
     except duckdb.IOException as error:
         raise _io_error(doing, error, writing=writing) from error
     except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.HTTPException) as error:
-        raise (wrong or SourceBroken)(f"{doing}: {error}") from error
+        raise (wrong or SourceBroken)(doing, reason=error) from error
     except duckdb.Error as error:
-        raise (wrong or QueryError)(f"{doing}: {error}") from error
+        raise (wrong or QueryError)(doing, reason=error) from error
+
+
+def first_line(error: ComposeError) -> str:
+    """Return what DuckDB says about a file, in one line and without the kind that it puts in front."""
+    line = (error.reason or error.problem).partition("\n")[0].rstrip(" .:")
+    return line.partition(" Error: ")[2] or line
 
 
 def _io_error(doing: str, error: duckdb.Error, *, writing: bool) -> ComposeError:
     # A full disk is the output's even while sources are read: then it is the scratch folder that overflows.
     ours = writing or "No space left" in str(error)
-    return (OutputUnwritable if ours else SourceBroken)(f"{doing}: {error}")
+    return (OutputUnwritable if ours else SourceBroken)(doing, reason=error)

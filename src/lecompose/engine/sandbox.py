@@ -228,7 +228,7 @@ class Sandbox(Engine):
         except (QueryError, SourceBroken) as error:
             cause = error.__cause__
             if isinstance(cause, duckdb.Error) and self._is_damage(cause):
-                raise SourceBroken(f"data cannot be read while it was queried: {cause}") from error
+                raise SourceBroken("data cannot be read while it was queried", reason=cause) from error
             if fault := _own_fault(str(cause)):
                 raise QueryError(fault) from error
             told = (

@@ -8,7 +8,7 @@ from typing import Any
 from lecompose import statistics
 from lecompose.concurrency import Progress
 from lecompose.dataset.catalog import Catalog
-from lecompose.errors import SourceBroken, listed
+from lecompose.errors import SourceBroken
 from lecompose.formats import Feature
 from lecompose.statistics import Clip, DataFile, Measured
 from lecompose.statistics.exact import Wanted
@@ -76,5 +76,8 @@ def _clips(catalog: Catalog, camera: Feature, files: list[DataFile]) -> Iterator
 def _refuse_hollow(camera: Feature, episodes: list[int]) -> None:
     if episodes:
         lines = [f"episode {number}: the episode list names no video file" for number in episodes]
-        headline = f'camera "{camera.name}" lacks videos. Try: lecompose repair, or without the pictures:'
-        raise SourceBroken(listed(headline, lines))
+        raise SourceBroken(
+            f'camera "{camera.name}" lacks videos',
+            hint="lecompose repair, or without the pictures",
+            parts=lines,
+        )

@@ -126,7 +126,7 @@ def _readable(path: Path) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, OSError) as error:
-        raise SourceBroken(f"data file cannot be read: {error}. ({path})") from error
+        raise SourceBroken("data file cannot be read", reason=error, path=path) from error
 
 
 @contextmanager
@@ -137,7 +137,7 @@ def declared(feature: Feature, path: Path) -> Iterator[None]:
     except (KeyError, TypeError, ValueError) as error:
         told = f"{feature.dtype} {list(feature.shape)}"
         raise SourceBroken(
-            f'feature "{feature.name}": its column is not {told}, as declared: {error}. ({path})'
+            f"its column is not {told}, as declared", reason=error, feature=feature.name, path=path
         ) from error
 
 

@@ -34,7 +34,9 @@ def floats(data: bytes, *, name: Path) -> NDArray[np.float32]:
         pixels = np.frombuffer(packed, f"{order}f4").reshape(tags[_HEIGHT][0], tags[_WIDTH][0], 1)
     except (KeyError, ValueError, struct.error) as error:
         raise MediaError(
-            f"a picture in it is no uncompressed TIFF of float32, as depth in metres is: {error} ({name})"
+            "a picture in it is no uncompressed TIFF of float32, as depth in metres is",
+            reason=error,
+            path=name,
         ) from error
     return pixels.astype(np.float32)
 

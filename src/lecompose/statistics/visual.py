@@ -149,7 +149,7 @@ def _sorted(
             ]
         except OSError as error:
             raise OutputUnwritable(
-                f"no room for the pixels of depth pictures: {error}. ({folder})"
+                "no room for the pixels of depth pictures", reason=error, path=folder
             ) from error
         each = [{stat: float(values[0]) for stat, values in found.items()} for _, found in parts]
         whole = summarise_sorted([numbers for numbers, _ in parts], each, quantiles)
@@ -170,7 +170,7 @@ def _values(feature: Feature) -> Floats:
     info = feature.info
     low, high, shift = (_number(feature, key, usual) for key, usual in DEPTH_USUAL.items())
     if not -shift < low < high:
-        raise SourceBroken(f'feature "{feature.name}": depths from {low} to {high} with a shift of {shift}')
+        raise SourceBroken(f"depths from {low} to {high} with a shift of {shift}", feature=feature.name)
     if info.get("video.use_log", True):
         metres = np.exp(np.linspace(np.log(low + shift), np.log(high + shift), DEPTH_CODES)) - shift
     else:
@@ -182,7 +182,7 @@ def _values(feature: Feature) -> Floats:
 def _number(feature: Feature, key: str, usual: float) -> float:
     said = feature.info.get(key, usual)
     if isinstance(said, bool) or not isinstance(said, int | float) or not abs(said) < 1e9:
-        raise SourceBroken(f'feature "{feature.name}": {key} is {str(said)[:100]}; a number is needed')
+        raise SourceBroken(f"{key} is {str(said)[:100]}; a number is needed", feature=feature.name)
     return float(said)
 
 
@@ -248,7 +248,7 @@ def _of_column(clip: Clip, feature: Feature, on_frame: Callable[[], None]) -> It
     """The sampled pictures of a column of picture files."""
     for row, held in _cells(clip, feature):
         if not held or held.get("bytes") is None:
-            raise SourceBroken(f'image "{feature.name}": row {row} has no bytes. ({clip.path})')
+            raise SourceBroken(f"row {row} has no bytes", feature=feature.name, path=clip.path)
         on_frame()
         if _is_of_floats(feature):
             yield tiff.floats(held["bytes"], name=clip.path)
@@ -271,4 +271,4 @@ def _cells(clip: Clip, feature: Feature) -> Iterator[tuple[int, Any]]:
                         yield row + n, batch.column(0)[n].as_py()
                 row += batch.num_rows
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise SourceBroken(f"data file cannot be read: {error}. ({clip.path})") from error
+        raise SourceBroken("data file cannot be read", reason=error, path=clip.path) from error

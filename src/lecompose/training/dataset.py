@@ -183,7 +183,7 @@ def _position(number: int, count: int) -> int:
 def _refuse_odd(look: Look) -> None:
     """Errors: RequestError for what is no way to look."""
     if look.depth_output_unit not in UNITS:
-        raise RequestError(f"depths in {look.depth_output_unit!r}. Try: one of {', '.join(UNITS)}")
+        raise RequestError(f"depths in {look.depth_output_unit!r}", hint=f"one of {', '.join(UNITS)}")
     if not look.tolerance_s > 0:
         raise RequestError(f"tolerance_s is {look.tolerance_s!r}; a number of seconds above 0 is needed")
     if look.image_transforms is not None and not callable(look.image_transforms):
@@ -208,8 +208,8 @@ def _steps(asked: Asked, deltas: Deltas, tolerance_s: float) -> list[dict[str, l
         if between:
             key, seconds = between[0]
             raise RequestError(
-                f'delta_timestamps of "{key}": {seconds} s lies between two frames at {float(rate):g} fps.'
-                f" Try: whole multiples of 1/{float(rate):g}"
+                f'delta_timestamps of "{key}": {seconds} s lies between two frames at {float(rate):g} fps',
+                hint=f"whole multiples of 1/{float(rate):g}",
             )
     return [{key: [round(s * rate) for s in times] for key, times in deltas.items()} for rate in asked.fps]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from lecompose.errors import SourceBroken, listed
+from lecompose.errors import SourceBroken
 
 Stamp: TypeAlias = tuple[int, int, int, int]
 
@@ -20,9 +20,9 @@ class Seen:
         """Errors: SourceBroken for a file that is gone, or not the one that was seen."""
         now = _stamp(path)
         if now is None:
-            raise SourceBroken(f"it is missing, and was there when it was opened. ({path})")
+            raise SourceBroken("it is missing, and was there when it was opened", path=path)
         if now != self.stamps[path]:
-            raise SourceBroken(f"it has changed since it was opened. Try: open the dataset again. ({path})")
+            raise SourceBroken("it has changed since it was opened", hint="open the dataset again", path=path)
 
 
 def seen(paths: Iterable[str]) -> Seen:
@@ -30,7 +30,7 @@ def seen(paths: Iterable[str]) -> Seen:
     found = {path: _stamp(path) for path in dict.fromkeys(paths)}
     missing = [path for path, stamp in found.items() if stamp is None]
     if missing:
-        raise SourceBroken(listed("files are missing. Try: lecompose check:", missing))
+        raise SourceBroken("files are missing", hint="lecompose check", parts=missing)
     return Seen({path: stamp for path, stamp in found.items() if stamp is not None})
 
 

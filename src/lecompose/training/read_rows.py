@@ -87,7 +87,9 @@ class Rows:
             n = int(np.argmax(wrong))
             raise SourceBroken(
                 f"episode {episode.number}, frame {frames[n]}: its row is of episode {numbers[n]},"
-                f" frame {found[n]}. Try: lecompose check. ({episode.file})"
+                f" frame {found[n]}",
+                hint="lecompose check",
+                path=episode.file,
             )
 
     def picture(self, file: "_File", row: int, name: str) -> bytes | None:
@@ -217,7 +219,7 @@ class _File:
     def _group(self, row: int) -> tuple[int, int]:
         """The row group with a row, and the row at which it begins."""
         if not 0 <= row < self._starts[-1]:
-            raise SourceBroken(f"it has {self._starts[-1]} rows, row {row} is wanted. ({self.path})")
+            raise SourceBroken(f"it has {self._starts[-1]} rows, row {row} is wanted", path=self.path)
         group = int(np.searchsorted(self._starts, row, side="right")) - 1
         return group, int(self._starts[group])
 
@@ -229,9 +231,9 @@ def _reading(path: str) -> Iterator[None]:
         yield
     except (pa.ArrowException, OSError, KeyError, ValueError, struct.error) as error:
         if isinstance(error, OSError) and error.errno:  # of the system, not of parquet
-            raise SourceBroken(f"data cannot be read: {os.strerror(error.errno)}. ({path})") from error
+            raise SourceBroken("data cannot be read", reason=os.strerror(error.errno), path=path) from error
         told = str(error).partition("\n")[0].rstrip(".")
-        raise SourceBroken(f"data cannot be read, damaged pages? {told}. ({path})") from error
+        raise SourceBroken("data cannot be read, damaged pages?", reason=told, path=path) from error
 
 
 def _numbers(array: pa.Array, shape: tuple[int, ...]) -> Column:

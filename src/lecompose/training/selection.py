@@ -126,8 +126,10 @@ class Asked:
         text = texts[int(number)] if number is not None and 0 <= number < len(texts) else None
         if text is None:
             raise SourceBroken(
-                f"episode {episode.number}: no task has the number {number}. Try: lecompose check."
-                f" ({episode.file})"
+                f"no task has the number {number}",
+                hint="lecompose check",
+                episode=episode.number,
+                path=episode.file,
             )
         return text
 

@@ -69,7 +69,7 @@ def _picture(feature: Feature, data: bytes) -> torch.Tensor:
         with Image.open(io.BytesIO(data)) as picture:
             pixels = np.array(picture, np.float32 if picture.mode.startswith("I;16") else None)
     except (OSError, ValueError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise SourceBroken(f'feature "{feature.name}": a picture cannot be read: {error}') from error
+        raise SourceBroken("a picture cannot be read", reason=error, feature=feature.name) from error
     planes = torch.from_numpy(np.ascontiguousarray(np.atleast_3d(pixels).transpose(2, 0, 1)))
     if planes.dtype == torch.uint8:
         return planes.to(torch.get_default_dtype()).div(255)

@@ -37,7 +37,7 @@ def decoder(backend: str | None, tolerance_s: float, files: Seen) -> Decoder:
     Errors: RequestError for one that is not.
     """
     if backend not in (None, *BACKENDS, "video_reader"):
-        raise RequestError(f'video_backend "{backend}". Try: one of {", ".join(BACKENDS)}')
+        raise RequestError(f'video_backend "{backend}"', hint=f"one of {', '.join(BACKENDS)}")
     exact = Exact(tolerance_s, files)
     if backend in ("pyav", "video_reader"):
         return exact
@@ -47,7 +47,7 @@ def decoder(backend: str | None, tolerance_s: float, files: Seen) -> Decoder:
         if backend is None:
             return exact
         told = str(error).strip().partition("\n")[0]
-        raise RequestError(f'torchcodec cannot be used: {told} Try: video_backend="pyav"') from error
+        raise RequestError("torchcodec cannot be used", reason=told, hint='video_backend="pyav"') from error
     return Fast(exact, tolerance_s, files, VideoDecoder)
 
 
@@ -70,7 +70,7 @@ class Exact:
     def _wanted(self, path: Path, seconds: np.ndarray, times: Sequence[float]) -> np.ndarray:
         """The numbers of the frames shown at these times."""
         if len(seconds) == 0:
-            raise MediaError(f"it has no frames. ({path})")
+            raise MediaError("it has no frames", path=path)
         right = np.searchsorted(seconds, times).clip(max=len(seconds) - 1)
         left = (right - 1).clip(min=0)
         numbers = np.where(np.abs(seconds[left] - times) <= np.abs(seconds[right] - times), left, right)
@@ -78,8 +78,10 @@ class Exact:
         if distance.max() >= self.tolerance_s:
             worst = int(distance.argmax())
             raise MediaError(
-                f"no frame within {self.tolerance_s:g} s of {times[worst]:.4f} s, the nearest is at"
-                f" {seconds[numbers[worst]]:.4f} s. Try: lecompose check. ({path})"
+                f"no frame within {self.tolerance_s:g} s of {times[worst]:.4f} s, the nearest is"
+                f" at {seconds[numbers[worst]]:.4f} s",
+                hint="lecompose check",
+                path=path,
             )
         return numbers
 

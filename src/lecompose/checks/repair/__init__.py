@@ -88,16 +88,19 @@ def mend(
 def _hopeless(reading: Reading) -> SourceBroken:
     why = reading.faults[0].problem if reading.faults else "info.json tells no features"
     return SourceBroken(
-        f"nothing can be saved without meta/info.json: {why}. Try: that of another recording of this robot,"
-        f" with its fps and features. ({reading.root / 'meta/info.json'})"
+        "nothing can be saved without meta/info.json",
+        reason=why,
+        hint="that of another recording of this robot, with its fps and features",
+        path=reading.root / "meta/info.json",
     )
 
 
 def _refuse_without_rate(reading: Reading) -> None:
     if "fps" in reading.lacking:
         raise SourceBroken(
-            f"the rate is not known, and cannot be guessed. Try: fps in meta/info.json."
-            f" ({reading.root / 'meta/info.json'})"
+            "the rate is not known, and cannot be guessed",
+            hint="fps in meta/info.json",
+            path=reading.root / "meta/info.json",
         )
 
 
@@ -110,8 +113,9 @@ def _refuse_other_rate(source: Source, salvage: Salvage) -> None:
     if off and (rates or 2 * len(drifting) > len(salvage.episodes)):
         videos = f", and videos run at {', '.join(f'{rate:g}' for rate in sorted(rates))}" if rates else ""
         raise SourceBroken(
-            f"timestamps do not go with the {float(source.fps):g} fps of info.json{videos}. Try: the true fps"
-            f" in meta/info.json, then repair. ({source.root / 'meta/info.json'})"
+            f"timestamps do not go with the {float(source.fps):g} fps of info.json{videos}",
+            hint="the true fps in meta/info.json, then repair",
+            path=source.root / "meta/info.json",
         )
 
 

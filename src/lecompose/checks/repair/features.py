@@ -35,7 +35,7 @@ def mended_features(source: Source, footers: Footers) -> Features:
     Errors: SourceBroken where no data file can be read, or a column that every dataset needs is not there.
     """
     if not footers:
-        raise SourceBroken(f"no data file can be read: nothing can be saved. ({source.root / 'data'})")
+        raise SourceBroken("no data file can be read: nothing can be saved", path=source.root / "data")
     schemas = {path: found.schema.to_arrow_schema() for path, found in footers.items()}
     usual = _usual(schemas)
     files = tuple(path for path, schema in schemas.items() if _goes_with(schema, usual))
@@ -120,7 +120,7 @@ def _refuse_lacking(source: Source, names: list[str]) -> None:
     lacking = [name for name in DEFAULT_FEATURES if name not in names]
     if lacking:
         raise SourceBroken(
-            f"the data files lack {few(lacking)}, by which frames are told apart. ({source.root / 'data'})"
+            f"the data files lack {few(lacking)}, by which frames are told apart", path=source.root / "data"
         )
 
 

@@ -63,7 +63,7 @@ def filter(
     Errors: QueryError for a predicate that is none; EmptyOutput where no episode passes.
     """
     if where is None and where_frames is None:
-        raise RequestError("no predicate was given. Try: --where, --where-frames")
+        raise RequestError("no predicate was given", hint="--where, --where-frames")
     found = [(where, views.episode_condition(where))] if where is not None else []
     found += [(where_frames, views.frame_condition(where_frames))] if where_frames is not None else []
     passing = [truth.filter(truth["value"]).select(_NAMED.names) for _, truth in found]
@@ -148,7 +148,7 @@ def split_episodes(catalog: Catalog, *, into: Mapping[str, Episodes]) -> Notes:
         raise UnknownEpisode(f"{error}\nA fraction has a point, a slash or a percent sign: 80%") from error
     twice = find_overlaps(parts)
     if twice:
-        raise RequestError(listed("parts share episodes; each belongs to one part at most:", twice))
+        raise RequestError("parts share episodes; each belongs to one part at most", parts=twice)
     name = catalog.sources[0].name
     rows = [(name, episode, part) for part, episodes in parts.items() for episode in episodes]
     catalog.engine.load("strata", make_table(_STRATA, rows))
@@ -169,8 +169,8 @@ def compose(catalog: Catalog, views: Views, *, output: str, sql: str) -> tuple[N
     if lacking:
         found = ", ".join(picked.column_names)
         raise QueryError(
-            f"the recipe returns {found}; a plan needs the columns {' and '.join(lacking)} as well."
-            " Try: select src_dataset, src_episode from episodes …"
+            f"the recipe returns {found}; a plan needs the columns {' and '.join(lacking)} as well",
+            hint="select src_dataset, src_episode from episodes …",
         )
     names_outputs = "out_dataset" in picked.column_names
     columns = [*_NAMED, *([pa.field("out_dataset", pa.string())] if names_outputs else [])]
@@ -194,12 +194,12 @@ def _numbered(catalog: Catalog, outputs: Sequence[str]) -> Notes:
     if problems:
         sources = ", ".join(f'"{source.name}"' for source in catalog.sources)
         raise UnknownEpisode(
-            listed(f"the plan cannot be carried out; there are the sources {sources}:", problems)
+            f"the plan cannot be carried out; there are the sources {sources}", parts=problems
         )
     filled = {row["out_dataset"] for row in catalog.engine.rows("plan/totals")}
     empty = [output for output in outputs if output not in filled]
     if empty:
-        raise EmptyOutput(listed("nothing to write; these outputs have no episode:", empty))
+        raise EmptyOutput("nothing to write; these outputs have no episode", parts=empty)
     return ()
 
 
@@ -207,8 +207,8 @@ def _only_source(catalog: Catalog, doing: str) -> list[int]:
     """The episodes of the one source: with several, a bare number would be ambiguous."""
     if len(catalog.sources) != 1:
         raise RequestError(
-            f"{doing} takes one dataset, {len(catalog.sources)} were given."
-            " Try: filter --where, with src_dataset and src_episode"
+            f"{doing} takes one dataset, {len(catalog.sources)} were given",
+            hint="filter --where, with src_dataset and src_episode",
         )
     rows = catalog.engine.rows("plan/episodes", src_dataset=catalog.sources[0].name)
     return [row["src_episode"] for row in rows]
@@ -219,7 +219,7 @@ def _load_taken(catalog: Catalog, episodes: Mapping[str, Episodes]) -> None:
     names = [source.name for source in catalog.sources]
     unknown = [f'"{name}"' for name in episodes if name not in names]
     if unknown:
-        raise RequestError(listed(f"there are the sources {', '.join(names)}; there is no:", unknown))
+        raise RequestError(f"there are the sources {', '.join(names)}; there is no", parts=unknown)
     rows = []
     for name in names:
         have = [row["src_episode"] for row in catalog.engine.rows("plan/episodes", src_dataset=name)]
@@ -263,10 +263,10 @@ def _cast(rows: pa.Table, schema: pa.Schema) -> pa.Table:
     try:
         rows = rows.cast(schema)
     except pa.ArrowException as error:
-        raise QueryError(f"the recipe's columns are of other types than {schema}: {error}") from error
+        raise QueryError(f"the recipe's columns are of other types than {schema}", reason=error) from error
     empty = [name for name in schema.names if rows[name].null_count]
     if empty:
-        raise QueryError(f"the recipe returns rows without {' and '.join(empty)}. Try: a where clause")
+        raise QueryError(f"the recipe returns rows without {' and '.join(empty)}", hint="a where clause")
     return rows
 
 

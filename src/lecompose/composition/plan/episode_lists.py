@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
-from lecompose.errors import RequestError, UnknownEpisode, listed
+from lecompose.errors import RequestError, UnknownEpisode
 
 Episodes: TypeAlias = str | Iterable[int]
 
@@ -19,7 +19,7 @@ def select_episodes(episodes: Episodes, have: Sequence[int]) -> list[int]:
     end = max(have, default=-1) + 1
     named = _spans(episodes, end) if isinstance(episodes, str) else [(int(n), int(n) + 1) for n in episodes]
     if not named:
-        raise RequestError("no episode was named. Try: 0,3:7")
+        raise RequestError("no episode was named", hint="0,3:7")
     there = set(have)
     unknown = [
         _shown(max(low, end), high) if high > end else _shown(low, high)
@@ -28,7 +28,7 @@ def select_episodes(episodes: Episodes, have: Sequence[int]) -> list[int]:
     ]
     if unknown:
         range_ = f"{min(have)} to {end - 1}" if have else "none"
-        raise UnknownEpisode(listed(f"there are episodes {range_}; there is no:", unknown))
+        raise UnknownEpisode(f"there are episodes {range_}; there is no", parts=unknown)
     return sorted({n for low, high in named for n in range(low, high)} & there)
 
 
@@ -52,7 +52,8 @@ def _spans(text: str, end: int) -> list[tuple[int, int]]:
         found = _PART.fullmatch(item.strip())
         if not found:
             raise RequestError(
-                f'"{item.strip()}" is no episode number and no range. Try: 0,3:7 (3 to 6) or 57: (from 57 on)'
+                f'"{item.strip()}" is no episode number and no range',
+                hint="0,3:7 (3 to 6) or 57: (from 57 on)",
             )
         if found["one"] is not None:
             spans.append((int(found["one"]), int(found["one"]) + 1))

@@ -19,7 +19,7 @@ def separate_fractions(into: Mapping[str, SplitPart]) -> tuple[dict[str, Fractio
     Errors: RequestError for no parts, for fractions beside episode numbers, and for text that is neither.
     """
     if not into:
-        raise RequestError("no part was named. Try: --into train=0.8 --into val=0.2")
+        raise RequestError("no part was named", hint="--into train=0.8 --into val=0.2")
     shares: dict[str, Fraction] = {}
     numbers: dict[str, Episodes] = {}
     for part, said in into.items():
@@ -40,7 +40,9 @@ def _read(part: str, said: SplitPart) -> Fraction | Episodes:
     if isinstance(said, Fraction):
         return said
     if isinstance(said, int):
-        raise RequestError(f'part "{part}": is {said!r} a fraction or an episode? Try: 0.8, or [{said!r}]')
+        raise RequestError(
+            f'part "{part}": is {said!r} a fraction or an episode?', hint=f"0.8, or [{said!r}]"
+        )
     if isinstance(said, float):
         return _number(part, str(said)).limit_denominator(_FLOAT_PRECISION)
     if isinstance(said, str) and not {".", "/", "%"}.isdisjoint(said):
@@ -54,4 +56,4 @@ def _number(part: str, text: str) -> Fraction:
         return Fraction(text)
     except (ValueError, ZeroDivisionError) as error:
         hint = "--into once for each part" if "=" in text else "0.8, 4/5 or 80%"
-        raise RequestError(f'part "{part}": {text} is no fraction. Try: {hint}') from error
+        raise RequestError(f'part "{part}": {text} is no fraction', hint=hint) from error

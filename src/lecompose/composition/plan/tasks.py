@@ -45,7 +45,7 @@ class TaskChanges:
                 "of --task, --replace and --sql one can hold: each says what every task becomes"
             )
         if not any(told) and not self.episodes:
-            raise RequestError("no task was told. Try: --task, --episode, --replace or --sql")
+            raise RequestError("no task was told", hint="--task, --episode, --replace or --sql")
         texts = [self.task, *(text for _, text in self.episodes), *(new for _, new in self.replace)]
         if any(text is not None and not text.strip() for text in texts):
             raise RequestError("a task needs a text")
@@ -80,7 +80,7 @@ def _refuse_unknown(replace: Sequence[tuple[str, str]], there: Sequence[str]) ->
     unknown = [old for old, _ in replace if old not in there]
     if unknown:
         lines = [f'"{old}"{near(old, there)}' for old in unknown]
-        raise RequestError(listed("there is no such task. Try: lecompose info, which lists them;", lines))
+        raise RequestError("there is no such task", hint="lecompose info, which lists them", parts=lines)
 
 
 def _of_episodes(catalog: Catalog, told: Sequence[tuple[Episodes, str]]) -> pa.Table:
@@ -95,7 +95,7 @@ def _of_episodes(catalog: Catalog, told: Sequence[tuple[Episodes, str]]) -> pa.T
             if other != text:
                 twice.append(f'episode {episode}: "{other}" and "{text}"')
     if twice:
-        raise RequestError(listed("episodes with two tasks told:", twice))
+        raise RequestError("episodes with two tasks told", parts=twice)
     return make_table(_OF_EPISODES, list(texts.items()))
 
 
@@ -108,5 +108,5 @@ def _expressed(views: Views, sql: str | None, held: pa.Table) -> pa.Table:
     empty = [row for row in found.to_pylist() if row["new_task"] is not None and not row["new_task"].strip()]
     if empty:
         lines = [f'episode {row["src_episode"]}, task "{row["task"]}"' for row in empty]
-        raise QueryError(listed("the expression gives a text without any letter:", lines))
+        raise QueryError("the expression gives a text without any letter", parts=lines)
     return found.cast(_EXPRESSED)

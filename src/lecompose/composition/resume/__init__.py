@@ -143,7 +143,7 @@ class Staging:
             known = looked_at(path, self._beside.stopped)
             self._manifest.add({"file": self._name(path)} | asdict(known))
         except OSError as error:
-            raise OutputUnwritable(f"cannot note what is written: {error}. ({path})") from error
+            raise OutputUnwritable("cannot note what is written", reason=error, path=path) from error
 
     def intend(self, moves: Mapping[Path, Path], *, overwrite: bool, in_place: bool = False) -> list[Move]:
         """How folders get to their destinations, written down so that the next run knows where each may be.
@@ -212,8 +212,10 @@ class Staging:
                 sync_folder(move.destination.parent)
             except OSError as error:
                 raise OutputUnwritable(
-                    f"a run was killed while it replaced a dataset, and the old one cannot be put back:"
-                    f" {error.strerror}. Try: move it back yourself from {old}. ({move.destination})"
+                    "a run was killed while it replaced a dataset, and the old one cannot be put back",
+                    reason=error.strerror,
+                    hint=f"move it back yourself from {old}",
+                    path=move.destination,
                 ) from error
             self.notes.append(
                 f"a run was killed while it replaced this dataset; the old one is back. ({move.destination})"
@@ -300,7 +302,7 @@ def _writable(home: Path) -> Iterator[None]:
         raise
     except OSError as error:
         raise OutputUnwritable(
-            f"cannot write beside the output: {error.strerror or error}. Try: another -o. ({home})"
+            "cannot write beside the output", reason=error.strerror or error, hint="another -o", path=home
         ) from error
 
 
@@ -315,8 +317,9 @@ def _claimed(folder: Path) -> Staging:
     """The folder, held, and what a killed run had set aside back in its place."""
     if folder.is_symlink() or (folder.exists() and not _is_ours(folder)):
         raise OutputUnwritable(
-            "something that is not ours stands where the output would be made."
-            f" Try: move it away, or another -o. ({folder})"
+            "something that is not ours stands where the output would be made",
+            hint="move it away, or another -o",
+            path=folder,
         )
     try:
         lock = taken(folder / _LOCK)
@@ -391,4 +394,4 @@ def _refuse_intruder(to: Path, *, overwrite: bool) -> None:
     try:
         refuse_existing(single_destination(to), overwrite=overwrite, roots=())
     except OutputExists as error:
-        raise OutputExists(f"something appeared at the destination during the run: {error}") from error
+        raise OutputExists("something appeared at the destination during the run", reason=error) from error

@@ -70,5 +70,5 @@ def _identity(path: str) -> str:
     try:
         found = Path(path).stat()
     except OSError as error:
-        raise SourceBroken(f"{Path(path).name} is gone: {error.strerror}. ({path})") from error
+        raise SourceBroken(f"{Path(path).name} is gone", reason=error.strerror, path=path) from error
     return f"{path}\0{found.st_size}\0{found.st_mtime_ns}"

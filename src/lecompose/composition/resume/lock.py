@@ -70,8 +70,9 @@ def _hold(lock: Lock) -> None:
         if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
             raise
         raise OutputBusy(
-            f"another run is writing this output{_holder(lock)}. Try: wait for it, or another -o."
-            f" ({lock.path.parent})"
+            f"another run is writing this output{_holder(lock)}",
+            hint="wait for it, or another -o",
+            path=lock.path.parent,
         ) from error
 
 

@@ -39,7 +39,7 @@ def metadata(run: Run) -> None:
             for name, content in run.output_spec.files.items():
                 folder.joinpath(name).write_bytes(content)
         except OSError as error:
-            raise OutputUnwritable(f"cannot write metadata: {error}. ({folder})") from error
+            raise OutputUnwritable("cannot write metadata", reason=error, path=folder) from error
     _write_episodes(run, columns)
     run.engine.drop("episode_stats")
     _write_lineage(run)

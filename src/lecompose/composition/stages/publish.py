@@ -24,8 +24,8 @@ def publish(run: Run) -> None:
             raise
         where = now.destination if now else run.staging.folder
         if isinstance(error, FileExistsError):
-            raise OutputExists(f"something appeared at the destination during the run. ({where})") from error
-        raise OutputUnwritable(f"cannot put the output in place: {error}. ({where})") from error
+            raise OutputExists("something appeared at the destination during the run", path=where) from error
+        raise OutputUnwritable("cannot put the output in place", reason=error, path=where) from error
 
 
 def _take_back(moves: list[Move]) -> None:

@@ -150,8 +150,8 @@ def _told_of_sources(run: Run, output: _Output) -> Iterator[None]:
         file = find_damaged(sorted({row["data_file"] for row in rows}))
         if file is None:
             raise
-        reason = str(error).removeprefix("data file cannot be read: ").partition(". (")[0]
-        raise SourceBroken(f"data cannot be read, damaged pages? {reason}. ({file})") from error
+        reason = error.reason or error.problem
+        raise SourceBroken("data cannot be read, damaged pages?", reason=reason, path=file) from error
 
 
 def _number(run: Run, outputs: list[_Output], numeric: list[Feature], incomplete: Collection[str]) -> None:
@@ -329,4 +329,4 @@ def _write_json(path: Path, value: dict[str, Any]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(value, indent=4, ensure_ascii=False), encoding="utf-8")
     except OSError as error:
-        raise OutputUnwritable(f"cannot write statistics: {error}. ({path})") from error
+        raise OutputUnwritable("cannot write statistics", reason=error, path=path) from error

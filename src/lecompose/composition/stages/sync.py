@@ -51,11 +51,13 @@ def _keep_others(run: Run) -> None:
         try:
             link_other_files(destination, folder)
         except OSError as error:
-            raise OutputUnwritable(f"cannot keep what lies beside the dataset: {error}") from error
+            raise OutputUnwritable("cannot keep what lies beside the dataset", reason=error) from error
 
 
 def _sync(sync_one: Callable[[Path], None], path: Path) -> None:
     try:
         sync_one(path)
     except OSError as error:
-        raise OutputUnwritable(f"the disk did not take the output: {error.strerror}. ({path})") from error
+        raise OutputUnwritable(
+            "the disk did not take the output", reason=error.strerror, path=path
+        ) from error

@@ -27,7 +27,7 @@ def verify(
             catalog = open_catalog(other, roots)
             all_found = findings(catalog, row_groups=row_groups, scratch=scratch)
     except SourceError as error:
-        raise VerifyError(f"the dataset that was written cannot be opened: {error}") from error
+        raise VerifyError("the dataset that was written cannot be opened", reason=error) from error
     folders = {source.name: source.root for source in catalog.sources}
     found = sorted((f for f in all_found if f.code not in PASSED_ON), key=lambda f: f.src_dataset)
     if found:

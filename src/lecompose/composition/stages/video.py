@@ -110,7 +110,7 @@ def _encode_clip(run: Run, clip: _Clip, threads: int) -> mp4.EncodedVideo:
             on_frame=lambda: run.workers.advance(0),
         )
     except MediaError as error:
-        raise MediaError(f"{clip.wanted[0].clip}: {error}") from error
+        raise MediaError(clip.wanted[0].clip, reason=error) from error
     run.count("frames_decoded", encoded.frames_decoded)
     run.count("frames_encoded", encoded.video.frames)
     run.workers.advance(clip.size_bytes)
@@ -146,6 +146,7 @@ def _refuse_elsewhere(file: _File, written: mp4.WrittenVideo) -> None:
     planned = tuple(s["from_frame"] for s in file.segments)
     if (written.starts, written.frames) != (planned, file.frames):
         raise MediaError(
-            f"{written.frames} frames landed at {written.starts[:5]}, the layout says {file.frames} at"
-            f" {planned[:5]}; did a source change during the run? ({file.path})"
+            f"{written.frames} frames landed at {written.starts[:5]}, the layout says {file.frames}"
+            f" at {planned[:5]}; did a source change during the run?",
+            path=file.path,
         )

@@ -72,7 +72,7 @@ def open_catalog(
     SourceBroken, all of a kind together.
     """
     if not paths:
-        raise RequestError("no source was named. Try: lecompose merge A B -o OUT")
+        raise RequestError("no source was named", hint="lecompose merge A B -o OUT")
     if names is not None:
         names = given_names(names, sources=len(paths))
     roots = collected(paths, locate, what="sources")

@@ -115,7 +115,7 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 row = parsed(line)
                 yield episode_number(row["episode_index"]), dict(row)
             except (ValueError, KeyError, TypeError, OverflowError) as error:
-                raise SourceBroken(f"line {number} is no episode: {error}. ({path})") from error
+                raise SourceBroken(f"line {number} is no episode", reason=error, path=path) from error
 
 
 def _typed(values: list[Any]) -> pa.ChunkedArray | None:
@@ -152,8 +152,9 @@ def _refuse_ambiguous(names: list[str], source: Source) -> None:
         other = seen.setdefault(name.lower(), name)
         if other != name:
             raise SourceBroken(
-                f'per-episode column "{name}" cannot be told from "{other}" in SQL.'
-                f" Try: rename it. ({source.root / 'meta'})"
+                f'per-episode column "{name}" cannot be told from "{other}" in SQL',
+                hint="rename it",
+                path=source.root / "meta",
             )
 
 

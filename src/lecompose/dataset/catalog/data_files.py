@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from lecompose import formats
 from lecompose.dataset.catalog.source import POINTER, Source, located, refuse_pointer
+from lecompose.engine.translate_errors import first_line
 from lecompose.errors import QueryError, SourceBroken, collected
 from lecompose.files.parquet.schema_cache import read_schema
 
@@ -24,7 +25,7 @@ def read_arrow_schema(path: Path | str) -> pa.Schema:
         return _schema_of(str(path), (told.st_dev, told.st_ino, told.st_size, told.st_mtime_ns))
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # the last for names of columns
         payload_bytes(Path(path))  # which knows pointers and cut files
-        raise SourceBroken(f"parquet file cannot be read: {error}. ({path})") from error
+        raise SourceBroken("parquet file cannot be read", reason=error, path=path) from error
 
 
 @lru_cache(4096)
@@ -56,7 +57,7 @@ class DataFile:
 
 def require_file(path: Path) -> Path:
     if not path.is_file():
-        raise SourceBroken(f"{path.name} is missing. ({path})")
+        raise SourceBroken(f"{path.name} is missing", path=path)
     refuse_pointer(path)
     return path
 
@@ -78,7 +79,7 @@ def data_files(source: Source) -> list[DataFile]:
     paths = sorted(source.root.glob(pattern))
     if not paths:
         why = "no episode was recorded" if source.info.get("total_episodes") == 0 else "its files are missing"
-        raise SourceBroken(f"no data file matches {pattern}: {why}. ({source.root})")
+        raise SourceBroken(f"no data file matches {pattern}", reason=why, path=source.root)
     sizes = collected(paths, payload_bytes, what="data files")
     return [DataFile(path, size) for path, size in zip(paths, sizes, strict=True)]
 
@@ -98,23 +99,27 @@ def payload_bytes(path: Path) -> int:
         try:
             found = os.fstat(fd)
             if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
-                raise SourceBroken(f"not a regular file. ({path})")
+                raise SourceBroken("not a regular file", path=path)
             size, head = found.st_size, os.pread(fd, 64, 0)
             tail = os.pread(fd, 8, max(0, size - 8))
         finally:
             os.close(fd)
     except OSError as error:
         if path.is_socket():
-            raise SourceBroken(f"not a regular file. ({path})") from None
-        raise SourceBroken(f"parquet file cannot be read: {error.strerror or error}. ({path})") from error
+            raise SourceBroken("not a regular file", path=path) from None
+        raise SourceBroken(
+            "parquet file cannot be read", reason=error.strerror or error, path=path
+        ) from error
     if head.startswith(POINTER):
-        raise SourceBroken(f"a Git LFS pointer, not the data. Try: git lfs pull. ({path})")
+        raise SourceBroken("a Git LFS pointer, not the data", hint="git lfs pull", path=path)
     if size < 12 or not head.startswith(_MAGIC):
-        raise SourceBroken(f"not a parquet file ({size} bytes). Try: fetch or record it again. ({path})")
+        raise SourceBroken(f"not a parquet file ({size} bytes)", hint="fetch or record it again", path=path)
     if tail[4:] != _MAGIC:
         raise SourceBroken(
             f"truncated parquet file: {size} bytes and no footer (a recording or download that was cut"
-            f" short?). Try: fetch or record it again. ({path})"
+            " short?)",
+            hint="fetch or record it again",
+            path=path,
         )
     return max(1, size - int.from_bytes(tail[:4], "little") - 12)
 
@@ -124,7 +129,7 @@ def footer(path: Path) -> pq.FileMetaData:
     try:
         return pq.read_metadata(path)
     except (pa.ArrowException, OSError) as error:
-        raise SourceBroken(f"parquet file cannot be read: {error}. ({path})") from error
+        raise SourceBroken("parquet file cannot be read", reason=error, path=path) from error
 
 
 def read_pages(path: Path, found: pq.FileMetaData) -> None:
@@ -139,7 +144,7 @@ def read_pages(path: Path, found: pq.FileMetaData) -> None:
             for _ in file.iter_batches(_BATCH_ROWS, columns=wanted, use_threads=False):
                 pass
     except (pa.ArrowException, OSError) as error:
-        raise SourceBroken(f"its pages cannot be read: {error}. ({path})") from error
+        raise SourceBroken("its pages cannot be read", reason=error, path=path) from error
 
 
 def _holds_bytes(kind: pa.DataType) -> bool:
@@ -157,12 +162,10 @@ def find_damaged(files: Iterable[Path | str]) -> Path | None:
 
 
 @contextmanager
-def read_from(path: Path, *, hint: str = "") -> Iterator[None]:
+def read_from(path: Path, *, hint: str | None = None) -> Iterator[None]:
     """Name the file or folder that could not be read as what it should be, with a hint what to do."""
     try:
         yield
     except (SourceBroken, QueryError) as error:
-        told = str(error.__cause__ or error).partition("\n")[0].rstrip(" .")
-        reason = told.partition(" Error: ")[2] or told
-        told = ". ".join(part for part in (f"{path.name} cannot be read: {reason}", hint) if part)
-        raise SourceBroken(f"{told}. ({path})") from error
+        reason = first_line(error)
+        raise SourceBroken(f"{path.name} cannot be read", reason=reason, hint=hint, path=path) from error

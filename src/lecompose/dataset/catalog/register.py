@@ -112,7 +112,7 @@ def _episode_kinds(source: Source) -> tuple[str, ...]:
     )
     lacking = sorted(name for name, kind in kinds.items() if not kind)
     if lacking:
-        raise SourceBroken(f"the episode list has no column {few(lacking)}. ({file})")
+        raise SourceBroken(f"the episode list has no column {few(lacking)}", path=file)
     return tuple(kinds.values())
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from lecompose import formats
-from lecompose.errors import RequestError, SourceBroken, SourceNotFound, UnsupportedVersion, listed
+from lecompose.errors import RequestError, SourceBroken, SourceNotFound, UnsupportedVersion
 from lecompose.formats import Feature
 
 # info.json of 10,000 features is 2 MB.
@@ -56,8 +56,8 @@ class Source:
         said = self.info.get("chunks_size") or 1000
         if isinstance(said, bool) or not isinstance(said, int) or not 1 <= said < 2**31:
             raise SourceBroken(
-                f"chunks_size in info.json is {json.dumps(said)[:100]}; a whole number above 0 is needed."
-                f" ({self.root / 'meta/info.json'})"
+                f"chunks_size in info.json is {json.dumps(said)[:100]}; a whole number above 0 is needed",
+                path=self.root / "meta/info.json",
             )
         return said
 
@@ -77,7 +77,7 @@ class Source:
         folder = self.root / "meta" / "episodes"
         files = tuple(sorted(folder.glob("*/*.parquet")))
         if not files:
-            raise SourceBroken(f"no file under meta/episodes. ({folder})")
+            raise SourceBroken("no file under meta/episodes", path=folder)
         return files
 
     @property
@@ -97,7 +97,7 @@ def locate(path: Path | str) -> Path:
     Errors: SourceNotFound where neither is a folder with meta/info.json.
     """
     if not str(path):
-        raise SourceNotFound("a source has no name. Try: the folder of a dataset")
+        raise SourceNotFound("a source has no name", hint="the folder of a dataset")
     given = Path(path).expanduser()
     if is_dataset(given):
         return given.resolve()
@@ -105,13 +105,16 @@ def locate(path: Path | str) -> Path:
         return at_home.resolve()
     if given.is_dir():
         raise SourceNotFound(
-            f"no LeRobot dataset here: meta/info.json is missing. Try: the folder that holds meta/. ({path})"
+            "no LeRobot dataset here: meta/info.json is missing",
+            hint="the folder that holds meta/",
+            path=path,
         )
     what = "is a file, not a dataset folder" if given.exists() else "not found"
     near = _near(given)
     raise SourceNotFound(
-        f"source {what}: neither a folder, nor a repo id under {lerobot_home()}."
-        f" Try: {near or 'check the path'}. ({path})"
+        f"source {what}: neither a folder, nor a repo id under {lerobot_home()}",
+        hint=near or "check the path",
+        path=path,
     )
 
 
@@ -154,12 +157,12 @@ def given_names(names: Sequence[str], *, sources: int) -> list[str]:
     Errors: RequestError where they are not one for each source, empty, or used twice.
     """
     if len(names) != sources:
-        raise RequestError(f"{len(names)} names for {sources} sources. Try: one name for each source")
+        raise RequestError(f"{len(names)} names for {sources} sources", hint="one name for each source")
     used = Counter(name for name in names if name)
     problems = [f"source {n} has an empty name" for n, name in enumerate(names) if not name]
     problems += [f'{count} sources are named "{name}"' for name, count in used.items() if count > 1]
     if problems:
-        raise RequestError(listed("sources are told apart by their names; each needs its own:", problems))
+        raise RequestError("sources are told apart by their names; each needs its own", parts=problems)
     return list(names)
 
 
@@ -168,14 +171,14 @@ def read_source(position: int, name: str, given: str, root: Path) -> Source:
     info = read_json(path, most_bytes=_INFO_BYTES)
     declared = info.get("features")
     if not isinstance(declared, dict) or "fps" not in info:
-        raise SourceBroken(f"meta/info.json needs at least fps and features. ({path})")
+        raise SourceBroken("meta/info.json needs at least fps and features", path=path)
     fps = info["fps"]
     if isinstance(fps, bool) or not isinstance(fps, int | float) or not 0 < fps < float("inf"):
         raise SourceBroken(
-            f"fps in info.json is {json.dumps(fps)[:100]}; a number above 0 is needed. ({path})"
+            f"fps in info.json is {json.dumps(fps)[:100]}; a number above 0 is needed", path=path
         )
     if not _LEAST_FPS <= fps <= _MOST_FPS:
-        raise SourceBroken(f"fps in info.json is {str(fps)[:100]}: no camera and no robot has it. ({path})")
+        raise SourceBroken(f"fps in info.json is {str(fps)[:100]}: no camera and no robot has it", path=path)
     version = _version(info, root)
     with located(path):
         features = tuple(formats.feature(name, spec) for name, spec in declared.items())
@@ -190,8 +193,9 @@ def _refuse_ambiguous(features: tuple[Feature, ...], root: Path) -> None:
         other = seen.setdefault(feature.name.lower(), feature.name)
         if other != feature.name or feature.name in ("filename", "file_row_number"):
             raise SourceBroken(
-                f'feature "{feature.name}" cannot be told from "{other}" in SQL.'
-                f" Try: rename it in info.json and in the data files. ({root})"
+                f'feature "{feature.name}" cannot be told from "{other}" in SQL',
+                hint="rename it in info.json and in the data files",
+                path=root,
             )
 
 
@@ -202,15 +206,15 @@ def read_json(path: Path, *, most_bytes: int = 2**30) -> dict[str, Any]:
     """
     try:
         if (size := path.stat().st_size) > most_bytes:
-            raise SourceBroken(f"{path.name} has {size:,} bytes, at most {most_bytes:,} are read. ({path})")
+            raise SourceBroken(f"{path.name} has {size:,} bytes, at most {most_bytes:,} are read", path=path)
         refuse_pointer(path)
         value = parsed(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise SourceBroken(f"{path.name} is missing. ({path})") from None
+        raise SourceBroken(f"{path.name} is missing", path=path) from None
     except (ValueError, OSError, RecursionError) as error:
-        raise SourceBroken(f"{path.name} cannot be read: {error}. ({path})") from error
+        raise SourceBroken(f"{path.name} cannot be read", reason=error, path=path) from error
     if not isinstance(value, dict):
-        raise SourceBroken(f"{path.name} must hold a JSON object. ({path})")
+        raise SourceBroken(f"{path.name} must hold a JSON object", path=path)
     return value
 
 
@@ -235,7 +239,7 @@ def is_pointer(path: Path) -> bool:
 def refuse_pointer(path: Path) -> None:
     """Errors: SourceBroken for a pointer of Git LFS."""
     if is_pointer(path):
-        raise SourceBroken(f"{path.name} is a Git LFS pointer, not the file. Try: git lfs pull. ({path})")
+        raise SourceBroken(f"{path.name} is a Git LFS pointer, not the file", hint="git lfs pull", path=path)
 
 
 def parsed(text: str) -> Any:
@@ -284,8 +288,8 @@ def _version(info: Mapping[str, Any], root: Path) -> str:
     if not said and (meta / "episodes.jsonl").is_file():
         return formats.V21 if (meta / "episodes_stats.jsonl").is_file() else formats.V20
     raise UnsupportedVersion(
-        f"format version {said or 'unknown'}; lecompose reads v2.0, v2.1 and v3.0."
-        f" ({root / 'meta/info.json'})"
+        f"format version {said or 'unknown'}; lecompose reads v2.0, v2.1 and v3.0",
+        path=root / "meta/info.json",
     )
 
 
@@ -295,4 +299,4 @@ def located(path: Path) -> Iterator[None]:
     try:
         yield
     except SourceBroken as error:
-        raise SourceBroken(f"{error}. ({path})") from error
+        raise SourceBroken(str(error), path=path) from error

@@ -103,7 +103,7 @@ def _text_column(schema: pa.Schema, path: Path, name: str) -> str:
     if name in texts:
         return name
     if not texts:
-        raise SourceBroken(f"{path.name} has no column with the {name} strings. ({path})")
+        raise SourceBroken(f"{path.name} has no column with the {name} strings", path=path)
     return texts[0]
 
 
@@ -118,7 +118,9 @@ def _from_json(source: Source, file: Path) -> pa.Table:
         tasks = list(_numbered(parsed(file.read_text(encoding="utf-8"))))
         numbers = pa.array([number for number, _ in tasks], pa.int64())
     except (ValueError, KeyError, TypeError, AttributeError, OSError, OverflowError) as error:
-        raise SourceBroken(f"{file.name} cannot be read as a list of tasks: {error}. ({file})") from error
+        raise SourceBroken(
+            f"{file.name} cannot be read as a list of tasks", reason=error, path=file
+        ) from error
     return pa.table(
         {
             "src_dataset": pa.array([source.name] * len(tasks), pa.string()),

@@ -151,7 +151,7 @@ def _with_added(
     problems = [p for feature in add for p in name_problems(feature.name, feature.name)]
     problems += name_conflicts([f.name for f in add], mapped.holders)
     if problems:
-        raise RequestError(listed("--add cannot be done:", dict.fromkeys(problems)))
+        raise RequestError("--add cannot be done", parts=dict.fromkeys(problems))
     holders = {**mapped.holders} | {f.name: [(s, f) for s in sources] for f in add}
     names = _in_order([list(mapped.holders), [f.name for f in add]])
     new = {f.name: SourceFeature(None) for f in add}

@@ -5,7 +5,7 @@ from functools import reduce
 
 import numpy as np
 
-from lecompose.errors import RequestError, listed, near
+from lecompose.errors import RequestError, near
 from lecompose.formats import DEFAULT_FEATURES, Feature
 
 NUMBERS = (
@@ -53,4 +53,4 @@ def refuse_casts(casts: Iterable[tuple[str, str]], holders: Mapping[str, Sequenc
             others = dict.fromkeys(f.dtype for f in holders[name] if f.dtype not in NUMBERS)
             problems += [f'"{name}" holds {other}, no numbers' for other in others]
     if problems:
-        raise RequestError(listed("--cast cannot be done:", problems))
+        raise RequestError("--cast cannot be done", parts=problems)

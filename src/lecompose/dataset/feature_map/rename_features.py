@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from lecompose.dataset.catalog import Source
-from lecompose.errors import RequestError, SourceBroken, few, listed, near
+from lecompose.errors import RequestError, SourceBroken, few, near
 from lecompose.formats import DEFAULT_FEATURES, SUBTASK_INDEX, Feature, feature
 
 # SQL reads these as columns of its own.
@@ -28,7 +28,7 @@ def remove_features(sources: tuple[Source, ...], removes: Iterable[str]) -> tupl
         for source in having:
             gone[source.name].add(name)
     if problems:
-        raise RequestError(listed("--remove cannot be done:", dict.fromkeys(problems)))
+        raise RequestError("--remove cannot be done", parts=dict.fromkeys(problems))
     return tuple(
         replace(s, features=tuple(f for f in s.features if f.name not in gone[s.name])) for s in sources
     )
@@ -52,7 +52,7 @@ def rename_features(
             wanted[source.name][old] = new
     problems = problems or [p for s in sources for p in _collisions(s, wanted[s.name])]
     if problems:
-        raise RequestError(listed("--rename cannot be done:", dict.fromkeys(problems)))
+        raise RequestError("--rename cannot be done", parts=dict.fromkeys(problems))
     return {s.name: {wanted[s.name].get(f.name, f.name): f for f in s.features} for s in sources}
 
 

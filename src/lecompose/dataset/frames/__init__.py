@@ -78,7 +78,7 @@ class Frames:
         unknown = [key for key in dict.fromkeys(keys) if key not in self._places]
         if unknown:
             lines = [f'source "{name}" has no episode {number}' for name, number in unknown]
-            raise UnknownEpisode(listed("episodes that are not there:", lines))
+            raise UnknownEpisode("episodes that are not there", parts=lines)
         return [self._places[key] for key in keys]
 
     def features(self, names: Sequence[str] | None) -> tuple[Feature, ...]:
@@ -90,7 +90,7 @@ class Frames:
         known = {f.name: f for f in first.features}
         unknown = [f'there is no feature "{n}"{near(n, known)}' for n in names or () if n not in known]
         if unknown:
-            raise RequestError(listed("features that cannot be read:", unknown))
+            raise RequestError("features that cannot be read", parts=unknown)
         found = tuple(f for f in first.features if names is None or f.name in set(names))
         _refuse_differing(self.catalog.sources, found, option="features=")
         return found
@@ -127,8 +127,8 @@ def _key(names: Sequence[str], episode: Episode) -> tuple[str, int]:
         return name, _number(number)
     if len(names) > 1:
         raise RequestError(
-            f"episode {episode} of which source? Try: pairs, such as ({names[0]!r}, {episode}),"
-            f" of {_quoted(names)}"
+            f"episode {episode} of which source?",
+            hint=f"pairs, such as ({names[0]!r}, {episode}), of {_quoted(names)}",
         )
     return names[0], _number(episode)
 
@@ -159,7 +159,7 @@ def _refuse_unknown(names: Sequence[str], features: Mapping[str, Feature], sourc
     ]
     if problems:
         raise RequestError(
-            listed("columns that cannot be read:", [*problems, f"there are {_quoted([*_FRONT, *features])}"])
+            "columns that cannot be read", parts=[*problems, f"there are {_quoted([*_FRONT, *features])}"]
         )
 
 
@@ -179,7 +179,7 @@ def _refuse_differing(
                 )
     if problems:
         raise FeatureMismatch(
-            listed(f"the sources do not share their columns. Try: {option}, or one source:", problems)
+            "the sources do not share their columns", hint=f"{option}, or one source", parts=problems
         )
 
 

@@ -129,8 +129,11 @@ def _prove(places: Sequence[PlacedEpisode], rows: pa.Table, at: int) -> None:
     if wrong.any():
         place = places[which[int(np.argmax(wrong))]]
         raise SourceBroken(
-            f'source "{place.src_dataset}", episode {place.src_episode}: frames are not in order 0 to'
-            f" {place.length - 1} where they were seen. Try: lecompose check. ({place.data_file})"
+            f"frames are not in order 0 to {place.length - 1} where they were seen",
+            hint="lecompose check",
+            source=place.src_dataset,
+            episode=place.src_episode,
+            path=place.data_file,
         )
 
 
@@ -138,7 +141,7 @@ def _refuse_short(places: Sequence[PlacedEpisode], rows: int) -> None:
     wanted = sum(place.length for place in places)
     if rows != wanted:
         where = places[-1].data_file
-        raise SourceBroken(f"data changed while it was read: {rows} rows of {wanted}. ({where})")
+        raise SourceBroken(f"data changed while it was read: {rows} rows of {wanted}", path=where)
 
 
 def _given(
@@ -193,8 +196,11 @@ def require_contiguous(place: PlacedEpisode) -> PlacedEpisode:
     """The place. Errors: SourceBroken for an episode whose rows are not in one piece, as many as declared."""
     if place.data_file is None or place.row_to - place.row_from != place.length:
         raise SourceBroken(
-            f'source "{place.src_dataset}", episode {place.src_episode}: its {place.length} frames do not'
-            f" stand together in one data file. Try: lecompose check. ({place.data_file or 'data/'})"
+            f"its {place.length} frames do not stand together in one data file",
+            hint="lecompose check",
+            source=place.src_dataset,
+            episode=place.src_episode,
+            path=place.data_file or "data/",
         )
     return place
 
@@ -248,7 +254,7 @@ def _rows(
                     row += batch.num_rows
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         told = str(error).partition("\n")[0].rstrip(".")
-        raise SourceBroken(f"data cannot be read, damaged pages? {told}. ({file})") from error
+        raise SourceBroken("data cannot be read, damaged pages?", reason=told, path=file) from error
 
 
 def _read_rows(places: Sequence[PlacedEpisode]) -> int:

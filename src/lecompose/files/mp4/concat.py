@@ -105,15 +105,16 @@ def _refuse_mixture(segments: Sequence[Segment], out: Path) -> None:
     for (before, after), (first, second) in zip(pairwise(segments), pairwise(found), strict=True):
         if reason := _find_misfit(first, second):
             raise MediaError(
-                f"{reason}: frames [{after.from_frame}, {after.to_frame}) of {after.video.path} "
-                f"cannot follow those of {before.video.path}; start another file ({out})"
+                f"{reason}: frames [{after.from_frame}, {after.to_frame}) of {after.video.path} cannot"
+                f" follow those of {before.video.path}; start another file",
+                path=out,
             )
 
 
 def _refuse_own_source(segments: Sequence[Segment], out: Path) -> None:
     for video in {segment.video for segment in segments}:
         if out.exists() and out.samefile(video.track.path):
-            raise OutputUnwritable(f"the output is one of its own sources ({out})")
+            raise OutputUnwritable("the output is one of its own sources", path=out)
 
 
 def _find_misfit(before: ClipFacts, after: ClipFacts) -> str | None:
@@ -231,7 +232,7 @@ def _create_checked(out: Path, size_bytes: int) -> Iterator[int]:
         yield fd
         landed = os.fstat(fd).st_size
         if landed != size_bytes:
-            raise OutputUnwritable(f"{landed} bytes landed, {size_bytes} were written ({out})")
+            raise OutputUnwritable(f"{landed} bytes landed, {size_bytes} were written", path=out)
     except BaseException:
         os.close(fd)
         out.unlink(missing_ok=True)

@@ -11,4 +11,4 @@ class NeedsRemux(Exception):
 
 def media_error(what: str, path: Path) -> MediaError:
     """Return the error for a file that cannot be used: `what`, then the path."""
-    return MediaError(f"{what} ({path})")
+    return MediaError(what, path=path)

@@ -174,7 +174,7 @@ def translate_ffmpeg_errors(path: Path, context: str = "") -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise SourceBroken(f"a video file is missing ({path})") from error
+        raise SourceBroken("a video file is missing", path=path) from error
     except (av.error.FFmpegError, OSError, ValueError) as error:
         # PyAV says ValueError where a codec has no place in mp4.
         reason = getattr(error, "strerror", None) or error
@@ -240,7 +240,7 @@ def translate_disk_errors(out: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in _DISK_ERRORS:
             raise OutputUnwritable(
-                f"cannot write a remuxed or encoded video: {error.strerror} ({out})"
+                "cannot write a remuxed or encoded video", reason=error.strerror, path=out
             ) from error
         raise
 
@@ -251,7 +251,7 @@ def create_scratch_file(scratch: Path) -> Path:
         fd, name = tempfile.mkstemp(suffix=".mp4", dir=scratch)
     except OSError as error:
         raise OutputUnwritable(
-            f"cannot write a remuxed or encoded video: {error.strerror} ({scratch})"
+            "cannot write a remuxed or encoded video", reason=error.strerror, path=scratch
         ) from error
     os.close(fd)
     return Path(name)

@@ -16,7 +16,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 def unwritable_error(error: OSError, out: Path) -> OutputUnwritable:
     """The error for an output that the file system refuses."""
-    return OutputUnwritable(f"cannot write the video: {error.strerror} ({out})")
+    return OutputUnwritable("cannot write the video", reason=error.strerror, path=out)
 
 
 class FileCopier:

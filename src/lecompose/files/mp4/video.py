@@ -99,7 +99,7 @@ def _open(path: Path) -> Iterator[tuple[int, os.stat_result]]:
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe is not waited for
     except FileNotFoundError as error:
-        raise SourceBroken(f"a video file is missing ({path})") from error
+        raise SourceBroken("a video file is missing", path=path) from error
     except OSError as error:
         raise media_error(f"cannot be opened: {error.strerror}", path) from error
     try:

@@ -52,7 +52,7 @@ def _write_file(run: Run, file: OutputFile, splice: Splicer | None, write: Write
         if copied is None:
             write(file, finished(run, file))
     except OSError as error:
-        raise OutputUnwritable(f"cannot write data: {error}. ({file.path})") from error
+        raise OutputUnwritable("cannot write data", reason=error, path=file.path) from error
     run.finish(file.path)
     run.count("bytes_spliced", copied or 0)
     run.count("bytes_encoded", file.path.stat().st_size - (copied or 0))

@@ -81,7 +81,7 @@ class Joiner:
             raise self._broken(error.strerror or str(error)) from error
 
     def _broken(self, reason: str) -> SourceBroken:
-        return SourceBroken(f"data changed while it was read: {reason}. ({self.path})")
+        return SourceBroken("data changed while it was read", reason=reason, path=self.path)
 
 
 def _near(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:

@@ -287,4 +287,4 @@ def _refuse_no_pages(joiner: Joiner, start: int, end: int, values: int) -> None:
     except ValueError as error:
         problem = str(error)
     if problem:
-        raise SourceBroken(f"data cannot be read, damaged pages? {problem}. ({joiner.path})")
+        raise SourceBroken("data cannot be read, damaged pages?", reason=problem, path=joiner.path)

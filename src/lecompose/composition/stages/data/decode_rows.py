@@ -43,7 +43,7 @@ def finished(run: Run, file: OutputFile) -> Iterator[pa.Table]:
         at = stop
     if at != file.rows:
         raise SourceBroken(
-            f"data changed while it was read: {at} rows of {file.rows}. ({_place(file.reads[-1])})"
+            f"data changed while it was read: {at} rows of {file.rows}", path=_place(file.reads[-1])
         )
 
 
@@ -113,9 +113,9 @@ def _stored(
         with run.engine.stream(template, {"columns": columns}, batch_rows=batch_rows, **values) as reader:
             yield from reader
     except (pa.ArrowException, OSError, QueryError, SourceBroken) as error:
-        reason = str(error.__cause__ or error).partition("\n")[0].rstrip(" .:")
+        reason = first_line(error) if isinstance(error, ComposeError) else str(error).partition("\n")[0]
         raise SourceBroken(
-            f"data cannot be read, damaged pages? {reason}. ({find_damaged(read['files']) or _place(read)})"
+            f"data cannot be read, damaged pages? {reason}", path=find_damaged(read["files"]) or _place(read)
         ) from error
 
 
@@ -132,6 +132,6 @@ def _refuse_disorder(
     if len(wrong) + at > file.rows or wrong.any():
         episode = file.episode_at(at + int(np.argmax(wrong)), file.ends)
         raise SourceBroken(
-            f"{named(episode)}: frames did not arrive in order 0 to {episode['src_length'] - 1}."
-            f" ({episode['data_file']})"
+            f"{named(episode)}: frames did not arrive in order 0 to {episode['src_length'] - 1}",
+            path=episode["data_file"],
         )
