@@ -434,7 +434,7 @@ def test_an_unreadable_video_is_told_as_media_tells_it(
     with pytest.raises(MediaError) as error:
         facts.mp4.probe(root / VIDEO)
     (found,) = findings(opened(root))
-    assert found.problem == f"{str(error.value).removesuffix(f' ({root / VIDEO})')}; so for 3 episodes"
+    assert found.problem == f"{error.value.fault}; so for 3 episodes"
 
 
 # verify -------------------------------------------------------------------------------------------

@@ -87,7 +87,7 @@ print(sorted(name for name in sys.modules if name.split(".")[0] == "av"))
 
 
 def test_a_missing_file_is_the_dataset_s_fault(tmp_path: Path) -> None:
-    with pytest.raises(SourceBroken, match=r"missing .*none\.mp4"):
+    with pytest.raises(SourceBroken, match=r"missing\. .*none\.mp4"):
         probe(tmp_path / "none.mp4")
     with pytest.raises(SourceBroken, match="missing"):
         describe(tmp_path / "none.mp4")
