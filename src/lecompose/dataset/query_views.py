@@ -153,10 +153,9 @@ class Views:
         try:
             yield
         except SourceBroken as error:
-            file = find_damaged(
-                file for source in self.catalog.sources for file in _files(self.catalog, source)
-            )
-            raise SourceBroken(f"{str(error).rstrip(' .:')}. ({file})" if file else str(error)) from error
+            files = (file for source in self.catalog.sources for file in _files(self.catalog, source))
+            error.path = error.path or find_damaged(files)
+            raise
 
     def _complete(self, sql: str) -> None:
         """Put the statistics into `episodes` if a text may use them.

@@ -70,7 +70,7 @@ def mend(
         salvage = with_clips(engine, source, salvage, scratch=scratch, without=without)
         _refuse_other_rate(source, salvage)
         if not salvage.episodes:
-            raise SourceBroken(_nothing_left(source, salvage))
+            raise _nothing_left(source, salvage)
         stats = _stats(catalog)
         root = write(source, features, salvage, _custom(engine, source), stats, scratch / source.name)
         lost = stats is None or any(episode.is_changed for episode in salvage.episodes)
@@ -119,9 +119,11 @@ def _refuse_other_rate(source: Source, salvage: Salvage) -> None:
         )
 
 
-def _nothing_left(source: Source, salvage: Salvage) -> str:
+def _nothing_left(source: Source, salvage: Salvage) -> SourceBroken:
     first = f"; episode {salvage.dropped[0].episode}: {salvage.dropped[0].reason}" if salvage.dropped else ""
-    return f"no episode can be saved{first}. Try: lecompose check, which tells all. ({source.root})"
+    return SourceBroken(
+        f"no episode can be saved{first}", hint="lecompose check, which tells all", path=source.root
+    )
 
 
 def _unread(reading: Reading, source: Source) -> Iterator[str]:

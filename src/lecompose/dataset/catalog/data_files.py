@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from lecompose import formats
 from lecompose.dataset.catalog.source import POINTER, Source, located, refuse_pointer
-from lecompose.engine.translate_errors import first_line
+from lecompose.engine.duckdb_errors import first_line
 from lecompose.errors import QueryError, SourceBroken, collected
 from lecompose.files.parquet.schema_cache import read_schema
 

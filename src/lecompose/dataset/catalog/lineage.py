@@ -18,7 +18,7 @@ def register_source_lineage(engine: Engine, source: Source) -> str | None:
     file = source.root / LINEAGE_PATH
     if not file.is_file():
         return None
-    with read_from(file, hint="Try: remove it; the dataset loads without it"):
+    with read_from(file, hint="remove it; the dataset loads without it"):
         stored = read_arrow_schema(file).names
         lacking = [name for name in _COLUMNS if name not in stored]
         if lacking:

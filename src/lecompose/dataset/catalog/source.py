@@ -299,4 +299,5 @@ def located(path: Path) -> Iterator[None]:
     try:
         yield
     except SourceBroken as error:
-        raise SourceBroken(str(error), path=path) from error
+        error.path = path
+        raise

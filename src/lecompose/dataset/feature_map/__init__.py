@@ -27,7 +27,7 @@ from lecompose.dataset.feature_map.rename_features import (
     remove_features,
     rename_features,
 )
-from lecompose.errors import RequestError, listed
+from lecompose.errors import RequestError
 from lecompose.formats import DEFAULT_FEATURES, Feature
 
 __all__ = [

@@ -17,7 +17,7 @@ from lecompose.dataset.frames.read_in_order import (
     PlacedEpisode,
     read_batches,
 )
-from lecompose.errors import FeatureMismatch, RequestError, UnknownEpisode, listed, near
+from lecompose.errors import FeatureMismatch, RequestError, UnknownEpisode, near
 from lecompose.formats import Feature
 
 Episode: TypeAlias = int | tuple[str, int]

@@ -16,7 +16,8 @@ from lecompose.dataset import arrow_schema
 from lecompose.dataset.catalog.data_files import find_damaged, needs_union_by_name
 from lecompose.dataset.convert import convert_batch, stored_names
 from lecompose.dataset.frames.read_in_order import PlacedEpisode, output_columns, read_batches
-from lecompose.errors import QueryError, SourceBroken
+from lecompose.engine.duckdb_errors import first_line
+from lecompose.errors import ComposeError, QueryError, SourceBroken
 
 # A query costs the footer of its file, however little it reads: beyond so many, row groups are picked out.
 _FEW_READS = 16
@@ -115,7 +116,9 @@ def _stored(
     except (pa.ArrowException, OSError, QueryError, SourceBroken) as error:
         reason = first_line(error) if isinstance(error, ComposeError) else str(error).partition("\n")[0]
         raise SourceBroken(
-            f"data cannot be read, damaged pages? {reason}", path=find_damaged(read["files"]) or _place(read)
+            "data cannot be read, damaged pages?",
+            reason=reason,
+            path=find_damaged(read["files"]) or _place(read),
         ) from error
 
 
