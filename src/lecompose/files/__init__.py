@@ -1,1 +1,1 @@
-"""Files of the formats to the byte: mp4 and parquet. Nothing here knows what a dataset is."""
+"""mp4 and parquet files to the byte. Nothing here knows what a dataset is."""

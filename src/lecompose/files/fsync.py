@@ -1,4 +1,4 @@
-"""Waits until the disk holds a file, or the names in a folder."""
+"""Wait until the disk holds a file, or the names in a folder."""
 
 import errno
 import os
@@ -9,7 +9,11 @@ _NO_SYNC = frozenset((errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES))
 
 
 def sync_file(path: Path) -> None:
-    """Return when the disk holds the file. Errors: OSError."""
+    """Return when the disk holds the file.
+
+    Raises:
+        OSError: if the disk refuses.
+    """
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(fd)

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from lecompose.files.parquet import pages as parquet_pages
 from lecompose.files.parquet.pages import DATA, DATA_V2, DICTIONARY
-from lecompose.files.parquet.thrift import Reader
+from lecompose.files.parquet.thrift import ThriftReader
 from lecompose.training.lru_cache import Recent
 
 _PLAIN, _BY_DICTIONARY = 0, (2, 8)
@@ -36,7 +36,7 @@ class NotPaged(Exception):
 
 
 @dataclass(frozen=True)
-class _Page(parquet_pages.Header):
+class _Page(parquet_pages.PageHeader):
     """A page whose values begin at row `row` of its row group."""
 
     row: int
@@ -155,7 +155,7 @@ class Pages:
 
     def _page(self, at: int, end: int, row: int) -> _Page:
         """The page whose header is at a place of the file."""
-        said = parquet_pages.header(self._file.read_at, at, end)
+        said = parquet_pages.read_header(self._file.read_at, at, end)
         return _Page(row=-1 if said.kind == DICTIONARY else row, **vars(said))
 
     # Values ---------------------------------------------------------------------------------------
@@ -231,8 +231,8 @@ def _hybrid(data: Bytes, width: int, count: int) -> np.ndarray:
     runs, at, left = [np.empty(0, np.int64)], 0, count
     size = (width + 7) // 8
     while left > 0 and width > 0:
-        reader = Reader(bytes(data[at : at + 10]))
-        head = reader.varint()
+        reader = ThriftReader(bytes(data[at : at + 10]))
+        head = reader.read_varint()
         at += reader.at
         if head & 1:
             packed = np.frombuffer(data[at : at + (head >> 1) * width], np.uint8)

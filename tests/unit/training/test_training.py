@@ -117,11 +117,11 @@ def test_damaged_pages_raise_what_is_expected(
 
 def test_structs_of_thrift() -> None:
     nested = b"\x15\x04\x19\x25\x02\x04\x1c\x11\x00\x18\x03abc\x00"
-    assert thrift.Reader(nested).struct() == {1: 2, 2: [1, 2], 3: {1: True}, 4: b"abc"}
-    assert thrift.Reader(b"\x05\x50\x01\x00").struct() == {40: -1}
+    assert thrift.ThriftReader(nested).read_struct() == {1: 2, 2: [1, 2], 3: {1: True}, 4: b"abc"}
+    assert thrift.ThriftReader(b"\x05\x50\x01\x00").read_struct() == {40: -1}
     for broken in (b"", b"\x15", b"\x18\x09ab", b"\x1c" * 40, b"\x1d\x00", b"\x16" + b"\xff" * 12):
         with pytest.raises(thrift.NotThrift):
-            thrift.Reader(broken).struct()
+            thrift.ThriftReader(broken).read_struct()
 
 
 # Rows -------------------------------------------------------------------------------------------

@@ -1,4 +1,7 @@
-"""Structs in Thrift's compact protocol, as parquet's footers and page headers are.
+"""Read and write structs in Thrift's compact protocol: parquet's footers and page headers.
+
+Why not a library: thrift and thriftpy2 need an IDL file and build one object per struct, fastparquet needs
+pandas, and pyarrow does not offer its own codec. parquet needs little of the protocol.
 
 Source: the specification of Thrift's compact protocol.
 """
@@ -16,81 +19,81 @@ _MOST_LEVELS = 16
 
 
 class NotThrift(ValueError):
-    """Bytes that are no struct, or not all of one."""
+    """The bytes are not a struct, or not a whole one."""
 
 
 @dataclass
-class Reader:
-    """Reads `data` from `at` on."""
+class ThriftReader:
+    """Reads values from `data`, from byte `at` on."""
 
     data: bytes
     at: int = 0
     level: int = 0
 
-    def struct(self) -> Fields:
-        """The fields of a struct by their numbers. Errors: NotThrift."""
+    def read_struct(self) -> Fields:
+        """Return the fields of a struct by their numbers. Raises NotThrift if it is damaged."""
         if self.level == _MOST_LEVELS:
             raise NotThrift("structs lie too deep in each other")
         self.level += 1
-        fields = {number: self._value(kind) for number, kind in self._heads()}
+        fields = {number: self._read_value(kind) for number, kind in self._walk_heads()}
         self.level -= 1
         return fields
 
-    def places(self) -> dict[int, tuple[int, int]]:
-        """Where each field of a struct begins and ends, by their numbers. Errors: NotThrift."""
+    def locate_fields(self) -> dict[int, tuple[int, int]]:
+        """Return where each field of a struct begins and ends. Raises NotThrift if it is damaged."""
         places, start = {}, self.at
-        for number, kind in self._heads():
-            self._value(kind)
+        for number, kind in self._walk_heads():
+            self._read_value(kind)
             places[number] = (start, self.at)
             start = self.at
         return places
 
-    def end_of(self, field: int) -> int:
-        """Where a field of a struct ends. Errors: NotThrift, also where there is no such field."""
-        for number, kind in self._heads():
-            self._value(kind)
+    def find_field_end(self, field: int) -> int:
+        """Return where a field of a struct ends. Raises NotThrift if there is no such field."""
+        for number, kind in self._walk_heads():
+            self._read_value(kind)
             if number == field:
                 return self.at
         raise NotThrift(f"no field {field}")
 
-    def _heads(self) -> Iterator[tuple[int, int]]:
-        """The number and the kind of each field of a struct; its value is to be read before the next one."""
+    def _walk_heads(self) -> Iterator[tuple[int, int]]:
+        """Yield number and type of each field of a struct; the caller reads its value before the next."""
         number = 0
-        while (head := self._byte()) != _STOP:
-            number = number + (head >> 4) if head >> 4 else self._integer()
+        while (head := self._read_byte()) != _STOP:
+            number = number + (head >> 4) if head >> 4 else self._read_integer()
             yield number, head & 15
 
-    def _value(self, kind: int) -> Any:
+    def _read_value(self, kind: int) -> Any:
         if kind in (_TRUE, _FALSE):
             return kind == _TRUE
         if kind in _INTEGERS:
-            return self._integer()
+            return self._read_integer()
         if kind == STRUCT:
-            return self.struct()
+            return self.read_struct()
         if kind == BINARY:
-            return self._bytes(self.varint())
+            return self._read_bytes(self.read_varint())
         if kind in (_BYTE, _DOUBLE):
-            return self._bytes(1 if kind == _BYTE else 8)
+            return self._read_bytes(1 if kind == _BYTE else 8)
         if kind in (_LIST, _SET):
-            return self._list()
+            return self._read_list()
         raise NotThrift(f"a value of type {kind}")
 
-    def _list(self) -> list[Any]:
-        head = self._byte()
-        size, kind = (head >> 4 if head >> 4 < 15 else self.varint()), head & 15
+    def _read_list(self) -> list[Any]:
+        head = self._read_byte()
+        size, kind = (head >> 4 if head >> 4 < 15 else self.read_varint()), head & 15
         if kind in (_TRUE, _FALSE):  # in lists these have a byte each
-            return [value == _TRUE for value in self._bytes(size)]
-        return [self._value(kind) for _ in range(size)]
+            return [value == _TRUE for value in self._read_bytes(size)]
+        return [self._read_value(kind) for _ in range(size)]
 
-    def _integer(self) -> int:
-        value = self.varint()
+    def _read_integer(self) -> int:
+        value = self.read_varint()
         return (value >> 1) ^ -(value & 1)
 
-    def varint(self) -> int:
-        """The next number. Errors: NotThrift."""
+    def read_varint(self) -> int:
+        """Return the next number. Raises NotThrift if it is cut."""
         value = shift = 0
         while True:
-            byte = self._byte()
+            byte = self._read_byte()
             value |= (byte & 127) << shift
             shift += 7
             if byte < 128:
@@ -98,13 +101,13 @@ class Reader:
             if shift > 63:
                 raise NotThrift("a number of more than 64 bits")
 
-    def _byte(self) -> int:
+    def _read_byte(self) -> int:
         if self.at >= len(self.data):
             raise NotThrift("it ends too early")
         self.at += 1
         return self.data[self.at - 1]
 
-    def _bytes(self, size: int) -> bytes:
+    def _read_bytes(self, size: int) -> bytes:
         if self.at + size > len(self.data):
             raise NotThrift("it ends too early")
         self.at += size
@@ -114,18 +117,18 @@ class Reader:
 # Writing ------------------------------------------------------------------------------------------
 
 
-def list_head(size: int, kind: int) -> bytes:
-    """What stands before the values of a list."""
-    return bytes([size << 4 | kind]) if size < 15 else bytes([0xF0 | kind]) + varint(size)
+def encode_list_head(size: int, kind: int) -> bytes:
+    """Return what stands before the values of a list."""
+    return bytes([size << 4 | kind]) if size < 15 else bytes([0xF0 | kind]) + encode_varint(size)
 
 
-def integer(value: int) -> bytes:
-    """A number that may be below 0."""
-    return varint((value << 1) ^ (value >> 63))
+def encode_integer(value: int) -> bytes:
+    """Return a number that may be negative, zigzag encoded."""
+    return encode_varint((value << 1) ^ (value >> 63))
 
 
-def varint(value: int) -> bytes:
-    """A number of 0 or more, seven bits a byte."""
+def encode_varint(value: int) -> bytes:
+    """Return a number of 0 or more, seven bits per byte."""
     written = bytearray()
     while value > 127:
         written.append(value & 127 | 128)

@@ -15,7 +15,7 @@ from lecompose.composition.stages.data import byte_ranges
 from lecompose.composition.stages.data.byte_ranges import Joiner, Piece
 from lecompose.errors import SourceBroken
 from lecompose.files.parquet import footers, packed_structs, pages, thrift
-from lecompose.files.parquet.footers import MAGIC, Chunks
+from lecompose.files.parquet.footers import MAGIC, ColumnChunks
 
 int64s = st.integers(-(2**63), 2**63 - 1)
 firsts = st.integers(-(2**40), 2**40)
@@ -23,9 +23,9 @@ firsts = st.integers(-(2**40), 2**40)
 
 @given(int64s)
 def test_a_number_comes_back(number: int) -> None:
-    written = thrift.integer(number)
-    reader = thrift.Reader(b"\x16" + written + b"\x00")
-    assert reader.struct() == {1: number}
+    written = thrift.encode_integer(number)
+    reader = thrift.ThriftReader(b"\x16" + written + b"\x00")
+    assert reader.read_struct() == {1: number}
 
 
 @given(st.lists(int64s, min_size=1, max_size=20), st.lists(st.booleans(), min_size=20, max_size=20))
@@ -33,17 +33,17 @@ def test_many_numbers_at_once(numbers: list[int], there: list[bool]) -> None:
     where = np.array(there[: len(numbers)])
     texts = [b"a", b"longer", b""]
     which = np.arange(len(numbers)) % 3
-    found = packed_structs.joined(
+    found = packed_structs.join_cells(
         [
-            packed_structs.only(packed_structs.integers(np.array(numbers, np.int64)), where),
-            packed_structs.chosen(texts, which),
-            packed_structs.words(np.array(numbers, np.int64)),
-            packed_structs.constant(b"\x00", len(numbers)),
+            packed_structs.keep_where(packed_structs.encode_integers(np.array(numbers, np.int64)), where),
+            packed_structs.pick_bytes(texts, which),
+            packed_structs.encode_int64(np.array(numbers, np.int64)),
+            packed_structs.repeat_bytes(b"\x00", len(numbers)),
         ]
     )
     rows = zip(numbers, where, which, strict=True)
     assert found == b"".join(
-        (thrift.integer(n) if is_there else b"")
+        (thrift.encode_integer(n) if is_there else b"")
         + texts[text]
         + n.to_bytes(8, "little", signed=True)
         + b"\x00"
@@ -53,8 +53,10 @@ def test_many_numbers_at_once(numbers: list[int], there: list[bool]) -> None:
 
 def test_lists_of_any_size() -> None:
     for size in (0, 1, 14, 15, 300):
-        written = b"\x19" + thrift.list_head(size, thrift.I32) + thrift.integer(-7) * size + b"\x00"
-        assert thrift.Reader(written).struct() == {1: [-7] * size}
+        written = (
+            b"\x19" + thrift.encode_list_head(size, thrift.I32) + thrift.encode_integer(-7) * size + b"\x00"
+        )
+        assert thrift.ThriftReader(written).read_struct() == {1: [-7] * size}
 
 
 def of_pages(held: list[bytes], counts: list[int], *, nullable: bool, encoding: str) -> bytes:
@@ -63,12 +65,12 @@ def of_pages(held: list[bytes], counts: list[int], *, nullable: bool, encoding: 
     sizes = np.array([len(page) for page in held])
     nothing = np.zeros(len(held), np.int64)
     starts = len(MAGIC) + np.cumsum(sizes) - sizes
-    column = Chunks(
+    column = ColumnChunks(
         starts, sizes, sizes, np.array(counts), nothing - 1, nothing, nothing,
         (("UNCOMPRESSED", ("RLE", encoding)),),
     )  # fmt: skip
-    (leaf,) = footers.leaves(footers.empty_file(schema).schema)
-    footer = footers.end_of_file(schema, np.array(counts), [(leaf, column)])
+    (leaf,) = footers.list_leaf_columns(footers.build_empty_footer(schema).schema)
+    footer = footers.build_file_end(schema, np.array(counts), [(leaf, column)])
     return b"".join([MAGIC, *held, footer])
 
 
@@ -77,7 +79,7 @@ runs = st.lists(st.tuples(firsts, st.integers(-1, 2), st.integers(1, 700)), min_
 
 @given(runs, st.booleans())
 def test_readers_read_sequences(told: list[tuple[int, int, int]], nullable: bool) -> None:
-    held = [pages.sequence(first, step, count, nullable=nullable) for first, step, count in told]
+    held = [pages.encode_sequence_page(first, step, count, nullable=nullable) for first, step, count in told]
     file = of_pages(held, [n for *_, n in told], nullable=nullable, encoding="DELTA_BINARY_PACKED")
     numbers = [first + step * n for first, step, count in told for n in range(count)]
     read = pq.ParquetFile(io.BytesIO(file))
@@ -87,7 +89,7 @@ def test_readers_read_sequences(told: list[tuple[int, int, int]], nullable: bool
 
 @given(st.lists(st.lists(int64s, min_size=1, max_size=40), min_size=1, max_size=4), st.booleans())
 def test_readers_read_numbers_as_they_are(told: list[list[int]], nullable: bool) -> None:
-    held = [pages.plain(np.array(numbers, np.int64), nullable=nullable) for numbers in told]
+    held = [pages.encode_plain_page(np.array(numbers, np.int64), nullable=nullable) for numbers in told]
     file = of_pages(held, [len(numbers) for numbers in told], nullable=nullable, encoding="PLAIN")
     assert pq.read_table(io.BytesIO(file))["n"].to_pylist() == [n for numbers in told for n in numbers]
 
@@ -95,7 +97,7 @@ def test_readers_read_numbers_as_they_are(told: list[list[int]], nullable: bool)
 @pytest.mark.parametrize("nullable", [True, False])
 def test_duckdb_and_polars_read_them_too(nullable: bool, tmp_path: Path) -> None:
     told = [(0, 1, 500), (500, 1, 1), (501, 1, 129), (7, 0, 300)]
-    held = [pages.sequence(*each, nullable=nullable) for each in told]
+    held = [pages.encode_sequence_page(*each, nullable=nullable) for each in told]
     path = tmp_path / "a.parquet"
     path.write_bytes(of_pages(held, [n for *_, n in told], nullable=nullable, encoding="DELTA_BINARY_PACKED"))
     wanted = [*range(630), *[7] * 300]
@@ -106,7 +108,7 @@ def test_duckdb_and_polars_read_them_too(nullable: bool, tmp_path: Path) -> None
 
 
 def test_footers_say_what_they_said(tmp_path: Path) -> None:
-    """Chunks of every kind, their footer written anew: the same file."""
+    """ColumnChunks of every kind, their footer written anew: the same file."""
     table = pa.table(
         {
             "a.list": pa.array([[1.0, 2.0], [3.0, None], None], pa.list_(pa.float32())),
@@ -117,18 +119,18 @@ def test_footers_say_what_they_said(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     pq.write_table(table, path, row_group_size=2, compression={"a.list.list.element": "zstd", "a": "gzip"})
     metadata = pq.read_metadata(path)
-    leaves = footers.leaves(metadata.schema)
+    leaves = footers.list_leaf_columns(metadata.schema)
     assert [(leaf.name, leaf.path) for leaf in leaves] == [
         ("a.list", ("list", "element")), ("a", ()), ("b", ("c", "d")), ("b", ("e",)),
     ]  # fmt: skip
     # A struct's field with a dot in its name is no column of a dataset; its path would be taken apart.
     kept = [0, 1, 3]
-    facts = [footers.fact(metadata.row_group(group).column(n)) for group in range(2) for n in kept]
-    columns = [(leaves[n], c) for n, c in zip(kept, footers.chunks(facts, 3), strict=True)]
+    facts = [footers.read_chunk_fact(metadata.row_group(group).column(n)) for group in range(2) for n in kept]
+    columns = [(leaves[n], c) for n, c in zip(kept, footers.build_column_chunks(facts, 3), strict=True)]
     table = table.set_column(2, "b", pa.array([{"e": b"z"}] * 3))
     content = path.read_bytes()
     file = content[: metadata.row_group(1).column(3).data_page_offset + 200]
-    footer = footers.end_of_file(table.schema, np.array([2, 1]), columns)
+    footer = footers.build_file_end(table.schema, np.array([2, 1]), columns)
     assert pq.read_table(io.BytesIO(file + footer)).equals(table)
 
 
@@ -137,13 +139,13 @@ def test_footers_say_what_they_said(tmp_path: Path) -> None:
 )
 def test_chunks_that_cannot_be(fact: tuple[int, int, int, int, int]) -> None:
     with pytest.raises(ValueError, match="cannot be"):
-        footers.chunks([(*fact, ("SNAPPY", ("PLAIN",)))], 1)
+        footers.build_column_chunks([(*fact, ("SNAPPY", ("PLAIN",)))], 1)
 
 
 @pytest.mark.parametrize("way", [("LZ4", ("PLAIN",)), ("SNAPPY", ("NEW",))])
-def test_ways_that_are_not_known(way: footers.Way) -> None:
+def test_ways_that_are_not_known(way: footers.Storage) -> None:
     with pytest.raises(ValueError, match="not known"):
-        footers.chunks([(40, -1, 9, 9, 1, way)], 1)
+        footers.build_column_chunks([(40, -1, 9, 9, 1, way)], 1)
 
 
 places = st.lists(st.binary(max_size=5) | st.tuples(st.integers(0, 250), st.integers(0, 50)), max_size=30)

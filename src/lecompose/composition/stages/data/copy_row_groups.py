@@ -22,16 +22,16 @@ from lecompose.dataset.convert import stored_names
 from lecompose.errors import SourceBroken
 from lecompose.files.parquet.footers import (
     MAGIC,
-    Chunks,
-    Fact,
-    Leaf,
-    chunks,
-    empty_file,
-    end_of_file,
-    fact,
-    leaves,
+    ChunkFact,
+    ColumnChunks,
+    LeafColumn,
+    build_column_chunks,
+    build_empty_footer,
+    build_file_end,
+    list_leaf_columns,
+    read_chunk_fact,
 )
-from lecompose.files.parquet.pages import DATA, DATA_V2, headers, plain, sequence
+from lecompose.files.parquet.pages import DATA, DATA_V2, encode_plain_page, encode_sequence_page, read_headers
 from lecompose.formats import BOOKKEEPING, SUBTASK_INDEX, Feature
 
 _WAYS = (("UNCOMPRESSED", ("RLE", "DELTA_BINARY_PACKED")), ("UNCOMPRESSED", ("RLE", "PLAIN")))
@@ -46,7 +46,7 @@ class NotAligned(Exception):
 class _Column:
     """The chunks of one leaf: in the source files of their episodes or, with `pages`, made anew."""
 
-    chunks: Chunks
+    chunks: ColumnChunks
     pages: list[bytes] | None = None
 
     def pieces(self) -> Sequence[Piece]:
@@ -66,7 +66,7 @@ class Splicer:
 
     run: Run
     features: Mapping[str, Feature]
-    leaves: list[Leaf]
+    leaves: list[LeafColumn]
     tasks: Mapping[tuple[str, int], int]
 
     def write(self, file: OutputFile) -> int:
@@ -78,14 +78,14 @@ class Splicer:
         columns = self._columns(file)
         sizes = np.stack([column.chunks.size for column in columns], axis=1)
         starts = len(MAGIC) + np.cumsum(sizes).reshape(sizes.shape) - sizes
-        moved = [column.chunks.moved(starts[:, n]) for n, column in enumerate(columns)]
+        moved = [column.chunks.move_to(starts[:, n]) for n, column in enumerate(columns)]
         rows = np.array([episode["length"] for episode in file.episodes], np.int64)
         with file.path.open("wb", buffering=0) as out:
             joiner = Joiner(out, self.run.workers.advance)
             joiner.put([MAGIC])
             self._put_groups(file, columns, joiner)
             joiner.put(
-                [end_of_file(self.run.layout.schema, rows, list(zip(self.leaves, moved, strict=True)))]
+                [build_file_end(self.run.layout.schema, rows, list(zip(self.leaves, moved, strict=True)))]
             )
         return joiner.copied
 
@@ -107,14 +107,14 @@ class Splicer:
         numbered = self._numbered(file)
         return [numbered.get(leaf.name) or next(copied) for leaf in self.leaves]
 
-    # Chunks that are kept --------------------------------------------------------------------------
+    # Chunks that are kept --------------------------------------------------------------------------------
 
     def _copied(self, file: OutputFile) -> list[_Column]:
         """The columns that are taken over from source files."""
         kept = [leaf for leaf in self.leaves if leaf.name not in BOOKKEEPING]
         facts = [told for episode_facts in self._facts(file, kept) for told in episode_facts]
         try:
-            columns = chunks(facts, len(kept))
+            columns = build_column_chunks(facts, len(kept))
         except ValueError as error:
             raise NotAligned(str(error)) from error
         rows = np.array([episode["length"] for episode in file.episodes])
@@ -123,14 +123,14 @@ class Splicer:
                 raise NotAligned(f"rows of {leaf.name} with more or fewer values")
         return [_Column(column) for column in columns]
 
-    def _facts(self, file: OutputFile, kept: list[Leaf]) -> Iterator[list[Fact]]:
+    def _facts(self, file: OutputFile, kept: list[LeafColumn]) -> Iterator[list[ChunkFact]]:
         """What footers say of the kept leaves, episode by episode. Errors: NotAligned."""
-        seen, schema, stored, places = "", None, list[Leaf](), [0]
+        seen, schema, stored, places = "", None, list[LeafColumn](), [0]
         for (source, path), group in groupby(file.episodes, key=lambda e: (e["src_dataset"], e["data_file"])):
             metadata = _footer(path)
             if schema is None or not metadata.schema.equals(schema):
                 seen, schema = "", metadata.schema
-                stored = leaves(schema)
+                stored = list_leaf_columns(schema)
             if seen != source:
                 seen, places = source, self._places(source, kept, stored)
             groups = _groups(metadata)
@@ -139,9 +139,9 @@ class Splicer:
                 if number is None:
                     raise NotAligned("an episode that is no row group")
                 held = metadata.row_group(number)
-                yield [fact(held.column(place)) for place in places]
+                yield [read_chunk_fact(held.column(place)) for place in places]
 
-    def _places(self, source: str, wanted: list[Leaf], stored: list[Leaf]) -> list[int]:
+    def _places(self, source: str, wanted: list[LeafColumn], stored: list[LeafColumn]) -> list[int]:
         """Where among a file's leaves those are that the output wants. Errors: NotAligned."""
         steps = self.run.output_spec.resampling.of_source(source)
         if steps.stride > 1 or steps.fps is not None:
@@ -158,7 +158,7 @@ class Splicer:
             places.append(place)
         return places
 
-    # Chunks that are made anew ---------------------------------------------------------------------
+    # Chunks that are made new ---------------------------------------------------------------------
 
     def _numbered(self, file: OutputFile) -> dict[str, _Column]:
         """The numbering of a file's rows."""
@@ -202,7 +202,7 @@ def splicer(run: Run) -> Splicer | None:
     rows = run.engine.rows("layout/single_tasks")
     tasks = {(row["out_dataset"], row["out_episode"]): row["task_index"] for row in rows}
     features = {feature.name: feature for feature in output_spec.columns}
-    return Splicer(run, features, leaves(empty_file(layout.schema).schema), tasks)
+    return Splicer(run, features, list_leaf_columns(build_empty_footer(layout.schema).schema), tasks)
 
 
 def _footer(path: str) -> pq.FileMetaData:
@@ -230,21 +230,21 @@ def _groups(metadata: pq.FileMetaData) -> dict[tuple[int, int], int]:
     return groups
 
 
-def _values_a_row(leaf: Leaf, feature: Feature) -> int:
+def _values_a_row(leaf: LeafColumn, feature: Feature) -> int:
     return prod(feature.shape) if leaf.is_repeated else 1
 
 
 def _sequences(firsts: Sequence[tuple[int, int]], lengths: Sequence[int], *, nullable: bool) -> _Column:
     """Numbers that rise by a step each from a first one on; a (first, step) a row group."""
     told = list(zip(firsts, lengths, strict=True))
-    pages = [sequence(first, step, length, nullable=nullable) for (first, step), length in told]
+    pages = [encode_sequence_page(first, step, length, nullable=nullable) for (first, step), length in told]
     least = [first for first, _ in firsts]
     most = [first + step * (length - 1) for (first, step), length in told]
     return _made(pages, lengths, _SEQUENCE, least, most)
 
 
 def _plain(numbers: Sequence[np.ndarray], *, nullable: bool) -> _Column:
-    pages = [plain(of_episode, nullable=nullable) for of_episode in numbers]
+    pages = [encode_plain_page(of_episode, nullable=nullable) for of_episode in numbers]
     least, most = ([int(pick(of_episode)) for of_episode in numbers] for pick in (np.min, np.max))
     return _made(pages, [len(of_episode) for of_episode in numbers], _PLAIN, least, most)
 
@@ -254,15 +254,15 @@ def _made(
 ) -> _Column:
     sizes = np.array([len(page) for page in pages], np.int64)
     nothing = np.zeros(len(pages), np.int64)
-    held = Chunks(
+    held = ColumnChunks(
         start=nothing,
         size=sizes,
         unpacked=sizes,
         values=np.array(values, np.int64),
         dictionary=nothing - 1,
         pages=nothing,
-        way=nothing + way,
-        ways=_WAYS,
+        storage=nothing + way,
+        storages=_WAYS,
         least=np.array(least, np.int64),
         most=np.array(most, np.int64),
     )
@@ -281,7 +281,7 @@ def _task_numbers(file: OutputFile) -> Iterator[np.ndarray]:
 def _refuse_no_pages(joiner: Joiner, start: int, end: int, values: int) -> None:
     try:
         found = sum(
-            page.values for page in headers(joiner.read_at, start, end) if page.kind in (DATA, DATA_V2)
+            page.values for page in read_headers(joiner.read_at, start, end) if page.kind in (DATA, DATA_V2)
         )
         problem = "" if found == values else f"{found} values of {values}"
     except ValueError as error:
