@@ -6,6 +6,9 @@ ORACLE_PYTHON ?= $(shell .ci/find-python 3.12 only)
 
 SECONDS ?= 60
 
+# Where it is set, each of the many processes that tests start would compile every module again.
+unexport PYTHONDONTWRITEBYTECODE
+
 VENV   := .venv
 BIN    := $(VENV)/bin
 ORACLE := .venv-oracle
@@ -26,7 +29,7 @@ demo: $(VENV)/.installed ## record toy datasets, compose them and show the resul
 test: $(VENV)/.developing ## run the tests
 	@$(BIN)/python -m pytest
 
-thorough: $(VENV)/.developing ## run the tests, with every damaged dataset from end to end (an hour or two)
+thorough: $(VENV)/.developing ## run the tests, with all that is exhaustive (an hour or two)
 	@$(BIN)/python -m pytest -m "not oracle"
 
 check: $(VENV)/.developing ## what CI runs: format, lint, types, imports, docs, tests

@@ -1,9 +1,10 @@
 """Datasets for every test, recorded by the toy recorder in `examples/`: there are no binaries in git.
 
-Read-only ones are made once a worker and shared; that nobody wrote into them is checked at the end.
+Read-only ones are made once and shared by all workers; that nobody wrote into them is checked at the end.
 What a test changes comes from `make_dataset`, which hands out a copy.
 """
 
+import fcntl
 import hashlib
 import json
 import os
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from effort import Effort
 from hypothesis import settings
 
 from lecompose.files.mp4.thread_priority import keep_thread_priority
@@ -38,24 +40,45 @@ def as_urgent_as_others() -> Iterator[None]:
         yield
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    Effort.whole = "not thorough" not in config.option.markexpr
+
+
 @pytest.fixture(scope="session")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Record]:
     """A function with the arguments of `record`; what it gives is shared: read it, never write into it."""
-    folder = tmp_path_factory.mktemp("recorded")
-    made: dict[str, Path] = {}
+    own = tmp_path_factory.getbasetemp()
+    of_all = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    # The settings are kept: a function's repr holds its address, and so equals only itself while it lives.
+    given: dict[str, tuple[Path, dict[str, Any]]] = {}
 
     def give(**settings: Any) -> Path:
-        key = repr(sorted(settings.items()))  # a function's repr holds its address: it equals only itself
-        if key not in made:
-            root = folder / f"{len(list(folder.iterdir())):03d}"  # one that failed keeps its number
-            made[key] = record(root, **settings)
-            digests[made[key]] = digest(made[key])
-        return made[key]
+        key = repr(sorted(settings.items()))
+        if key not in given:
+            name = f"d{hashlib.sha1(key.encode()).hexdigest()[:10]}"
+            folder = (own if " at 0x" in key else of_all) / "recorded"
+            given[key] = record_once(folder / name, **settings), settings
+        return given[key][0]
 
-    digests: dict[Path, str] = {}
     yield give
-    touched = [root.name for root, before in digests.items() if digest(root) != before]
+    touched = [root.name for root, _ in given.values() if digest(root) != digest_file(root).read_text()]
     assert not touched, f"a test wrote into shared datasets {touched}: it needs `make_dataset`"
+
+
+def record_once(root: Path, **settings: Any) -> Path:
+    """The dataset in `root`, which the first worker that comes records."""
+    root.parent.mkdir(exist_ok=True)
+    with root.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not digest_file(root).is_file():
+            shutil.rmtree(root, ignore_errors=True)  # what a failed recording left
+            record(root, **settings)
+            digest_file(root).write_text(digest(root))
+    return root
+
+
+def digest_file(root: Path) -> Path:
+    return root.with_suffix(".digest")
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from effort import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -90,7 +91,7 @@ def test_spoilt_json(version: str, name: str, recorded: Record, tmp_path: Path) 
     text = path.read_text()
     sound = [json.loads(line) for line in text.splitlines()] if name.endswith("l") else json.loads(text)
 
-    @settings(max_examples=8, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples(4, whole=25), suppress_health_check=list(HealthCheck))
     @given(spoilt(sound))
     def attempt(value: Any) -> None:
         if name.endswith("l"):
@@ -114,7 +115,7 @@ def test_spoilt_parquet(recorded: Record, tmp_path: Path) -> None:
     path = next(root.glob("meta/episodes/*/*.parquet"))
     sound = pq.read_table(path, partitioning=None)
 
-    @settings(max_examples=8, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples(4, whole=25), suppress_health_check=list(HealthCheck))
     @given(st.sampled_from(COLUMNS), st.sampled_from(CELLS), st.booleans())
     def attempt(column: str, cell: Any, whole: bool) -> None:
         place = sound.schema.get_field_index(column)

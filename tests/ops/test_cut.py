@@ -16,6 +16,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from effort import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from independent import Dataset, assert_same_values, read
@@ -425,7 +426,7 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("plans")
 
 
-@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(3, whole=20), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     recipe=st.sampled_from(["h264-b", "h264-open", "hevc-open", "mpeg4"]),
     plans=st.lists(st.lists(st.sampled_from(WHOLE), min_size=1, max_size=7), min_size=1, max_size=4),

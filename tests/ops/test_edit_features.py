@@ -70,28 +70,25 @@ def test_removed_renamed_and_added(version: str, row_groups: str, recorded: Reco
     assert_composed(tmp_path / "out", every(source), edited=expected, row_groups=row_groups)
 
 
-@pytest.mark.parametrize(
-    ("spec", "sql", "dtype"),
-    [
-        ("x", "frame_index", "int64"),
-        ("x", "1.5", "float32"),
-        ("x", "action[1]", "float32"),
-        ("x", "action[1]::double", "float64"),
-        ("x", "true", "bool"),
-        ("x", "'a'", "string"),
-        ("x:int8", "frame_index", "int8"),
-        ("x:float16", "frame_index / 2", "float16"),
-        ("x:uint64", "18446744073709551615::ubigint", "uint64"),
-        ("x:float32", "frame_index > 1", "float32"),
-        ("x:int32", "3.0", "int32"),
-    ],
-)
-def test_the_dtype_is_the_one_asked_for_or_that_of_the_sql(
-    spec: str, sql: str, dtype: str, recorded: Record, tmp_path: Path
-) -> None:
-    lecompose.edit_features(recorded(**SMALL), out=tmp_path / "out", add={spec: sql})
+def test_the_dtype_is_the_one_asked_for_or_that_of_the_sql(recorded: Record, tmp_path: Path) -> None:
+    dtypes = {
+        ("a", "frame_index"): "int64",
+        ("b", "1.5"): "float32",
+        ("c", "action[1]"): "float32",
+        ("d", "action[1]::double"): "float64",
+        ("e", "true"): "bool",
+        ("f", "'a'"): "string",
+        ("g:int8", "frame_index"): "int8",
+        ("h:float16", "frame_index / 2"): "float16",
+        ("i:uint64", "18446744073709551615::ubigint"): "uint64",
+        ("j:float32", "frame_index > 1"): "float32",
+        ("k:int32", "3.0"): "int32",
+    }
+    lecompose.edit_features(recorded(**SMALL), out=tmp_path / "out", add=dict(list(dtypes)))
     made = read(tmp_path / "out")
-    assert (made.features["x"]["dtype"], made.features["x"]["shape"]) == (dtype, [1])
+    for (spec, sql), dtype in dtypes.items():
+        feature = made.features[spec.partition(":")[0]]
+        assert (feature["dtype"], feature["shape"]) == (dtype, [1]), sql
     assert lecompose.check(tmp_path / "out") == []
 
 

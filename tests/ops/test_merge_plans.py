@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from effort import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from independent import assert_merged, read
@@ -33,7 +34,7 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("plans")
 
 
-@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(3, whole=20), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     sources=st.lists(source, min_size=2, max_size=4),
     data_mb=st.sampled_from([100, 0.002, 0.004]),
@@ -72,7 +73,7 @@ def recorded(root: Path, *, mixed: bool, tasks: list[str], seed: int, **settings
 clip = st.tuples(st.integers(1, 60), st.integers(1, 30), st.booleans())
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(30, whole=100), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     families=st.lists(st.lists(clip, min_size=1, max_size=30), min_size=1, max_size=3),
     limit_bytes=st.integers(1, 200),

@@ -1,0 +1,30 @@
+"""How much is tried: `make test` takes a few of what `make thorough` goes through whole.
+
+What is only tried there, and what stands in its place in `make test`, is listed in tests/README.md.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+
+thorough = pytest.mark.thorough
+
+
+class Effort:
+    """Set by conftest.py before any test is collected: whether thorough tests were asked for."""
+
+    whole = False
+
+
+def examples(few: int, *, whole: int) -> int:
+    """How many examples hypothesis draws for a property."""
+    return whole if Effort.whole else few
+
+
+def few(cases: Iterable[Any], *, kept: Callable[[int], bool]) -> list[Any]:
+    """All cases as parameters; those whose number is not `kept` are only tried by `make thorough`."""
+    return [
+        pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=[] if kept(n) else [thorough])
+        for n, case in enumerate(cases)
+    ]
