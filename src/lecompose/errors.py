@@ -38,7 +38,8 @@ class ComposeError(Exception):
 
         source "left", episode 3, feature "action": problem: reason. Try: hint. (path)
 
-    With `parts` the first line ends in a colon, and each part follows on a line of its own.
+    With `parts` the first line ends in a colon, and each part follows on a line of its own; then the path,
+    and the `notes`.
 
     Attributes:
         problem: What is wrong, as a sentence without its full stop.
@@ -49,6 +50,7 @@ class ComposeError(Exception):
         episode: The number of the episode that it is about.
         feature: The name of the feature that it is about.
         parts: All problems of this kind, one line each.
+        notes: What else may help, one line each.
     """
 
     exit_code = 1
@@ -64,6 +66,7 @@ class ComposeError(Exception):
         episode: int | None = None,
         feature: str | None = None,
         parts: Iterable[str] = (),
+        notes: Iterable[str] = (),
     ) -> None:
         # One argument, so that a copy in another process is made of it and of the attributes.
         super().__init__(problem)
@@ -75,6 +78,7 @@ class ComposeError(Exception):
         self.episode = episode
         self.feature = feature
         self.parts = tuple(parts)
+        self.notes = tuple(notes)
 
     @property
     def fault(self) -> str:
@@ -89,9 +93,11 @@ class ComposeError(Exception):
             # What is told on several lines has its next step on a line of its own.
             text = f"{text}\n" if "\n" in text else f"{_as_sentence(text)} "
             text += f"Try: {self.hint}"
+        if self.parts:
+            text = listed(f"{text}:", self.parts)
         if self.path is not None:
-            text = f"{_as_sentence(text)} ({self.path})"
-        return listed(f"{text}:", self.parts) if self.parts else text
+            text = f"{text}\n({self.path})" if self.parts else f"{_as_sentence(text)} ({self.path})"
+        return "\n".join([text, *self.notes])
 
     def _place(self) -> str:
         facts = [

@@ -1,9 +1,11 @@
 """The error tree: what callers catch, scripts read as exit codes, and users are told."""
 
+import ast
 import copy
 import inspect
 import pickle
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +92,9 @@ RENDERED: list[tuple[dict[str, Any], str]] = [
     ({"source": "a", "episode": 3, "feature": "b"}, 'source "a", episode 3, feature "b": it is gone'),
     ({"parts": ["one", "two"]}, "it is gone:\n  - one\n  - two"),
     ({"parts": ["one"], "hint": "lecompose check"}, "it is gone. Try: lecompose check:\n  - one"),
+    ({"parts": ["one"], "path": PATH}, "it is gone:\n  - one\n(/data/a/meta/info.json)"),
+    ({"notes": ["0 is a number"]}, "it is gone\n0 is a number"),
+    ({"reason": "first\nsecond", "hint": "again"}, "it is gone: first\nsecond\nTry: again"),
 ]
 
 
@@ -103,7 +108,9 @@ def test_an_error_renders_its_facts(name: str, facts: dict[str, Any], text: str)
         assert str(again) == text
         assert vars(again) == vars(error)
     known = {key: value for key, value in vars(error).items() if value not in (None, ())}
-    assert known == {"problem": "it is gone"} | {k: tuple(v) if k == "parts" else v for k, v in facts.items()}
+    assert known == {"problem": "it is gone"} | {
+        k: tuple(v) if k in ("parts", "notes") else v for k, v in facts.items()
+    }
 
 
 def test_all_problems_are_listed_and_the_rest_counted() -> None:
@@ -125,3 +132,48 @@ def test_problems_of_several_items_come_together_in_the_family_they_share() -> N
     with pytest.raises(errors.SourceError, match=r"2 sources cannot be read:\n  - no a\n  - bad c") as raised:
         errors.collected(list("abc"), look, what="sources")
     assert type(raised.value) is errors.SourceError
+
+
+def names_ours(node: ast.AST) -> bool:
+    return any(isinstance(n, ast.Name) and n.id in TREE for n in ast.walk(node))
+
+
+def names_of_errors(tree: ast.AST) -> Iterator[tuple[str, ast.AST]]:
+    """The variables that hold an error of ours, each with the code that they are known in."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ExceptHandler) and node.name and node.type and names_ours(node.type):
+            yield node.name, node
+        if isinstance(node, ast.FunctionDef):
+            for argument in node.args.args + node.args.kwonlyargs:
+                if argument.annotation and names_ours(argument.annotation):
+                    yield argument.arg, node
+
+
+def reads_text(node: ast.AST, name: str) -> bool:
+    """Whether this looks into the text of the error: a method of it, a slice, a search in it."""
+
+    def is_text(found: ast.AST) -> bool:
+        called = isinstance(found, ast.Call) and getattr(found.func, "id", "") in ("str", "repr")
+        return called and any(getattr(n, "id", "") == name for n in found.args)  # type: ignore[attr-defined]
+
+    looked_into = {ast.Attribute: "value", ast.Subscript: "value"}
+    if isinstance(node, ast.Compare):
+        return any(map(is_text, [node.left, *node.comparators]))
+    return type(node) in looked_into and is_text(getattr(node, looked_into[type(node)]))
+
+
+# To be told by facts as well: these still take texts apart.
+OPEN = {"checks/faults.py", "checks/info.py", "checks/tolerant_open.py"}
+
+
+def test_no_code_reads_the_text_of_an_error_of_ours() -> None:
+    package = Path(lecompose.__file__).parent
+    found = [
+        f"{path.relative_to(package)}:{node.lineno}"  # type: ignore[attr-defined]
+        for path in sorted(package.rglob("*.py"))
+        if path.relative_to(package).as_posix() not in OPEN
+        for name, known in names_of_errors(ast.parse(path.read_text()))
+        for node in ast.walk(known)
+        if reads_text(node, name)
+    ]
+    assert not found, "these read an error's text; let it carry the fact"

@@ -79,7 +79,7 @@ def _wish(spec: str, sql: str) -> FeatureSpec:
     try:
         feature(wish.name, {"dtype": wish.dtype or "float32", "shape": list(shape or (1,))})
     except SourceBroken as error:
-        raise RequestError(f"--add {error}") from error
+        raise RequestError(f'--add "{spec}": {error.fault}') from error
     return wish
 
 
@@ -141,7 +141,7 @@ def _given_feature(name: str, numbers: np.ndarray, spec: Mapping[str, Any]) -> F
     try:
         declared = feature(name, own | dict(spec))
     except SourceBroken as error:
-        raise RequestError(str(error)) from error
+        raise RequestError(error.problem, reason=error.reason, feature=name) from error
     if formats.arrow_field(declared) is None or declared.is_visual:
         raise RequestError(f"{declared.dtype} cannot be made from an array", feature=name)
     return declared

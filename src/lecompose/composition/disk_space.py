@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from lecompose.composition.layout import Layout
-from lecompose.errors import OutputUnwritable
+from lecompose.errors import ComposeError, OutputUnwritable
 
 # What a video's tables say of a frame, any file of itself, and a parquet footer of a column in a row group.
 _BYTES_A_FRAME = 16
@@ -63,8 +63,10 @@ def ran_out(error: BaseException) -> bool:
     while found is not None:
         if isinstance(found, OSError) and found.errno in _FULL:
             return True
+        if not isinstance(found, ComposeError) and any(words in str(found) for words in _FULL_WORDS):
+            return True
         found = found.__cause__ or found.__context__
-    return any(words in str(error) for words in _FULL_WORDS)
+    return False
 
 
 def told(size_bytes: int) -> str:

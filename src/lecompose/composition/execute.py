@@ -122,7 +122,11 @@ def _explained(staging: Staging, layout: Layout) -> Iterator[None]:
         if not staging.stands:
             raise _vanished(staging) from error
         if ran_out(error):
-            raise OutputUnwritable(f"{error}\n{_room(staging, layout)}") from error
+            raise OutputUnwritable(
+                f"{error}\n{_describe_room(staging, layout)}",
+                hint="make room, or another disk with -o",
+                path=staging.folder.parent,
+            ) from error
         if isinstance(error, OSError) and not isinstance(error, ComposeError):
             raise OutputUnwritable("cannot write the output", reason=error, path=staging.folder) from error
         raise
@@ -134,13 +138,10 @@ def _vanished(staging: Staging) -> OutputUnwritable:
     )
 
 
-def _room(staging: Staging, layout: Layout) -> str:
+def _describe_room(staging: Staging, layout: Layout) -> str:
     free = free_bytes(staging.folder)
     left = "" if free is None else f", {told(free)} are free now"
-    return (
-        f"the outputs need about {told(needed(layout))} in all{left}."
-        f" Try: make room, or another disk with -o. ({staging.folder.parent})"
-    )
+    return f"the outputs need about {told(needed(layout))} in all{left}"
 
 
 def _note_resumed(run: Run) -> None:

@@ -232,7 +232,7 @@ class Sandbox(Engine):
             if fault := _own_fault(str(cause)):
                 raise QueryError(fault) from error
             told = (
-                (self._located(text) or _unplaced(cause)) if isinstance(cause, duckdb.Error) else str(error)
+                (self._located(text) or _unplaced(cause)) if isinstance(cause, duckdb.Error) else error.fault
             )
             lines = [*self._useful(told), *_hints(told, text), *self._names(text)]
             raise QueryError(_own_fault(told) or "\n".join(lines)) from error

@@ -74,7 +74,9 @@ def filter(
     try:
         return (*notes, *_numbered(catalog, [output]))
     except EmptyOutput as error:
-        raise EmptyOutput("\n".join([f"no episode passes. {error}", *notes])) from error
+        error.problem = f"no episode passes. {error.problem}"
+        error.notes = notes
+        raise
 
 
 def sort(catalog: Catalog, views: Views, *, output: str, by: str) -> Notes:
@@ -145,7 +147,8 @@ def split_episodes(catalog: Catalog, *, into: Mapping[str, Episodes]) -> Notes:
     try:
         parts = {part: select_episodes(episodes, have) for part, episodes in into.items()}
     except UnknownEpisode as error:
-        raise UnknownEpisode(f"{error}\nA fraction has a point, a slash or a percent sign: 80%") from error
+        error.notes = ("A fraction has a point, a slash or a percent sign: 80%",)
+        raise
     twice = find_overlaps(parts)
     if twice:
         raise RequestError("parts share episodes; each belongs to one part at most", parts=twice)

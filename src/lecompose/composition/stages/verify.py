@@ -7,7 +7,7 @@ from pathlib import Path
 from lecompose.checks import PASSED_ON, Finding, findings
 from lecompose.dataset.catalog import open_catalog
 from lecompose.engine import Engine
-from lecompose.errors import SourceError, VerifyError, listed
+from lecompose.errors import SourceError, VerifyError
 
 
 def verify(
@@ -32,9 +32,10 @@ def verify(
     found = sorted((f for f in all_found if f.code not in PASSED_ON), key=lambda f: f.src_dataset)
     if found:
         parts = groupby(found, key=lambda finding: folders[finding.src_dataset])
-        raise VerifyError("\n".join(_told(root, list(of_root)) for root, of_root in parts))
+        errors = [_broken_promises(root, list(of_root)) for root, of_root in parts]
+        raise errors[0] if len(errors) == 1 else VerifyError("\n".join(map(str, errors)))
 
 
-def _told(root: Path, found: list[Finding]) -> str:
+def _broken_promises(root: Path, found: list[Finding]) -> VerifyError:
     count = f"{len(found)} promise{'s' if len(found) > 1 else ''} of the format broken"
-    return f"{listed(f'{count} by the dataset that was written:', map(str, found))}\n({root})"
+    return VerifyError(f"{count} by the dataset that was written", parts=map(str, found), path=root)

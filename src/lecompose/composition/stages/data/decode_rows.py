@@ -17,7 +17,7 @@ from lecompose.dataset.catalog.data_files import find_damaged, needs_union_by_na
 from lecompose.dataset.convert import convert_batch, stored_names
 from lecompose.dataset.frames.read_in_order import PlacedEpisode, output_columns, read_batches
 from lecompose.engine.duckdb_errors import first_line
-from lecompose.errors import ComposeError, QueryError, SourceBroken
+from lecompose.errors import QueryError, SourceBroken
 
 # A query costs the footer of its file, however little it reads: beyond so many, row groups are picked out.
 _FEW_READS = 16
@@ -113,13 +113,15 @@ def _stored(
     try:
         with run.engine.stream(template, {"columns": columns}, batch_rows=batch_rows, **values) as reader:
             yield from reader
-    except (pa.ArrowException, OSError, QueryError, SourceBroken) as error:
-        reason = first_line(error) if isinstance(error, ComposeError) else str(error).partition("\n")[0]
-        raise SourceBroken(
-            "data cannot be read, damaged pages?",
-            reason=reason,
-            path=find_damaged(read["files"]) or _place(read),
-        ) from error
+    except (pa.ArrowException, OSError) as error:
+        raise _damaged(read, str(error).partition("\n")[0]) from error
+    except (QueryError, SourceBroken) as error:
+        raise _damaged(read, first_line(error)) from error
+
+
+def _damaged(read: dict[str, Any], reason: str) -> SourceBroken:
+    file = find_damaged(read["files"]) or _place(read)
+    return SourceBroken("data cannot be read, damaged pages?", reason=reason, path=file)
 
 
 def _place(read: dict[str, Any]) -> str:
