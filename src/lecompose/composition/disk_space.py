@@ -63,7 +63,8 @@ def ran_out(error: BaseException) -> bool:
     while found is not None:
         if isinstance(found, OSError) and found.errno in _FULL:
             return True
-        if not isinstance(found, ComposeError) and any(words in str(found) for words in _FULL_WORDS):
+        said = found.reason or "" if isinstance(found, ComposeError) else str(found)
+        if any(words in said for words in _FULL_WORDS):
             return True
         found = found.__cause__ or found.__context__
     return False

@@ -68,5 +68,5 @@ def test_a_full_disk_is_known_however_deep_it_lies(code: int) -> None:
 
 def test_a_full_disk_is_known_by_the_words_of_duckdb() -> None:
     words = 'IO Error: Could not write file "/x": No space left on device'
-    assert disk_space.ran_out(OutputUnwritable(words))
-    assert not disk_space.ran_out(OutputUnwritable("IO Error: Could not open file"))
+    assert disk_space.ran_out(OutputUnwritable("write/packed", reason=words))
+    assert not disk_space.ran_out(OutputUnwritable("write/packed", reason="IO Error: Could not open file"))
