@@ -138,7 +138,7 @@ def _i1(at: int) -> Workload:
 def _w200(at: int) -> Workload:
     return Workload(
         "W200",
-        "merge of 2 sources filmed by two cameras, key frames every 2 frames, files of 200 MiB",
+        "merge of 2 sources filmed by two cameras, keyframes every 2 frames, files of 200 MiB",
         tuple(_filmed(at)),
     )
 

@@ -2,7 +2,7 @@
 -- A clip of which only every `stride`-th frame is taken never can be.
 -- A run of clips that stand one behind the other in a source file is copied as one, so that inside of it a
 -- clip may lean on its neighbours. At its ends nobody brings what a clip leans on: there, clips that start
--- behind a key frame and clips whose last frames need later ones are encoded again, up to the first that fits.
+-- behind a keyframe and clips whose last frames need later ones are encoded again, up to the first that fits.
 -- reads:  plan, pieces, strides
 -- params:
 -- gives:  out_dataset VARCHAR, out_episode BIGINT, src_dataset VARCHAR, src_episode BIGINT, camera VARCHAR, video_file VARCHAR, from_frame BIGINT, to_frame BIGINT, preroll BIGINT, postroll BIGINT, size_bytes BIGINT, compat_key VARCHAR, closed_gop BOOLEAN, stride BIGINT, continues BOOLEAN, starts_late BOOLEAN, ends_early BOOLEAN

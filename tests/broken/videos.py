@@ -44,7 +44,7 @@ def _remuxed(path: Path, time_of: Callable[[int], Fraction], *, audio: bool = Fa
     scale = 90_000
     held = camera.encode(
         pictures(7), codec="h264", size=(64, 48), fps=30, gop=1, crf=30
-    )  # all key frames: decoding order is display order
+    )  # all keyframes: decoding order is display order
     path.write_bytes(held)
     out = path.with_suffix(".new.mp4")
     with av.open(str(path)) as source, av.open(str(out), "w") as target:

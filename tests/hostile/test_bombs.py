@@ -106,7 +106,7 @@ LIES = {
     "2**32 chunks": (b"stco", put(4, ">I", 2**32 - 1)),
     "a chunk of 2**32 frames": (b"stsc", put(12, ">I", 2**32 - 1)),
     "2**32 runs": (b"stsc", put(4, ">I", 2**32 - 1)),
-    "2**32 key frames": (b"stss", put(4, ">I", 2**32 - 1)),
+    "2**32 keyframes": (b"stss", put(4, ">I", 2**32 - 1)),
     "2**32 edits": (b"elst", put(4, ">I", 2**32 - 1)),
     "a moov of 2**32": (b"moov", put(-8, ">I", 2**32 - 1)),
     "a moov of 9 bytes": (b"moov", put(-8, ">I", 9)),
@@ -147,7 +147,7 @@ def test_many_boxes_are_no_recursion() -> None:
     body = b""
     for _ in range(3000):
         body = struct.pack(">I4s", len(body) + 8, b"moov") + body
-    assert len(list(boxes.children(body))) == 1
+    assert len(list(boxes.walk_children(body))) == 1
 
 
 def test_a_video_that_changes_its_size(make_dataset: Record, recorded: Record, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ Record = Callable[..., Path]
 
 CAMERA = "observation.images.front"
 SIZE = (96, 64)
-# A key frame every 12: the episodes at 12 and 24 start on one.
+# A keyframe every 12: the episodes at 12 and 24 start on one.
 LENGTHS = (7, 5, 12, 8, 9, 4)
 STARTS = [0, *accumulate(LENGTHS)]
 GOP = 12
@@ -118,7 +118,7 @@ def say(root: Path, **said: Any) -> None:
 
 @lru_cache
 def ranks_and_keys(path: Path) -> tuple[list[int], list[int]]:
-    """Of every packet in decode order its place in display order; and the places of the key frames."""
+    """Of every packet in decode order its place in display order; and the places of the keyframes."""
     with av.open(str(path)) as file:
         packets = [(p.pts, p.is_keyframe) for p in file.demux(video=0) if p.size]
     order = sorted(pts for pts, _ in packets)
@@ -270,7 +270,7 @@ def test_every_way_to_cut(recipe: str, long_gops: Callable[..., Path], tmp_path:
     assert report.frames_unreferenced == 0
     for name, plan in PLANS.items():
         assert_cut(source, tmp_path / "out" / name, plan)
-    # Where the next group is open, even the frames of whole groups need its key frame.
+    # Where the next group is open, even the frames of whole groups need its keyframe.
     copied = {"all"} if "open" in recipe else {"all", "on_a_key"}
     assert {name for name, *_ in again}.isdisjoint(copied), "whole groups need no encoder"
     assert ("last", 0, 5, "starts 5 frames behind a keyframe") in again
@@ -344,7 +344,7 @@ def test_leaning_clips_stay_in_one_file(
     groups = [[at for at, e in enumerate(made.episodes) if e.clips[CAMERA][0] == path]
               for path in sorted(made.root.rglob("*.mp4"))]  # fmt: skip
     assert report.reencoded == ()
-    assert {0, 2, 3} >= {group[0] for group in groups} > {0}, "files start on key frames only"
+    assert {0, 2, 3} >= {group[0] for group in groups} > {0}, "files start on keyframes only"
     assert_cut(read(root), tmp_path / "out" / "run", WHOLE)
 
 

@@ -130,7 +130,7 @@ def test_a_clip_that_was_encoded_anew_is_not_encoded_again(
     make_dataset: Record, recorded: Record, tmp_path: Path
 ) -> None:
     source, out = make_dataset(name="source", frames=(7, 10, 3), **SMALL), tmp_path / "out"
-    one = recorded(frames=20, gop=12, **SMALL)  # its episodes start between key frames
+    one = recorded(frames=20, gop=12, **SMALL)  # its episodes start between keyframes
     for path in source.rglob("*.mp4"):
         shutil.copyfile(one / path.relative_to(source), path)
     request: dict[str, Any] = {"out": out, "episodes": "0"}

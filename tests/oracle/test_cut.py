@@ -17,7 +17,7 @@ pytestmark = pytest.mark.oracle
 Record = Callable[..., Path]
 LENGTHS = (7, 5, 12, 8, 9, 4)
 FRONT = "observation.images.front"
-# 12 frames from key frame to key frame: of these episodes only those at 0, 12 and 24 start on one.
+# 12 frames from keyframe to keyframe: of these episodes only those at 0, 12 and 24 start on one.
 ENCODERS = {
     "h264": ("libx264", {"g": "12", "crf": "18", "bf": "3", "x264-params": "b-adapt=0:scenecut=0"}),
     "libsvtav1": ("libsvtav1", {"g": "12", "crf": "20", "preset": "10"}),

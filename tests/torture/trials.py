@@ -260,7 +260,7 @@ def _recorded(sources: Path, old: Path, seed: int) -> int:
     record(sources / "one", version="v2.1", seed=seed, **SETTINGS)
     record(sources / "two", version="v3.0", seed=seed + 1, frames_per_video_file=15, **SETTINGS)
     record(sources / "long", version="v3.0", seed=seed + 2, **SETTINGS)
-    # All episodes in one encode, so that hardly any starts on a key frame: some are encoded anew.
+    # All episodes in one encode, so that hardly any starts on a keyframe: some are encoded anew.
     record(old, version="v3.0", seed=seed + 2, gop=12, **SETTINGS | {"frames": sum(SETTINGS["frames"])})
     for path in (sources / "long").rglob("*.mp4"):
         shutil.copyfile(old / path.relative_to(sources / "long"), path)

@@ -53,7 +53,7 @@ def decoder(backend: str | None, tolerance_s: float, files: Seen) -> Decoder:
 
 @dataclass(frozen=True)
 class Exact:
-    """PyAV: decodes from the key frame before, or from the first one where that one cannot be reached."""
+    """PyAV: decodes from the keyframe before, or from the first one where that one cannot be reached."""
 
     tolerance_s: float
     files: Seen

@@ -182,7 +182,7 @@ def _look(path: Path, scratch: Path) -> mp4.Video | ComposeError:
 
 
 def _readable(video: mp4.Video) -> mp4.Video:
-    """The same. Errors: MediaError where its key frames cannot be read."""
+    """The same. Errors: MediaError where its keyframes cannot be read."""
     mp4.probe_clips(video, [(0, video.frames)])
     return video
 

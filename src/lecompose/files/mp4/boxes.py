@@ -34,7 +34,7 @@ MOST_BOXES = 100_000
 
 
 class BoxError(ValueError):
-    """The bytes are no well-formed box; the message names the box, not the file."""
+    """The bytes are not a well-formed box; the message names the box, not the file."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,12 @@ class Span:
 
 
 def read_header(head: Bytes, start: int, end: int) -> Span:
-    """The span of the box at `start`, of which `head` holds the first 16 bytes (or all there are).
+    """Return the span of the box at `start`; `head` holds its first 16 bytes, or all there are.
 
-    Errors: BoxError for a size that cannot hold its own header. A box may claim to pass `end`.
+    A box may claim to end behind `end`.
+
+    Raises:
+        BoxError: if the size cannot hold its own header.
     """
     if len(head) < 8:
         raise BoxError(f"{len(head)} stray bytes at {start} where a box should stand")
@@ -69,15 +72,17 @@ def read_header(head: Bytes, start: int, end: int) -> Span:
 
 
 def printable_kind(kind: bytes) -> str:
-    """A box type that can be printed."""
+    """Return a box type as text that can be printed."""
     return kind.decode("ascii") if kind.isascii() and kind.decode("ascii").isprintable() else kind.hex()
 
 
 def walk_file(fd: int, size_bytes: int) -> Iterator[Span]:
-    """The boxes of a file in order, reading their headers only.
+    """Yield the boxes of a file in order; only their headers are read.
 
-    Errors: BoxError as `header`, and past the number of boxes that any recorder writes. The last box may
-    claim to end beyond `size_bytes`: then it is cut.
+    The last box may claim to end behind `size_bytes`: then the file is cut.
+
+    Raises:
+        BoxError: as `read_header`, and if there are more boxes than any recorder writes.
     """
     at = count = 0
     while at < size_bytes:
@@ -89,10 +94,12 @@ def walk_file(fd: int, size_bytes: int) -> Iterator[Span]:
 
 
 def walk_children(body: Bytes, start: int = 0) -> Iterator[tuple[bytes, memoryview]]:
-    """Type and body of each box in `body`, from byte `start` on.
+    """Yield type and body of each box in `body`, from byte `start` on.
 
-    Errors: BoxError when a box does not fit, or they are too many. Fewer than 8 trailing bytes are
-    QuickTime's terminator.
+    Fewer than 8 trailing bytes are QuickTime's terminator.
+
+    Raises:
+        BoxError: if a box does not fit, or there are too many.
     """
     view = memoryview(body)
     end = len(view)
@@ -112,7 +119,7 @@ def walk_children(body: Bytes, start: int = 0) -> Iterator[tuple[bytes, memoryvi
 
 
 def find(body: Bytes, *path: bytes) -> memoryview | None:
-    """The body of the first box at the end of `path` (types from the outside in), or None."""
+    """Return the body of the first box at the end of `path` (types from the outside in), or None."""
     view: memoryview | None = memoryview(body)
     for kind in path:
         view = (
@@ -124,7 +131,7 @@ def find(body: Bytes, *path: bytes) -> memoryview | None:
 
 
 def require(body: Bytes, *path: bytes) -> memoryview:
-    """As `find`. Errors: BoxError when it is not there."""
+    """Return the body of the first box at the end of `path`. Raises BoxError if it is missing."""
     found = find(body, *path)
     if found is None:
         raise BoxError(f"box {'/'.join(printable_kind(kind) for kind in path)} is missing")
@@ -132,7 +139,7 @@ def require(body: Bytes, *path: bytes) -> memoryview:
 
 
 def build_box(kind: bytes, *parts: Bytes) -> bytes:
-    """One box around the concatenated `parts`. Errors: BoxError past 4 GiB (only mdat is ever that large)."""
+    """Return one box around the `parts`. Raises BoxError past 4 GiB (only mdat is ever that large)."""
     size = 8 + sum(len(part) for part in parts)
     if size >= 1 << 32:
         raise BoxError(f"box {printable_kind(kind)} would need {size} bytes")
@@ -140,5 +147,5 @@ def build_box(kind: bytes, *parts: Bytes) -> bytes:
 
 
 def build_full_box(kind: bytes, version: int, flags: int, *parts: Bytes) -> bytes:
-    """One full box: version and flags before the `parts`."""
+    """Return one full box: version and flags before the `parts`."""
     return build_box(kind, struct.pack(">I", version << 24 | flags), *parts)

@@ -1,4 +1,4 @@
-"""Runs of frames of several videos in one new mp4, by rebuilding tables and copying byte ranges."""
+"""Join runs of frames of several videos in one new mp4: build new tables, copy byte ranges."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -47,7 +47,7 @@ class Segment:
 class WrittenVideo:
     """What a new file holds. `starts` is the output frame at which each segment's `from_frame` stands.
 
-    Units: `bytes_copied` counts a file copied as it was, `bytes_remuxed` media moved into new tables.
+    Units: bytes; `bytes_copied` counts a file copied as it was, `bytes_remuxed` media moved into new tables.
     """
 
     frames: int
@@ -69,11 +69,13 @@ class _Piece:
 def concat(
     segments: Sequence[Segment], out: Path, *, fps: Fraction, on_bytes: Callable[[int], None] | None = None
 ) -> WrittenVideo:
-    """What was written to `out`: the segments one after another, frame k at exactly k / fps.
+    """Write the segments to `out` one after another, frame k at exactly k / fps, and return what was written.
 
-    Each segment's lead stands before it and its tail behind it. `on_bytes` is told of bytes as they move.
+    Each segment's preroll stands before it and its postroll behind it. `on_bytes` is called as bytes move.
 
-    Errors: MediaError for segments that may not share a file or a source that changed; OutputUnwritable.
+    Raises:
+        MediaError: if the segments may not share a file, or a source has changed.
+        OutputUnwritable: if the file system refuses.
     """
     fps = Fraction(fps)
     _refuse_mixture(segments, out)
@@ -124,7 +126,7 @@ def _find_misfit(before: ClipFacts, after: ClipFacts) -> str | None:
 
 
 def _may_copy_file(segment: Segment, fps: Fraction) -> bool:
-    """Whether the segment is a whole file that already is what we would write."""
+    """Return whether the segment is a whole file that already is what we would write."""
     video = segment.video
     whole = segment.from_frame == 0 and segment.to_frame == video.frames
     return (
@@ -155,7 +157,7 @@ def _find_starts(parts: list[_Piece]) -> tuple[int, ...]:
 
 
 def _build_movie(parts: list[_Piece], fps: Fraction) -> Movie:
-    """The tables of all parts in a row."""
+    """Return the tables of all pieces in a row."""
     first = parts[0]
     track = first.video.track
     sizes, ranks, keys = [], [], []
@@ -181,7 +183,7 @@ def _build_movie(parts: list[_Piece], fps: Fraction) -> Movie:
 
 
 def _find_keyframes(part: _Piece) -> Ints:
-    """Which of the part's samples are key frames."""
+    """Return which of the piece's samples are keyframes."""
     return np.flatnonzero(np.isin(part.samples, load_keyframes(part.video).samples, assume_unique=True))
 
 
@@ -194,7 +196,7 @@ def _copy_part(part: _Piece, copier: FileCopier) -> None:
 
 
 def _find_byte_ranges(track: Track, samples: Ints) -> tuple[list[int], list[int]]:
-    """Offset and size of each contiguous byte range that the samples fill, in their order."""
+    """Return offset and size of each contiguous byte range that the samples fill, in their order."""
     offsets, sizes = track.offsets()[samples], track.sizes[samples].astype(np.int64)
     breaks = np.flatnonzero(offsets[:-1] + sizes[:-1] != offsets[1:]) + 1
     firsts = np.concatenate((np.zeros(1, np.int64), breaks))
@@ -204,7 +206,7 @@ def _find_byte_ranges(track: Track, samples: Ints) -> tuple[list[int], list[int]
 
 @contextmanager
 def _open_source(video: Video) -> Iterator[int]:
-    """A descriptor of the file that holds the media, which must be the one that was probed."""
+    """Yield a descriptor of the file that holds the media, which must be the one that was probed."""
     track = video.track
     try:
         fd = os.open(track.path, os.O_RDONLY)
@@ -223,7 +225,7 @@ def _open_source(video: Video) -> Iterator[int]:
 
 @contextmanager
 def _create_checked(out: Path, size_bytes: int) -> Iterator[int]:
-    """A descriptor of the new file `out`, removed again unless `size_bytes` really landed in it.
+    """Yield a descriptor of the new file `out`, and remove it unless `size_bytes` really landed in it.
 
     Whatever stood there is unlinked, never truncated: it might be another name of a source.
     """

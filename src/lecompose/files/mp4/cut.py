@@ -1,4 +1,4 @@
-"""Which samples have to travel so that a range of frames can be decoded, and where they may stand."""
+"""Choose the samples that a range of frames needs to be decodable, and tell which ranges may share a file."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ from lecompose.files.mp4.video import Video
 class ClipFacts:
     """Facts about frames [from, to) of a video, if they were cut out on their own.
 
-    `preroll` and `postroll` frames around it must come along to be decoded; `size_bytes` counts neither.
-    Pieces of equal `compat_key` may stand in one file; only a `closed_gop` one may stand behind others.
+    The `preroll` frames before and `postroll` frames after them must come along to be decoded; `size_bytes`
+    counts neither. Clips of equal `compat_key` may share a file; only `closed_gop` ones may follow others.
     """
 
     frames: int
@@ -32,7 +32,7 @@ class ClipFacts:
 class SampleRange:
     """The samples to take for a range: of [first, stop) in decode order, those of rank >= `rank`.
 
-    `key` is the number of the key frame it starts from among all key frames, None when there is none.
+    `key` is the number of the keyframe that it starts from among all keyframes, None if there is none.
     """
 
     first: int
@@ -44,12 +44,12 @@ class SampleRange:
 
 
 def probe_clip(video: Video, from_frame: int, to_frame: int) -> ClipFacts:
-    """The facts about frames [from_frame, to_frame). Errors: MediaError when the video lacks some of them."""
+    """Return the facts about frames [from_frame, to_frame). Raises MediaError if some are missing."""
     return probe_clips(video, [(from_frame, to_frame)])[0]
 
 
 def probe_clips(video: Video, ranges: Sequence[tuple[int, int]]) -> list[ClipFacts]:
-    """The facts about each range of frames, in order. Errors: MediaError naming all impossible ranges."""
+    """Return the facts about each range of frames. Raises MediaError that names all impossible ranges."""
     _refuse_outside(video, ranges)
     track = video.track
     starts = load_keyframes(video)
@@ -73,24 +73,24 @@ def probe_clips(video: Video, ranges: Sequence[tuple[int, int]]) -> list[ClipFac
 
 
 def choose_samples(video: Video, from_frame: int, to_frame: int) -> SampleRange:
-    """The samples that frames [from_frame, to_frame) need. Errors: MediaError when some are not there."""
+    """Return the samples that frames [from_frame, to_frame) need. Raises MediaError if some are missing."""
     _refuse_outside(video, [(from_frame, to_frame)])
     return _choose_samples(video.track, load_keyframes(video), from_frame, to_frame)
 
 
 def list_samples(track: Track, made: SampleRange) -> Ints:
-    """Numbers of the samples of a cut, in decode order."""
+    """Return the numbers of the samples of a range, in decode order."""
     if track.rank is None:
         return np.arange(made.first, made.stop)
     return made.first + np.flatnonzero(track.rank[made.first : made.stop] >= made.rank)
 
 
 def load_keyframes(video: Video) -> Keyframes:
-    """The key frames of a video. Errors: MediaError when their heads cannot be read."""
+    """Return the keyframes of a video. Raises MediaError if their heads cannot be read."""
     try:
         return video.track.keyframes
     except (OSError, ValueError) as error:
-        raise media_error(f"its key frames cannot be read: {error}", video.path) from error
+        raise media_error(f"its keyframes cannot be read: {error}", video.path) from error
 
 
 def _refuse_outside(video: Video, ranges: Sequence[tuple[int, int]]) -> None:
@@ -117,22 +117,22 @@ def _choose_samples(track: Track, starts: Keyframes, from_frame: int, to_frame: 
         if stop is not None:
             end = rank + stop[1]
             return SampleRange(first, stop[0], rank, preroll=low - rank, postroll=end - high, key=key)
-    # No key frame serves: the whole beginning comes along, as decodable as it is in the source.
+    # No keyframe serves: the whole beginning comes along, as decodable as it is in the source.
     stop = _find_stop(track, 0, 0, high) or (len(track.sizes), len(track.sizes))
     return SampleRange(0, stop[0], 0, preroll=low, postroll=stop[1] - high, key=None)
 
 
 def _walk_candidates(track: Track, low: int) -> Iterator[int]:
-    """Key frames to start from for the frame of rank `low`, the nearest first."""
+    """Yield keyframes to start from for the frame of rank `low`, the nearest first."""
     ranks, keys = track.usable_by_rank
     for place in range(int(np.searchsorted(ranks, low, side="right")) - 1, -1, -1):
         yield int(keys[place])
 
 
 def _find_stop(track: Track, first: int, rank: int, high: int) -> tuple[int, int] | None:
-    """End of the shortest decode-order run from `first` whose kept ranks are rank … without a hole to `high`.
+    """Return the end of the shortest run from `first` whose kept ranks are rank … `high` without a hole.
 
-    Shape: (sample after the run, number of kept samples); None when there is no such run.
+    Shape: (sample after the run in decode order, number of kept samples); None if there is no such run.
     """
     if track.rank is None:
         return high, high - first
@@ -149,10 +149,10 @@ def _find_stop(track: Track, first: int, rank: int, high: int) -> tuple[int, int
 
 
 def _find_compatibility(video: Video, starts: Keyframes, made: SampleRange) -> tuple[str, bool]:
-    """The splice key of a piece, and whether it may follow others of that key.
+    """Return the compat key of a range, and whether it may follow others of that key.
 
-    Three families are safe: pieces that never leave the described parameter sets, pieces that bring all
-    sets in every key frame, and pieces of one source whose sets come and go ("alone").
+    Three families are safe: ranges that never leave the described parameter sets, ranges that bring all
+    sets in every keyframe, and ranges of one source whose sets come and go ("alone").
     """
     number = find_description_number(video, made)
     alone = f"alone:{video.path}" if number == 0 else f"alone:{video.path}#{number}"
@@ -173,7 +173,7 @@ def _find_compatibility(video: Video, starts: Keyframes, made: SampleRange) -> t
 
 
 def find_description_number(video: Video, made: SampleRange) -> int:
-    """Which sample description a cut uses. Errors: MediaError when it crosses from one to another."""
+    """Return which sample description a range uses. Raises MediaError if it uses more than one."""
     numbers = video.track.description_numbers
     if numbers is None:
         return 0

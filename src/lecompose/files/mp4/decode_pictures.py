@@ -1,4 +1,4 @@
-"""Decoded pictures: some frames of a video, or a picture file held in memory."""
+"""Decode pictures: some frames of a video, or a picture file held in memory."""
 
 import io
 from bisect import bisect_left, bisect_right
@@ -29,9 +29,9 @@ _OPTIONS = LIMITS | {
 
 @dataclass(frozen=True)
 class DisplayTimes:
-    """When each frame of a video is shown, in that order, and which of them are key frames.
+    """When each frame of a video is shown, in that order, and which of them are keyframes.
 
-    Units: `ticks` in `time_base`, seconds each; `keys` are numbers of frames.
+    Units: `ticks` are multiples of `time_base` seconds; `keys` are frame numbers.
     """
 
     ticks: list[int]
@@ -40,9 +40,11 @@ class DisplayTimes:
 
 
 def read_display_times(path: Path) -> DisplayTimes:
-    """When the frames of a video are shown. Decodes nothing.
+    """Return when the frames of a video are shown. Decodes nothing.
 
-    Errors: MediaError when FFmpeg cannot read it; SourceBroken when it is missing.
+    Raises:
+        MediaError: if FFmpeg cannot read it.
+        SourceBroken: if it is missing.
     """
     with open_video(path) as (container, stream):
         times = [
@@ -64,10 +66,13 @@ def decode_frames(
     depth: bool = False,
     on_frame: OnFrame = lambda: None,
 ) -> Iterator[Picture]:
-    """The frames of a video with these numbers, which ascend.
+    """Yield the frames with the numbers in `wanted`, which ascend.
 
-    Only the groups of pictures that hold one are decoded. `on_frame` is told of each frame decoded.
-    Errors: MediaError where a frame does not decode or is not there; SourceBroken for a missing file.
+    Only the groups of pictures that hold one are decoded. `on_frame` is called for each frame decoded.
+
+    Raises:
+        MediaError: if a frame does not decode or is missing.
+        SourceBroken: if the file is missing.
     """
     if wanted and wanted[-1] >= len(times.ticks):
         raise media_error(f"it has {len(times.ticks)} frames, frame {wanted[-1]} is wanted", path)
@@ -82,10 +87,13 @@ def decode_frames(
 
 
 def find_undecodable_frames(path: Path, *, threads: int = 1) -> list[int]:
-    """The numbers of the frames of a video that do not decode, or decode with holes.
+    """Return the numbers of the frames of a video that do not decode, or decode with holes.
 
-    Every frame is decoded, by as many threads. Decoders that conceal what is damaged are told not to.
-    Errors: MediaError when FFmpeg cannot read the file; SourceBroken when it is missing.
+    Every frame is decoded, on `threads` threads. Decoders are told not to conceal damage.
+
+    Raises:
+        MediaError: if FFmpeg cannot read the file.
+        SourceBroken: if it is missing.
     """
     times = read_display_times(path).ticks
     sound: set[int] = set()
@@ -99,7 +107,7 @@ def find_undecodable_frames(path: Path, *, threads: int = 1) -> list[int]:
 
 
 def _decode_sound_frames(container: "InputContainer", stream: "VideoStream") -> Iterator["VideoFrame"]:
-    """The frames that decode without an error; the decoder goes on behind those that do not."""
+    """Yield the frames that decode without an error; the decoder goes on behind those that do not."""
     import av
 
     for packet in container.demux(stream):
@@ -111,9 +119,10 @@ def _decode_sound_frames(container: "InputContainer", stream: "VideoStream") -> 
 
 
 def decode_picture(data: bytes, *, depth: bool = False, name: Path) -> Picture:
-    """The picture in a PNG, JPEG or TIFF file; `name` is where it is held.
+    """Return the picture in a PNG, JPEG or TIFF file; `name` is the file that holds it.
 
-    Errors: MediaError where it is none.
+    Raises:
+        MediaError: if it is not a picture.
     """
     import av
 
@@ -131,7 +140,7 @@ def decode_picture(data: bytes, *, depth: bool = False, name: Path) -> Picture:
 def _decode(
     path: Path, times: DisplayTimes, wanted: Sequence[int], *, seeking: bool, on_frame: OnFrame
 ) -> Iterator["VideoFrame"]:
-    """The frames wanted, up to the first that is not there: after a seek FFmpeg may start behind it."""
+    """Yield the wanted frames up to the first that is missing: after a seek FFmpeg may start behind it."""
     with open_video(path) as (container, stream):
         stream.thread_count = 1  # the work is shared out by clips
         at = -1
@@ -151,7 +160,7 @@ def _decode(
 
 
 def _find_key_ahead(times: DisplayTimes, at: int, number: int) -> int | None:
-    """The last key frame up to `number`, where frames lie between it and the one decoded last.
+    """Return the last keyframe up to `number`, if frames lie between it and the one decoded last.
 
     Seeking costs less than decoding a frame (measured).
     """
@@ -160,7 +169,7 @@ def _find_key_ahead(times: DisplayTimes, at: int, number: int) -> int | None:
 
 
 def _to_array(frame: "VideoFrame", *, depth: bool) -> Picture:
-    """The frame as LeRobot 0.6.1 takes it apart."""
+    """Return the pixels of a frame, as LeRobot 0.6.1 reads them."""
     if not depth:
         return frame.to_ndarray(format="rgb24")
     kind = "gray16le" if frame.format.components[0].bits > 12 else "gray12le"

@@ -1,4 +1,4 @@
-"""Frames of a video encoded again: decoded one by one, encoded, and held against what they were."""
+"""Encode frames of a video again: decode them one by one, encode, and compare with what they were."""
 
 import math
 import os
@@ -38,9 +38,9 @@ OnFrame = Callable[[], None]
 
 @dataclass(frozen=True)
 class EncodedVideo:
-    """A new video of the frames asked for, and nothing else.
+    """A new video of the wanted frames, and nothing else.
 
-    `psnr_db` is that of all pixels together, infinite where every one is what it was.
+    `psnr_db` is that of all pixels together, infinite if every pixel is what it was.
     """
 
     video: Video
@@ -50,9 +50,9 @@ class EncodedVideo:
 
 @dataclass(frozen=True)
 class _EncodeTask:
-    """Every `stride`-th of `span` frames from `first` on of the file at `cut`, on their way to an encoding.
+    """Every `stride`-th of `span` frames from `first` on of the file at `cut`, to be encoded.
 
-    Units: `fps` is the rate of what is encoded, in frames a second.
+    Units: `fps` is the rate of the result, in frames per second.
     """
 
     origin: Path
@@ -81,12 +81,13 @@ def encode(
     threads: int = 1,
     on_frame: OnFrame = lambda: None,
 ) -> EncodedVideo:
-    """Every `stride`-th frame of a segment, encoded again into a new file in `scratch`, frame k at k / fps.
+    """Encode every `stride`-th frame of a segment into a new file in `scratch`, frame k at k / fps.
 
-    `on_frame` is told of each picture decoded.
+    `on_frame` is called for each picture decoded.
 
-    Errors: MediaError where a frame does not decode, the encoder refuses, or a lossless one loses
-    something; OutputUnwritable.
+    Raises:
+        MediaError: if a frame does not decode, the encoder refuses, or a lossless one loses something.
+        OutputUnwritable: if `scratch` cannot be written.
     """
     cut = create_scratch_file(scratch)
     try:
@@ -100,7 +101,7 @@ def encode(
 
 
 def _encode_well(work: _EncodeTask, scratch: Path) -> EncodedVideo:
-    """The first good encoding, or the best of all that there are."""
+    """Return the first good encoding, or the best one if none is good."""
     made: list[EncodedVideo] = []
     for quality in work.how.qualities:
         made.append(_attempt(work, create_scratch_file(scratch), quality))
@@ -141,7 +142,7 @@ def _write(work: _EncodeTask, out: Path, quality: Options) -> None:
         stream = _add_stream(target, work, quality)
         for number, frame in enumerate(_decode_source(work)):
             _refuse_change(frame, work)
-            # Else the encoder would set its key frames where the source has them.
+            # Else the encoder would set its keyframes where the source has them.
             frame.pict_type = 0
             frame.pts, frame.time_base = number, 1 / work.fps
             with keep_thread_priority() if number == 0 else nullcontext():  # it opens the encoder
@@ -179,18 +180,18 @@ def _refuse_change(frame: "VideoFrame", work: _EncodeTask) -> None:
 
 
 def _decode_source(work: _EncodeTask) -> "Iterator[VideoFrame]":
-    """The frames that are to be encoded."""
+    """Yield the frames that are to be encoded."""
     wanted = range(work.first, work.first + work.span, work.stride)
     yield from _decode(work, work.cut, wanted, work.fps * work.stride)
 
 
 def _decode_result(work: _EncodeTask, out: Path) -> "Iterator[VideoFrame]":
-    """The same as they came out."""
+    """Yield the same frames as they came out."""
     yield from _decode(work, out, range(work.count), work.fps)
 
 
 def _decode(work: _EncodeTask, path: Path, wanted: range, fps: Fraction) -> "Iterator[VideoFrame]":
-    """The frames of these numbers, at `fps`. Errors: MediaError where one does not decode."""
+    """Yield the frames with these numbers, at `fps`. Raises MediaError if one does not decode."""
     found = 0
     with open_video(path, known_as=work.origin) as (container, stream):
         stream.thread_count, stream.thread_type = work.threads, "AUTO"
@@ -207,14 +208,14 @@ def _decode(work: _EncodeTask, path: Path, wanted: range, fps: Fraction) -> "Ite
 
 
 def _find_number(frame: "VideoFrame", fps: Fraction) -> int:
-    """The place of a frame on the grid of its file."""
+    """Return the place of a frame on the grid of its file."""
     if frame.pts is None or frame.time_base is None:
         return -1
     return round(frame.pts * frame.time_base * fps)
 
 
 def _refuse_unfit(work: _EncodeTask, video: Video) -> None:
-    """Errors: MediaError where the encoder did not give a closed video of just the frames it got."""
+    """Raise MediaError unless the encoder gave a closed video of just the frames it got."""
     if video.frames != work.count:
         raise media_error(f"{work.how.encoder} made {video.frames} frames of {work.count}", work.origin)
     made = probe_clip(video, 0, video.frames)
@@ -223,9 +224,9 @@ def _refuse_unfit(work: _EncodeTask, video: Video) -> None:
 
 
 def _measure_psnr(work: _EncodeTask, out: Path) -> float:
-    """Peak signal to noise of the encoded frames: as they are shown, or as stored where nothing may be lost.
+    """Return the peak signal to noise ratio of the encoded frames, in dB.
 
-    Units: dB.
+    It compares pictures as they are shown, or as they are stored if nothing may be lost.
     """
     error = samples = 0
     peak = 1
@@ -239,12 +240,12 @@ def _measure_psnr(work: _EncodeTask, out: Path) -> float:
 
 
 def _read_rgb(frame: "VideoFrame") -> Iterator[np.ndarray[Any, np.dtype[Any]]]:
-    """The picture in red, green and blue: what a policy sees. Shape: (height, width, 3)."""
+    """Yield the picture in red, green and blue: what a policy sees. Shape: (height, width, 3)."""
     yield frame.to_ndarray(format="rgb24" if frame.format.components[0].bits == 8 else "rgb48le")
 
 
 def _read_planes(frame: "VideoFrame") -> Iterator[np.ndarray[Any, np.dtype[Any]]]:
-    """The samples of each plane, without the padding behind its rows."""
+    """Yield the samples of each plane, without the padding behind its rows."""
     kind = np.dtype(np.uint8 if frame.format.components[0].bits == 8 else np.uint16)
     for plane in frame.planes:
         rows = np.frombuffer(memoryview(plane), kind).reshape(-1, plane.line_size // kind.itemsize)
@@ -252,7 +253,7 @@ def _read_planes(frame: "VideoFrame") -> Iterator[np.ndarray[Any, np.dtype[Any]]
 
 
 def _show_as(source: Video, made: Video) -> Video:
-    """`made` in the frame that the source's track header gives its pictures."""
+    """Return `made` with the transformation that the source's track header gives its pictures."""
     if source.track.matrix == IDENTITY and source.track.display == made.track.display:
         return made
     track = replace(made.track, matrix=source.track.matrix, display=source.track.display)

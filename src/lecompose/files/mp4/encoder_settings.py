@@ -1,7 +1,7 @@
-"""How the pictures of a video are encoded again: its own codec and look, its dataset's settings.
+"""Choose how the pictures of a video are encoded again: its own codec and format, its dataset's settings.
 
-Every encoding gives closed groups of pictures without reordering, so that what it makes can be cut and
-joined at each key frame; and headers that no quality changes, so that all it makes may share a file.
+Every encoding gives closed groups of pictures without reordering, so that the result can be cut and
+joined at each keyframe; and headers that do not depend on quality, so that all results may share a file.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ _LONGEST_GOP = 250
 
 @dataclass(frozen=True)
 class _Encoder:
-    """An encoder of FFmpeg. `params` names the option that holds its own, `own` what they must say."""
+    """An encoder of FFmpeg. `params` names the option for its private settings, `own` what they must say."""
 
     name: str
     crf: float | None
@@ -69,7 +69,7 @@ _ENCODERS: Mapping[str, _Encoder] = {
 
 @dataclass(frozen=True)
 class Encoding:
-    """How to encode: `options` but for the quality, of which `qualities` are to be tried in turn.
+    """How to encode: `options` without the quality; `qualities` are to be tried in turn.
 
     What encodings of one `compat_key` make may share a file.
     """
@@ -83,7 +83,7 @@ class Encoding:
     compat_key: str
 
     def build_settings(self, quality: Options, *, threads: int) -> dict[str, str]:
-        """All options for FFmpeg, with room for so many threads."""
+        """Return all options for FFmpeg, for `threads` threads."""
         kind = next(kind for kind in _ENCODERS.values() if kind.name == self.encoder)
         own = {"threads": str(threads)} if not kind.threads else {}
         parts = [self.options.get(kind.params, ""), kind.threads.format(n=threads)]
@@ -93,17 +93,18 @@ class Encoding:
 
 
 def choose_encoding(video: Video, said: Mapping[str, Any], *, lossless: bool = False) -> Encoding:
-    """How frames of `video` are to be encoded again; `said` is what info.json says of the camera.
+    """Return how to encode frames of `video` again; `said` is what info.json says about the camera.
 
-    Errors: MediaError where FFmpeg has no encoder for the codec or its pixel format.
+    Raises:
+        MediaError: if FFmpeg has no encoder for the codec or its pixel format.
     """
     kind = _ENCODERS.get(video.codec)
     formats = list_pixel_formats(kind.name) if kind else None
     if kind is None or formats is None:
         raise media_error(f"no encoder for {video.codec} video here", video.path)
-    seen = read_picture_format(video.track.path)
-    if seen.pix_fmt not in formats:
-        raise media_error(f"{kind.name} cannot encode {seen.pix_fmt} pictures", video.path)
+    picture_format = read_picture_format(video.track.path)
+    if picture_format.pix_fmt not in formats:
+        raise media_error(f"{kind.name} cannot encode {picture_format.pix_fmt} pictures", video.path)
     if lossless and not (kind.lossless or kind.name == "libvpx-vp9"):
         raise media_error(f"{kind.name} cannot encode depth without loss", video.path)
     # Settings of another codec say nothing about this one.
@@ -113,16 +114,16 @@ def choose_encoding(video: Video, said: Mapping[str, Any], *, lossless: bool = F
     return Encoding(
         encoder=kind.name,
         fourcc=fourcc,
-        picture_format=seen,
+        picture_format=picture_format,
         options=options,
         qualities=({},) if lossless else tuple(_list_qualities(kind, said)),
         lossless=lossless,
-        compat_key=_splice_key(video, seen, fourcc, options),
+        compat_key=_hash_compat_key(video, picture_format, fourcc, options),
     )
 
 
 def _build_options(kind: _Encoder, said: Mapping[str, Any], *, lossless: bool) -> dict[str, str]:
-    """The options but for quality and group length. Source: LeRobot 0.6.1, `get_codec_options`."""
+    """Return the options without quality and group length. Source: LeRobot 0.6.1, `get_codec_options`."""
     options = {key: str(value) for key, value in (said.get("video.extra_options") or {}).items()}
     options |= dict(kind.usual) | {"bf": "0"}
     preset = said.get("video.preset")
@@ -142,7 +143,7 @@ def _build_options(kind: _Encoder, said: Mapping[str, Any], *, lossless: bool) -
 
 
 def _choose_gop(video: Video, said: Mapping[str, Any]) -> int:
-    """Frames from one key frame to the next: what is said, or else what the video mostly does."""
+    """Return the frames between keyframes: what info.json says, or else what the video mostly does."""
     gop = said.get("video.g")
     if isinstance(gop, int) and gop > 0:
         return gop
@@ -151,7 +152,7 @@ def _choose_gop(video: Video, said: Mapping[str, Any]) -> int:
 
 
 def _list_qualities(kind: _Encoder, said: Mapping[str, Any]) -> Iterator[Options]:
-    """What is said, or else a high quality; then better ones."""
+    """Yield the quality that info.json says, or else a high one; then better ones."""
     if kind.crf is None:
         # FFmpeg's own encoders know quantisers: 2 is what is called visually lossless, 1 the finest.
         yield from ({"qmin": q, "qmax": q} for q in ("2", "1"))
@@ -164,11 +165,12 @@ def _list_qualities(kind: _Encoder, said: Mapping[str, Any]) -> Iterator[Options
     yield from ({"crf": f"{each:g}"} for each in dict.fromkeys(max(1, each) for each in tries))
 
 
-def _splice_key(video: Video, seen: PictureFormat, fourcc: str, options: Options) -> str:
-    """Equal for all that may share a file: group length and quality are no part of the headers.
+def _hash_compat_key(video: Video, picture_format: PictureFormat, fourcc: str, options: Options) -> str:
+    """Return a key that is equal for all that may share a file.
 
-    But that there are key frames only is: x264 and x265 then declare another profile.
+    Group length and quality are not in the headers. But whether every frame is a keyframe is: x264 and x265
+    then declare another profile.
     """
     kept = sorted((name, value) for name, value in options.items() if name != "g" or value == "1")
-    told = repr((fourcc, astuple(seen), kept, video.track.matrix, video.track.display))
+    told = repr((fourcc, astuple(picture_format), kept, video.track.matrix, video.track.display))
     return f"encoded/{hashlib.blake2b(told.encode(), digest_size=16).hexdigest()}"

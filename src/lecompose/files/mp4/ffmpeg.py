@@ -1,4 +1,4 @@
-"""What the sample tables cannot do: open any container, remux it. Imports av, lazily."""
+"""What the sample tables cannot do: open any container, remux it. Imports av only when it is needed."""
 
 import errno
 import os
@@ -45,7 +45,7 @@ class Remuxed:
 
 @dataclass(frozen=True)
 class PictureFormat:
-    """How decoded pictures are to be read: pixel format, size, FFmpeg's numbers for colours, pixel shape."""
+    """How to read decoded pictures: pixel format, size, FFmpeg's numbers for colours, pixel shape."""
 
     pix_fmt: str
     width: int
@@ -58,9 +58,13 @@ class PictureFormat:
 
 
 def describe(path: Path) -> dict[str, object]:
-    """What `info.json` says of a video: codec, pix_fmt, width, height, fps, has_audio. Decodes no frame.
+    """Return what `info.json` says about a video: codec, pix_fmt, width, height, fps, has_audio.
 
-    Errors: MediaError when FFmpeg cannot open it or finds no video; SourceBroken when it is missing.
+    Decodes no frame.
+
+    Raises:
+        MediaError: if FFmpeg cannot open it or finds no video.
+        SourceBroken: if it is missing.
     """
     with open_video(path) as (container, stream):
         rate = stream.average_rate or stream.guessed_rate or Fraction(0)
@@ -75,9 +79,11 @@ def describe(path: Path) -> dict[str, object]:
 
 
 def remux(path: Path, scratch: Path, reason: str) -> Remuxed:
-    """The video packets of `path`, copied unchanged into a new mp4 in `scratch`.
+    """Copy the video packets of `path` unchanged into a new mp4 in `scratch`.
 
-    Errors: MediaError naming `reason` when FFmpeg cannot; OutputUnwritable when `scratch` refuses.
+    Raises:
+        MediaError: if FFmpeg cannot; it names `reason`.
+        OutputUnwritable: if `scratch` cannot be written.
     """
     with open_video(path, f"{reason}: ") as (container, stream):
         ticks, step = _read_display_ticks(container, stream)
@@ -100,9 +106,10 @@ def remux(path: Path, scratch: Path, reason: str) -> Remuxed:
 
 
 def read_picture_format(path: Path) -> PictureFormat:
-    """How the pictures of a video look. Decodes no more than FFmpeg needs to tell.
+    """Return the format of a video's pictures. Decodes only what FFmpeg needs to tell.
 
-    Errors: as `describe`; MediaError where FFmpeg cannot tell the pixel format.
+    Raises:
+        MediaError: as `describe`, and if FFmpeg cannot tell the pixel format.
     """
     with open_video(path) as (_, stream):
         context = stream.codec_context
@@ -121,7 +128,7 @@ def read_picture_format(path: Path) -> PictureFormat:
 
 
 def list_pixel_formats(encoder: str) -> tuple[str, ...] | None:
-    """The pixel formats that an encoder of FFmpeg takes; None where this FFmpeg has no such encoder."""
+    """Return the pixel formats that an encoder of FFmpeg takes; None if this FFmpeg has no such encoder."""
     import av
 
     try:
@@ -135,9 +142,9 @@ def list_pixel_formats(encoder: str) -> tuple[str, ...] | None:
 def open_video(
     path: Path, context: str = "", *, known_as: Path | None = None
 ) -> Iterator[tuple["InputContainer", "VideoStream"]]:
-    """A container and its first video stream, with every error of FFmpeg translated.
+    """Yield a container and its first video stream; every error of FFmpeg is translated.
 
-    `known_as` is the file that the user knows, where `path` is but a copy.
+    `known_as` is the file that the user knows, if `path` is only a copy.
     """
     import av
 
@@ -158,7 +165,7 @@ def open_video(
 
 
 def _recognise_impostor(path: Path) -> str | None:
-    """What the file is if no video: FFmpeg would only say that it is none."""
+    """Return what the file is if it is not a video: FFmpeg would only say that it is not."""
     try:
         with path.open("rb") as file:
             return recognise_impostor(file.read(512))
@@ -168,7 +175,12 @@ def _recognise_impostor(path: Path) -> str | None:
 
 @contextmanager
 def translate_ffmpeg_errors(path: Path, context: str = "") -> Iterator[None]:
-    """Errors: MediaError for what FFmpeg refuses of the video at `path`; SourceBroken when it is missing."""
+    """Translate what FFmpeg says about the video at `path`.
+
+    Raises:
+        MediaError: if FFmpeg refuses it.
+        SourceBroken: if it is missing.
+    """
     import av
 
     try:
@@ -193,7 +205,7 @@ def _read_time_base(stream: "VideoStream") -> Fraction:
 
 
 def _demux(container: "InputContainer", stream: "VideoStream") -> Iterator["Packet[VideoStream]"]:
-    """The packets that hold a frame. Errors: MediaError when an edit list hides some of several parts."""
+    """Yield the packets that hold a frame. Raises MediaError if an edit list of several parts hides some."""
     for packet in container.demux(stream):
         if packet.is_discard:
             path = Path(container.name)
@@ -203,7 +215,10 @@ def _demux(container: "InputContainer", stream: "VideoStream") -> Iterator["Pack
 
 
 def _read_display_ticks(container: "InputContainer", stream: "VideoStream") -> tuple[Ints, int]:
-    """When each packet is shown, in decode order, and the first packet's duration. Units: 1/denominator s."""
+    """Return when each packet is shown, in decode order, and the first one's duration.
+
+    Units: 1/denominator s, of the stream's time base.
+    """
     numerator = _read_time_base(stream).numerator
     times: list[int] = []
     step = 0
@@ -216,7 +231,7 @@ def _read_display_ticks(container: "InputContainer", stream: "VideoStream") -> t
 
 
 def _copy_packets(container: "InputContainer", stream: "VideoStream", ticks: Ints, out: Path) -> None:
-    """Writes the packets with the ranks of `ticks` as times, for those always suit a muxer."""
+    """Write the packets with the ranks of `ticks` as times, because those suit every muxer."""
     import av
 
     ranks = np.empty(len(ticks), np.int64)
@@ -234,7 +249,7 @@ def _copy_packets(container: "InputContainer", stream: "VideoStream", ticks: Int
 
 @contextmanager
 def translate_disk_errors(out: Path) -> Iterator[None]:
-    """Errors: OutputUnwritable where the file system refuses the video at `out`."""
+    """Raise OutputUnwritable if the file system refuses the video at `out`."""
     try:
         yield
     except OSError as error:
@@ -246,7 +261,7 @@ def translate_disk_errors(out: Path) -> Iterator[None]:
 
 
 def create_scratch_file(scratch: Path) -> Path:
-    """A new empty file, unique among threads and processes."""
+    """Create an empty file, unique among threads and processes, and return its path."""
     try:
         fd, name = tempfile.mkstemp(suffix=".mp4", dir=scratch)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What stands in place of a plain mp4: recognised from the first bytes and worded for the reader."""
+"""Read the top-level boxes of an mp4, and recognise what stands in its place."""
 
 import os
 from pathlib import Path
@@ -9,17 +9,20 @@ from lecompose.files.mp4.errors import NeedsRemux, media_error
 AGAIN = "copy or download it again"
 
 
-def read_outline(fd: int, size_bytes: int, path: Path, *, cut: bool = False) -> list[Span]:
-    """The top-level boxes of an mp4 that is complete and has its tables in one `moov`.
+def read_outline(fd: int, size_bytes: int, path: Path, *, truncated: bool = False) -> list[Span]:
+    """Return the top-level boxes of an mp4 that is complete and has its tables in one `moov`.
 
-    Of one that is `cut`, the media behind the tables may end too early.
-    Errors: MediaError for no video at all or a truncated one; NeedsRemux for fragments and other containers.
+    If it may be `truncated`, the media behind the tables may end too early.
+
+    Raises:
+        MediaError: if the file is not a video, or is truncated.
+        NeedsRemux: if it is fragmented or another container.
     """
     _refuse_impostors(os.pread(fd, 512, 0), path)
     spans: list[Span] = []
     try:
         for span in walk_file(fd, size_bytes):
-            if span.end > size_bytes and not (cut and span.kind == b"mdat" and _has(spans, b"moov")):
+            if span.end > size_bytes and not (truncated and span.kind == b"mdat" and _has(spans, b"moov")):
                 raise media_error(_describe_truncation(span, size_bytes, spans), path)
             spans.append(span)
             if span.kind == b"moof":
@@ -34,7 +37,7 @@ def read_outline(fd: int, size_bytes: int, path: Path, *, cut: bool = False) -> 
 
 
 def recognise_impostor(head: bytes) -> str | None:
-    """What else than a video a file is, told from its first bytes; None where they do not tell."""
+    """Return what a file is instead of a video, as its first bytes tell; None if they do not tell."""
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     if not head:
         return f"empty file (0 bytes); {AGAIN}"

@@ -1,4 +1,4 @@
-"""Bytes from one file into another, by the cheapest way that both file systems allow."""
+"""Copy bytes from one file into another, by the cheapest way that both file systems allow."""
 
 import errno
 import os
@@ -15,7 +15,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def unwritable_error(error: OSError, out: Path) -> OutputUnwritable:
-    """The error for an output that the file system refuses."""
+    """Return the error for an output that the file system refuses."""
     return OutputUnwritable("cannot write the video", reason=error.strerror, path=out)
 
 
@@ -36,14 +36,16 @@ class FileCopier:
         ]
 
     def append(self, data: bytes) -> None:
-        """Appends `data` itself. Errors: OutputUnwritable."""
+        """Append `data` itself. Raises OutputUnwritable."""
         self._write(memoryview(data))
         self._moved(len(data))
 
     def copy_range(self, source_fd: int, source: Path, offset: int, size_bytes: int) -> None:
-        """Appends bytes [offset, offset + size_bytes) of a source.
+        """Append bytes [offset, offset + size_bytes) of a source.
 
-        Errors: MediaError when the source ends early or cannot be read; OutputUnwritable.
+        Raises:
+            MediaError: if the source ends early or cannot be read.
+            OutputUnwritable: if the output cannot be written.
         """
         end = offset + size_bytes
         while offset < end:

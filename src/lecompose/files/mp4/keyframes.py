@@ -1,7 +1,7 @@
-"""The key frames of a track: which of them a decoder, or another file, can start from.
+"""The keyframes of a track: which of them a decoder, or another file, can start from.
 
 A parameter set that stands in a sample replaces the described one from there on, in decode order. So
-each key frame has *effective* sets, and may be played out of its place only if it brings them along or
+each keyframe has *effective* sets, and may be played out of its place only if it brings them along or
 if they are those of the sample description.
 Source: ITU-T H.264 §7.4.1.2, ITU-T H.265 §7.4.2.4.
 """
@@ -37,11 +37,11 @@ _ALWAYS_CLOSED = frozenset(("av1", "vp8", "vp9", "mjpeg", "png", "prores", "ffv1
 
 @dataclass(frozen=True)
 class Keyframes:
-    """The key frames in decode order. Shape: (key frames,) each.
+    """The keyframes in decode order. Shape: (keyframes,) each.
 
     `closed`: nothing after it refers to what stood before. `described`: its effective parameter sets
     are those of the sample description. `in_band`: it brings all of them along. `entry`: its picture
-    needs no other one, which being marked as a key frame does not prove.
+    needs no other one, which the keyframe mark alone does not prove.
     """
 
     samples: Ints
@@ -53,12 +53,12 @@ class Keyframes:
     """False for codecs whose samples may hide state that is not understood here."""
 
     def usable(self) -> Flags:
-        """Key frames that a decoder fresh from the sample description can start from."""
+        """Return which keyframes a new decoder can start from, given the sample description."""
         return (self.described | self.in_band) & self.entry
 
 
 def list_keyframes(keys: Ints, codec: str, *, reordered: bool) -> Keyframes:
-    """The key frames of a codec that keeps no parameter sets in its samples."""
+    """Return the keyframes of a codec that keeps no parameter sets in its samples."""
     closed = codec in _ALWAYS_CLOSED or (codec == "mpeg4" and not reordered)
     known = codec in _ALWAYS_CLOSED or codec == "mpeg4"
     yes = np.ones(len(keys), np.bool_)
@@ -68,10 +68,12 @@ def list_keyframes(keys: Ints, codec: str, *, reordered: bool) -> Keyframes:
 def read_keyframes(
     path: Path, keys: Ints, offsets: Ints, sizes: Ints, numbers: Ints, entries: Sequence[SampleDescription]
 ) -> Keyframes:
-    """The key frames of an H.264 or HEVC track, by reading the head of each.
+    """Return the keyframes of an H.264 or HEVC track; the head of each is read.
 
-    Shape: `offsets`, `sizes` and `numbers`, which of the entries it goes by, one per key frame.
-    Errors: OSError as reading does.
+    Shape: one offset, size and sample description number per keyframe.
+
+    Raises:
+        OSError: if the file cannot be read.
     """
     flags = _KeyframeFlags(*(np.zeros(len(keys), np.bool_) for _ in range(4)))
     fd = os.open(path, os.O_RDONLY)
@@ -87,7 +89,7 @@ def read_keyframes(
 
 @dataclass(frozen=True)
 class _KeyframeFlags:
-    """What is being found of key frames. Shape: (key frames,) each."""
+    """What is being found out about keyframes. Shape: (keyframes,) each."""
 
     closed: Flags
     described: Flags
@@ -95,12 +97,12 @@ class _KeyframeFlags:
     entry: Flags
 
     def part(self, which: slice) -> "_KeyframeFlags":
-        """The same arrays, of some key frames that follow each other."""
+        """Return views of the same arrays, for some keyframes that follow each other."""
         return _KeyframeFlags(*(flags[which] for flags in vars(self).values()))
 
 
 def _find_flags(fd: int, offsets: Ints, sizes: Ints, entry: SampleDescription, flags: _KeyframeFlags) -> None:
-    """Find the flags of key frames that follow each other and go by one entry."""
+    """Fill in the flags of keyframes that follow each other and use one sample description."""
     syntax, state = SYNTAX[entry.codec], dict(entry.sets)
     known: dict[bytes, tuple[SetKey, bytes]] = {}
     kinds = read_first_kinds(fd, offsets, sizes, entry.length_bytes, syntax)
@@ -126,5 +128,5 @@ def _read_sets(found: SampleHead, syntax: Syntax, known: dict[bytes, tuple[SetKe
 
 
 def _is_complete(brought: _Sets, state: _Sets, syntax: Syntax) -> bool:
-    """Whether the sets in one sample leave nothing to older ones."""
+    """Return whether the sets in one sample replace all older ones."""
     return bool(brought) and brought.keys() == state.keys() and {kind for kind, _ in brought} == syntax.sets

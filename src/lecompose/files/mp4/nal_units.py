@@ -1,4 +1,4 @@
-"""H.264 and HEVC NAL units: parameter sets and how a key frame opens its group of pictures.
+"""Parse NAL units of H.264 and HEVC: parameter sets, and how a keyframe opens its group of pictures.
 
 Only heads are read, nothing is decoded.
 Source: ITU-T H.264 §7.3, ITU-T H.265 §7.3; ISO/IEC 14496-15 for their place in mp4 samples.
@@ -43,7 +43,7 @@ class Syntax:
     """Slices of pictures that need no other: decoding may begin with them."""
 
     def kind(self, byte: Byte) -> Byte:
-        """The NAL unit type in a unit's first byte, or in those of many."""
+        """Return the NAL unit type in a unit's first byte, or in those of many."""
         return byte & 0x1F if self.header_bytes == 1 else byte >> 1 & 0x3F
 
 
@@ -66,9 +66,9 @@ class SampleHead:
 
 
 def read_first_kinds(fd: int, offsets: Ints, sizes: Ints, length_bytes: int, syntax: Syntax) -> Ints:
-    """The type of the first NAL unit of each sample; -1 where its first bytes do not tell.
+    """Return the type of the first NAL unit of each sample; -1 if its first bytes do not tell.
 
-    Shape: (samples,) each. Errors: OSError as reading does.
+    Shape: (samples,) each. Raises OSError if the file cannot be read.
     """
     begins = _read_begins(fd, offsets, length_bytes + 1)
     kinds = syntax.kind(begins[:, length_bytes]).astype(np.int64)
@@ -77,9 +77,9 @@ def read_first_kinds(fd: int, offsets: Ints, sizes: Ints, length_bytes: int, syn
 
 
 def _read_begins(fd: int, offsets: Ints, count: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """The first bytes of samples, zeros behind the end of the file. Shape: (samples, count).
+    """Return the first bytes of samples, zeros behind the end of the file. Shape: (samples, count).
 
-    Where they stand close together, all that is between them is read along: it costs less than a call.
+    Bytes between samples that stand close together are read along: that costs less than another call.
     """
     begins = np.zeros((len(offsets), count), np.uint8)
     # Fresh memory would cost as much as reading does.
@@ -100,7 +100,7 @@ def _read_begins(fd: int, offsets: Ints, count: int) -> np.ndarray[Any, np.dtype
 
 
 def read_head(fd: int, offset: int, size: int, length_bytes: int, syntax: Syntax) -> SampleHead:
-    """What stands before the first slice of the sample at `offset`. Errors: OSError as reading does."""
+    """Return what stands before the first slice of the sample at `offset`. Raises OSError."""
     for limit in (_HEAD_BYTES, _FAR_HEAD_BYTES, size):
         data = os.pread(fd, min(limit, size), offset)
         found = _parse(data, length_bytes, syntax, whole=limit >= size)
@@ -110,7 +110,7 @@ def read_head(fd: int, offset: int, size: int, length_bytes: int, syntax: Syntax
 
 
 def _parse(data: bytes, length_bytes: int, syntax: Syntax, *, whole: bool) -> SampleHead | None:
-    """The head, or None when `data` ends before the first slice and more can be read."""
+    """Return the head, or None if `data` ends before the first slice and more can be read."""
     sets: list[bytes] = []
     recovers = False
     for kind, start, end in _walk_units(data, length_bytes, syntax):
@@ -126,9 +126,9 @@ def _parse(data: bytes, length_bytes: int, syntax: Syntax, *, whole: bool) -> Sa
 
 
 def _recovers_at_once(unit: bytes) -> bool:
-    """Whether an H.264 SEI unit says that decoding can begin here with the very first picture.
+    """Return whether an H.264 SEI unit says that decoding can begin here with the very first picture.
 
-    With gradual intra refresh, writers mark key frames from which the picture becomes right only later.
+    With gradual intra refresh, writers mark keyframes from which the picture becomes right only later.
     Source: ITU-T H.264 §7.3.2.3.1, §D.1.8 (recovery_frame_cnt).
     """
     data, at = unit.replace(b"\0\0\3", b"\0\0"), 1
@@ -143,7 +143,7 @@ def _recovers_at_once(unit: bytes) -> bool:
 
 
 def _parse_sum(data: bytes, at: int) -> tuple[int, int]:
-    """A number written as bytes of 255 and a last smaller one, and the place behind it."""
+    """Return a number written as bytes of 255 and a last smaller one, and the place behind it."""
     total = 0
     while data[at : at + 1] == b"\xff":
         total, at = total + 255, at + 1
@@ -160,7 +160,7 @@ def _walk_units(data: bytes, length_bytes: int, syntax: Syntax) -> Iterator[tupl
 
 
 def parse_set_key(unit: bytes, syntax: Syntax) -> SetKey:
-    """The type and id of one parameter set. Errors: BoxError when it ends before its id."""
+    """Return type and id of one parameter set. Raises BoxError if it ends before its id."""
     kind = syntax.kind(unit[0]) if unit else -1
     # Emulation prevention bytes may stand before the id of an SPS, so they go first.
     bits = "".join(f"{byte:08b}" for byte in unit[:64].replace(b"\0\0\3", b"\0\0"))
@@ -173,7 +173,7 @@ def parse_set_key(unit: bytes, syntax: Syntax) -> SetKey:
 
 
 def _find_id(kind: int, bits: str, syntax: Syntax) -> int:
-    """The bit at which the set's id starts."""
+    """Return the bit at which the set's id starts."""
     if kind == 7:
         return 32
     if kind != 33:
@@ -191,12 +191,12 @@ def _parse_exp_golomb(bits: str, at: int) -> int:
 
 
 def hash_parameter_set(unit: bytes) -> bytes:
-    """A short stand-in for a parameter set's content."""
+    """Return a short hash of a parameter set's content."""
     return hashlib.blake2b(unit, digest_size=16).digest()
 
 
 def parse_configuration(config: bytes, codec: str) -> tuple[int, tuple[bytes, ...]]:
-    """Length-field bytes and parameter sets of an `avcC` or `hvcC` box body. Errors: BoxError when cut."""
+    """Return length-field bytes and parameter sets of an `avcC` or `hvcC` body. Raises BoxError if cut."""
     try:
         if codec == "h264":
             return (config[4] & 3) + 1, tuple(_walk_avc_sets(config))
@@ -217,7 +217,7 @@ def _walk_avc_sets(config: bytes) -> Iterator[bytes]:
 
 
 def parse_hevc_arrays(config: bytes) -> list[tuple[int, list[bytes]]]:
-    """Each array of an `hvcC`: its first byte (completeness flag and NAL type) and its units."""
+    """Return each array of an `hvcC`: its first byte (completeness flag and NAL type) and its units."""
     arrays, at = [], 23
     for _ in range(config[22]):
         kind, count = struct.unpack_from(">BH", config, at)

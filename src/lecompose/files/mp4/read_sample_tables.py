@@ -1,6 +1,6 @@
-"""Sample tables (`stbl`) as numpy arrays: sizes, places, times and key frames of every sample.
+"""Read sample tables (`stbl`) as numpy arrays: sizes, offsets, times and keyframes of every sample.
 
-Source: ISO/IEC 14496-12 §8.6 (times, key frames), §8.7 (sizes, chunks).
+Source: ISO/IEC 14496-12 §8.6 (times, keyframes), §8.7 (sizes, chunks).
 """
 
 import struct
@@ -22,9 +22,9 @@ _MOST_SAMPLES = 2**23
 class Samples:
     """One track's samples in decode order.
 
-    `pts` is None where frame k stands at k * step; `sync` None where every sample is a key frame.
+    `pts` is None if frame k stands at k * step; `sync` is None if every sample is a keyframe.
     `stalls` samples have the decoding time of the one before.
-    Units: bytes, ticks of the media time scale; `description_numbers` are sample description numbers from 1.
+    Units: bytes, ticks of the media time scale; `description_numbers` count sample descriptions from 1.
     """
 
     sizes: Ints
@@ -36,7 +36,7 @@ class Samples:
     stalls: int
 
     def take_first(self, count: int) -> "Samples":
-        """The first samples in decode order."""
+        """Return the first `count` samples in decode order."""
         return Samples(
             self.sizes[:count],
             self.offsets[:count],
@@ -49,9 +49,11 @@ class Samples:
 
 
 def read_samples(stbl: memoryview, size_bytes: int) -> Samples:
-    """The samples that `stbl` lists in a file of `size_bytes`, without those of zero bytes.
+    """Return the samples that `stbl` lists in a file of `size_bytes`, without those of zero bytes.
 
-    Errors: BoxError for cut or missing tables; NeedsRemux for forms that only a full demuxer reads.
+    Raises:
+        BoxError: if tables are cut or missing.
+        NeedsRemux: if only a full demuxer can read them.
     """
     sizes = _read_sizes(stbl, size_bytes)
     count = len(sizes)
@@ -63,7 +65,7 @@ def read_samples(stbl: memoryview, size_bytes: int) -> Samples:
 
 
 def read_table(body: memoryview, columns: int, at: int = 4) -> Ints:
-    """A counted table of 32-bit numbers whose count stands at byte `at`. Shape: (n, columns)."""
+    """Return a counted table of 32-bit numbers whose count stands at byte `at`. Shape: (n, columns)."""
     (count,) = struct.unpack_from(">I", body, at)
     if at + 4 + 4 * columns * count > len(body):
         raise BoxError(f"a table claims {count} rows, {len(body)} bytes hold it")
@@ -88,7 +90,7 @@ def _read_sizes(stbl: memoryview, size_bytes: int) -> Ints:
 
 
 def _read_places(stbl: memoryview, sizes: Ints) -> tuple[Ints, Ints | None]:
-    """File offset of each sample, and its sample description where there is more than one."""
+    """Return the file offset of each sample, and its sample description if there is more than one."""
     starts = _read_chunk_starts(stbl)
     runs = read_table(require(stbl, b"stsc"), 3)
     if len(sizes) == 0:
@@ -119,7 +121,7 @@ def _read_chunk_starts(stbl: memoryview) -> Ints:
 
 
 def _read_times(stbl: memoryview, count: int) -> tuple[int, Ints | None, int]:
-    """Step, pts and stalls; the step is that of the first sample."""
+    """Return step, pts and stalls; the step is that of the first sample."""
     steps = read_table(require(stbl, b"stts"), 2)
     if steps[:, 0].sum() != count:
         raise NeedsRemux(f"mp4 with times for {steps[:, 0].sum()} samples and sizes for {count}")
@@ -134,7 +136,7 @@ def _read_times(stbl: memoryview, count: int) -> tuple[int, Ints | None, int]:
 
 
 def _read_composition_offsets(stbl: memoryview, count: int) -> Ints | None:
-    """Composition offsets, or None where all are zero."""
+    """Return the composition offsets, or None if all are zero."""
     body = find(stbl, b"ctts")
     if body is None:
         return None
@@ -157,7 +159,7 @@ def _read_keyframe_numbers(stbl: memoryview, count: int) -> Ints | None:
 
 
 def _drop_empty(found: Samples) -> Samples:
-    """Samples of zero bytes repeat a frame on screen but hold none; their times stay empty."""
+    """Drop samples of zero bytes: they repeat a frame on screen but hold none, and their times stay empty."""
     kept = np.flatnonzero(found.sizes > 0)
     times = np.arange(len(found.sizes)) * found.step if found.pts is None else found.pts
     sync = None if found.sync is None else np.flatnonzero(np.isin(kept, found.sync))

@@ -1,4 +1,4 @@
-"""Sample descriptions (`stsd` entries): codec, pixel format, and what must agree to share one file.
+"""Read sample descriptions (`stsd` entries): codec, pixel format, and what must agree to share one file.
 
 Source: ISO/IEC 14496-12 §8.5.2, 14496-14 (esds), 14496-15 (avcC, hvcC); the AV1 and VP9 bindings.
 """
@@ -72,9 +72,10 @@ class SampleDescription:
 
 
 def read_sample_description(fourcc: bytes, body: memoryview, matrix: bytes) -> SampleDescription:
-    """The entry of type `fourcc` with the given `body`, in a track shown through `matrix`.
+    """Return the sample description of type `fourcc` in `body`, of a track shown through `matrix`.
 
-    Errors: BoxError when it is cut or names an encrypted track.
+    Raises:
+        BoxError: if it is cut, or the track is encrypted.
     """
     if len(body) < _FIXED_BYTES:
         raise BoxError(f"sample description {printable_kind(fourcc)} is cut")
@@ -132,14 +133,14 @@ def _hash_signature(fixed: tuple[bytes, ...], inner: list[tuple[bytes, bytes]]) 
 
 
 def _matters(kind: bytes, content: bytes) -> bool:
-    """Whether a box says anything about how samples decode and are shown."""
+    """Return whether a box says anything about how samples decode and are shown."""
     if kind == b"pasp" and len(content) == 8:
         return content[:4] != content[4:]  # square pixels are what its absence means
     return kind not in _UNSIGNED
 
 
 def _reduce(kind: bytes, content: bytes) -> bytes:
-    """`content` without what may differ between files that one decoder state can play."""
+    """Return `content` without what may differ between files that one decoder state can play."""
     if kind == b"esds":
         return b"".join(inner for tag, inner in _walk_descriptors(content) if tag == 5)
     if kind == b"hvcC" and len(content) >= 23:
@@ -158,7 +159,7 @@ def _read_hevc_arrays(content: bytes) -> list[tuple[int, list[bytes]]]:
 
 
 def _walk_descriptors(esds: bytes) -> Iterator[tuple[int, bytes]]:
-    """Tag and content of the MPEG-4 descriptors in an `esds` body, outer ones first.
+    """Yield tag and content of the MPEG-4 descriptors in an `esds` body, outer ones first.
 
     Source: ISO/IEC 14496-1 §7.2.6; 3 = ES (3 fixed bytes), 4 = decoder configuration (13), 5 = its specifics.
     """
@@ -174,7 +175,7 @@ def _walk_descriptors(esds: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _find_pix_fmt(codec: str, boxes: Mapping[bytes, bytes]) -> str | None:
-    """FFmpeg's name for the pixel format where the configuration tells it, else None."""
+    """Return FFmpeg's name for the pixel format if the configuration tells it, else None."""
     if codec == "av1" and len(config := boxes.get(b"av1C", b"")) >= 3:
         depth = 8 + 2 * (config[2] >> 6 & 1) * (1 + (config[2] >> 5 & 1))
         chroma = {0b00: 3, 0b10: 2, 0b11: 1}.get(config[2] >> 2 & 3)
@@ -198,7 +199,10 @@ def _find_avc_pix_fmt(config: bytes, *, full_range: bool) -> str | None:
 
 
 def _name_format(chroma: int | None, depth: int, *, full_range: bool = False) -> str | None:
-    """Shape: chroma 0 gray, 1 4:2:0, 2 4:2:2; 4:4:4 is None, for it may hold RGB as well."""
+    """Return the name of a pixel format; None for 4:4:4, because that may hold RGB as well.
+
+    Units: chroma is 0 for gray, 1 for 4:2:0, 2 for 4:2:2; depth is in bits.
+    """
     if chroma not in (0, 1, 2):
         return None
     letter = "j" if full_range and depth == 8 else ""

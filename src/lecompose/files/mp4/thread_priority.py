@@ -1,4 +1,4 @@
-"""Encoders that share the machine with everybody else."""
+"""Keep encoders from taking the machine away from everybody else."""
 
 import os
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ _OWN_THREADS = Path("/proc/self/task")
 
 @contextmanager
 def keep_thread_priority() -> Iterator[None]:
-    """Whatever opens an encoder here leaves every thread of this process as urgent as it was.
+    """Keep the priority of all threads of this process, whatever opens an encoder here.
 
     SVT-AV1 makes its threads, and the one that opens it, real-time ones where it may, which root may: all
     other programs on the machine then wait for it (measured: at a tenth of their speed).
@@ -24,7 +24,7 @@ def keep_thread_priority() -> Iterator[None]:
 
 
 def _has_usual_priority() -> bool:
-    """Whether there is a kernel that could hurry, and nobody has asked it to."""
+    """Return whether the system has such priorities, and nobody has asked for one."""
     return _OWN_THREADS.is_dir() and os.sched_getscheduler(0) == os.SCHED_OTHER
 
 

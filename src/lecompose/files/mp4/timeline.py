@@ -12,7 +12,7 @@ _OFF_GRID_S = 1e-6
 
 @dataclass(frozen=True)
 class Timeline:
-    """Display times: frame k stands at `start_s` + ticks[k] / scale, where no `ticks` means k * step."""
+    """Display times: frame k stands at `start_s` + ticks[k] / scale; no `ticks` means k * step."""
 
     frames: int
     scale: int
@@ -22,7 +22,7 @@ class Timeline:
 
 
 def build_timeline(shown: Ints, scale: int, start_s: Fraction, step: int) -> Timeline:
-    """The timeline of frames shown at the sorted ticks `shown`."""
+    """Return the timeline of frames shown at the sorted ticks `shown`."""
     ticks = shown - shown[0]
     steps = np.diff(ticks)
     if len(steps) == 0 or (steps[0] > 0 and (steps == steps[0]).all()):
@@ -31,7 +31,7 @@ def build_timeline(shown: Ints, scale: int, start_s: Fraction, step: int) -> Tim
 
 
 def estimate_fps(times: Timeline) -> Fraction:
-    """Frames per second of the grid below the times, gaps not counted; 0 for a lone frame of no duration."""
+    """Return the frame rate of the grid below the times, gaps left out; 0 for one frame of no duration."""
     if times.ticks is None:
         return Fraction(times.scale, times.step) if times.step > 0 else Fraction(0)
     span = int(times.ticks[-1])
@@ -42,14 +42,14 @@ def estimate_fps(times: Timeline) -> Fraction:
 
 
 def _count_slots(ticks: Ints) -> Ints:
-    """Grid steps between neighbouring frames: 1 unless frames are missing."""
+    """Return the grid steps between neighbouring frames: 1 unless frames are missing."""
     steps = np.diff(ticks)
     usual = float(np.median(steps[steps > 0])) if (steps > 0).any() else 1.0
     return np.rint(steps / usual).astype(np.int64)
 
 
 def _snap_to_usual(measured: Fraction, span: int) -> Fraction:
-    """The usual rate that a span rounded to whole ticks at both ends can mean, else the measured one."""
+    """Return the usual rate that fits a span rounded to whole ticks at both ends, else the measured one."""
     whole = Fraction(max(1, round(measured)))
     broadcast = max(1, round(measured * Fraction(1001, 1000))) * Fraction(1000, 1001)
     slack = measured * Fraction(3, 2 * span)
@@ -58,7 +58,7 @@ def _snap_to_usual(measured: Fraction, span: int) -> Fraction:
 
 
 def measure_deviation_s(times: Timeline, fps: Fraction, *, start_s: Fraction | None = None) -> float:
-    """The largest distance of a frame from k / fps; `start_s` overrides where frame 0 stands.
+    """Return the largest distance of a frame from k / fps; `start_s` overrides where frame 0 stands.
 
     Units: seconds, exact before the one rounding to float.
     """
@@ -78,7 +78,7 @@ def measure_deviation_s(times: Timeline, fps: Fraction, *, start_s: Fraction | N
 
 
 def list_timing_warnings(times: Timeline) -> list[str]:
-    """Warnings about missing frames, uneven times and a late start."""
+    """Return warnings about missing frames, uneven times and a late start."""
     found = []
     if abs(times.start_s) > _OFF_GRID_S:
         found.append(f"the first frame stands at {float(times.start_s):.3f} s, not at 0: will be re-stamped")

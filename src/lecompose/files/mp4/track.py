@@ -1,4 +1,4 @@
-"""The video track of an mp4: its samples, key frames and display order, read from `moov` alone.
+"""The video track of an mp4: its samples, keyframes and display order, read from `moov` alone.
 
 Source: ISO/IEC 14496-12 §8.3 (trak, tkhd), §8.4 (mdia), §8.6.6 (edit list).
 """
@@ -32,13 +32,12 @@ IDENTITY = struct.pack(">9I", 1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
 
 @dataclass(frozen=True)
 class Track:
-    """Samples of one video track in decode order, in the file at `path` that holds their bytes.
+    """The samples of one video track in decode order, in the file at `path` that holds their bytes.
 
     `rank` is each sample's place in display order (None: the same as decode order). Frame k of the video
     is the sample of rank `hidden` + k: an edit list may hide samples before and after. `delay` is how many
     frames the encoder says display runs behind decoding, reordered or not; `stalls` samples have the
-    decoding time of the one before. Compact on purpose: a large
-    collection keeps every track in memory.
+    decoding time of the one before. It is compact because a large collection keeps every track in memory.
     """
 
     path: Path
@@ -61,7 +60,7 @@ class Track:
 
     @cached_property
     def keyframes(self) -> Keyframes:
-        """The key frames; reads their heads once where the codec asks for it. Errors: OSError."""
+        """The keyframes; their heads are read once if the codec needs that. Raises OSError if that fails."""
         keys = np.arange(len(self.sizes)) if self.sync is None else self.sync.astype(np.int64)
         if self.descriptions[0].codec not in SYNTAX:
             return list_keyframes(keys, self.descriptions[0].codec, reordered=self.rank is not None)
@@ -76,7 +75,7 @@ class Track:
 
     @cached_property
     def usable_by_rank(self) -> tuple[Ints, Ints]:
-        """The ranks, ascending, of the key frames that a decoder can start from, and their numbers."""
+        """The ranks, ascending, of the keyframes that a decoder can start from, and their numbers."""
         keys = np.flatnonzero(self.keyframes.usable())
         samples = self.keyframes.samples[keys]
         ranks = samples if self.rank is None else self.rank[samples].astype(np.int64)
@@ -84,7 +83,7 @@ class Track:
         return ranks[order], keys[order]
 
     def offsets(self) -> Ints:
-        """File offset of each sample. Units: bytes."""
+        """Return the file offset of each sample. Units: bytes."""
         ends = np.cumsum(self.sizes, dtype=np.int64)
         before = ends - self.sizes
         lengths = np.diff(np.append(self.run_starts, len(self.sizes)))
@@ -92,7 +91,7 @@ class Track:
         return before + shift
 
     def ranks(self) -> Ints:
-        """Place of each sample in display order, hidden ones counted."""
+        """Return the place of each sample in display order; hidden samples count."""
         return np.arange(len(self.sizes)) if self.rank is None else self.rank.astype(np.int64)
 
 
@@ -106,22 +105,32 @@ class EditWindow:
 
 
 def list_tracks(moov: memoryview) -> Iterator[tuple[bytes, memoryview]]:
-    """Handler type (`vide`, `soun` …) and body of each track of a movie."""
+    """Yield handler type (`vide`, `soun` …) and body of each track of a movie."""
     for kind, trak in walk_children(moov):
         if kind == b"trak":
             yield bytes(require(trak, b"mdia", b"hdlr")[8:12]), trak
 
 
 def read_track(
-    trak: memoryview, *, movie_scale: int, path: Path, size_bytes: int, modified_ns: int, cut: bool = False
+    trak: memoryview,
+    *,
+    movie_scale: int,
+    path: Path,
+    size_bytes: int,
+    modified_ns: int,
+    truncated: bool = False,
 ) -> Track:
-    """The track that a `trak` box describes; of a file that is `cut`, what of it is there from its start on.
+    """Return the track that a `trak` box describes.
 
-    Errors: BoxError where it is malformed, NeedsRemux where only a full demuxer can read it.
+    Of a `truncated` file it holds the leading samples that are complete.
+
+    Raises:
+        BoxError: if it is malformed.
+        NeedsRemux: if only a full demuxer can read it.
     """
     stbl = require(trak, b"mdia", b"minf", b"stbl")
     found = read_samples(stbl, size_bytes)
-    if cut:
+    if truncated:
         found = found.take_first(_count_whole(found, size_bytes))
     if len(found.sizes) == 0:
         raise BoxError("the video track has no frames")
@@ -157,7 +166,7 @@ def read_track(
 
 
 def _count_whole(found: Samples, size_bytes: int) -> int:
-    """How many samples from the first on lie in the file, and leave no hole among the frames they show."""
+    """Return how many samples from the first on lie in the file and leave no hole among the frames shown."""
     outside = np.flatnonzero(found.offsets + found.sizes > size_bytes)
     count = int(outside[0]) if len(outside) else len(found.sizes)
     _, rank = _sort_for_display(found)
@@ -190,7 +199,7 @@ def _read_description_numbers(found: Samples, count: int) -> Small | None:
 
 
 def read_time_scale(header: memoryview) -> int:
-    """Ticks per second in an `mvhd` or `mdhd` body. Errors: BoxError when it is 0."""
+    """Return the ticks per second in an `mvhd` or `mdhd` body. Raises BoxError if it is 0."""
     (scale,) = struct.unpack_from(">I", header, 20 if header[0] == 1 else 12)
     if scale == 0:
         raise BoxError("a time scale is 0")
@@ -198,7 +207,7 @@ def read_time_scale(header: memoryview) -> int:
 
 
 def read_edit_window(trak: memoryview, *, movie_scale: int, scale: int) -> EditWindow:
-    """The part of the media that the edit list shows; without one, all of it as it stands."""
+    """Return the part of the media that the edit list shows; without one, all of it as it stands."""
     elst = find(trak, b"edts", b"elst")
     edits = [] if elst is None else _read_edits(elst)
     delay = Fraction(0)
@@ -216,7 +225,7 @@ def read_edit_window(trak: memoryview, *, movie_scale: int, scale: int) -> EditW
 
 
 def _read_edits(elst: memoryview) -> list[tuple[int, int, int]]:
-    """Duration in movie ticks, start in media ticks, and speed (16.16) of each edit."""
+    """Return duration in movie ticks, start in media ticks, and speed (16.16) of each edit."""
     form = ">QqI" if elst[0] == 1 else ">IiI"
     (count,) = struct.unpack_from(">I", elst, 4)
     width = struct.calcsize(form)
@@ -226,7 +235,7 @@ def _read_edits(elst: memoryview) -> list[tuple[int, int, int]]:
 
 
 def _find_shown(found: Samples, seen: EditWindow, scale: int) -> tuple[Timeline, int, Small | None]:
-    """Timeline of the shown frames, number of hidden ones before them, and the ranks of all samples."""
+    """Return the timeline of the shown frames, the number of hidden ones before them, and all ranks."""
     ordered, rank = _sort_for_display(found)
     first = 0 if seen.from_tick is None else int(np.searchsorted(ordered, seen.from_tick))
     last = len(ordered)
@@ -239,14 +248,14 @@ def _find_shown(found: Samples, seen: EditWindow, scale: int) -> tuple[Timeline,
 
 
 def _find_delay(found: Samples, shown: Timeline, hidden: int) -> int:
-    """Frames between the start of decoding and the first frame shown; 0 where an edit hides frames."""
+    """Return the frames between the start of decoding and the first one shown; 0 if an edit hides some."""
     first = int(found.pts.min()) if found.pts is not None else 0
     declared = first // shown.step if shown.step > 0 and not hidden else 0
     return declared if declared <= _MAX_DELAY else 0
 
 
 def _sort_for_display(found: Samples) -> tuple[Ints, Small | None]:
-    """Sorted display times, and each sample's rank among them where that is not its place already."""
+    """Return the sorted display times, and each sample's rank (None: as in decode order)."""
     count = len(found.sizes)
     if found.pts is None:
         return np.arange(count) * found.step, None

@@ -27,8 +27,8 @@ _MOST_TABLE_BYTES = 2**28
 class Video:
     """A video file as its tables describe it.
 
-    `fps` is the grid below the timestamps (gaps not counted), 0 where a lone frame has no duration.
-    `path` is the file that the user knows, also when the media is read from a remuxed copy.
+    `fps` is the grid below the timestamps (gaps not counted), 0 for a single frame without duration.
+    `path` is the file that the user knows, even if the media is read from a remuxed copy.
     """
 
     path: Path
@@ -49,10 +49,14 @@ class Video:
 
 
 def probe(path: Path, *, scratch: Path | None = None) -> Video:
-    """The video at `path`. Reads its `moov`; what that cannot describe is remuxed once into `scratch`.
+    """Return the video at `path`, as its `moov` describes it.
 
-    Errors: MediaError for a file that is no usable video, or not plain without `scratch`; SourceBroken
-    when it is missing; OutputUnwritable when `scratch` cannot be written.
+    A file that its tables cannot describe is remuxed once, into `scratch`.
+
+    Raises:
+        MediaError: if the file is not a usable video, or needs a remux and `scratch` is not given.
+        SourceBroken: if it is missing.
+        OutputUnwritable: if `scratch` cannot be written.
     """
     try:
         return _probe_tables(path)
@@ -63,24 +67,26 @@ def probe(path: Path, *, scratch: Path | None = None) -> Video:
 
 
 def probe_truncated(path: Path) -> Video:
-    """The first frames of a video whose end is cut off, as many as are whole.
+    """Return the leading frames of a video whose end is cut off: all that are complete.
 
-    Errors: MediaError where there are none, or the tables are not in front; SourceBroken when it is missing.
+    Raises:
+        MediaError: if there are none, or the tables are not in front.
+        SourceBroken: if the file is missing.
     """
     try:
-        return replace(_probe_tables(path, cut=True), is_copyable=False, is_truncated=True)
+        return replace(_probe_tables(path, truncated=True), is_copyable=False, is_truncated=True)
     except NeedsRemux as reason:
         raise media_error(str(reason), path) from reason
 
 
 def measure_grid_deviation_s(video: Video, fps: Fraction) -> float:
-    """The largest distance of a frame from k / fps, 0.0 when all stand exactly on it. Units: seconds."""
+    """Return the largest distance of a frame from k / fps, 0.0 if all stand exactly on it. Units: seconds."""
     return measure_deviation_s(video.track.times, fps)
 
 
-def _probe_tables(path: Path, *, cut: bool = False) -> Video:
+def _probe_tables(path: Path, *, truncated: bool = False) -> Video:
     with _open(path) as (fd, status):
-        spans = read_outline(fd, status.st_size, path, cut=cut)
+        spans = read_outline(fd, status.st_size, path, truncated=truncated)
         moov_at = next(span for span in spans if span.kind == b"moov")
         if moov_at.end - moov_at.body > _MOST_TABLE_BYTES:
             raise media_error(
@@ -88,14 +94,14 @@ def _probe_tables(path: Path, *, cut: bool = False) -> Video:
             )
         moov = os.pread(fd, moov_at.end - moov_at.body, moov_at.body)
     try:
-        return _describe(path, status, spans, memoryview(moov), cut=cut)
+        return _describe(path, status, spans, memoryview(moov), truncated=truncated)
     except (BoxError, struct.error, IndexError) as error:
         raise media_error(f"damaged mp4: {error}", path) from error
 
 
 @contextmanager
 def _open(path: Path) -> Iterator[tuple[int, os.stat_result]]:
-    """A descriptor and the state of the file, with every refusal of the system translated."""
+    """Yield a descriptor and the state of the file; every error of the system is translated."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe is not waited for
     except FileNotFoundError as error:
@@ -113,7 +119,9 @@ def _open(path: Path) -> Iterator[tuple[int, os.stat_result]]:
         os.close(fd)
 
 
-def _describe(path: Path, status: os.stat_result, spans: list[Span], moov: memoryview, *, cut: bool) -> Video:
+def _describe(
+    path: Path, status: os.stat_result, spans: list[Span], moov: memoryview, *, truncated: bool
+) -> Video:
     if find(moov, b"mvex") is not None:
         raise NeedsRemux("fragmented mp4 (no sample table)")
     if find(moov, b"cmov") is not None:
@@ -128,7 +136,7 @@ def _describe(path: Path, status: os.stat_result, spans: list[Span], moov: memor
         path=path,
         size_bytes=status.st_size,
         modified_ns=status.st_mtime_ns,
-        cut=cut,
+        truncated=truncated,
     )
     first = found.descriptions[0 if found.description_numbers is None else int(found.description_numbers[0])]
     kinds = [kind for kind, _ in tracks]
@@ -149,7 +157,7 @@ def _describe(path: Path, status: os.stat_result, spans: list[Span], moov: memor
 
 
 def _is_copyable(found: Track, spans: list[Span]) -> bool:
-    """Whether the file holds the tables first and, but for packaging, only bytes of shown frames."""
+    """Return whether the file holds the tables first, then only bytes of shown frames and some packaging."""
     moov = next(span for span in spans if span.kind == b"moov")
     tables_first = all(span.kind != b"mdat" for span in spans[: spans.index(moov)])
     around = found.size_bytes - int(found.sizes.sum()) - (moov.end - moov.start)
@@ -180,7 +188,7 @@ def _list_edit_warnings(found: Track) -> list[str]:
 
 
 def _probe_remuxed(path: Path, scratch: Path, reason: str) -> Video:
-    """The video at `path` with the tables of a remuxed copy, but the times of the original."""
+    """Return the video at `path` with the tables of a remuxed copy, but the times of the original."""
     copy = remux(path, scratch, reason)
     try:
         inner = _probe_tables(copy.path)

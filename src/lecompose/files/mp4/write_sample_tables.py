@@ -1,6 +1,6 @@
-"""The boxes of a new mp4 around one video track: `ftyp`, `moov`, and the header of `mdat`.
+"""Write the boxes of a new mp4 around one video track: `ftyp`, `moov` with its sample table, `mdat` header.
 
-Source: ISO/IEC 14496-12 §4.3 (ftyp), §8; the timestamp rule of `plan`.
+Source: ISO/IEC 14496-12 §4.3 (ftyp), §8; the timestamp rule of `concat`.
 """
 
 import struct
@@ -20,10 +20,10 @@ _TRACK_ID = 1
 
 @dataclass(frozen=True)
 class Movie:
-    """All that the boxes say: samples in decode order, frame k shown at k / fps.
+    """Everything that the boxes say: samples in decode order, frame k shown at k / fps.
 
-    `ranks` are the samples' places in display order, `keys` the numbers of the key frames, `delay` the
-    frames that display runs behind decoding: at least what the ranks need.
+    `ranks` are the places of the samples in display order, `keys` the numbers of the keyframes. Display runs
+    `delay` frames behind decoding: at least what the ranks need.
     """
 
     entry: SampleDescription
@@ -37,7 +37,7 @@ class Movie:
 
 
 def choose_time_scale(fps: Fraction) -> tuple[int, int]:
-    """Ticks per second, and ticks per frame: the smallest doubling of the rate that reaches 10 000.
+    """Return ticks per second and ticks per frame: the smallest doubling of the rate that reaches 10,000.
 
     Source: the numbers that FFmpeg picks by itself, so that both writers give equal tables.
     """
@@ -50,12 +50,12 @@ def choose_time_scale(fps: Fraction) -> tuple[int, int]:
 
 
 def measure_reorder_depth(ranks: Ints) -> int:
-    """How many frames late display runs behind decoding, at least, so that no frame is shown too early."""
+    """Return how many frames display must run behind decoding so that no frame is shown too early."""
     return max(0, int((np.arange(len(ranks)) - ranks).max()))
 
 
 def build_head(movie: Movie) -> bytes:
-    """Everything that stands before the media bytes in the file."""
+    """Return everything that stands before the media bytes in the file."""
     media_bytes = int(movie.sizes.sum())
     ftyp = _ftyp(movie.entry)
     # Whether offsets need 64 bits depends on the size of the head, which depends on that: be generous.
@@ -102,7 +102,10 @@ def _moov(movie: Movie, media_at: int, *, wide: bool) -> bytes:
 
 
 def _build_dates(scale_or_id: bytes, length: int) -> tuple[int, bytes]:
-    """Version, then creation, modification (both 0, so that equal input gives equal bytes) and length."""
+    """Return version, creation time, modification time and length.
+
+    The times are 0, so that equal input gives equal bytes.
+    """
     if length < 1 << 32:
         return 0, bytes(8) + scale_or_id + struct.pack(">I", length)
     return 1, bytes(16) + scale_or_id + struct.pack(">Q", length)
@@ -145,7 +148,7 @@ def _stbl(movie: Movie, tick: int, media_at: int, *, wide: bool) -> bytes:
 
 
 def _build_table(*columns: Ints) -> bytes:
-    """A row count, then the rows as 32-bit numbers."""
+    """Return a row count, then the rows as 32-bit numbers."""
     return struct.pack(">I", len(columns[0])) + np.stack(columns, axis=1).astype(">u4").tobytes()
 
 
@@ -158,7 +161,7 @@ def _ctts(movie: Movie, tick: int) -> bytes:
 
 
 def _chunks(movie: Movie, media_at: int, *, wide: bool) -> tuple[bytes, bytes]:
-    """`stsc` and `stco`: a chunk a second, which players of large files read as one."""
+    """Return `stsc` and `stco`: one chunk per second, which players of large files read as one."""
     count, each = len(movie.sizes), max(1, round(movie.fps))
     firsts = np.arange(0, count, each)
     starts = media_at + (np.cumsum(movie.sizes) - movie.sizes)[firsts]

@@ -129,7 +129,7 @@ def packets(path: Path) -> list[tuple[int, int, bool]]:
 
 
 def probe_truncated(path: Path) -> int:
-    """Packets that are decoded after a key frame but shown before it."""
+    """Packets that are decoded after a keyframe but shown before it."""
     key, count = 0, 0
     for pts, _, is_key in packets(path):
         key = pts if is_key else key

@@ -57,7 +57,7 @@ def test_a_cut_in_a_stream_without_reordering_goes_back_to_the_key_frame() -> No
 
 @pytest.mark.parametrize("recipe", ["h264-b", "h264-open", "hevc", "hevc-open", "mpeg4-b"])
 def test_a_cut_takes_as_little_as_decoding_allows(recipe: str) -> None:
-    """Against a plain search: the packets from the key frame on, up to the first set without a hole."""
+    """Against a plain search: the packets from the keyframe on, up to the first set without a hole."""
     video = probe(clip(recipe))
     shown = [pts for pts, _, _ in packets(clip(recipe))]
     order = sorted(shown)
@@ -107,7 +107,7 @@ def test_the_heads_of_all_key_frames_are_read_once(monkeypatch: pytest.MonkeyPat
     probe_clips(video, [(low, low + 1) for low in range(25)])
     probe_clip(video, 3, 9)
 
-    # 13 key frames at once; the first also holds a long comment of the encoder, and is read twice more.
+    # 13 keyframes at once; the first also holds a long comment of the encoder, and is read twice more.
     assert len(reads) == 3
 
 
@@ -128,7 +128,7 @@ def key(path: Path, low: int = 0, high: int | None = None) -> str:
 
 
 def refreshed(path: Path) -> Path:
-    """H.264 with gradual intra refresh: only the first of its "key frames" is one."""
+    """H.264 with gradual intra refresh: only the first of its "keyframes" is one."""
     picture = np.random.default_rng(3).integers(0, 255, (72, 64), np.uint8)
     options = {"preset": "veryfast", "x264-params": "intra-refresh=1:keyint=10:bframes=0", "threads": "1"}
     with av.open(str(path), "w") as out:
@@ -213,7 +213,7 @@ def spliced(path: Path, parts: list[list["av.Packet"]], template: Path) -> Path:
 
 
 def test_sets_in_band_everywhere_join_what_the_description_does_not_cover(tmp_path: Path) -> None:
-    """What lerobot's concat makes: description X, then key frames with X in band, then with Y."""
+    """What lerobot's concat makes: description X, then keyframes with X in band, then with Y."""
     parts = [demuxed(clip("h264-inband")), demuxed(clip("h264-crf40-inband"))]
     path = spliced(tmp_path / "in.mp4", parts, clip("h264-inband"))
     video = probe(path)
@@ -250,7 +250,7 @@ def test_sets_in_band_equal_to_the_description_join_plain_files(tmp_path: Path) 
 
 
 def test_sets_that_come_once_and_stay_keep_a_source_alone(tmp_path: Path) -> None:
-    """Plain key frames that rely on sets which an earlier key frame brought can only start there."""
+    """Plain keyframes that rely on sets which an earlier keyframe brought can only start there."""
     plain, repeated = demuxed(clip("h264-crf40")), demuxed(clip("h264-crf40-inband"))
     first = [repeated[0], *plain[1:]]
     path = spliced(tmp_path / "in.mp4", [demuxed(clip("h264")), first], clip("h264"))
@@ -375,7 +375,7 @@ def test_first_units_are_told_wherever_samples_stand(codec: str, tmp_path: Path)
 
 @pytest.mark.parametrize("gap", [1, 10_000, 200_000])
 def test_sets_of_several_entries_each_count_for_their_own(gap: int, tmp_path: Path) -> None:
-    """What one entry's key frames bring says nothing of those that go by another."""
+    """What one entry's keyframes bring says nothing of those that go by another."""
     sps, changed, slice_ = b"\x67\x64\x00\x1f\xac", b"\x67\x64\x00\x1f\xad", b"\x65\x88"
     samples = [(slice_,), (changed, slice_), (slice_,), (slice_,), (sps, slice_), (slice_,)]
     packed = [b"".join(struct.pack(">I", len(unit)) + unit for unit in units) for units in samples]

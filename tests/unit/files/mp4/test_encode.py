@@ -140,7 +140,7 @@ def test_what_the_dataset_says_is_what_is_done() -> None:
 def test_what_is_not_said_is_measured_or_good() -> None:
     assert settings(clip("h264-b"))["g"] == "12"
     assert settings(clip("hevc-open"), g=None, crf=None, preset=None, extra_options=None)["g"] == "6"
-    assert settings(clip("vp9", 5))["g"] == "5", "one key frame only"
+    assert settings(clip("vp9", 5))["g"] == "5", "one keyframe only"
     assert settings(clip("h264-b"))["crf"] == "18"
 
 
