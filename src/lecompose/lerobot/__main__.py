@@ -6,7 +6,7 @@ from lecompose.lerobot import install
 
 
 def main() -> None:
-    """LeRobot's command with LeRobot's arguments. Errors: SystemExit where LeRobot is not installed."""
+    """Run LeRobot's command with LeRobot's arguments. Raises SystemExit if LeRobot is not installed."""
     try:
         from lerobot.scripts.lerobot_edit_dataset import main as edit_dataset
     except ImportError as error:

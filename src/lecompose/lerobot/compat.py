@@ -1,4 +1,4 @@
-"""What is needed of LeRobot itself, imported at the first call."""
+"""Everything that we need from LeRobot itself, imported at the first call."""
 
 import logging
 from collections.abc import Iterator
@@ -30,20 +30,20 @@ _LIMITS = {
 }
 
 
-def home() -> Path:
-    """Where LeRobot keeps datasets that are given no folder."""
+def find_home() -> Path:
+    """Return the folder where LeRobot keeps datasets that are given no folder."""
     from lerobot.utils.constants import HF_LEROBOT_HOME
 
     return Path(HF_LEROBOT_HOME)
 
 
-def folder_of(output_dir: str | Path | None, repo_id: str) -> Path:
-    """Where an output goes."""
-    return home() / repo_id if output_dir is None else Path(output_dir)
+def choose_folder(output_dir: str | Path | None, repo_id: str) -> Path:
+    """Return the folder that an output goes to."""
+    return find_home() / repo_id if output_dir is None else Path(output_dir)
 
 
-def opened(repo_id: str, root: Path, like: LeRobotDataset | None = None) -> LeRobotDataset:
-    """The dataset in `root`, to be read as `like` is."""
+def open_dataset(repo_id: str, root: Path, like: LeRobotDataset | None = None) -> LeRobotDataset:
+    """Return the dataset in `root`, opened with the settings of `like`."""
     from lerobot.datasets.lerobot_dataset import LeRobotDataset
 
     if like is None:
@@ -58,22 +58,22 @@ def opened(repo_id: str, root: Path, like: LeRobotDataset | None = None) -> LeRo
 
 
 def reopen(dataset: LeRobotDataset) -> LeRobotDataset:
-    """The same object, with what its folder holds now."""
+    """Return the same object, with what its folder holds now."""
     dataset.meta._load_metadata()
     if dataset.reader is not None:
         dataset.reader.load_and_activate()
     return dataset
 
 
-def metadata(repo_id: str, root: Path | None) -> LeRobotDatasetMetadata:
-    """The metadata of a dataset in a folder, or else by name: from the Hub where it is not here."""
+def read_metadata(repo_id: str, root: Path | None) -> LeRobotDatasetMetadata:
+    """Return the metadata of a dataset in a folder, or by name: from the Hub if it is not here."""
     from lerobot.datasets.dataset_metadata import LeRobotDatasetMetadata
 
     return LeRobotDatasetMetadata(repo_id, root=root)
 
 
-def limits(*metas: LeRobotDatasetMetadata) -> dict[str, Any]:
-    """The options for the file sizes that all of these datasets have; of those that differ none."""
+def read_limits(*metas: LeRobotDatasetMetadata) -> dict[str, Any]:
+    """Return the options for the file sizes on which all these datasets agree; others are left out."""
     found: dict[str, Any] = {}
     for key, option in _LIMITS.items():
         values = {getattr(meta, key) for meta in metas}
@@ -82,15 +82,15 @@ def limits(*metas: LeRobotDatasetMetadata) -> dict[str, Any]:
     return found
 
 
-def tell(report: Report) -> None:
+def log_notes(report: Report) -> None:
     """Log what a run has noted."""
     for note in report.notes:
         _log.warning("%s", note)
 
 
 @contextmanager
-def as_lerobot_raises() -> Iterator[None]:
-    """Errors: ValueError in place of ours, but for what is an OSError already, as LeRobot has them."""
+def raise_as_lerobot() -> Iterator[None]:
+    """Raise ValueError in place of our errors, except for those that are an OSError in LeRobot too."""
     try:
         yield
     except (OutputExists, SourceNotFound):

@@ -28,13 +28,17 @@ def aggregate_datasets(
 ) -> None:
     """Write all episodes of some datasets to `aggr_root`, or to LeRobot's home under `aggr_repo_id`.
 
-    Without `roots` datasets are looked up by name, and fetched from the Hub where they are not here. Sizes
-    that are not given are those that all sources have, else LeRobot's defaults.
-    Units: MB are 2**20 bytes a file.
-    Errors: ValueError with every difference between the sources; FileExistsError; FileNotFoundError.
+    Without `roots`, datasets are looked up by name, and fetched from the Hub if they are not here. Sizes
+    that are not given are those on which all sources agree, else LeRobot's defaults.
+    Units: MB are 2**20 bytes per file.
+
+    Raises:
+        ValueError: if the sources differ; it names every difference.
+        FileExistsError: if the output exists.
+        FileNotFoundError: if a source is missing.
     """
     folders = [None] * len(repo_ids) if roots is None else list(roots)
-    metas = [compat.metadata(*pair) for pair in zip(repo_ids, folders, strict=False)]
+    metas = [compat.read_metadata(*pair) for pair in zip(repo_ids, folders, strict=False)]
     asked = {
         "data_mb": data_files_size_in_mb,
         "video_mb": video_files_size_in_mb,
@@ -42,8 +46,8 @@ def aggregate_datasets(
         "concatenate_data": concatenate_data,
         "concatenate_videos": concatenate_videos,
     }
-    options = compat.limits(*metas) | {name: value for name, value in asked.items() if value is not None}
-    _merge([meta.root for meta in metas], compat.folder_of(aggr_root, aggr_repo_id), options)
+    options = compat.read_limits(*metas) | {name: value for name, value in asked.items() if value is not None}
+    _merge([meta.root for meta in metas], compat.choose_folder(aggr_root, aggr_repo_id), options)
 
 
 def merge_datasets(
@@ -53,22 +57,26 @@ def merge_datasets(
     concatenate_videos: bool = True,
     concatenate_data: bool = True,
 ) -> LeRobotDataset:
-    """The dataset of all episodes of some datasets, of one that is open with `episodes` only these.
+    """Return a dataset of all episodes of some datasets.
 
-    Errors: ValueError with every difference between the sources; FileExistsError.
+    If one of them was opened with `episodes`, only those are taken.
+
+    Raises:
+        ValueError: if the sources differ; it names every difference.
+        FileExistsError: if the output exists.
     """
     if not datasets:
         raise ValueError("No datasets to merge")
-    out = compat.folder_of(output_dir, output_repo_id)
-    options = compat.limits(*(dataset.meta for dataset in datasets))
+    out = compat.choose_folder(output_dir, output_repo_id)
+    options = compat.read_limits(*(dataset.meta for dataset in datasets))
     options |= {"concatenate_videos": concatenate_videos, "concatenate_data": concatenate_data}
     _merge(datasets, out, options)
-    return compat.opened(output_repo_id, out, datasets[0])
+    return compat.open_dataset(output_repo_id, out, datasets[0])
 
 
 def _merge(sources: Sequence[Any], out: Path, options: dict[str, Any]) -> None:
-    with compat.as_lerobot_raises():
-        compat.tell(operations.merge(sources, out=out, **options))
+    with compat.raise_as_lerobot():
+        compat.log_notes(operations.merge(sources, out=out, **options))
 
 
 def delete_episodes(
@@ -77,9 +85,11 @@ def delete_episodes(
     output_dir: str | Path | None = None,
     repo_id: str | None = None,
 ) -> LeRobotDataset:
-    """A copy of a dataset without some of its episodes.
+    """Return a copy of a dataset without some of its episodes.
 
-    Errors: ValueError for episodes that are not there, or for all of them; FileExistsError.
+    Raises:
+        ValueError: if an episode does not exist, or none would be left.
+        FileExistsError: if the output exists.
     """
     if not episode_indices:
         raise ValueError("No episodes to delete")
@@ -87,12 +97,14 @@ def delete_episodes(
     if len(set(episode_indices)) == dataset.meta.total_episodes:
         raise ValueError("Cannot delete all episodes from dataset")
     repo_id = f"{dataset.repo_id}_modified" if repo_id is None else repo_id
-    out = compat.folder_of(output_dir, repo_id)
-    with compat.as_lerobot_raises():
-        compat.tell(
-            operations.delete(dataset.root, out=out, episodes=episode_indices, **compat.limits(dataset.meta))
+    out = compat.choose_folder(output_dir, repo_id)
+    with compat.raise_as_lerobot():
+        compat.log_notes(
+            operations.delete(
+                dataset.root, out=out, episodes=episode_indices, **compat.read_limits(dataset.meta)
+            )
         )
-    return compat.opened(repo_id, out, dataset)
+    return compat.open_dataset(repo_id, out, dataset)
 
 
 def split_dataset(
@@ -100,41 +112,48 @@ def split_dataset(
     splits: dict[str, float | list[int]],
     output_dir: str | Path | None = None,
 ) -> dict[str, LeRobotDataset]:
-    """A dataset for each split, of the episodes named, or of a fraction of them in their order.
+    """Return one dataset per split, of the episodes named, or of a fraction of them in their order.
 
-    Counts of fractions are exact by largest remainder; what they leave is in no split.
-    Errors: ValueError for splits that share episodes, are empty or sum to over 1; FileExistsError.
+    Counts of fractions are exact by largest remainder; the episodes left over are in no split.
+
+    Raises:
+        ValueError: if splits share episodes, are empty or sum to over 1.
+        FileExistsError: if an output exists.
     """
     if not splits:
         raise ValueError("No splits provided")
-    chosen = _chosen(dataset.meta.total_episodes, splits)
-    taken: set[int] = set()
+    chosen = _choose_episodes(dataset.meta.total_episodes, splits)
+    used: set[int] = set()
     for name, episodes in chosen.items():
         if not episodes:
             raise ValueError(f"Split '{name}' has no episodes")
-        if taken & set(episodes):
+        if used & set(episodes):
             raise ValueError("Episodes cannot appear in multiple splits")
-        taken |= set(episodes)
-    _refuse_unknown(dataset, taken)
-    folder, names = _folders_of(dataset, chosen, output_dir)
+        used |= set(episodes)
+    _refuse_unknown(dataset, used)
+    folder, names = _choose_folders(dataset, chosen, output_dir)
     into = {names[split]: episodes for split, episodes in chosen.items()}
-    with compat.as_lerobot_raises():
-        compat.tell(operations.split(dataset.root, out=folder, into=into, **compat.limits(dataset.meta)))
+    with compat.raise_as_lerobot():
+        compat.log_notes(
+            operations.split(dataset.root, out=folder, into=into, **compat.read_limits(dataset.meta))
+        )
     return {
-        split: compat.opened(f"{dataset.repo_id}_{split}", folder / names[split], dataset) for split in chosen
+        split: compat.open_dataset(f"{dataset.repo_id}_{split}", folder / names[split], dataset)
+        for split in chosen
     }
 
 
-def _chosen(total: int, splits: dict[str, Any]) -> dict[str, list[int]]:
+def _choose_episodes(total: int, splits: dict[str, Any]) -> dict[str, list[int]]:
     if all(isinstance(share, float) for share in splits.values()):
         return episodes_by_fraction(total, splits)
     return {name: list(episodes) for name, episodes in splits.items()}
 
 
 def episodes_by_fraction(total_episodes: int, splits: dict[str, float]) -> dict[str, list[int]]:
-    """The episodes of each split, the first ones to the first; a split that gets none is left out.
+    """Return the episodes of each split, the first ones to the first; a split without episodes is left out.
 
-    Errors: ValueError for fractions that sum to over 1.
+    Raises:
+        ValueError: if the fractions sum to over 1.
     """
     shares = [Fraction(str(share)) for share in splits.values()]
     if sum(shares) > 1:
@@ -149,13 +168,13 @@ def episodes_by_fraction(total_episodes: int, splits: dict[str, float]) -> dict[
     return chosen
 
 
-def _folders_of(
+def _choose_folders(
     dataset: LeRobotDataset, splits: dict[str, list[int]], output_dir: str | Path | None
 ) -> tuple[Path, dict[str, str]]:
-    """The folder that all splits go to, and the name of each there."""
+    """Return the folder that all splits go to, and the name of each there."""
     if output_dir is not None:
         return Path(output_dir), {name: name for name in splits}
-    repo = compat.home() / dataset.repo_id
+    repo = compat.find_home() / dataset.repo_id
     return repo.parent, {name: f"{repo.name}_{name}" for name in splits}
 
 
@@ -177,28 +196,31 @@ def convert_dataset(
     push_to_hub: bool = True,
     force_conversion: bool = False,
 ) -> None:
-    """Make a v2.1 dataset one of v3.0, in its place; the old one is then in the folder NAME_old beside it.
+    """Convert a v2.1 dataset to v3.0, in place; the old one is kept in the folder NAME_old beside it.
 
-    One that is not here is fetched from the Hub, already as v3.0 if the Hub has that, unless forced.
-    Units: MB are 2**20 bytes a file.
-    Errors: ValueError for a dataset of another version.
+    A dataset that is not here is fetched from the Hub, as v3.0 if the Hub has that, unless forced.
+    Units: MB are 2**20 bytes per file.
+
+    Raises:
+        ValueError: if the dataset has another version.
+        FileNotFoundError: if it is neither here nor on the Hub.
     """
     from lerobot.datasets.utils import DEFAULT_DATA_FILE_SIZE_IN_MB, DEFAULT_VIDEO_FILE_SIZE_IN_MB
 
-    if root is None and not force_conversion and _fetched(repo_id, "v3.0", compat.home() / repo_id):
+    if root is None and not force_conversion and _fetch(repo_id, "v3.0", compat.find_home() / repo_id):
         return
-    place = compat.folder_of(root, repo_id)
+    place = compat.choose_folder(root, repo_id)
     old, new = place.with_name(f"{place.name}_old"), place.with_name(f"{place.name}_v30")
     if is_dataset(old) and not is_dataset(place):
         old.rename(place)  # an earlier conversion was stopped between its two renames
     if is_dataset(place):
         _refuse_version(place)
-    elif not _fetched(repo_id, "v2.1", place):
+    elif not _fetch(repo_id, "v2.1", place):
         raise FileNotFoundError(f"no dataset {repo_id}, neither here nor on the Hub. ({place})")
     data_mb = data_file_size_in_mb or DEFAULT_DATA_FILE_SIZE_IN_MB
     video_mb = video_file_size_in_mb or DEFAULT_VIDEO_FILE_SIZE_IN_MB
-    with compat.as_lerobot_raises():
-        compat.tell(operations.merge(place, out=new, overwrite=True, data_mb=data_mb, video_mb=video_mb))
+    with compat.raise_as_lerobot():
+        compat.log_notes(operations.merge(place, out=new, overwrite=True, data_mb=data_mb, video_mb=video_mb))
     place.rename(old)
     new.rename(place)
     if push_to_hub:
@@ -211,8 +233,8 @@ def _refuse_version(root: Path) -> None:
     validate_local_dataset_version(root)
 
 
-def _fetched(repo_id: str, version: str, to: Path) -> bool:
-    """Whether the Hub had a dataset of that version; it is in the folder then."""
+def _fetch(repo_id: str, version: str, to: Path) -> bool:
+    """Fetch a dataset of that version from the Hub into a folder, and return whether the Hub had it."""
     from huggingface_hub import snapshot_download
 
     try:
@@ -224,7 +246,7 @@ def _fetched(repo_id: str, version: str, to: Path) -> bool:
 
 
 def _push(repo_id: str, branch: str | None) -> None:
-    """Put the dataset in the place of the one on the Hub, tagged as v3.0."""
+    """Replace the dataset on the Hub, tagged as v3.0."""
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError
     from lerobot.datasets.lerobot_dataset import LeRobotDataset

@@ -1,7 +1,8 @@
-"""Turns the pictures in data files into videos, encoded by LeRobot itself.
+"""Convert the pictures in data files to videos, encoded by LeRobot itself.
 
 The dataset is read through a stand-in, a folder in scratch: its data files without the pictures, a video for
-each episode, metadata that says so, and links to the rest. What is composed of it is checked like any output.
+each episode, metadata that says so, and links to the rest. The output is composed from it and checked like
+any other.
 """
 
 import dataclasses
@@ -54,43 +55,46 @@ def convert_image_to_video_dataset(
     max_episodes_per_batch: int | None = None,
     max_frames_per_batch: int | None = None,
 ) -> LeRobotDataset:
-    """A copy of a dataset with its pictures, the features `observation.image…`, in videos.
+    """Return a copy of a dataset with its pictures, the features `observation.image…`, in videos.
 
-    `episode_indices` are taken in that order, each once, and numbered anew; without them all episodes that
-    the dataset is open with. `num_workers` episodes are encoded at once, each by itself: their pictures are
-    on disk meanwhile, some of one in memory. That is bounded as it is, and the two `max_…` change nothing.
-    Errors: ValueError for a dataset without such pictures, or with videos, and for episodes that are not
-    there; FileExistsError; what LeRobot's encoder raises, with a note on the episode.
+    Episodes are taken in the order of `episode_indices`, each once, and numbered from 0; by default all that
+    the dataset was opened with. `num_workers` episodes are encoded at a time: their pictures are on disk
+    meanwhile, some of one in memory. So memory is bounded, and the two `max_…` arguments change nothing.
+
+    Raises:
+        ValueError: if the dataset has no such pictures, or has videos, or an episode does not exist.
+        FileExistsError: if the output exists.
+        Exception: what LeRobot's encoder raises, with a note that names the episode.
     """
-    cameras, episodes = _cameras(dataset), _episodes(dataset, episode_indices)
+    cameras, episodes = _find_cameras(dataset), _list_episodes(dataset, episode_indices)
     if num_workers < 1:
         raise ValueError(f"num_workers is {num_workers}; at least 1 is needed")
     repo_id = f"{dataset.repo_id}_video" if repo_id is None else repo_id
-    out = compat.folder_of(output_dir, repo_id)
-    usual = _defaults()
+    out = compat.choose_folder(output_dir, repo_id)
+    usual = _read_default_encoders()
     rgb, depth = rgb_encoder or usual[0], depth_encoder or usual[1]
-    film = _Film(
+    conversion = _Conversion(
         root=Path(dataset.root),
         encoders={name: depth if name in dataset.meta.depth_keys else rgb for name in cameras},
         episodes=episodes,
         workers=num_workers,
     )
-    given, to = name_sources(film.root), single_destination(output_folder(out))
+    given, to = name_sources(conversion.root), single_destination(output_folder(out))
     request = Request(
         given,
         to,
-        _in_order(episodes, to),
-        Settings(**compat.limits(dataset.meta)),
-        _command(dataset, out, episodes, rgb, depth),
-        stand_in=film.made,
+        _plan_in_order(episodes, to),
+        Settings(**compat.read_limits(dataset.meta)),
+        _build_command(dataset, out, episodes, rgb, depth),
+        stand_in=conversion.write_stand_in,
     )
-    with compat.as_lerobot_raises():
-        refuse_existing(to, overwrite=False, roots=[locate(film.root)])  # before hours of encoding
-        compat.tell(run_request(request))
-    return compat.opened(repo_id, out)
+    with compat.raise_as_lerobot():
+        refuse_existing(to, overwrite=False, roots=[locate(conversion.root)])  # before hours of encoding
+        compat.log_notes(run_request(request))
+    return compat.open_dataset(repo_id, out)
 
 
-def _cameras(dataset: LeRobotDataset) -> list[str]:
+def _find_cameras(dataset: LeRobotDataset) -> list[str]:
     from lerobot.utils.constants import OBS_IMAGE
 
     if dataset.meta.video_keys:
@@ -101,7 +105,7 @@ def _cameras(dataset: LeRobotDataset) -> list[str]:
     return cameras
 
 
-def _episodes(dataset: LeRobotDataset, asked: Iterable[int] | None) -> list[int]:
+def _list_episodes(dataset: LeRobotDataset, asked: Iterable[int] | None) -> list[int]:
     if asked is None:
         some = dataset.episodes
         return list(range(dataset.meta.total_episodes)) if some is None else sorted(set(some))
@@ -111,13 +115,13 @@ def _episodes(dataset: LeRobotDataset, asked: Iterable[int] | None) -> list[int]
     return episodes
 
 
-def _defaults() -> tuple[RGBEncoderConfig, DepthEncoderConfig]:
+def _read_default_encoders() -> tuple[RGBEncoderConfig, DepthEncoderConfig]:
     from lerobot.configs.video import depth_encoder_defaults, rgb_encoder_defaults
 
     return rgb_encoder_defaults(), depth_encoder_defaults()
 
 
-def _in_order(episodes: list[int], to: Destinations) -> MakePlan:
+def _plan_in_order(episodes: list[int], to: Destinations) -> MakePlan:
     def fill(catalog: Catalog) -> tuple[plan.Notes, Destinations]:
         sql = f"select src_dataset, unnest({episodes}) as src_episode from datasets"
         with open_views(catalog) as views:
@@ -126,14 +130,14 @@ def _in_order(episodes: list[int], to: Destinations) -> MakePlan:
     return fill
 
 
-def _command(
+def _build_command(
     dataset: LeRobotDataset,
     out: Path,
     episodes: list[int],
     rgb: RGBEncoderConfig,
     depth: DepthEncoderConfig,
 ) -> str:
-    """The request as a shell line; of the output only its name is told, as always."""
+    """Return the request as a shell line; it holds only the name of the output, as always."""
     said: dict[str, Any] = {
         "repo_id": dataset.repo_id,
         "root": str(dataset.root),
@@ -142,7 +146,7 @@ def _command(
     }
     if episodes != list(range(dataset.meta.total_episodes)):
         said["operation.episode_indices"] = episodes
-    for name, encoder, usual in zip(("rgb", "depth"), (rgb, depth), _defaults(), strict=True):
+    for name, encoder, usual in zip(("rgb", "depth"), (rgb, depth), _read_default_encoders(), strict=True):
         for setting, value in dataclasses.asdict(encoder).items():
             if value != getattr(usual, setting, None):
                 said[f"operation.{name}_encoder.{setting}"] = value
@@ -154,19 +158,23 @@ def _command(
 
 
 @dataclass(frozen=True)
-class _Film:
-    """What is to be encoded, how, and how many episodes at once."""
+class _Conversion:
+    """What is to be encoded, how, and how many episodes at a time."""
 
     root: Path
     encoders: Encoders
     episodes: list[int]
     workers: int
 
-    def made(self, scratch: Path) -> Path:
-        """A folder below `scratch`, now holding the dataset with its pictures in videos.
+    def write_stand_in(self, scratch: Path) -> Path:
+        """Write the dataset with its pictures in videos to a folder below `scratch`, and return that folder.
 
         Episodes keep their numbers; those that are not wanted have no videos.
-        Errors: SourceBroken, UnknownEpisode; what the encoder raises.
+
+        Raises:
+            SourceBroken: if a picture cannot be read.
+            UnknownEpisode: if an episode does not exist.
+            Exception: what the encoder raises.
         """
         with open_one(self.root, None, None) as (catalog, _):
             refuse_broken(catalog)
@@ -187,19 +195,22 @@ class _Film:
             running: set[Future[None]] = set()
             for camera, encoder in self.encoders.items():
                 reader = frames.read(clips, ["src_episode", camera], batch_rows=_BATCH_ROWS)
-                for episode, held in self._written(reader, camera, pictures):
-                    clip = folder / _clip(camera, clips[episode])
+                for episode, held in self._extract_pictures(reader, camera, pictures):
+                    clip = folder / _video_path(camera, clips[episode])
                     note = f'camera "{camera}", episode {episode}. ({self.root})'
                     running.add(pool.submit(_encode_episode, held, clip, fps, encoder, note))
-                    running = _finished(running, most=self.workers - 1)
-            _finished(running, most=0)
+                    running = _wait_for_some(running, most=self.workers - 1)
+            _wait_for_some(running, most=0)
 
-    def _written(self, reader: pa.RecordBatchReader, camera: str, folder: Path) -> Iterator[tuple[int, Path]]:
-        """Each episode, and a folder that holds its pictures as the files that the encoder looks for.
+    def _extract_pictures(
+        self, reader: pa.RecordBatchReader, camera: str, folder: Path
+    ) -> Iterator[tuple[int, Path]]:
+        """Yield each episode, and a folder that holds its pictures as the files that the encoder looks for.
 
-        Errors: SourceBroken for what is no picture, or of another size than those before it.
+        Raises:
+            SourceBroken: if a picture cannot be read, or differs in size from those before it.
         """
-        pattern, first = _pattern(self.encoders[camera]), None
+        pattern, first = _find_file_pattern(self.encoders[camera]), None
         rows = (row for batch in reader for row in batch.to_pylist())
         for episode, frames in groupby(rows, key=lambda row: int(row["src_episode"])):
             held = folder / camera / str(episode)
@@ -207,7 +218,7 @@ class _Film:
             for number, row in enumerate(frames):
                 data: bytes = (row[camera] or {}).get("bytes") or b""
                 where = f'camera "{camera}", episode {episode}, frame {number}. ({self.root})'
-                size = _size(data, where)
+                size = _read_picture_size(data, where)
                 first = first or size
                 if size != first:
                     raise SourceBroken(f"a picture of {size}, those before are of {first}: {where}")
@@ -215,8 +226,8 @@ class _Film:
             yield episode, held
 
 
-def _pattern(encoder: RGBEncoderConfig | DepthEncoderConfig) -> str:
-    """How the encoder wants pictures to be called."""
+def _find_file_pattern(encoder: RGBEncoderConfig | DepthEncoderConfig) -> str:
+    """Return the pattern for the names of picture files that the encoder expects."""
     from lerobot.configs import video
     from lerobot.datasets.utils import DEPTH_FILE_PATTERN, IMAGE_FILE_PATTERN
 
@@ -224,8 +235,8 @@ def _pattern(encoder: RGBEncoderConfig | DepthEncoderConfig) -> str:
     return str(DEPTH_FILE_PATTERN if is_depth else IMAGE_FILE_PATTERN)
 
 
-def _finished(running: set[Future[None]], *, most: int) -> set[Future[None]]:
-    """Those that still run, when they are not more than so many. Errors: those of the others."""
+def _wait_for_some(running: set[Future[None]], *, most: int) -> set[Future[None]]:
+    """Wait until at most `most` are running, and return those. Raises what a finished one raised."""
     while len(running) > most:
         done, running = wait(running, return_when=FIRST_COMPLETED)
         for future in done:
@@ -233,14 +244,14 @@ def _finished(running: set[Future[None]], *, most: int) -> set[Future[None]]:
     return running
 
 
-def _clip(camera: str, number: int) -> str:
+def _video_path(camera: str, number: int) -> str:
     return formats.VIDEO_PATH.format(
         video_key=camera, chunk_index=number // _CHUNK, file_index=number % _CHUNK
     )
 
 
-def _size(data: bytes, where: str) -> tuple[int, int]:
-    """(width, height) of a picture file, by its head."""
+def _read_picture_size(data: bytes, where: str) -> tuple[int, int]:
+    """Return (width, height) of a picture file, as its header says."""
     from PIL import Image
 
     try:
@@ -268,7 +279,7 @@ def _encode_episode(
 
 
 def _link_rest(source: Source, folder: Path) -> None:
-    """Links to all that stays as it is."""
+    """Link to everything that stays as it is."""
     (folder / "meta").mkdir()
     made = {folder / name for name in ("data", "meta", "videos", "meta/info.json", "meta/episodes")}
     for entry in [*source.root.iterdir(), *(source.root / "meta").iterdir()]:
@@ -297,14 +308,14 @@ def _write_info(source: Source, encoders: Encoders, folder: Path) -> None:
     features = {name: spec for name, (spec, _) in said.items()}
     for camera, encoder in encoders.items():
         spec, info = said[camera]
-        info |= get_video_info(folder / _clip(camera, 0), encoder)
+        info |= get_video_info(folder / _video_path(camera, 0), encoder)
         features[camera] = spec | {"dtype": "video", "info": info}
     text = json.dumps({**source.info, "features": features, "video_path": formats.VIDEO_PATH})
     (folder / "meta/info.json").write_text(text, encoding="utf-8")
 
 
 def _write_episodes(source: Source, cameras: Collection[str], clips: Mapping[int, int], folder: Path) -> None:
-    """The episode lists, with the places of the videos."""
+    """Write the episode lists, with the places of the videos."""
     for file in episode_files(source):
         table = pq.read_table(file, partitioning=None)
         table = table.select([name for name in table.column_names if not name.startswith("videos/")])

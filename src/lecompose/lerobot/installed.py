@@ -1,6 +1,6 @@
-"""`import lecompose.lerobot.installed`: all that we can stand in for in LeRobot is ours, its reader too.
+"""`import lecompose.lerobot.installed`: install our functions in LeRobot, and our reader too.
 
-For scripts that can be given one more line; `python -m lecompose.lerobot.installed SCRIPT …` runs one that
+For scripts to which you can add one line; `python -m lecompose.lerobot.installed SCRIPT …` runs one that
 cannot be changed at all, such as the file of lerobot-train.
 """
 

@@ -1,6 +1,6 @@
 """LeRobot's reader, reading as `to_torch` does: no copy of the data under $HF_HOME, rows in their order.
 
-LeRobot is imported with this module: only `install` imports it.
+Importing this module imports LeRobot; only `install` imports it.
 """
 
 import logging
@@ -18,10 +18,10 @@ from lecompose.training.dataset import TorchDataset
 _log = logging.getLogger(__name__)
 
 
-class Reader(DatasetReader):  # type: ignore[misc]  # LeRobot is not there when types are checked
+class LeRobotReader(DatasetReader):  # type: ignore[misc]  # LeRobot is not there when types are checked
     """A DatasetReader that gives the same items without `datasets`.
 
-    What we refuse to open, a dataset of which only some files were downloaded, is read as LeRobot reads it.
+    If we refuse to open a dataset because only some of its files were downloaded, LeRobot reads it.
     Source: the methods that LeRobot 0.6.1 calls.
     """
 
@@ -34,6 +34,7 @@ class Reader(DatasetReader):  # type: ignore[misc]  # LeRobot is not there when 
 
     @hf_dataset.setter
     def hf_dataset(self, dataset: Any) -> None:
+        """The data as LeRobot holds them, made once something other than items is needed."""
         if dataset is not None:
             self._items = None  # somebody wants other data to be read
         self._theirs = dataset
@@ -44,35 +45,35 @@ class Reader(DatasetReader):  # type: ignore[misc]  # LeRobot is not there when 
         return len(self._items) if self._items is not None else int(super().num_frames)
 
     def try_load(self) -> bool:
-        """Whether all that is asked for is here; it is open then."""
-        self._items = self._opened()
+        """Open the items if all their files are here, and return whether they are."""
+        self._items = self._open_items()
         return True if self._items is not None else bool(super().try_load())
 
     def load_and_activate(self) -> None:
         """Open what is here now."""
-        self._items = self._opened()
+        self._items = self._open_items()
         if self._items is None:
             super().load_and_activate()
 
     def get_item(self, idx: Any) -> dict[str, Any]:
-        """The frame at a position. Errors: ValueError with the file, IndexError."""
+        """Return the frame at a position. Raises ValueError that names the file, or IndexError."""
         if self._items is None:
             item: dict[str, Any] = super().get_item(idx)
             return item
-        with compat.as_lerobot_raises():
+        with compat.raise_as_lerobot():
             found: dict[str, Any] = self._items[idx]
             return found
 
-    def _opened(self) -> TorchDataset | None:
-        """The items, where all episodes asked for are here with their videos."""
+    def _open_items(self) -> TorchDataset | None:
+        """Return the items if all wanted episodes are here with their videos, else None."""
         self.__dict__.pop("_later", None)
         try:
             with operations.open(self.root) as opened:
                 items = opened.to_torch(
                     # LeRobot's rows are in the order of the files, whatever is asked for.
                     None if self.episodes is None else sorted(set(self.episodes)),
-                    self._deltas(),
-                    image_transforms=self._transformed,
+                    self._convert_deltas(),
+                    image_transforms=self._transform,
                     tolerance_s=self._tolerance_s,
                     video_backend=self._video_backend,
                     return_uint8=self._return_uint8,
@@ -83,22 +84,22 @@ class Reader(DatasetReader):  # type: ignore[misc]  # LeRobot is not there when 
             return None
         if not len(items):
             return None
-        self._absolute_to_relative_idx = self._positions()
+        self._absolute_to_relative_idx = self._map_positions()
         return items
 
-    def _deltas(self) -> dict[str, list[float]] | None:
-        """The deltas in seconds, of whole frames; LeRobot has refused all others."""
+    def _convert_deltas(self) -> dict[str, list[float]] | None:
+        """Return the deltas in seconds, of whole frames; LeRobot has refused all others."""
         if self.delta_indices is None:
             return None
         return {key: [n / self._meta.fps for n in steps] for key, steps in self.delta_indices.items()}
 
-    def _transformed(self, pictures: Any) -> Any:
-        """Pictures by the transform that is set at the time."""
+    def _transform(self, pictures: Any) -> Any:
+        """Return pictures, changed by the transform that is set at the time."""
         transform: Callable[[Any], Any] | None = self._image_transforms
         return pictures if transform is None else transform(pictures)
 
-    def _positions(self) -> dict[int, int] | None:
-        """For some episodes, where each frame of the dataset is among the items."""
+    def _map_positions(self) -> dict[int, int] | None:
+        """Return where each frame of the dataset is among the items, or None if all episodes are."""
         if self.episodes is None:
             return None
         spans = [self._meta.episodes[episode] for episode in sorted(set(self.episodes))]

@@ -1,4 +1,4 @@
-"""Functions that change a dataset in its place: tasks, statistics."""
+"""Functions that change a dataset in place: tasks, statistics."""
 
 import json
 from pathlib import Path
@@ -20,11 +20,13 @@ def modify_tasks(
     episode_tasks: dict[int, str] | None = None,
     task_replacements: dict[str, str] | None = None,
 ) -> LeRobotDataset:
-    """The same dataset, written anew in its place with other tasks.
+    """Return the same dataset, written again in its place with other tasks.
 
-    An episode of `episode_tasks` has that task; in others each task is replaced as `task_replacements` say,
-    and where they say nothing by `new_task`, or stays.
-    Errors: ValueError for episodes or tasks that are not there.
+    An episode in `episode_tasks` gets that task; in all others each task is replaced as `task_replacements`
+    says. A task that is not named there becomes `new_task`, or stays if that is not given.
+
+    Raises:
+        ValueError: if an episode or task does not exist.
     """
     if not new_task and not episode_tasks and not task_replacements:
         raise ValueError("Must specify at least one of new_task, episode_tasks, or task_replacements")
@@ -38,14 +40,14 @@ def modify_tasks(
     replace = dict(task_replacements or {})
     if new_task and replace:
         replace = dict.fromkeys(have, new_task) | replace
-    with compat.as_lerobot_raises():
+    with compat.raise_as_lerobot():
         operations.edit_tasks(
             dataset.root,
             in_place=True,
             task=None if replace else new_task,
             episodes=episode_tasks or {},
             replace=replace,
-            **compat.limits(dataset.meta),
+            **compat.read_limits(dataset.meta),
         )
     return compat.reopen(dataset)
 
@@ -58,28 +60,32 @@ def recompute_stats(
     chunk_size: int = 50,
     num_workers: int = 0,
 ) -> LeRobotDataset:
-    """The same dataset, its stats.json computed from all frames; what is not computed stays.
+    """Return the same dataset, with its stats.json computed from all frames; other entries stay.
 
-    With `relative_action` those of the action are LeRobot's own, relative to the state over `chunk_size`
-    frames.
-    Errors: ValueError for frames or pictures that cannot be read, or a file that cannot be written.
+    With `relative_action` the statistics of the action are LeRobot's own, relative to the state over
+    `chunk_size` frames.
+
+    Raises:
+        ValueError: if frames or pictures cannot be read, or a file cannot be written.
     """
     path = dataset.root / "meta" / "stats.json"
-    with compat.as_lerobot_raises():
+    with compat.raise_as_lerobot():
         found: dict[str, Any] = operations.stats(dataset.root, images=not skip_image_video)
     stats = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     stats |= {name: said for name, said in found.items() if name not in _BOOKKEEPING}
     if relative_action and {"action", "observation.state"} <= dataset.meta.features.keys():
-        stats["action"] = _relative(dataset, relative_exclude_joints, chunk_size, num_workers)
-    with TemporaryDirectory(prefix="lecompose-") as folder, compat.as_lerobot_raises():
+        stats["action"] = _compute_relative_stats(dataset, relative_exclude_joints, chunk_size, num_workers)
+    with TemporaryDirectory(prefix="lecompose-") as folder, compat.raise_as_lerobot():
         written = Path(folder) / path.name
         written.write_text(json.dumps(stats, indent=4, ensure_ascii=False), encoding="utf-8")
         publish(written, path)
-    dataset.meta.stats = _loaded(dataset.root)
+    dataset.meta.stats = _load_stats(dataset.root)
     return dataset
 
 
-def _relative(dataset: LeRobotDataset, exclude: list[str] | None, chunk: int, workers: int) -> dict[str, Any]:
+def _compute_relative_stats(
+    dataset: LeRobotDataset, exclude: list[str] | None, chunk: int, workers: int
+) -> dict[str, Any]:
     from lerobot.datasets.compute_stats import compute_relative_action_stats
 
     found = compute_relative_action_stats(
@@ -92,7 +98,7 @@ def _relative(dataset: LeRobotDataset, exclude: list[str] | None, chunk: int, wo
     return {stat: values.tolist() for stat, values in found.items()}
 
 
-def _loaded(root: Path) -> Any:
+def _load_stats(root: Path) -> Any:
     from lerobot.datasets.io_utils import load_stats
 
     return load_stats(root)
