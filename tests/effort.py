@@ -3,12 +3,13 @@
 What is only tried there, and what stands in its place in `make test`, is listed in tests/README.md.
 """
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
 
 import pytest
 
 thorough = pytest.mark.thorough
+T = TypeVar("T")
 
 
 class Effort:
@@ -20,6 +21,11 @@ class Effort:
 def examples(few: int, *, whole: int) -> int:
     """How many examples hypothesis draws for a property."""
     return whole if Effort.whole else few
+
+
+def in_turn(things: Sequence[T], turn: int, *, every: int) -> Sequence[T]:
+    """Each `every`-th thing, beginning elsewhere at each turn: so many turns together meet all of them."""
+    return things if Effort.whole else things[turn % every :: every]
 
 
 def few(cases: Iterable[Any], *, kept: Callable[[int], bool]) -> list[Any]:

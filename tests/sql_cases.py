@@ -13,8 +13,10 @@ DuckDB prints them.
 import re
 import shutil
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +137,7 @@ class Case:
 
     def run(self, scratch: Path) -> tuple[list[Column], list[tuple[Any, ...]], list[tuple[Any, ...]]]:
         """The result's columns, its rows, and the rows expected."""
-        with duckdb.connect(":memory:") as con:
+        with emptied() as con:
             for name in sorted(self.relations):
                 read_csv(con, self.folder / f"{name}.csv").create(name)
             statement = render(self.template.name, **self.settings.get("context", {}))
@@ -169,6 +171,22 @@ class Case:
         elif source.is_file():
             shutil.copyfile(source, target)
         return str(target)
+
+
+@cache
+def _connection() -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(":memory:")
+
+
+@contextmanager
+def emptied() -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection in a catalog of its own, which is gone afterwards: a new process of DuckDB costs more."""
+    con = _connection()
+    con.execute("attach ':memory:' as one_case; use one_case")
+    try:
+        yield con
+    finally:
+        con.execute("use memory; detach one_case")
 
 
 def templates() -> list[Template]:

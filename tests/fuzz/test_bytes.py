@@ -3,10 +3,15 @@
 from pathlib import Path
 
 import pytest
+from effort import examples
 from fuzz.seeds import seeds
 from fuzz.targets import TARGETS, mutations
 
-RUNS = {"video": 1500, "picture": 300, "parquet": 150}
+RUNS = {
+    "video": examples(600, whole=6000),
+    "picture": examples(150, whole=1500),
+    "parquet": examples(60, whole=600),
+}
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,16 @@
 """Real recordings carved and put together again: the set that comes out is the set that went in."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from effort import Effort
 from independent import Pick, assert_composed, every
 
 import lecompose
 
-ROBOT = {"robot_type": "Unitree_G1_Inspire"}
+# All pictures are decoded by `make thorough`, and in test_merge_real.py.
+AS_RECORDED: dict[str, Any] = {"robot_type": "Unitree_G1_Inspire", "undecoded": not Effort.whole}
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +38,7 @@ def test_split_and_merged_and_sorted_is_the_original(day: dict[str, Path], tmp_p
     """
     again = lecompose.compose(by_source, tmp_path / "merged", out=tmp_path / "again")
     assert [r.frames_decoded for r in (split, merged, again)] == [0, 0, 0]
-    assert_composed(tmp_path / "again", every(*day.values()), **ROBOT)
+    assert_composed(tmp_path / "again", every(*day.values()), **AS_RECORDED)
 
 
 def test_delete_is_filter_with_the_complement(day: dict[str, Path], tmp_path: Path) -> None:
@@ -45,7 +48,7 @@ def test_delete_is_filter_with_the_complement(day: dict[str, Path], tmp_path: Pa
         ("kept", lecompose.filter(day["a"], out=tmp_path / "kept", where="src_episode in (1, 2, 4)")),
     ):
         assert report.frames_decoded == 0
-        assert_composed(tmp_path / out, left, pictures=out == "deleted", **ROBOT)
+        assert_composed(tmp_path / out, left, pictures=out == "deleted", **AS_RECORDED)
     videos = [p.read_bytes() for p in sorted(tmp_path.glob("*/videos/*/*/*.mp4"))]
     assert len(videos) == 2
     assert videos[0] == videos[1]
@@ -57,4 +60,4 @@ def test_a_sample_of_all_is_a_shuffle(day: dict[str, Path], tmp_path: Path) -> N
     order = origin(tmp_path / "out", day)
     assert order != every(*day.values())
     assert sorted(order) == sorted(every(*day.values()))
-    assert_composed(tmp_path / "out", order, **ROBOT)
+    assert_composed(tmp_path / "out", order, **AS_RECORDED)

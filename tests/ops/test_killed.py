@@ -78,16 +78,15 @@ def held(folder: Path) -> list[str]:
 def test_a_short_torture(tmp_path: Path) -> None:
     """A few kills and faults; `make torture` does hundreds, and says more."""
     counts = tmp_path / "counts.json"
-    with started(
-        CHECKOUT / "tests/torture", "--kills", 8, "--faults", 2, "--inputs", 4, "--json", counts
-    ) as process:
+    few = ("--kills", 4, "--faults", 2, "--inputs", 2, "--jobs", "replace,cut")
+    with started(CHECKOUT / "tests/torture", *few, "--json", counts) as process:
         _, problems = process.communicate(timeout=600)
     assert (process.returncode, problems) == (0, "")
     found = json.loads(counts.read_text())
-    assert found["kills"] >= 5
+    assert found["kills"] >= 3
     assert found["runs_resumed"] >= 1
     assert {found[name] for name in ("sources_changed", "wrong_outputs", "left_over", "not_resumed")} == {0}
-    assert found["inputs"]["tried"] == 4
+    assert found["inputs"]["tried"] == 2
     assert {found["inputs"][name] for name in INPUT_PROBLEMS} == {0}
 
 
@@ -249,11 +248,11 @@ main(sys.argv[1:])
 
 
 def test_many_files_with_few_of_them_open(recorded: Record, tmp_path: Path) -> None:
-    """Sources of 600 data files and 600 videos, of which a process may hold 256."""
-    source = recorded(version="v2.1", frames=(2,) * 300, size=(32, 32), **SMALL)
+    """Sources of 280 data files and 280 videos, of which a process may hold 128."""
+    source = recorded(version="v2.1", frames=(2,) * 140, size=(32, 32), **SMALL)
 
     def few() -> None:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (128, 128))
 
     for verb, rest in (
         ("merge", (source, "-o", tmp_path / "merged")),
@@ -262,5 +261,5 @@ def test_many_files_with_few_of_them_open(recorded: Record, tmp_path: Path) -> N
         with started("-m", "lecompose", verb, source, *rest, "--quiet", preexec_fn=few) as process:
             assert process.communicate(timeout=300) == ("", "")
         assert process.returncode == 0
-    assert lecompose.info(tmp_path / "merged").episodes == 600
+    assert lecompose.info(tmp_path / "merged").episodes == 280
     assert lecompose.info(tmp_path / "mixed").data.files > 3

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 from conftest import CHECKOUT, digest
+from effort import in_turn
 
 import lecompose
 from lecompose.cli import main
@@ -149,16 +151,19 @@ ESCAPES = [
 ]
 
 
-@pytest.mark.parametrize("sql", ESCAPES)
-def test_escapes_are_refused_and_change_nothing(sql: str, make_dataset: Record, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("turn", "sql"), list(enumerate(ESCAPES)))
+def test_escapes_are_refused_and_change_nothing(
+    turn: int, sql: str, make_dataset: Record, tmp_path: Path
+) -> None:
     source = make_dataset(version="v3.0", **SMALL)
     before = digest(tmp_path)
-    for target in (source / "data/chunk-000/file-000.parquet", tmp_path / "new.parquet"):
-        for more in ((), ("--format", "csv"), ("-o", tmp_path / "rows.csv")):
-            result = run(source, sql.format(target=target), *more)
-            assert result.exit_code == 2, result.output
-            assert result.stdout == ""
-            assert result.stderr.startswith("error: ")
+    targets = (source / "data/chunk-000/file-000.parquet", tmp_path / "new.parquet")
+    forms = ((), ("--format", "csv"), ("-o", tmp_path / "rows.csv"))
+    for target, form in in_turn(list(product(targets, forms)), turn, every=3):
+        result = run(source, sql.format(target=target), *form)
+        assert result.exit_code == 2, result.output
+        assert result.stdout == ""
+        assert result.stderr.startswith("error: ")
     assert digest(tmp_path) == before
 
 

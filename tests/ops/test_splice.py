@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from effort import Effort
 from independent import assert_merged
 
 import lecompose
@@ -92,9 +93,10 @@ def test_other_writers(
         (SAME | ANEW)[written](pq.read_table(path, partitioning=None), path)
     report = lecompose.merge([root], out=tmp_path / "out")
     assert (report.bytes_spliced > 0) == (written in SAME)
-    monkeypatch.setattr(data, "splicer", lambda run: None)
-    lecompose.merge([root], out=tmp_path / "decoded")
-    assert rows(tmp_path / "out").equals(rows(tmp_path / "decoded"), check_metadata=True)
+    if Effort.whole or written in ("streams", "two row groups"):
+        monkeypatch.setattr(data, "splicer", lambda run: None)
+        lecompose.merge([root], out=tmp_path / "decoded")
+        assert rows(tmp_path / "out").equals(rows(tmp_path / "decoded"), check_metadata=True)
     assert_merged(tmp_path / "out", [root])
 
 

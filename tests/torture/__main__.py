@@ -1,7 +1,7 @@
 """Kills lecompose, fills its disk, refuses its system calls, feeds it broken data; counts what was lost.
 
     python tests/torture --kills 400 --json torture.json      # make torture
-    python tests/torture --kills 8 --faults 2 --inputs 4      # what the test suite runs
+    python tests/torture --kills 4 --faults 2 --inputs 2 --jobs replace,cut      # what the test suite runs
 
 After every disturbance sources are byte for byte what they were, each destination holds nothing, the old
 dataset or the whole new one, and the same command then succeeds and gives the undisturbed bytes.
@@ -35,6 +35,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, help="begin no trial after so many")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", default="", help="trials whose names begin so")
+    parser.add_argument("--jobs", type=lambda said: said.split(","), help="of the commands only these")
     parser.add_argument("--faults", type=int, help="so many of them, drawn; all of them without")
     parser.add_argument("--inputs", type=int, help="so many broken datasets × operations; all without")
     parser.add_argument("--json", type=Path, help="where the counts go")
@@ -44,7 +45,7 @@ def main() -> int:
     start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="torture-") as folder, broken_inputs(given, folder) as broken:
         Path(folder).chmod(0o755)
-        torture = trials.made(Path(folder), seed=given.seed)
+        torture = trials.made(Path(folder), seed=given.seed, only=given.jobs)
         for trial in chosen(torture, given.kills, given.faults, seed=given.seed):
             if given.minutes and time.monotonic() - start > given.minutes * 60:
                 break

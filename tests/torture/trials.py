@@ -8,7 +8,7 @@ import shutil
 import struct
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -231,13 +231,13 @@ def _said(outcome: Outcome) -> dict[str, Any]:
 # What there is to try -----------------------------------------------------------------------------
 
 
-def made(folder: Path, *, seed: int) -> Torture:
-    """Sources, an older dataset, and the undisturbed result of every command."""
+def made(folder: Path, *, seed: int, only: Collection[str] | None = None) -> Torture:
+    """Sources, an older dataset, and the undisturbed result of every command, or of `only` some."""
     sources, old = folder / "sources", folder / "old"
     outcome = forked(lambda: _recorded(sources, old, seed))
     if outcome.code:
         raise RuntimeError(outcome.said)
-    jobs = {job.name: job for job in _jobs(sources)}
+    jobs = {job.name: job for job in _jobs(sources) if only is None or job.name in only}
     torture = Torture(folder, jobs, old, {}, {}, {}, tree(sources))
     for name, job in jobs.items():
         arena = torture.arena(Trial("undisturbed", name))
@@ -307,7 +307,7 @@ def kills(torture: Torture, count: int, draw: random.Random) -> Iterator[Trial]:
     for _ in range(count):
         name = draw.choice(names)
         yield Trial("any time: ", name, kill_after=draw.uniform(0, torture.seconds[name]))
-    for name in ("replace", "split over"):
+    for name in [name for name in ("replace", "split over") if name in torture.jobs]:
         last = torture.moments[name]
         for number in range(last - 60, last):
             yield _at_moment(name, number)
@@ -326,7 +326,7 @@ def _at_moment(name: str, number: int, *, kind: str = "call", always: fault.Hook
 
 def faults(torture: Torture, draw: random.Random) -> Iterator[Trial]:
     """Everything that may go wrong but death."""
-    for name in ("merge", "replace", "cut"):
+    for name in [name for name in ("merge", "replace", "cut") if name in torture.jobs]:
         for stage in STAGES:
             yield from _refusals(stage, name)
             yield from _full_disks(stage, name, draw)
