@@ -6,7 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from lecompose.dataset.catalog.data_files import read_arrow_schema, read_from
-from lecompose.engine import Engine
+from lecompose.engine import open_engine
 from lecompose.errors import ComposeError
 from lecompose.files import mp4
 
@@ -42,7 +42,7 @@ def parquet(data: bytes, folder: Path) -> None:
     """Footer and columns by Arrow, every row by DuckDB."""
     path = folder / "fuzzed.parquet"
     path.write_bytes(data)
-    engine = Engine(scratch=folder, threads=1, memory="1GB")
+    engine = open_engine(scratch=folder, threads=1, memory="1GB")
     try:
         read_arrow_schema(path)
         with read_from(path):

@@ -233,13 +233,12 @@ def test_ctrl_c_ends_a_query_at_once(command: tuple[str, ...], recorded: Record,
 MARKED = """
 import sys
 from lecompose.cli import main
-from lecompose.engine import Engine
-waited = Engine.waited
-def told(self, do):
-    if type(self).__name__ == "Sandbox" and sys.gettrace() is None:
-        print("asked", flush=True)
-    return waited(self, do)
-Engine.waited = told
+from lecompose.engine.sandbox import Sandbox
+refuse = Sandbox._refuse
+def told(self, text):
+    print("asked", flush=True)
+    refuse(self, text)
+Sandbox._refuse = told
 main(sys.argv[1:])
 """
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from independent import assert_merged, read
 
 import lecompose
-from lecompose.engine import Engine
+from lecompose.engine import Engine, open_engine
 from recorder import record
 
 TASKS = ("pick", "place", "wave", "pick ", "größer", "")
@@ -89,7 +89,9 @@ def test_files_are_those_of_a_plain_loop(
     ]
     names = ("out_dataset", "family", "out_episode", "size_bytes", "frames", "must_break")
     sized = pa.table(dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)))
-    engine.run_again("sized", sized)
+    if engine.has("sized"):
+        engine.drop("sized")
+    engine.load("sized", sized)
     given = engine.rows(
         "layout/files", {"sized": "sized"}, limit_bytes=limit_bytes, limit_frames=limit_frames
     )
@@ -114,14 +116,6 @@ def greedy(clips: list[tuple[int, int, bool]], limit_bytes: int, limit_frames: i
     return numbers
 
 
-class Again(Engine):
-    """An engine in which a relation can be made anew for each example."""
-
-    def run_again(self, relation: str, rows: pa.Table) -> None:
-        self._con.execute(f"drop table if exists {relation}")
-        self.load(relation, rows)
-
-
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Again:
-    return Again(scratch=tmp_path_factory.mktemp("engine"), threads=1)
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    return open_engine(scratch=tmp_path_factory.mktemp("engine"), threads=1)

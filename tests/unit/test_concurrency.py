@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lecompose.concurrency import Prefetch, Workers
-from lecompose.engine import Engine
+from lecompose.engine import Engine, open_engine
 
 
 def test_all_items_come_in_their_order() -> None:
@@ -69,7 +69,7 @@ def test_a_stop_ends_it_and_what_it_goes_through() -> None:
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = Engine(scratch=tmp_path, threads=2)
+    engine = open_engine(scratch=tmp_path, threads=2)
     yield engine
     engine.close()
 

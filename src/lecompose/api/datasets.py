@@ -14,7 +14,7 @@ import pyarrow as pa
 from lecompose.dataset.catalog import Catalog, open_catalog
 from lecompose.dataset.frames import Episodes, Frames
 from lecompose.dataset.query_views import BATCH_ROWS, Views, open_views
-from lecompose.engine import Engine, parse_size
+from lecompose.engine import open_engine, parse_size
 from lecompose.errors import RequestError
 from lecompose.training.selection import asked
 
@@ -38,7 +38,9 @@ class Datasets:
     ) -> None:
         with ExitStack() as opened:
             scratch = Path(opened.enter_context(TemporaryDirectory(prefix="lecompose-")))
-            engine = opened.enter_context(closing(Engine(scratch=scratch, threads=threads, memory=memory)))
+            engine = opened.enter_context(
+                closing(open_engine(scratch=scratch, threads=threads, memory=memory))
+            )
             self._catalog: Catalog = open_catalog(engine, paths, names=names)
             self._opened = opened.pop_all()
         self._end = weakref.finalize(self, self._opened.close)

@@ -137,7 +137,7 @@ def _broken(catalog: Catalog, codes: Iterable[Code]) -> list[Finding]:
     """The promises broken, in their order; several are asked at a time, for most leave a processor idle."""
 
     def ask(code: Code) -> list[Finding]:
-        rows = catalog.engine.rows_apart(f"verify/{code.name}", **code.values)
+        rows = catalog.engine.rows(f"verify/{code.name}", **code.values)
         return [_finding(code=code.name, **row) for row in rows]
 
     found = catalog.engine.workers().each(list(codes), ask)

@@ -22,7 +22,7 @@ from lecompose.composition.request import NamedSources, PathLike, Settings
 from lecompose.composition.resume import Staging, settle, workspace
 from lecompose.dataset.catalog import Catalog, locate, open_catalog
 from lecompose.dataset.query_views import open_views
-from lecompose.engine import Engine
+from lecompose.engine import Engine, open_engine
 from lecompose.errors import SourceBroken, listed
 from lecompose.statistics.exact import Wanted
 
@@ -217,7 +217,7 @@ def open_one(source: PathLike, threads: int | None, memory: str | None) -> Itera
 @contextmanager
 def start_engine(scratch: Path, threads: int | None, memory: str | None) -> Iterator[Engine]:
     """An engine, closed afterwards."""
-    engine = Engine(scratch=scratch, threads=threads, memory=memory)
+    engine = open_engine(scratch=scratch, threads=threads, memory=memory)
     try:
         yield engine
     finally:

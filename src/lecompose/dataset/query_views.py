@@ -20,6 +20,7 @@ from lecompose.dataset import export, stored_stats
 from lecompose.dataset.catalog import Catalog, Source
 from lecompose.dataset.catalog.data_files import find_damaged, needs_union_by_name, read_arrow_schema
 from lecompose.dataset.catalog.frames import frames_relation
+from lecompose.engine import open_engine
 from lecompose.engine.sandbox import Sandbox
 from lecompose.errors import QueryError, SourceBroken
 from lecompose.formats import STATS, arrow_field, escaped_glob
@@ -95,8 +96,8 @@ class Views:
         row with the columns of its episode beside it.
         """
         self._complete(f"from episodes select {expression}")
-        names = {column.lower() for column in self._names_of("frames")}
-        beside = [name for name in self._names_of("episodes") if name.lower() not in names]
+        names = {column.lower() for column in self.sandbox.columns_of("frames")}
+        beside = [name for name in self.sandbox.columns_of("episodes") if name.lower() not in names]
         self.sandbox.set_aside("frames_of_episodes", known_as="a frame and its episode")
         self.sandbox.view("frames_of_episodes", "query_views/frames_of_episodes", {"beside": beside})
         with (
@@ -106,9 +107,6 @@ class Views:
             ) as reader,
         ):
             yield reader
-
-    def _names_of(self, relation: str) -> list[str]:
-        return [row["column_name"] for row in self.sandbox.rows("catalog/columns_of", {"relation": relation})]
 
     def episode_order(self, terms: str) -> pa.Table:
         """All episodes in the order of SQL terms, ties as in the sources. Shape: src_dataset, src_episode."""
@@ -219,7 +217,8 @@ def open_views(catalog: Catalog) -> Iterator[Views]:
     Errors: SourceBroken where statistics cannot be read.
     """
     folder = Path(mkdtemp(prefix="sandbox-", dir=catalog.engine.scratch))
-    sandbox = Sandbox(scratch=folder, threads=catalog.engine.threads, memory=catalog.engine.memory_left)
+    engine = open_engine(scratch=folder, threads=catalog.engine.threads, memory=catalog.engine.memory_left)
+    sandbox = Sandbox(engine)
     try:
         for name in _SMALL:
             sandbox.load(name, catalog.engine.arrow(f"query_views/{name}"))
@@ -309,10 +308,8 @@ def _files(catalog: Catalog, source: Source) -> list[str]:
 
 def _columns(catalog: Catalog, source: Source) -> dict[str, str]:
     """The columns of a source's data files, and their types in SQL."""
-    rows = catalog.engine.rows(
-        "query_views/column_types", {"relation": frames_relation(catalog.engine, source)}
-    )
-    kinds = [row["column_type"] for row in rows[len(_NOT_SHOWN) :]]
+    stored = catalog.engine.column_types(frames_relation(catalog.engine, source))
+    kinds = [kind for _, kind in stored[len(_NOT_SHOWN) :]]
     # By place: DuckDB renames a column that is called as one of ours.
     return dict(zip(read_arrow_schema(_files(catalog, source)[0]).names, kinds, strict=True))
 

@@ -175,7 +175,7 @@ def _repeat_whole(catalog: Catalog, source: Source, wanted: dict[str, Feature]) 
     found = {name: _numbers_of_size(said, name, f) for name, f in wanted.items() if f.is_visual}
     present = {name: values for name, values in found.items() if values is not None}
     cameras = {name.rpartition("/")[0] for name in present}
-    rows = catalog.engine.rows_apart("catalog/lengths", src_dataset=source.name)
+    rows = catalog.engine.rows("catalog/lengths", src_dataset=source.name)
     columns: dict[str, pa.Array] = {}
     for name in wanted:
         feature, _, stat = name.rpartition("/")

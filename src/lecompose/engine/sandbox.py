@@ -17,7 +17,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from lecompose.engine import Engine
+from lecompose.engine import Context, Engine
 from lecompose.engine.duckdb_errors import translate_errors
 from lecompose.engine.templates import quote_name
 from lecompose.errors import QueryError, SourceBroken
@@ -60,21 +60,37 @@ def _beside(relation: str, keys: Sequence[str], expression: str, after: str = ""
     return _Text(expression, before=f"from {relation} select {', '.join(keys)},\n", after=after)
 
 
-class Sandbox(Engine):
-    """An engine for statements that users write; everything they may see is put there before `seal`.
+class Sandbox:
+    """A database for statements that users write; everything they may see is put there before `seal`.
 
     Errors: QueryError with DuckDB's own message, the place, and the names that exist; SourceBroken where
     it is the data that cannot be read.
     """
 
-    def __init__(self, *, scratch: Path, threads: int | None = None, memory: str | None = None) -> None:
-        super().__init__(scratch=scratch, threads=threads, memory=memory)
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.scratch = engine.scratch
         self._files: Sequence[str] = ()
         self._aside: dict[str, str | None] = {}
 
     def set_aside(self, relation: str, *, known_as: str | None = None) -> None:
         """Tell users nothing of a relation of ours, but for its columns as those of what it is `known_as`."""
         self._aside[relation] = known_as
+
+    def load(self, relation: str, rows: pa.Table) -> None:
+        """Let users see the rows of an Arrow table as `relation`."""
+        self._engine.load(relation, rows)
+
+    def view(self, relation: str, template: str, context: Context | None = None, /, **values: object) -> None:
+        """Let users see what a template gives as `relation`, computed at each read."""
+        self._engine.view(relation, template, context, **values)
+
+    def columns_of(self, relation: str) -> list[str]:
+        """Return the names of a relation's columns, in order."""
+        return self._engine.columns_of(relation)
+
+    def close(self) -> None:
+        self._engine.close()
 
     def seal(self, files: Sequence[Path | str]) -> None:
         """From here on no file is opened but `files` and what is in `scratch`, and no setting changed."""
@@ -83,7 +99,7 @@ class Sandbox(Engine):
         paths = list(dict.fromkeys([*self._files, *(escaped_glob(f) for f in self._files)]))
         settings: dict[str, object] = {
             "allowed_paths": paths,
-            "allowed_directories": [f"{self.scratch}/"],
+            "allowed_directories": [f"{self._engine.scratch}/"],
             "python_enable_replacements": False,
             "autoload_known_extensions": False,
             "enable_external_access": False,
@@ -91,24 +107,24 @@ class Sandbox(Engine):
         }
         for name, value in settings.items():
             with translate_errors(name):
-                self._con.execute(f"set {name} = $value", {"value": value})
+                self._engine.con.execute(f"set {name} = $value", {"value": value})
 
     @contextmanager
     def behind(self, schema: str) -> Iterator[None]:
         """What is made meanwhile lies in a schema of its own, which `show tables` does not list."""
         with translate_errors(schema):
-            self._con.execute(f"create schema if not exists {quote_name(schema)}")
-            self._con.execute("set schema = $schema", {"schema": schema})
+            self._engine.con.execute(f"create schema if not exists {quote_name(schema)}")
+            self._engine.con.execute("set schema = $schema", {"schema": schema})
         yield
         with translate_errors(schema):
-            self._con.execute("set schema = 'main'")
+            self._engine.con.execute("set schema = 'main'")
 
     # What users ask ---------------------------------------------------------------------------------
 
     def ask(self, sql: str) -> pa.Table:
         """All rows of one SELECT, in its order."""
         with self._told(_Text(sql)):
-            return self.arrow("query/select", sql=sql)
+            return self._engine.arrow("query/select", sql=sql)
 
     @contextmanager
     def asked(self, sql: str, *, batch_rows: int) -> Iterator[pa.RecordBatchReader]:
@@ -116,14 +132,16 @@ class Sandbox(Engine):
         text = _Text(sql)
         with ExitStack() as opened:
             with self._told(text):
-                reader = opened.enter_context(self.stream("query/select", batch_rows=batch_rows, sql=sql))
+                reader = opened.enter_context(
+                    self._engine.stream("query/select", batch_rows=batch_rows, sql=sql)
+                )
             yield pa.RecordBatchReader.from_batches(reader.schema, self._batches(reader, text))
 
     def _batches(self, reader: pa.RecordBatchReader, text: _Text) -> Iterator[pa.RecordBatch]:
         while True:
             with self._told(text, checked=True), translate_errors("query/select"):
                 try:
-                    batch = self.waited(lambda: next(reader, None))
+                    batch = self._engine.wait.run(lambda: next(reader, None))
                 except (pa.ArrowException, OSError) as error:
                     raise duckdb.Error(str(error)) from error
             if batch is None:
@@ -133,7 +151,9 @@ class Sandbox(Engine):
     def save(self, sql: str, path: Path, *, format: str) -> int:
         """How many rows one SELECT gave, now at `path`, which must be in `scratch`."""
         with self._told(_Text(sql)):
-            return int(self.arrow("query/save", sql=sql, path=str(path), format=format).column(0)[0].as_py())
+            return int(
+                self._engine.arrow("query/save", sql=sql, path=str(path), format=format).column(0)[0].as_py()
+            )
 
     def each(
         self, relation: str, expression: str, *, kind: str | None = None, keys: Sequence[str] = _KEYS
@@ -141,13 +161,13 @@ class Sandbox(Engine):
         """An expression's value for each row of a relation, cast to `kind` if given. Shape: keys, value."""
         text = _beside(relation, keys, expression)
         with self._told(text), translate_errors(relation):
-            return self.waited(self._valued(relation, text, keys, kind=kind).to_arrow_table)
+            return self._engine.wait.run(self._valued(relation, text, keys, kind=kind).to_arrow_table)
 
     def grouped(self, relation: str, aggregate: str) -> pa.Table:
         """The value of an aggregate over each episode's rows. Shape: src_dataset, src_episode, value."""
         text = _beside(relation, _KEYS, aggregate, after=f"\ngroup by {', '.join(_KEYS)}")
         with self._told(text), translate_errors(relation):
-            return self.waited(self._valued(relation, text, _KEYS, group=True).to_arrow_table)
+            return self._engine.wait.run(self._valued(relation, text, _KEYS, group=True).to_arrow_table)
 
     @contextmanager
     def each_in_order(
@@ -172,7 +192,7 @@ class Sandbox(Engine):
         value = duckdb.SQLExpression(text.text)
         value = (value.cast(kind) if kind else value).alias("value")
         columns = [*map(duckdb.ColumnExpression, keys), value]
-        rows = self._con.table(relation)
+        rows = self._engine.con.table(relation)
         found = rows.aggregate(columns, ", ".join(keys)) if group else rows.project(*columns)
         if len(found.columns) != len(columns):
             raise QueryError(f"one value is needed, this gives {len(found.columns) - len(keys)}")
@@ -185,7 +205,7 @@ class Sandbox(Engine):
         with self._told(text):
             if _but_for_order(self._tree(text.whole)) != _but_for_order(self._tree(plain.whole)):
                 raise QueryError("a list of terms to sort by is needed, as in: length desc, task")
-            return self.arrow("query/select", sql=text.whole)
+            return self._engine.arrow("query/select", sql=text.whole)
 
     def may_use(self, sql: str, relation: str, column: str) -> bool:
         """Whether a text could give or use `column` of `relation`; never False where it does."""
@@ -200,7 +220,7 @@ class Sandbox(Engine):
     # Before it is run -------------------------------------------------------------------------------
 
     def _tree(self, sql: str) -> dict[str, Any]:
-        [row] = self.rows("query/syntax", sql=sql)
+        [row] = self._engine.rows("query/syntax", sql=sql)
         tree: dict[str, Any] = json.loads(row["tree"])
         return tree
 
@@ -253,7 +273,7 @@ class Sandbox(Engine):
     def _located(self, text: _Text) -> str | None:
         """DuckDB's message with the place in the text; None where its parser and binder find no fault."""
         try:
-            statements = self._con.extract_statements(text.opened)
+            statements = self._engine.con.extract_statements(text.opened)
         except duckdb.Error as error:
             return _moved(str(error), text.shift)
         kinds = [str(s.type).rpartition(".")[2] for s in statements]
@@ -261,20 +281,20 @@ class Sandbox(Engine):
             return f"one SELECT is needed, found {', '.join(kinds) or 'nothing'}"
         try:
             # Binds and plans, executes nothing; the text has been looked at before.
-            self._con.sql("explain\n" + text.whole)
+            self._engine.con.sql("explain\n" + text.whole)
         except duckdb.Error as error:
             return _moved(str(error), text.shift + 1)
         return None
 
     def _names(self, text: _Text) -> Iterator[str]:
         """What may stand in the text: the relations, and the columns of those that it names."""
-        relations = [row["relation"] for row in self.rows("query/relations")]
+        relations = self._engine.list_relations()
         yield f"relations: {', '.join(name for name in relations if name not in self._aside)}"
         for relation in relations:
             known_as = self._aside.get(relation, relation)
             if known_as and re.search(rf"\b{re.escape(relation)}\b", text.opened, re.IGNORECASE):
-                columns = self.rows("catalog/columns_of", {"relation": relation})
-                yield f"columns of {known_as}: {', '.join(_as_typed(c['column_name']) for c in columns)}"
+                columns = map(_as_typed, self._engine.columns_of(relation))
+                yield f"columns of {known_as}: {', '.join(columns)}"
 
 
 def _hints(told: str, text: _Text) -> Iterator[str]:

@@ -27,7 +27,7 @@ from lecompose.checks import (
 )
 from lecompose.composition.stages.verify import verify
 from lecompose.dataset.catalog import Catalog, open_catalog
-from lecompose.engine import Engine, templates
+from lecompose.engine import Engine, open_engine, templates
 from lecompose.errors import MediaError, VerifyError
 
 Record = Callable[..., Path]
@@ -56,7 +56,7 @@ VIDEO = f"videos/{WRIST}/chunk-000/file-000.mp4"
 @pytest.fixture
 def opened(tmp_path: Path) -> Callable[..., Catalog]:
     def open_all(*roots: Path) -> Catalog:
-        return open_catalog(Engine(scratch=tmp_path, threads=2), roots)
+        return open_catalog(open_engine(scratch=tmp_path, threads=2), roots)
 
     return open_all
 
@@ -442,7 +442,7 @@ def test_an_unreadable_video_is_told_as_media_tells_it(
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = Engine(scratch=tmp_path, threads=1)
+    engine = open_engine(scratch=tmp_path, threads=1)
     yield engine
     engine.close()
 

@@ -10,7 +10,7 @@ import pytest
 from lecompose.composition.output_spec import OutputSpec, unify_sources
 from lecompose.dataset.catalog import open_catalog
 from lecompose.dataset.feature_map import Changes
-from lecompose.engine import Engine
+from lecompose.engine import open_engine
 from lecompose.errors import FeatureMismatch
 from lecompose.formats import Limits
 
@@ -21,7 +21,7 @@ FRONT = "observation.images.front"
 
 @contextmanager
 def agreed(tmp_path: Path, *roots: Path, **changes: Any) -> Iterator[OutputSpec]:
-    with closing(Engine(scratch=tmp_path)) as engine:
+    with closing(open_engine(scratch=tmp_path)) as engine:
         catalog = open_catalog(engine, roots, names=["a", "b", "c"][: len(roots)])
         yield unify_sources(
             catalog, robot_type=None, limits=Limits(), row_groups="episode", changes=Changes(**changes)

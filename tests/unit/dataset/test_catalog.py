@@ -12,7 +12,7 @@ import pytest
 
 from lecompose.dataset.catalog import Catalog, open_catalog
 from lecompose.dataset.catalog.source import is_pointer
-from lecompose.engine import Engine
+from lecompose.engine import Engine, open_engine
 from lecompose.errors import RequestError, SourceBroken
 
 Record = Callable[..., Path]
@@ -23,7 +23,7 @@ def opened(tmp_path: Path) -> Iterator[Callable[..., Catalog]]:
     engines: list[Engine] = []
 
     def open_all(*paths: Path | str, **settings: Any) -> Catalog:
-        engines.append(Engine(scratch=tmp_path, threads=2))
+        engines.append(open_engine(scratch=tmp_path, threads=2))
         return open_catalog(engines[-1], paths, **settings)
 
     yield open_all

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from lecompose.dataset.catalog import open_catalog
 from lecompose.dataset.frames import Frames, read_in_order
-from lecompose.engine import Engine
+from lecompose.engine import open_engine
 from lecompose.errors import FeatureMismatch, RequestError, SourceBroken, UnknownEpisode
 
 Record = Callable[..., Path]
@@ -40,7 +40,7 @@ EXTRA = {
 @contextmanager
 def opened(scratch: Path, *roots: Path, names: list[str] | None = None) -> Iterator[Frames]:
     scratch.mkdir(exist_ok=True)
-    engine = Engine(scratch=scratch, threads=2)
+    engine = open_engine(scratch=scratch, threads=2)
     try:
         yield Frames(open_catalog(engine, roots, names=names))
     finally:

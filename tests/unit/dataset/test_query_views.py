@@ -15,7 +15,7 @@ from conftest import digest
 
 from lecompose.dataset.catalog import open_catalog
 from lecompose.dataset.query_views import Views, open_views
-from lecompose.engine import Engine
+from lecompose.engine import open_engine
 from lecompose.errors import OutputExists, OutputUnwritable, QueryError, RequestError, SourceBroken
 
 Record = Callable[..., Path]
@@ -31,7 +31,7 @@ VERSIONS = ("v2.0", "v2.1", "v3.0")
 @contextmanager
 def opened(scratch: Path, *roots: Path, names: list[str] | None = None) -> Iterator[Views]:
     scratch.mkdir(exist_ok=True)
-    engine = Engine(scratch=scratch, threads=2)
+    engine = open_engine(scratch=scratch, threads=2)
     try:
         with open_views(open_catalog(engine, roots, names=names)) as views:
             yield views

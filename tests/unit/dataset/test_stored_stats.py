@@ -13,7 +13,7 @@ from conftest import Record
 from lecompose.dataset import stored_stats
 from lecompose.dataset.catalog import Catalog, open_catalog
 from lecompose.dataset.feature_map import SourceFeature
-from lecompose.engine import Engine
+from lecompose.engine import Engine, open_engine
 from lecompose.errors import SourceBroken
 from lecompose.formats import BOOKKEEPING
 
@@ -26,7 +26,7 @@ def dataset(make_dataset: Record) -> Path:
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = Engine(scratch=tmp_path, threads=2)
+    engine = open_engine(scratch=tmp_path, threads=2)
     yield engine
     engine.close()
 
@@ -88,7 +88,7 @@ def test_another_size_is_none(engine: Engine, dataset: Path) -> None:
         ([long, short, right], [None, None, right]),
     ):
         with_column(path, f"stats/{feature}/q50", pa.array(stored, pa.list_(pa.float64())))
-        other = Engine(scratch=engine.scratch, threads=1)
+        other = open_engine(scratch=engine.scratch, threads=1)
         assert carried_column(other, dataset, f"{feature}/q50") == expected
         other.close()
 

@@ -8,7 +8,7 @@ import pytest
 
 from lecompose.dataset.catalog import Catalog, open_catalog
 from lecompose.dataset.summary import Camera, Column, Size, Task, summarise
-from lecompose.engine import Engine
+from lecompose.engine import open_engine
 from lecompose.errors import RequestError
 
 Record = Callable[..., Path]
@@ -17,7 +17,7 @@ Record = Callable[..., Path]
 @pytest.fixture
 def opened(tmp_path: Path) -> Callable[..., Catalog]:
     def open_all(*roots: Path) -> Catalog:
-        return open_catalog(Engine(scratch=tmp_path, threads=2), roots)
+        return open_catalog(open_engine(scratch=tmp_path, threads=2), roots)
 
     return open_all
 

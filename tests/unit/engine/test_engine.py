@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from lecompose.engine import Engine
+from lecompose.engine import Engine, open_engine
 from lecompose.engine.duckdb_errors import translate_errors
 from lecompose.errors import ComposeError, OutputUnwritable, QueryError, RequestError, SourceBroken
 
@@ -24,7 +24,7 @@ ENDLESS = "select sum(a.range + b.range) as endless from range(1000000000) a, ra
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = Engine(scratch=tmp_path, threads=2)
+    engine = open_engine(scratch=tmp_path, threads=2)
     yield engine
     engine.close()
 
@@ -55,11 +55,11 @@ def test_whose_fault_a_failing_disk_is(text: str, writing: bool, family: type[Co
 @pytest.mark.parametrize("memory", ["lots", "5 parsecs", "-1GB", "", "1MB", "80%"])
 def test_memory_that_is_no_size_or_too_little(memory: str, tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="400MB is needed, such as 4GB"):
-        Engine(scratch=tmp_path, memory=memory)
+        open_engine(scratch=tmp_path, memory=memory)
 
 
 def test_settings_in_force(tmp_path: Path) -> None:
-    engine = Engine(scratch=tmp_path, threads=3, memory="500MiB")
+    engine = open_engine(scratch=tmp_path, threads=3, memory="500MiB")
     assert engine.threads == 3
     assert engine.memory_bytes == 200 * 2**20
     engine.close()
@@ -75,7 +75,7 @@ def test_streams_do_not_block_each_other_and_keep_their_order(engine: Engine, tm
         engine.stream("layout/output_tasks", **values) as two,
     ):
         first = next(one)
-        assert engine.rows("catalog/columns_of", {"relation": "out_tasks"})
+        assert engine.columns_of("out_tasks") == ["out_dataset", "task_index", "task"]
         assert first.num_rows <= 2048
         assert pa.Table.from_batches([first, *one])["task_index"].to_pylist() == list(range(5000))
         assert two.read_all()["task_index"].to_pylist() == list(range(5000))
@@ -105,8 +105,8 @@ def test_an_engine_aside_shares_relations_and_is_interrupted_with_it(engine: Eng
         other.load("data_files", numbers)
         assert engine.has("data_files")
         assert engine.arrow("catalog/union", {"relations": ["data_files"]}).equals(numbers)
-        assert len(engine._cursors) == 1
-    assert not engine._cursors
+        assert len(engine.connections._cursors) == 1
+    assert not engine.connections._cursors
 
 
 def test_several_things_at_once_end_together_where_one_fails(engine: Engine) -> None:

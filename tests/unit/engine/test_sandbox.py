@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from lecompose.engine import open_engine
 from lecompose.engine.sandbox import TABLE_FUNCTIONS, Sandbox
 from lecompose.errors import QueryError, SourceBroken
 from lecompose.formats import escaped_glob
@@ -30,7 +31,7 @@ def sandbox(data_file: Path, tmp_path: Path) -> Iterator[Sandbox]:
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     (tmp_path / "secret.csv").write_text("a\n1\n")
-    sandbox = Sandbox(scratch=scratch, threads=2)
+    sandbox = Sandbox(open_engine(scratch=scratch, threads=2))
     sandbox.load("episodes", EPISODES)
     sandbox.view(
         "frames",
@@ -213,7 +214,7 @@ def test_order_of_many_rows(tmp_path: Path) -> None:
         row_group_size=5_000,
     )
     (tmp_path / "scratch").mkdir()
-    sandbox = Sandbox(scratch=tmp_path / "scratch", threads=4)
+    sandbox = Sandbox(open_engine(scratch=tmp_path / "scratch", threads=4))
     sandbox.view(
         "frames",
         "query_views/frames_of_source",
@@ -299,7 +300,7 @@ def test_damaged_pages(tmp_path: Path) -> None:
     held = bytearray(path.read_bytes())
     held[8:120] = b"\xff" * 112
     path.write_bytes(held)
-    sandbox = Sandbox(scratch=tmp_path, threads=1)
+    sandbox = Sandbox(open_engine(scratch=tmp_path, threads=1))
     sandbox.view(
         "frames",
         "query_views/frames_of_source",

@@ -12,7 +12,7 @@ import pytest
 
 from lecompose import statistics
 from lecompose.concurrency import Workers
-from lecompose.engine import Engine
+from lecompose.engine import open_engine
 from lecompose.errors import SourceBroken
 from lecompose.formats import Feature, feature
 from lecompose.statistics import DataFile, numeric, row_groups
@@ -23,7 +23,7 @@ LENGTHS = (40, 1, 60, 9)
 
 @pytest.fixture
 def workers(tmp_path: Path) -> Iterator[Workers]:
-    engine = Engine(scratch=tmp_path, threads=2)
+    engine = open_engine(scratch=tmp_path, threads=2)
     yield engine.workers()
     engine.close()
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lecompose import statistics
 from lecompose.concurrency import Workers
-from lecompose.engine import Engine
+from lecompose.engine import open_engine
 from lecompose.formats import Feature
 from lecompose.statistics import DataFile, numeric, row_groups, streamed
 from lecompose.statistics.exact import summarise
@@ -75,7 +75,7 @@ def test_few_values_that_come_often_are_all_held() -> None:
 
 @pytest.fixture
 def workers(tmp_path: Path) -> Workers:
-    return Engine(scratch=tmp_path, threads=2).workers()
+    return open_engine(scratch=tmp_path, threads=2).workers()
 
 
 @pytest.fixture

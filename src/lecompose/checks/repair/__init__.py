@@ -22,7 +22,7 @@ from lecompose.checks.tolerant_open import opened
 from lecompose.dataset import stored_stats
 from lecompose.dataset.catalog import Catalog, Source
 from lecompose.dataset.catalog.custom_columns import CustomValues, read_custom_columns
-from lecompose.engine import Engine
+from lecompose.engine import Engine, open_engine
 from lecompose.errors import ComposeError, SourceBroken
 from lecompose.formats import TOLERANCE_S
 
@@ -59,7 +59,7 @@ def mend(
     Errors: SourceBroken where nothing can be saved, or it is not clear how; SourceNotFound.
     """
     scratch.mkdir()
-    with closing(Engine(scratch=scratch, threads=threads, memory=memory)) as engine:
+    with closing(open_engine(scratch=scratch, threads=threads, memory=memory)) as engine:
         catalog, reading, footers = opened(engine, given)
         if not catalog.sources:
             raise _hopeless(reading)

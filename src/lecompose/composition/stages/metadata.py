@@ -50,9 +50,7 @@ def metadata(run: Run) -> None:
 
 def _stat_columns(run: Run) -> Iterator[dict[str, Any]]:
     """The statistics columns in feature order; `kind` 0 plain, 1 a count, 2 nested as (C, 1, 1)."""
-    have = {
-        row["column_name"] for row in run.engine.rows("catalog/columns_of", {"relation": "episode_stats"})
-    }
+    have = set(run.engine.columns_of("episode_stats"))
     for feature in run.output_spec.features:
         for stat in run.output_spec.statistics.names:
             name = f"{feature.name}/{stat}"
