@@ -1,5 +1,6 @@
 """Work beside other work: jobs on threads, what is read ahead, what is done in the background."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -87,6 +88,37 @@ class Workers:
                     self.interrupt()
                     wait(under_way, timeout=_PATIENCE_S)
                 raise
+
+
+def map_ahead(do: Callable[[T], R], items: Iterable[T], *, threads: int) -> Iterator[R]:
+    """Yield `do` of every item, in the order of the items; so many more are under way meanwhile.
+
+    Raises:
+        Exception: what `do` or `items` raise; what has not begun by then never does.
+    """
+    with ThreadPoolExecutor(threads, thread_name_prefix="lecompose-ahead") as pool:
+        under_way: deque[Future[R]] = deque()
+        try:
+            for item in items:
+                under_way.append(pool.submit(do, item))
+                if len(under_way) > threads:
+                    yield under_way.popleft().result()
+            while under_way:
+                yield under_way.popleft().result()
+        finally:
+            for job in under_way:
+                job.cancel()
+
+
+class StandingThreads:
+    """Threads that stay, for calls so short that starting threads would take as long."""
+
+    def __init__(self, threads: int) -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="lecompose-standing")
+
+    def each(self, items: Iterable[T], do: Callable[[T], R]) -> list[R]:
+        """Return `do` of every item, in the order of the items."""
+        return list(self._pool.map(do, items))
 
 
 class Prefetch(Generic[T]):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lecompose.concurrency import Prefetch, Workers
+from lecompose.concurrency import Prefetch, Workers, map_ahead
 from lecompose.engine import Engine, open_engine
 
 
@@ -126,3 +126,21 @@ def test_an_error_ends_the_queries_of_other_jobs(engine: Engine) -> None:
         engine.workers().each([0, 1], work)
     assert time.monotonic() - start < 30
     assert engine.rows("query/select", sql="select 1 as one") == [{"one": 1}]
+
+
+def test_ahead_in_order_and_nothing_more_once_one_fails() -> None:
+    """Items are asked for no further ahead than there are threads; of those that wait none begins."""
+    asked: list[int] = []
+
+    def items() -> Iterator[int]:
+        for n in range(100):
+            asked.append(n)
+            yield n
+
+    found = map_ahead(lambda n: 10 // (3 - n), items(), threads=2)
+    assert [next(found), next(found)] == [3, 5]
+    assert len(asked) <= 4
+    assert next(found) == 10
+    with pytest.raises(ZeroDivisionError):
+        next(found)
+    assert len(asked) <= 6

@@ -6,9 +6,7 @@ the usual ones and whatever others a source has.
 """
 
 import re
-from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -19,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lecompose import formats
+from lecompose.concurrency import map_ahead
 from lecompose.dataset.catalog import Catalog, Source, episode_number, parsed, read_json
 from lecompose.dataset.catalog.data_files import read_arrow_schema
 from lecompose.dataset.feature_map import FeatureMap
@@ -197,7 +196,7 @@ def _read_v3(sources: Sequence[Source], choose: _Choose, *, threads: int) -> Ite
     held: list[tuple[Source, pa.Table]] = []
     wanted: dict[str, Feature] = {}
     size = 0
-    for source, names, rows in _read_ahead(_v3_files(sources, choose), threads):
+    for source, names, rows in map_ahead(_read_one, _v3_files(sources, choose), threads=threads):
         if held and (
             size > _TOGETHER_BYTES or names.keys() != wanted.keys() or rows.schema != held[-1][1].schema
         ):
@@ -219,20 +218,9 @@ def _v3_files(sources: Sequence[Source], choose: _Choose) -> Iterator[_File]:
             yield source, wanted, str(path)
 
 
-def _read_ahead(files: Iterable[_File], threads: int) -> Iterator[tuple[Source, _Wanted, pa.Table]]:
-    """What is wanted of the files, in their order; a few are read while the one before is taken apart."""
-    with ThreadPoolExecutor(threads) as pool:
-        under_way: deque[tuple[Source, _Wanted, Future[pa.Table]]] = deque()
-        for source, names, path in files:
-            under_way.append((source, names, pool.submit(_read_file, source, path, names)))
-            if len(under_way) > threads:
-                yield _read(*under_way.popleft())
-        while under_way:
-            yield _read(*under_way.popleft())
-
-
-def _read(source: Source, names: _Wanted, rows: Future[pa.Table]) -> tuple[Source, _Wanted, pa.Table]:
-    return source, names, rows.result()
+def _read_one(file: _File) -> tuple[Source, _Wanted, pa.Table]:
+    source, wanted, path = file
+    return source, wanted, _read_file(source, path, wanted)
 
 
 def _read_file(source: Source, path: str, wanted: Iterable[str]) -> pa.Table:

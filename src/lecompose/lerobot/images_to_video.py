@@ -11,7 +11,6 @@ import json
 import shlex
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain, groupby
@@ -27,6 +26,7 @@ from lecompose.composition import plan
 from lecompose.composition.destination import Destinations, refuse_existing, single_destination
 from lecompose.composition.pipeline import MakePlan, Request, open_one, refuse_broken, run_request
 from lecompose.composition.request import Settings, name_sources, output_folder
+from lecompose.concurrency import map_ahead
 from lecompose.dataset.catalog import Catalog, Source, locate
 from lecompose.dataset.catalog.data_files import data_files, episode_files
 from lecompose.dataset.frames import Frames
@@ -158,6 +158,16 @@ def _build_command(
 
 
 @dataclass(frozen=True)
+class _EncodingJob:
+    """A clip to encode of picture files; `note` says for errors which episode it is."""
+
+    pictures: Path
+    clip: Path
+    encoder: RGBEncoderConfig | DepthEncoderConfig
+    note: str
+
+
+@dataclass(frozen=True)
 class _Conversion:
     """What is to be encoded, how, and how many episodes at a time."""
 
@@ -189,18 +199,24 @@ class _Conversion:
             return folder
 
     def _encode(self, catalog: Catalog, clips: Mapping[int, int], folder: Path, scratch: Path) -> None:
-        frames, pictures = Frames(catalog), scratch / "pictures"
-        fps = catalog.sources[0].fps
-        with ThreadPoolExecutor(self.workers) as pool:
-            running: set[Future[None]] = set()
-            for camera, encoder in self.encoders.items():
-                reader = frames.read(clips, ["src_episode", camera], batch_rows=_BATCH_ROWS)
-                for episode, held in self._extract_pictures(reader, camera, pictures):
-                    clip = folder / _video_path(camera, clips[episode])
-                    note = f'camera "{camera}", episode {episode}. ({self.root})'
-                    running.add(pool.submit(_encode_episode, held, clip, fps, encoder, note))
-                    running = _wait_for_some(running, most=self.workers - 1)
-            _wait_for_some(running, most=0)
+        def encode(job: _EncodingJob) -> None:
+            _encode_episode(job.pictures, job.clip, catalog.sources[0].fps, job.encoder, job.note)
+
+        jobs = self._list_jobs(Frames(catalog), clips, folder, scratch / "pictures")
+        for _ in map_ahead(encode, jobs, threads=self.workers):
+            pass
+
+    def _list_jobs(
+        self, frames: Frames, clips: Mapping[int, int], folder: Path, pictures: Path
+    ) -> Iterator[_EncodingJob]:
+        """Yield the clips to encode, whose pictures lie in files by then."""
+        for camera, encoder in self.encoders.items():
+            reader = frames.read(clips, ["src_episode", camera], batch_rows=_BATCH_ROWS)
+            for episode, held in self._extract_pictures(reader, camera, pictures):
+                clip = folder / _video_path(camera, clips[episode])
+                yield _EncodingJob(
+                    held, clip, encoder, f'camera "{camera}", episode {episode}. ({self.root})'
+                )
 
     def _extract_pictures(
         self, reader: pa.RecordBatchReader, camera: str, folder: Path
@@ -233,15 +249,6 @@ def _find_file_pattern(encoder: RGBEncoderConfig | DepthEncoderConfig) -> str:
 
     is_depth = isinstance(encoder, video.DepthEncoderConfig)
     return str(DEPTH_FILE_PATTERN if is_depth else IMAGE_FILE_PATTERN)
-
-
-def _wait_for_some(running: set[Future[None]], *, most: int) -> set[Future[None]]:
-    """Wait until at most `most` are running, and return those. Raises what a finished one raised."""
-    while len(running) > most:
-        done, running = wait(running, return_when=FIRST_COMPLETED)
-        for future in done:
-            future.result()
-    return running
 
 
 def _video_path(camera: str, number: int) -> str:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from operator import index
@@ -11,6 +10,7 @@ from typing import Any
 import torch
 from torch.utils.data import Dataset
 
+from lecompose.concurrency import StandingThreads
 from lecompose.errors import RequestError, near
 from lecompose.formats import Feature
 from lecompose.training.per_process import OfProcess
@@ -55,7 +55,7 @@ class TorchDataset(Dataset):  # type: ignore[misc]  # PyTorch is not there when 
         decode()  # whether there is one is said now
         self._rows = OfProcess(partial(Rows, asked.schema, asked.shapes, cache_bytes, asked.seen))
         self._decoder: OfProcess[Decoder] = OfProcess(decode)
-        self._threads = OfProcess(partial(ThreadPoolExecutor, max(1, len(asked.cameras))))
+        self._threads = OfProcess(partial(StandingThreads, max(1, len(asked.cameras))))
 
     def __len__(self) -> int:
         return self._asked.frames
@@ -145,8 +145,8 @@ class TorchDataset(Dataset):  # type: ignore[misc]  # PyTorch is not there when 
         if len(cameras) < 2:
             return {key: self._video(episode, frame, key) for key in cameras}
         # Decoding needs no lock of the interpreter's.
-        taken = self._threads.mine().map(partial(self._video, episode, frame), cameras)
-        return dict(zip(cameras, taken, strict=True))
+        pictures = self._threads.mine().each(cameras, partial(self._video, episode, frame))
+        return dict(zip(cameras, pictures, strict=True))
 
     def _video(self, episode: Episode, frame: int, key: str) -> Any:
         """The pictures of a camera. Shape: (times, channels, height, width), or without times for one."""
