@@ -3,23 +3,21 @@
 -- A run of clips that stand one behind the other in a source file is copied as one, so that inside of it a
 -- clip may lean on its neighbours. At its ends nobody brings what a clip leans on: there, clips that start
 -- behind a keyframe and clips whose last frames need later ones are encoded again, up to the first that fits.
--- reads:  plan, pieces, strides
+-- reads:  plan, pieces
 -- params:
 -- gives:  out_dataset VARCHAR, out_episode BIGINT, src_dataset VARCHAR, src_episode BIGINT, camera VARCHAR, video_file VARCHAR, from_frame BIGINT, to_frame BIGINT, preroll BIGINT, postroll BIGINT, size_bytes BIGINT, compat_key VARCHAR, closed_gop BOOLEAN, stride BIGINT, continues BOOLEAN, starts_late BOOLEAN, ends_early BOOLEAN
 with ordered as (
     select p.out_dataset,
            p.out_episode,
            c.*,
-           s.stride,
            coalesce(
-               s.stride = 1
+               c.stride = 1
                and lag(c.video_file) over prior = c.video_file
                and lag(c.to_frame) over prior = c.from_frame,
                false
            ) as continues
     from plan p
     join pieces c using (src_dataset, src_episode)
-    join strides s using (src_dataset)
     window prior as (partition by p.out_dataset, c.camera order by p.out_episode)
 ),
 runs as (

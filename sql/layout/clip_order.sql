@@ -3,10 +3,13 @@
 -- leans on the other: both are of one `item`. Any other clip needs a closed GOP and the same compat key to
 -- be appended; without them it opens a new file. Unless files are to be concatenated, so does one of another
 -- file.
--- reads:  clip_cuts, encodings
--- params: $concatenate
--- gives:  out_dataset VARCHAR, camera VARCHAR, out_episode BIGINT, src_dataset VARCHAR, src_episode BIGINT, video_file VARCHAR, from_frame BIGINT, to_frame BIGINT, frames BIGINT, size_bytes BIGINT, encoded BOOLEAN, continues BOOLEAN, must_break BOOLEAN, item BIGINT
-with keyed as (
+-- reads:  clip_cuts
+-- params: $concatenate, $video_files, $compat_keys
+-- gives:  out_dataset VARCHAR, camera VARCHAR, out_episode BIGINT, video_file VARCHAR, from_frame BIGINT, to_frame BIGINT, frames BIGINT, size_bytes BIGINT, encoded BOOLEAN, continues BOOLEAN, must_break BOOLEAN, item BIGINT
+with encodings as (
+    select unnest($video_files::varchar[]) as video_file, unnest($compat_keys::varchar[]) as compat_key
+),
+keyed as (
     select c.*,
            c.starts_late or c.ends_early or c.stride > 1 as encoded,
            case when encoded then e.compat_key else c.compat_key end as file_key
@@ -25,8 +28,6 @@ neighbours as (
 select out_dataset,
        camera,
        out_episode,
-       src_dataset,
-       src_episode,
        video_file,
        from_frame,
        to_frame,

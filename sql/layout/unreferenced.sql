@@ -1,8 +1,11 @@
 -- layout/unreferenced: how many frames of the video files in use no episode refers to, planned or not
--- reads:  clips, video_frames
--- params:
+-- reads:  clips
+-- params: $video_files, $frames
 -- gives:  frames BIGINT
-with spans as (
+with video_frames as (
+    select unnest($video_files) as video_file, unnest($frames) as frames
+),
+spans as (
     select video_file,
            v.frames,
            least(greatest(c.from_frame, 0), v.frames) as from_frame,

@@ -2,26 +2,25 @@
 -- Pictures are not decoded. Minimum and maximum are exact over what the episodes' statistics saw; mean and
 -- std are pooled; a quantile is the frame-weighted mean of the episodes' quantiles, as LeRobot 0.6.1 combines
 -- them. Weights are frames, never `count`: some recorders count pixels there.
--- reads:  layout, episode_stats
+-- reads:  episode_stats
 -- params: $out_dataset
 -- gives:  *
 with known as (
-    select l.length as weight,
+    select length as weight,
 {% for stat in stats %}
-           s.{{ stats[stat] | ident }} as {{ stat | ident }}{% if not loop.last %},{% endif %}
-
+           {{ stats[stat] | ident }} as {{ stat | ident }},
 {% endfor %}
-    from layout l
-    join episode_stats s using (out_dataset, out_episode)
-    where l.out_dataset = $out_dataset
+           coalesce({% for name in counts %}{{ name | ident }}[1], {% endfor %}length) as "count"
+    from {{ episode_stats | ident }}
+    where out_dataset = $out_dataset
 ),
 channels as (
     select weight,
            generate_subscripts("min", 1) as channel,
-{% for stat in stats if stat != "count" %}
+{% for stat in stats %}
            unnest({{ stat | ident }}) as {{ stat | ident }},
 {% endfor %}
-           {% if "count" in stats %}coalesce("count"[1], weight){% else %}weight{% endif %} as "count"
+           "count"
     from known
     where "min" is not null and "max" is not null and "mean" is not null and "std" is not null
 ),
@@ -36,8 +35,8 @@ pooled as (
            max("max") as "max",
            any_value(centre) as "mean",
            sqrt(sum(weight * (std * std + (mean - centre) * (mean - centre))) / sum(weight)) as "std",
-{% for stat in stats if stat not in ("min", "max", "mean", "std", "count") %}
-           sum(weight * {{ stat | ident }}) / sum(weight) as {{ stat | ident }},
+{% for name in quantiles %}
+           sum(weight * {{ name | ident }}) / sum(weight) as {{ name | ident }},
 {% endfor %}
            sum("count") as "count"
     from centres
@@ -45,7 +44,7 @@ pooled as (
 )
 select
 {% for stat in stats %}
-       list({{ stat | ident }} order by channel) as {{ stat | ident }}{% if not loop.last %},{% endif %}
-
+       list({{ stat | ident }} order by channel) as {{ stat | ident }},
 {% endfor %}
+       list("count" order by channel) as "count"
 from pooled

@@ -1,27 +1,27 @@
 -- write/lineage: where each episode of one output came from: by this operation, then by those before it
--- reads:  layout, datasets, lineage
+-- reads:  episode_rows, datasets, lineage
 -- params: $out_dataset, $command, $version, $path
 -- gives:  nothing
 copy (
-    select l.out_episode as episode_index,
+    select l.episode_index as episode_index,
            0::bigint as step,
            l.src_dataset as from_dataset,
            d.path as from_path,
            l.src_episode as from_episode,
            $command::varchar as command,
            $version::varchar as version
-    from layout l
+    from episode_rows l
     join datasets d using (src_dataset)
     where l.out_dataset = $out_dataset
     union all
-    select l.out_episode,
+    select l.episode_index,
            g.step + 1,
            g.from_dataset,
            g.from_path,
            g.from_episode,
            g.command,
            g.version
-    from layout l
+    from episode_rows l
     join lineage g using (src_dataset, src_episode)
     where l.out_dataset = $out_dataset
     order by episode_index, step

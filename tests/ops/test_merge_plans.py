@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pytest
 from effort import examples
 from hypothesis import HealthCheck, given, settings
@@ -13,7 +12,6 @@ from hypothesis import strategies as st
 from independent import assert_merged, read
 
 import lecompose
-from lecompose.engine import Engine, open_engine
 from recorder import record
 
 TASKS = ("pick", "place", "wave", "pick ", "größer", "")
@@ -66,56 +64,3 @@ def recorded(root: Path, *, mixed: bool, tasks: list[str], seed: int, **settings
         root, cameras=(), state_dim=2, action_dim=2, extra_features=where, tasks=tasks, task_of=task_of,
         seed=seed, **settings,
     )  # fmt: skip
-
-
-# Files ----------------------------------------------------------------------------------------------
-
-clip = st.tuples(st.integers(1, 60), st.integers(1, 30), st.booleans())
-
-
-@settings(max_examples=examples(30, whole=100), suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    families=st.lists(st.lists(clip, min_size=1, max_size=30), min_size=1, max_size=3),
-    limit_bytes=st.integers(1, 200),
-    limit_frames=st.integers(1, 120),
-)
-def test_files_are_those_of_a_plain_loop(
-    families: list[list[tuple[int, int, bool]]], limit_bytes: int, limit_frames: int, engine: Engine
-) -> None:
-    rows = [
-        ("out", f"family {n}", episode, size, frames, must_break)
-        for n, clips in enumerate(families)
-        for episode, (size, frames, must_break) in enumerate(clips)
-    ]
-    names = ("out_dataset", "family", "out_episode", "size_bytes", "frames", "must_break")
-    sized = pa.table(dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)))
-    if engine.has("sized"):
-        engine.drop("sized")
-    engine.load("sized", sized)
-    given = engine.rows(
-        "layout/files", {"sized": "sized"}, limit_bytes=limit_bytes, limit_frames=limit_frames
-    )
-    found = [(row["family"], row["out_episode"], row["file_number"]) for row in given]
-    assert found == [
-        (f"family {n}", episode, number)
-        for n, clips in enumerate(families)
-        for episode, number in enumerate(greedy(clips, limit_bytes, limit_frames))
-    ]
-
-
-def greedy(clips: list[tuple[int, int, bool]], limit_bytes: int, limit_frames: int) -> list[int]:
-    """The file of each episode: the next one where it would be full, too long, or must not be appended to."""
-    numbers: list[int] = []
-    held_bytes = held_frames = number = 0
-    for size, frames, must_break in clips:
-        full = held_bytes + size >= limit_bytes or held_frames + frames > limit_frames
-        if numbers and (full or must_break):
-            number, held_bytes, held_frames = number + 1, 0, 0
-        held_bytes, held_frames = held_bytes + size, held_frames + frames
-        numbers.append(number)
-    return numbers
-
-
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
-    return open_engine(scratch=tmp_path_factory.mktemp("engine"), threads=1)

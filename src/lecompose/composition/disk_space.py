@@ -25,8 +25,9 @@ def needed(layout: Layout) -> int:
     Where values change on the way (a cast, other row groups, a clip encoded anew), it is the source's bytes.
     """
     output_spec, totals = layout.output_spec, layout.totals.values()
-    moved = sum(row["size_bytes"] + _BYTES_A_FILE for row in layout.files)
-    episodes, frames = (sum(row[name] for row in totals) for name in ("episodes", "frames"))
+    sizes = [job.size_bytes for job in layout.data_jobs] + [job.size_bytes for job in layout.video_jobs]
+    moved = sum(sizes) + len(sizes) * _BYTES_A_FILE
+    episodes, frames = sum(each.episodes for each in totals), sum(each.frames for each in totals)
     groups = episodes if output_spec.row_groups == "episode" else 0
     numbers = sum(f.stat_size for f in output_spec.features if f.has_stats) * len(
         output_spec.statistics.names

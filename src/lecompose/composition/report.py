@@ -8,7 +8,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from lecompose import formats
 from lecompose.checks.repair.episodes import Dropped
 from lecompose.composition.context import Run
 from lecompose.composition.destination import Destinations
@@ -121,7 +120,7 @@ def _report(
 ) -> Report:
     totals = layout.totals
     outputs = tuple(
-        Output(folder, totals[name]["episodes"], totals[name]["frames"])
+        Output(folder, totals[name].episodes, totals[name].frames)
         for name, folder in destinations.folders.items()
     )
     return Report(
@@ -146,9 +145,8 @@ def _report(
 
 
 def _output_files(layout: Layout) -> Iterator[OutputFile]:
-    for row in layout.files:
-        template = formats.VIDEO_PATH if row["camera"] else formats.DATA_PATH
-        path = template.format(
-            video_key=row["camera"], chunk_index=row["chunk_index"], file_index=row["file_index"]
-        )
-        yield OutputFile(row["out_dataset"], path, row["episodes"], row["size_bytes"])
+    for output in layout.totals:
+        for data in (job for job in layout.data_jobs if job.out_dataset == output):
+            yield OutputFile(output, data.path, len(data.episodes), data.size_bytes)
+        for video in (job for job in layout.video_jobs if job.out_dataset == output):
+            yield OutputFile(output, video.path, video.episodes, video.size_bytes)

@@ -58,7 +58,7 @@ def _below(folder: str) -> Iterator[str]:
 
 def _media(layout: Layout) -> Iterator[str]:
     """Every data file and video that a run reads, in order."""
-    yield from (row["data_file"] for row in layout.engine.rows("layout/files_read"))
+    yield from sorted({episode.data_file for job in layout.data_jobs for episode in job.episodes})
     yield from sorted(layout.videos)
 
 

@@ -1,7 +1,9 @@
 """Writes meta/: info.json, tasks.parquet, the episodes files, their lineage, and what rides along."""
 
 import json
-from collections.abc import Iterator, Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +12,16 @@ import pyarrow.parquet as pq
 
 from lecompose import formats
 from lecompose.composition.context import Run
-from lecompose.composition.layout import MIB
+from lecompose.composition.layout import MIB, Item, Totals, number_files
 from lecompose.dataset.catalog import LINEAGE_PATH
 from lecompose.errors import OutputUnwritable
 from lecompose.formats import Feature
 from lecompose.version import __version__
 
+_EPISODE_COLUMNS = (
+    *("episode_index", "tasks", "length", "data/chunk_index", "data/file_index"),
+    *("dataset_from_index", "dataset_to_index"),
+)
 _BYTES_A_NUMBER = 8
 # Pointers, ranges and task strings of an episode's row, generously.
 _BYTES_A_ROW = 512
@@ -24,76 +30,108 @@ _BYTES_A_ROW = 512
 def metadata(run: Run) -> None:
     """Write meta/ of every output.
 
-    Errors: OutputUnwritable.
+    Raises:
+        OutputUnwritable: if a file cannot be written.
     """
     run.progress.stage("metadata", 0)
-    run.engine.table("episode_tasks", "layout/episode_tasks")
-    columns = list(_stat_columns(run))
-    _number_episode_files(run, columns)
+    tasks = run.layout.tasks
     for output, folder in run.folders.items():
         try:
-            tasks = _write_tasks(run, output, folder)
-            if run.layout.has_subtasks:
-                _write_texts(run, output, "layout/output_subtasks", "subtask", folder / formats.SUBTASKS_PATH)
-            _write_info(run, folder, run.layout.totals[output], tasks)
+            texts = tasks.texts.get(output, [])
+            _write_texts(texts, "task", folder / "meta" / "tasks.parquet")
+            if tasks.has_subtasks:
+                _write_texts(tasks.subtask_texts.get(output, []), "subtask", folder / formats.SUBTASKS_PATH)
+            _write_info(run, folder, run.layout.totals[output], len(texts))
             for name, content in run.output_spec.files.items():
                 folder.joinpath(name).write_bytes(content)
         except OSError as error:
             raise OutputUnwritable("cannot write metadata", reason=error, path=folder) from error
-    _write_episodes(run, columns)
-    run.engine.drop("episode_stats")
+    run.engine.load("episode_rows", _episode_rows(run))
+    _write_episodes(run)
     _write_lineage(run)
+    run.engine.drop("episode_rows")
+    run.episode_stats.drop()
 
 
 # meta/episodes ----------------------------------------------------------------------------------
 
 
-def _stat_columns(run: Run) -> Iterator[dict[str, Any]]:
-    """The statistics columns in feature order; `kind` 0 plain, 1 a count, 2 nested as (C, 1, 1)."""
-    have = set(run.engine.columns_of("episode_stats"))
-    for feature in run.output_spec.features:
-        for stat in run.output_spec.statistics.names:
-            name = f"{feature.name}/{stat}"
-            if name in have:
-                kind = 1 if stat == "count" else 2 if feature.is_visual else 0
-                yield {"name": name, "column": f"stats/{name}", "kind": kind, "size": feature.stat_size}
+@dataclass(frozen=True)
+class _EpisodesFile:
+    """A file of meta/episodes, and the first and last episode in it."""
+
+    out_dataset: str
+    chunk_index: int
+    file_index: int
+    first_episode: int
+    last_episode: int
 
 
-def _number_episode_files(run: Run, columns: list[dict[str, Any]]) -> None:
-    numbers = sum(c["size"] for c in columns)
-    row_bytes = numbers * _BYTES_A_NUMBER + _BYTES_A_ROW + run.layout.catalog.custom.row_bytes
-    limits = run.output_spec.limits
-    run.engine.table("sized_episodes", "layout/sized_episodes", row_bytes=row_bytes)
-    run.engine.table(
-        "episode_file_numbers",
-        "layout/files",
-        {"sized": "sized_episodes"},
-        limit_bytes=int(limits.data_mb * MIB),
-        limit_frames=2**62,
-    )
-
-
-def _write_episodes(run: Run, columns: list[dict[str, Any]]) -> None:
-    cameras = run.output_spec.cameras
-    context = {
-        "cameras": [_camera_columns(n, c) for n, c in enumerate(cameras)],
-        "stats": columns,
-        "custom": [{"name": c.name, "column": c.column} for c in run.layout.catalog.custom.columns],
+def _episode_rows(run: Run) -> pa.Table:
+    """Return the row of each output episode, but for its statistics and the user's columns."""
+    episodes, names = run.layout.episodes, ("out_dataset", "out_episode")
+    tasks = run.layout.tasks.of_episodes
+    keys = zip(*(episodes[name].to_pylist() for name in names), strict=True)
+    columns = {
+        "out_dataset": episodes["out_dataset"],
+        "src_dataset": episodes["src_dataset"],
+        "src_episode": episodes["src_episode"],
+        "episode_index": episodes["out_episode"],
+        "tasks": pa.array([tasks.get(key) for key in keys], pa.list_(pa.string())),
+        "length": episodes["length"],
+        "data/chunk_index": episodes["chunk_index"],
+        "data/file_index": episodes["file_index"],
+        "dataset_from_index": episodes["from_index"],
+        "dataset_to_index": episodes["to_index"],
     }
-    values: dict[str, object] = {}
-    if cameras:
-        values = {"fps": float(run.output_spec.fps), "cameras": [c.name for c in cameras]}
-    for row in run.engine.rows("layout/episode_files", chunk_files=run.output_spec.limits.chunk_files):
-        name = formats.EPISODES_PATH.format(chunk_index=row["chunk_index"], file_index=row["file_index"])
-        path = run.folders[row["out_dataset"]] / name
+    fps = float(run.output_spec.fps)
+    for camera in run.output_spec.cameras:
+        clips = [
+            clip for name in run.layout.totals for clip in run.layout.clips.of_cameras[name, camera.name]
+        ]
+        columns |= {
+            f"videos/{camera.name}/chunk_index": pa.array([c.chunk_index for c in clips], pa.int64()),
+            f"videos/{camera.name}/file_index": pa.array([c.file_index for c in clips], pa.int64()),
+            f"videos/{camera.name}/from_timestamp": pa.array([c.from_frame / fps for c in clips]),
+            f"videos/{camera.name}/to_timestamp": pa.array([c.to_frame / fps for c in clips]),
+        }
+    return pa.table(columns)
+
+
+def _write_episodes(run: Run) -> None:
+    stats, custom = run.episode_stats, run.layout.catalog.custom
+    columns = list(stats.columns(run.output_spec))
+    cameras = [camera.name for camera in run.output_spec.cameras]
+    keys = ("chunk_index", "file_index", "from_timestamp", "to_timestamp")
+    names = [*_EPISODE_COLUMNS, *(f"videos/{camera}/{key}" for camera in cameras for key in keys)]
+    context = {
+        "episode_stats": stats.relation,
+        "columns": names,
+        "plain": [column for column in columns if column.kind == "plain"],
+        "counts": [column for column in columns if column.kind == "count"],
+        "nested": [column for column in columns if column.kind == "nested"],
+        "stats": [column.stored_as for column in columns],
+        "custom": custom.columns,
+    }
+    row_bytes = sum(c.size for c in columns) * _BYTES_A_NUMBER + _BYTES_A_ROW + custom.row_bytes
+    for file in _episodes_files(run, row_bytes):
+        name = formats.EPISODES_PATH.format(chunk_index=file.chunk_index, file_index=file.file_index)
+        path = run.folders[file.out_dataset] / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        run.engine.run("write/episodes", context, path=str(path), **values, **row)
+        run.engine.run("write/episodes", context, path=str(path), **asdict(file))
         run.count("files_written", 1)
 
 
-def _camera_columns(number: int, camera: Feature) -> dict[str, str]:
-    names = ("chunk_index", "file_index", "from_timestamp", "to_timestamp")
-    return {"relation": f"camera_{number}"} | {name: f"videos/{camera.name}/{name}" for name in names}
+def _episodes_files(run: Run, row_bytes: int) -> Iterator[_EpisodesFile]:
+    """Yield the files of every output, where an episode's row takes so many bytes."""
+    limits = run.output_spec.limits
+    for output, totals in run.layout.totals.items():
+        items = [Item(row_bytes, 0)] * totals.episodes
+        numbers = list(number_files(items, limit_bytes=int(limits.data_mb * MIB)))
+        for number in range(numbers[-1] + 1):
+            first = bisect_left(numbers, number)
+            last = bisect_right(numbers, number) - 1
+            yield _EpisodesFile(output, *divmod(number, limits.chunk_files), first, last)
 
 
 # meta/lineage.parquet ---------------------------------------------------------------------------
@@ -113,20 +151,15 @@ def _write_lineage(run: Run) -> None:
 # meta/tasks.parquet -----------------------------------------------------------------------------
 
 
-def _write_tasks(run: Run, output: str, folder: Path) -> int:
-    return _write_texts(run, output, "layout/output_tasks", "task", folder / "meta" / "tasks.parquet")
-
-
-def _write_texts(run: Run, output: str, template: str, name: str, path: Path) -> int:
-    """How many texts there are; written are they and their numbers, `task` and `task_index` or the like."""
-    numbered = run.engine.arrow(template, out_dataset=output)
+def _write_texts(texts: list[str], name: str, path: Path) -> None:
+    """Write texts and their numbers, as `task` and `task_index` or the like: row i is number i."""
     schema = pa.schema(
         [(f"{name}_index", pa.int64()), (name, pa.string())],
         metadata={"pandas": json.dumps(_pandas_index(name))},
     )
     path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.Table.from_arrays(numbered.columns, schema=schema), path)
-    return int(numbered.num_rows)
+    columns = [pa.array(range(len(texts)), pa.int64()), pa.array(texts, pa.string())]
+    pq.write_table(pa.Table.from_arrays(columns, schema=schema), path)
 
 
 def _pandas_index(text: str) -> dict[str, Any]:
@@ -158,14 +191,14 @@ def _pandas_index(text: str) -> dict[str, Any]:
 # meta/info.json ---------------------------------------------------------------------------------
 
 
-def _write_info(run: Run, folder: Path, totals: Mapping[str, Any], tasks: int) -> None:
+def _write_info(run: Run, folder: Path, totals: Totals, tasks: int) -> None:
     output_spec, limits = run.output_spec, run.output_spec.limits
     info = {
         "codebase_version": formats.V30,
         "fps": _whole(float(output_spec.fps)),
         "features": {f.name: _spec(run, f) for f in output_spec.features},
-        "total_episodes": totals["episodes"],
-        "total_frames": totals["frames"],
+        "total_episodes": totals.episodes,
+        "total_frames": totals.frames,
         "total_tasks": tasks,
         "chunks_size": limits.chunk_files,
         "data_files_size_in_mb": _whole(limits.data_mb),
@@ -173,7 +206,7 @@ def _write_info(run: Run, folder: Path, totals: Mapping[str, Any], tasks: int) -
         "data_path": formats.DATA_PATH,
         "video_path": formats.VIDEO_PATH if output_spec.cameras else None,
         "robot_type": output_spec.robot_type,
-        "splits": {"train": f"0:{totals['episodes']}"},
+        "splits": {"train": f"0:{totals.episodes}"},
         **output_spec.info,
     }
     text = json.dumps(info, indent=4, ensure_ascii=False)
@@ -192,12 +225,7 @@ def _spec(run: Run, feature: Feature) -> dict[str, Any]:
     info = dict(spec["info"])
     own = [takes[feature.name].feature for takes in run.output_spec.taken.values()]
     if not any(camera.info.get("video.codec") for camera in own if camera):
-        video = next(v for v in _videos_of(run, feature))
+        clips = (clip for job in run.layout.video_jobs if job.camera == feature.name for clip in job.clips)
+        video = run.layout.videos[next(clips).video_file]
         info["video.codec"], info["video.pix_fmt"] = video.codec, info["video.pix_fmt"] or video.pix_fmt
     return {**spec, "info": info}
-
-
-def _videos_of(run: Run, camera: Feature) -> Iterator[Any]:
-    for row in run.engine.rows("layout/segments"):
-        if row["camera"] == camera.name:
-            yield run.layout.videos[row["video_file"]]

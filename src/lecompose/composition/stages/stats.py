@@ -18,8 +18,10 @@ import pyarrow as pa
 
 from lecompose import statistics
 from lecompose.composition.context import Run
+from lecompose.composition.episode_stats import FROM_LAYOUT, make_episode_stats, pool_pictures
 from lecompose.composition.free_memory import give_back
-from lecompose.composition.layout import Layout, jobs
+from lecompose.composition.jobs import DataFileJob, EpisodeRows
+from lecompose.composition.layout import Layout
 from lecompose.concurrency import Prefetch
 from lecompose.dataset import stored_stats
 from lecompose.dataset.catalog.data_files import find_damaged
@@ -27,8 +29,6 @@ from lecompose.errors import OutputUnwritable, SourceBroken
 from lecompose.formats import SUBTASK_INDEX, Feature
 from lecompose.statistics import Clip, DataFile, Measured
 
-# These follow from the layout; sql/stats/episodes.sql has the formulas.
-_FROM_LAYOUT = ("index", "episode_index")
 # Of what sources carry so many tables of some 16 MiB wait.
 _AHEAD = 2
 
@@ -39,7 +39,7 @@ class _Output:
 
     name: str
     files: list[DataFile]
-    episodes: list[int]
+    episodes: list[EpisodeRows]
     measured: dict[str, Measured]
 
     @property
@@ -61,7 +61,7 @@ def _wanted(layout: Layout) -> set[str]:
     What is numbered anew is told by the layout; the range of `index` says whether its quantiles are true.
     """
     wanted = layout.output_spec.statistics
-    told = {*_FROM_LAYOUT, "task_index"} | ({SUBTASK_INDEX} if layout.has_subtasks else set())
+    told = {*FROM_LAYOUT, "task_index"} | ({SUBTASK_INDEX} if layout.tasks.has_subtasks else set())
     numeric = [f.name for f in layout.output_spec.columns if f.is_numeric and f.name not in told]
     numbers = {f"{name}/{stat}" for name in numeric for stat in wanted.computed}
     numbers |= {f"index/{stat}" for stat in wanted.quantiles}
@@ -108,7 +108,13 @@ def stats(run: Run) -> None:
         if f.is_visual and f not in looked
     }
     give_back()
-    _register_episode_stats(run, [*numeric, *looked], outputs, held, kept)
+    run.episode_stats = make_episode_stats(
+        run.layout,
+        [*numeric, *looked],
+        {output.name: output.measured for output in outputs},
+        stored=held,
+        kept=[name for names in kept.values() for name in names],
+    )
     for output in outputs:
         path = run.folders[output.name] / "meta" / "stats.json"
         _write_json(path, _of_output(run, output, kept, held))
@@ -130,14 +136,15 @@ def _incomplete(run: Run, numeric: list[Feature], held: Mapping[str, int]) -> se
     return {
         f.name
         for f in numeric
-        if f.name not in _FROM_LAYOUT and any(held.get(f"{f.name}/{stat}", 1) for stat in wanted)
+        if f.name not in FROM_LAYOUT and any(held.get(f"{f.name}/{stat}", 1) for stat in wanted)
     }
 
 
 def _outputs(run: Run) -> Iterator[_Output]:
-    for (name,), rows in jobs(run.engine.rows("layout/rows_written"), "out_dataset"):
-        files = [_data_file(run, name, group) for _, group in jobs(rows, "file_number")]
-        yield _Output(name, files, [row["out_episode"] for row in rows], {})
+    for name in run.layout.totals:
+        jobs = run.layout.data_jobs_of(name)
+        files = [_data_file(run.folders[name] / job.path, job) for job in jobs]
+        yield _Output(name, files, [episode for job in jobs for episode in job.episodes], {})
 
 
 @contextmanager
@@ -146,8 +153,7 @@ def _told_of_sources(run: Run, output: _Output) -> Iterator[None]:
     try:
         yield
     except SourceBroken as error:
-        rows = [row for row in run.engine.rows("layout/all_episodes") if row["out_dataset"] == output.name]
-        file = find_damaged(sorted({row["data_file"] for row in rows}))
+        file = find_damaged(sorted({episode.data_file for episode in output.episodes}))
         if file is None:
             raise
         reason = error.reason or error.problem
@@ -158,18 +164,17 @@ def _number(run: Run, outputs: list[_Output], numeric: list[Feature], incomplete
     """Measure what the layout numbers; nothing has to be read."""
     names = {feature.name for feature in numeric}
     quantiles = run.output_spec.statistics.quantiles
-    tasks = dict(jobs(run.engine.rows("layout/single_tasks"), "out_dataset"))
     for output in outputs:
         found = statistics.numbering(output.lengths, quantiles, by_episode=incomplete)
-        numbers = [row["task_index"] for row in tasks.get((output.name,), [])]
+        numbers = [episode.only_task for episode in output.episodes if episode.only_task is not None]
         if len(numbers) == len(output.episodes):
             found["task_index"] = statistics.constants(numbers, output.lengths, quantiles)
         output.measured.update({name: measured for name, measured in found.items() if name in names})
 
 
-def _data_file(run: Run, output: str, rows: list[dict[str, Any]]) -> DataFile:
-    ends = np.cumsum([0, *(row["length"] for row in rows)]).tolist()
-    return DataFile(run.data_file(output, rows[0]), tuple(pairwise(ends)))
+def _data_file(path: Path, job: DataFileJob) -> DataFile:
+    ends = np.cumsum([0, *(episode.length for episode in job.episodes)]).tolist()
+    return DataFile(path, tuple(pairwise(ends)))
 
 
 def _looked_at(run: Run) -> list[Feature]:
@@ -180,8 +185,8 @@ def _looked_at(run: Run) -> list[Feature]:
 def _clips(run: Run, output: _Output, camera: Feature) -> list[Clip]:
     if not camera.is_video:
         return [Clip(file.path, *rows) for file in output.files for rows in file.rows]
-    rows = run.engine.rows("statistics/clips", out_dataset=output.name, camera=camera.name)
-    return [Clip(run.video_file(output.name, camera.name, r), r["from_frame"], r["to_frame"]) for r in rows]
+    folder, placed = run.folders[output.name], run.layout.clips.of_cameras[output.name, camera.name]
+    return [Clip(folder / clip.path(camera.name), clip.from_frame, clip.to_frame) for clip in placed]
 
 
 def _pictures(run: Run, clips: list[Clip], camera: Feature) -> Measured:
@@ -193,80 +198,11 @@ def _pictures(run: Run, clips: list[Clip], camera: Feature) -> Measured:
 # Per episode ------------------------------------------------------------------------------------
 
 
-def _register_episode_stats(
-    run: Run,
-    measured: list[Feature],
-    outputs: list[_Output],
-    held: Mapping[str, int],
-    kept: Mapping[str, list[str]],
-) -> None:
-    """`held` are the statistics that sources carry, `kept` those of each camera that is not measured."""
-    computed, loaded = [], []
-    for n, feature in enumerate(f for f in measured if f.name not in _FROM_LAYOUT):
-        found = [(output, output.measured[feature.name]) for output in outputs]
-        rows = [_episode_rows(*each) for each in found if each[1].by_episode]
-        have = {name for table in rows for name in table.column_names}
-        if rows:
-            run.engine.load(f"computed_{n}", pa.concat_tables(rows, promote_options="default"))
-            loaded.append(f"computed_{n}")
-        computed.append(_names(run, feature, f"computed_{n}", held, have))
-    cameras = [{"name": name} for names in kept.values() for name in names]
-    quantiles = run.output_spec.statistics.quantiles
-    context = {"carried": cameras, "computed": computed, "quantiles": _quantile_names(run, held)}
-    run.engine.table("episode_stats", "statistics/episodes", context, quantiles=list(quantiles.values()))
-    run.engine.drop(*loaded)
-
-
-def _episode_rows(output: _Output, found: Measured) -> pa.Table:
-    """What was measured of each episode: its count only where some frames have no value."""
-    number = len(output.episodes)
-    counted = {} if found.counts is None else {"count": np.array(found.counts, np.float64)[:, None]}
-    return pa.table(
-        {
-            "out_dataset": pa.array([output.name] * number, pa.string()),
-            "out_episode": pa.array(output.episodes, pa.int64()),
-            **{stat: _lists(values) for stat, values in (counted | (found.episodes or {})).items()},
-        }
-    )
-
-
-def _lists(values: np.ndarray) -> pa.Array:
-    offsets = np.arange(0, values.size + 1, values.shape[1], dtype=np.int32)
-    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(values.ravel()))
-
-
-def _names(
-    run: Run, feature: Feature, relation: str, held: Collection[str], have: Collection[str]
-) -> dict[str, Any]:
-    """How stats/episodes is to get one feature's statistics: carried, computed, or either.
-
-    `held` are the columns that are carried, `have` those of `relation`.
-    """
-    name, wanted = feature.name, run.output_spec.statistics
-    computed = wanted.names if feature.is_visual else wanted.computed
-    columns = {stat: f"{name}/{stat}" for stat in computed}
-    return {
-        "relation": relation,
-        "compute": "mean" in have,
-        "stats": [{"stat": s, "name": column, "carry": column in held} for s, column in columns.items()],
-        "count": "" if feature.is_visual else f"{name}/count",
-        "counted": "count" in have,
-    }
-
-
-def _quantile_names(run: Run, held: Collection[str]) -> list[dict[str, Any]]:
-    """The quantiles of `index` and `episode_index`, and whether some source has those of `index`."""
-    return [
-        {"index": f"index/{q}", "episode_index": f"episode_index/{q}", "carry": f"index/{q}" in held}
-        for q in run.output_spec.statistics.quantiles
-    ]
-
-
 def _carried_names(run: Run, camera: Feature, held: Mapping[str, int]) -> list[str]:
     """The statistics of a camera that are kept: what any episode has, quantiles only if all have them."""
     wanted = run.output_spec.statistics
     names = [name for stat in wanted.names if (name := f"{camera.name}/{stat}") in held]
-    episodes = sum(row["episodes"] for row in run.layout.totals.values())
+    episodes = sum(totals.episodes for totals in run.layout.totals.values())
     return [
         name
         for name in names
@@ -304,11 +240,11 @@ def _of_camera(
     if not {"min", "max", "mean", "std"} <= kept.keys():
         return {}
     _note_unknown(run, camera, held[kept["mean"]])
-    row = run.engine.rows("statistics/visual", {"stats": kept}, out_dataset=output)[0]
-    if row["min"] is None:
+    pooled = pool_pictures(run.episode_stats, output, kept, run.output_spec.statistics.quantiles)
+    if pooled is None:
         return {}
-    count = {"count": [int(row["count"][0])]} if "count" in kept else {}
-    return {stat: [[[x]] for x in row[stat]] for stat in kept if stat != "count"} | count
+    count = {"count": [int(pooled.count)]} if "count" in kept else {}
+    return {stat: [[[x]] for x in values] for stat, values in pooled.stats.items()} | count
 
 
 def _note(run: Run, note: str) -> None:

@@ -1,12 +1,13 @@
-"""Data files put together from encoded column chunks: near the speed of `cp`, and no number can change.
+"""Copy row groups as they are encoded: near the speed of `cp`, and no number can change.
 
-An episode that is a row group of its source keeps its chunks but for those of the numbering, which are made
-anew: they hold a sequence or a constant, and take a few bytes. The footer is new.
+An episode that is a row group of its source keeps its column chunks but for those of the numbering, which are
+new: they hold a sequence or a constant, and take a few bytes. The footer is new.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
 from math import prod
 from pathlib import Path
@@ -15,9 +16,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lecompose.composition.context import Run
+from lecompose.composition.jobs import DataFileJob
 from lecompose.composition.stages.data.byte_ranges import Joiner, Piece
-from lecompose.composition.stages.data.output_file import OutputFile
+from lecompose.composition.stages.data.number_rows import RowNumbers
+from lecompose.concurrency import Workers
 from lecompose.dataset.convert import stored_names
 from lecompose.errors import SourceBroken
 from lecompose.files.parquet.footers import (
@@ -32,7 +34,7 @@ from lecompose.files.parquet.footers import (
     read_chunk_fact,
 )
 from lecompose.files.parquet.pages import DATA, DATA_V2, encode_plain_page, encode_sequence_page, read_headers
-from lecompose.formats import BOOKKEEPING, SUBTASK_INDEX, Feature
+from lecompose.formats import BOOKKEEPING, Feature
 
 _WAYS = (("UNCOMPRESSED", ("RLE", "DELTA_BINARY_PACKED")), ("UNCOMPRESSED", ("RLE", "PLAIN")))
 _SEQUENCE, _PLAIN = range(len(_WAYS))
@@ -57,76 +59,74 @@ class _Column:
 
 
 @dataclass(frozen=True)
-class Splicer:
-    """Writes data files whose rows need no decoding.
+class _Copy:
+    """The row groups of a job on their way. `leaves` are how the output's columns are stored."""
 
-    `features` are those of the output's columns by name, `leaves` how they are stored, `tasks` the task of
-    each output episode that has just one.
-    """
-
-    run: Run
-    features: Mapping[str, Feature]
+    job: DataFileJob
     leaves: list[LeafColumn]
-    tasks: Mapping[tuple[str, int], int]
+    workers: Workers
 
-    def write(self, file: OutputFile) -> int:
-        """The bytes that were copied into a file, which is then whole.
+    @cached_property
+    def features(self) -> dict[str, Feature]:
+        return {feature.name: feature for feature in self.job.features}
 
-        Errors: NotAligned, before anything is written; SourceBroken for pictures whose pages are no pages;
-        OSError for the output.
-        """
-        columns = self._columns(file)
+    @cached_property
+    def lengths(self) -> list[int]:
+        return [episode.length for episode in self.job.episodes]
+
+    def write(self, path: Path) -> int:
+        """Write the file. Return the bytes that were copied."""
+        columns = self._columns()
         sizes = np.stack([column.chunks.size for column in columns], axis=1)
         starts = len(MAGIC) + np.cumsum(sizes).reshape(sizes.shape) - sizes
         moved = [column.chunks.move_to(starts[:, n]) for n, column in enumerate(columns)]
-        rows = np.array([episode["length"] for episode in file.episodes], np.int64)
-        with file.path.open("wb", buffering=0) as out:
-            joiner = Joiner(out, self.run.workers.advance)
+        rows = np.array(self.lengths, np.int64)
+        with path.open("wb", buffering=0) as out:
+            joiner = Joiner(out, self.workers.advance)
             joiner.put([MAGIC])
-            self._put_groups(file, columns, joiner)
-            joiner.put(
-                [build_file_end(self.run.layout.schema, rows, list(zip(self.leaves, moved, strict=True)))]
-            )
+            self._put_groups(columns, joiner)
+            joiner.put([build_file_end(self.job.schema, rows, list(zip(self.leaves, moved, strict=True)))])
         return joiner.copied
 
-    def _put_groups(self, file: OutputFile, columns: Sequence[_Column], joiner: Joiner) -> None:
-        """Row group after row group, those from one source file together."""
+    def _put_groups(self, columns: Sequence[_Column], joiner: Joiner) -> None:
+        """Put row group after row group, those from one source file together."""
         pieces = list(zip(*(column.pieces() for column in columns), strict=True))
-        numbered = enumerate(file.episodes)
-        for path, group in groupby(numbered, key=lambda item: str(item[1]["data_file"])):
+        numbered = enumerate(self.job.episodes)
+        for path, group in groupby(numbered, key=lambda item: item[1].data_file):
             first, *rest = (number for number, _ in group)
             groups = range(first, first + 1 + len(rest))
             with joiner.source(Path(path)):
                 self._refuse_pictures(groups, columns, joiner)
                 joiner.put(piece for number in groups for piece in pieces[number])
-            self.run.workers.advance(0, len(groups))
+            self.workers.advance(0, len(groups))
 
-    def _columns(self, file: OutputFile) -> list[_Column]:
-        """The columns of a file, in the order of the leaves. Errors: NotAligned."""
-        copied = iter(self._copied(file))
-        numbered = self._numbered(file)
+    def _columns(self) -> list[_Column]:
+        """Return the columns, in the order of the leaves. Raises NotAligned."""
+        copied = iter(self._copied())
+        numbered = self._numbered()
         return [numbered.get(leaf.name) or next(copied) for leaf in self.leaves]
 
-    # Chunks that are kept --------------------------------------------------------------------------------
+    # Chunks that are kept --------------------------------------------------------------------------
 
-    def _copied(self, file: OutputFile) -> list[_Column]:
-        """The columns that are taken over from source files."""
+    def _copied(self) -> list[_Column]:
+        """Return the columns that are copied from source files. Raises NotAligned."""
         kept = [leaf for leaf in self.leaves if leaf.name not in BOOKKEEPING]
-        facts = [told for episode_facts in self._facts(file, kept) for told in episode_facts]
+        facts = [each for episode_facts in self._facts(kept) for each in episode_facts]
         try:
             columns = build_column_chunks(facts, len(kept))
         except ValueError as error:
             raise NotAligned(str(error)) from error
-        rows = np.array([episode["length"] for episode in file.episodes])
+        rows = np.array(self.lengths)
         for leaf, column in zip(kept, columns, strict=True):
             if (column.values != rows * _values_a_row(leaf, self.features[leaf.name])).any():
                 raise NotAligned(f"rows of {leaf.name} with more or fewer values")
         return [_Column(column) for column in columns]
 
-    def _facts(self, file: OutputFile, kept: list[LeafColumn]) -> Iterator[list[ChunkFact]]:
-        """What footers say of the kept leaves, episode by episode. Errors: NotAligned."""
+    def _facts(self, kept: list[LeafColumn]) -> Iterator[list[ChunkFact]]:
+        """Yield what footers say of the kept leaves, episode by episode. Raises NotAligned."""
         seen, schema, stored, places = "", None, list[LeafColumn](), [0]
-        for (source, path), group in groupby(file.episodes, key=lambda e: (e["src_dataset"], e["data_file"])):
+        by_file = groupby(self.job.episodes, key=lambda e: (e.src_dataset, e.data_file))
+        for (source, path), group in by_file:
             metadata = _footer(path)
             if schema is None or not metadata.schema.equals(schema):
                 seen, schema = "", metadata.schema
@@ -135,74 +135,71 @@ class Splicer:
                 seen, places = source, self._places(source, kept, stored)
             groups = _groups(metadata)
             for episode in group:
-                number = groups.get((episode["row_from"], episode["row_to"]))
+                number = groups.get((episode.row_from, episode.row_to))
                 if number is None:
                     raise NotAligned("an episode that is no row group")
-                held = metadata.row_group(number)
-                yield [read_chunk_fact(held.column(place)) for place in places]
+                row_group = metadata.row_group(number)
+                yield [read_chunk_fact(row_group.column(place)) for place in places]
 
     def _places(self, source: str, wanted: list[LeafColumn], stored: list[LeafColumn]) -> list[int]:
-        """Where among a file's leaves those are that the output wants. Errors: NotAligned."""
-        steps = self.run.output_spec.resampling.of_source(source)
-        if steps.stride > 1 or steps.fps is not None:
-            raise NotAligned("frames that are left out or timed anew")
-        schema, takes = self.run.layout.schema, self.run.output_spec.taken[source]
-        own = stored_names(schema, takes)
+        """Return where among a file's leaves those are that the output wants. Raises NotAligned."""
+        own = stored_names(self.job.schema, self.job.sources[source].takes)
         there = {(leaf.name, leaf.path): number for number, leaf in enumerate(stored)}
         places = []
         for leaf in wanted:
             place = there.get((own.get(leaf.name, ""), leaf.path))
-            how = takes.get(leaf.name)
-            if place is None or (how and how.lossy) or not leaf.holds(stored[place]):
+            if place is None or not leaf.holds(stored[place]):
                 raise NotAligned(f"another type of {leaf.name}")
             places.append(place)
         return places
 
-    # Chunks that are made new ---------------------------------------------------------------------
+    # Chunks that are made new ----------------------------------------------------------------------
 
-    def _numbered(self, file: OutputFile) -> dict[str, _Column]:
-        """The numbering of a file's rows."""
+    def _numbered(self) -> dict[str, _Column]:
+        """Return the numbering of the rows."""
         nullable = {leaf.name: leaf.is_nullable for leaf in self.leaves}
-        lengths = [e["length"] for e in file.episodes]
         firsts = {
-            "index": [(e["from_index"], 1) for e in file.episodes],
-            "episode_index": [(e["out_episode"], 0) for e in file.episodes],
+            "index": [(e.from_index, 1) for e in self.job.episodes],
+            "episode_index": [(e.out_episode, 0) for e in self.job.episodes],
         }
-        columns = {n: _sequences(told, lengths, nullable=nullable[n]) for n, told in firsts.items()}
-        return columns | {"task_index": self._task_column(file, lengths, nullable=nullable["task_index"])}
+        columns = {
+            name: _sequences(each, self.lengths, nullable=nullable[name]) for name, each in firsts.items()
+        }
+        return columns | {"task_index": self._tasks(nullable=nullable["task_index"])}
 
-    def _task_column(self, file: OutputFile, lengths: list[int], *, nullable: bool) -> _Column:
-        own = [self.tasks.get((e["out_dataset"], e["out_episode"])) for e in file.episodes]
-        single = [(number, 0) for number in own if number is not None]
-        if len(single) == len(own):
-            return _sequences(single, lengths, nullable=nullable)
-        tasks = zip(file.first_tasks, _task_numbers(file), strict=True)
-        return _plain([file.tasks.numbers[start + numbers] for start, numbers in tasks], nullable=nullable)
+    def _tasks(self, *, nullable: bool) -> _Column:
+        single = [(e.only_task, 0) for e in self.job.episodes if e.only_task is not None]
+        if len(single) == len(self.job.episodes):
+            return _sequences(single, self.lengths, nullable=nullable)
+        numbers = RowNumbers(self.job)
+        tasks = enumerate(_read_tasks(self.job))
+        return _plain([numbers.tasks_of(place, own) for place, own in tasks], nullable=nullable)
 
     # Pictures --------------------------------------------------------------------------------------
 
     def _refuse_pictures(self, groups: range, columns: Sequence[_Column], joiner: Joiner) -> None:
-        """Errors: SourceBroken unless the chunks of pictures are whole pages; of numbers statistics tell."""
+        """Refuse chunks of pictures that are no whole pages; those of numbers are read for statistics.
+
+        Raises:
+            SourceBroken: if there are any.
+        """
         part = slice(groups.start, groups.stop)
         for leaf, column in zip(self.leaves, columns, strict=True):
             if column.pages is None and self.features[leaf.name].is_visual:
-                told = (column.chunks.start, column.chunks.size, column.chunks.values)
-                for start, size, values in zip(*(numbers[part].tolist() for numbers in told), strict=True):
+                each = (column.chunks.start, column.chunks.size, column.chunks.values)
+                for start, size, values in zip(*(numbers[part].tolist() for numbers in each), strict=True):
                     _refuse_no_pages(joiner, start, start + size, values)
 
 
-def splicer(run: Run) -> Splicer | None:
-    """What splices the files of a run; None where all of them are to be decoded."""
-    output_spec, layout = run.output_spec, run.layout
-    numbered = layout.has_subtasks and any(f.name == SUBTASK_INDEX for f in output_spec.columns)
-    if output_spec.rewrite_data or output_spec.row_groups != "episode" or layout.computed or numbered:
-        return None
-    if not all(feature.is_numeric or feature.is_visual for feature in output_spec.columns):
-        return None
-    rows = run.engine.rows("layout/single_tasks")
-    tasks = {(row["out_dataset"], row["out_episode"]): row["task_index"] for row in rows}
-    features = {feature.name: feature for feature in output_spec.columns}
-    return Splicer(run, features, list_leaf_columns(build_empty_footer(layout.schema).schema), tasks)
+def copy_row_groups(job: DataFileJob, path: Path, workers: Workers) -> int:
+    """Write a data file from the row groups of its sources. Return the bytes that were copied.
+
+    Raises:
+        NotAligned: before anything is written, if some rows are not stored as the output would have them.
+        SourceBroken: for pictures whose pages are no pages.
+        OSError: if the file cannot be written.
+    """
+    return _Copy(job, list_leaf_columns(build_empty_footer(job.schema).schema), workers).write(path)
 
 
 def _footer(path: str) -> pq.FileMetaData:
@@ -269,13 +266,13 @@ def _made(
     return _Column(held, pages)
 
 
-def _task_numbers(file: OutputFile) -> Iterator[np.ndarray]:
-    """The source's task number of each row, an array an episode. Errors: NotAligned."""
-    for path, episodes in groupby(file.episodes, key=lambda e: str(e["data_file"])):
+def _read_tasks(job: DataFileJob) -> Iterator[np.ndarray]:
+    """Yield the source's task number of each row, an array an episode. Raises NotAligned."""
+    for path, episodes in groupby(job.episodes, key=lambda e: e.data_file):
         with _readable():
             column = pq.read_table(path, columns=["task_index"], partitioning=None)["task_index"].to_numpy()
         for episode in episodes:
-            yield column[episode["row_from"] : episode["row_to"]]
+            yield column[episode.row_from : episode.row_to]
 
 
 def _refuse_no_pages(joiner: Joiner, start: int, end: int, values: int) -> None:

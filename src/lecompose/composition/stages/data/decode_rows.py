@@ -1,117 +1,180 @@
-"""The rows of an output data file, decoded: in order, in the output's schema and numbering."""
+"""Decode the rows of a data file: in order, in the output's schema and numbering."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
-from itertools import groupby
-from typing import Any
+from itertools import groupby, pairwise
 
 import numpy as np
 import pyarrow as pa
 
 from lecompose import formats
-from lecompose.composition.computed_features import ComputedFeature
-from lecompose.composition.context import Run
-from lecompose.composition.stages.data.output_file import NO_TASKS, OutputFile, named
+from lecompose.composition.jobs import ComputedColumn, DataFileJob, EpisodeRows
+from lecompose.composition.stages.data.number_rows import RowNumbers
+from lecompose.concurrency import Workers
 from lecompose.dataset import arrow_schema
 from lecompose.dataset.catalog.data_files import find_damaged, needs_union_by_name
 from lecompose.dataset.convert import convert_batch, stored_names
 from lecompose.dataset.frames.read_in_order import PlacedEpisode, output_columns, read_batches
+from lecompose.engine import Engine
 from lecompose.engine.duckdb_errors import first_line
 from lecompose.errors import QueryError, SourceBroken
 
 # A query costs the footer of its file, however little it reads: beyond so many, row groups are picked out.
 _FEW_READS = 16
+# So many bytes of rows are held at a time, so that image datasets stay within memory.
+_BATCH_BYTES = 64 * 2**20
+_MAX_BATCH_ROWS = 122_880
 
 
-def finished(run: Run, file: OutputFile) -> Iterator[pa.Table]:
-    """The rows of a file in order, in the output's schema and numbering, some at a time."""
-    schema = run.layout.schema
-    at = 0
-    for batch in _streamed(run, file) if _by_query(run, file) else _gathered(run, file):
-        stop = at + batch.num_rows
-        numbering = file.numbering(at, batch["task_index"].to_numpy())
-        _refuse_disorder(file, batch, numbering, at)
-        numbered = {name: pa.array(numbering[name]) for name in formats.BOOKKEEPING}
-        if file.subtasks is not NO_TASKS:
-            own = batch[formats.SUBTASK_INDEX]
-            numbered[formats.SUBTASK_INDEX] = file.subtask_numbers(at, own)
-        for name, column in run.layout.computed.items():
-            numbered[name] = _values(column, file, at, stop)
-        arrays = [numbered[name] if name in numbered else batch[name] for name in schema.names]
-        yield pa.Table.from_arrays(arrays, schema=schema)
-        done = np.searchsorted(file.ends, [at, stop], side="right")
-        run.workers.advance(file.size_bytes * batch.num_rows // file.rows, int(done[1] - done[0]))
-        at = stop
-    if at != file.rows:
-        raise SourceBroken(
-            f"data changed while it was read: {at} rows of {file.rows}", path=_place(file.reads[-1])
+@dataclass(frozen=True)
+class Read:
+    """A stretch of rows of one source, fetched by one query: whole files, or neighbouring episodes of one."""
+
+    src_dataset: str
+    is_whole: bool
+    files: list[str]
+    first_episode: int
+    last_episode: int
+
+    @property
+    def title(self) -> str:
+        """The files as messages name them."""
+        return (
+            self.files[0] if len(self.files) == 1 else f"one of {len(self.files)} files from {self.files[0]}"
         )
 
 
-def _by_query(run: Run, file: OutputFile) -> bool:
-    """Whether DuckDB reads the rows. It holds 2,048 at a time on each thread: of pictures some 500 MB."""
-    held = run.output_spec.columns
-    few = len(file.reads) <= _FEW_READS
-    return few and not arrow_schema.types_follow_content(held) and not any(f.is_visual for f in held)
+def decode_rows(job: DataFileJob, engine: Engine, workers: Workers) -> Iterator[pa.Table]:
+    """Yield the rows of a file in order, in the output's schema and numbering, some at a time.
+
+    Raises:
+        SourceBroken: if they are not what the job says.
+    """
+    numbers = RowNumbers(job)
+    columns = [(column, _open_values(column)) for column in job.computed]
+    reads = list(_reads(job))
+    read = _query(job, reads, numbers, engine) if _is_for_queries(job, reads) else _pick(job)
+    at = 0
+    for batch in read:
+        stop = at + batch.num_rows
+        own = numbers.number(at, batch["task_index"].to_numpy())
+        _refuse_disorder(numbers, batch, own, at)
+        numbered = {name: pa.array(own[name]) for name in formats.BOOKKEEPING}
+        if job.subtask_numbers is not None:
+            numbered[formats.SUBTASK_INDEX] = numbers.number_subtasks(at, batch[formats.SUBTASK_INDEX])
+        for column, values in columns:
+            numbered[column.name] = _values(column, values, numbers, at, stop)
+        arrays = [numbered[name] if name in numbered else batch[name] for name in job.schema.names]
+        yield pa.Table.from_arrays(arrays, schema=job.schema)
+        done = np.searchsorted(numbers.ends, [at, stop], side="right")
+        workers.advance(job.size_bytes * batch.num_rows // job.rows, int(done[1] - done[0]))
+        at = stop
+    if at != job.rows:
+        raise SourceBroken(f"data changed while it was read: {at} rows of {job.rows}", path=reads[-1].title)
 
 
-def _values(column: ComputedFeature, file: OutputFile, start: int, stop: int) -> pa.Array:
-    """The values of a new feature for the rows [start, stop)."""
+def batch_rows(job: DataFileJob) -> int:
+    """Return how many rows are held at a time."""
+    return max(1, min(_MAX_BATCH_ROWS, _BATCH_BYTES * job.rows // max(1, job.size_bytes)))
+
+
+def _is_for_queries(job: DataFileJob, reads: list[Read]) -> bool:
+    """Return whether DuckDB reads the rows. It holds 2,048 a thread at a time: of pictures some 500 MB."""
+    few = len(reads) <= _FEW_READS
+    return (
+        few
+        and not arrow_schema.types_follow_content(job.features)
+        and not any(f.is_visual for f in job.features)
+    )
+
+
+# Features that no source has -------------------------------------------------------------------
+
+
+def _open_values(column: ComputedColumn) -> pa.ChunkedArray:
+    # Mapped, not read: what is not asked for costs nothing.
+    with pa.memory_map(column.path) as mapped:
+        return pa.ipc.open_file(mapped).read_all().column(0)
+
+
+def _values(
+    column: ComputedColumn, values: pa.ChunkedArray, numbers: RowNumbers, start: int, stop: int
+) -> pa.Array:
+    """Return the values for the rows [start, stop)."""
     chunks = [
         chunk
-        for episode, frames in file.pieces(start, stop)
-        for chunk in column.of(episode["src_dataset"], episode["src_episode"], frames)
+        for place, frames in numbers.src_frames(start, stop)
+        for chunk in values.slice(column.rows[place] + frames.start, len(frames)).chunks
     ]
     return pa.concat_arrays(chunks)
 
 
-def _gathered(run: Run, file: OutputFile) -> Iterator[pa.RecordBatch]:
-    """Rows of episodes that lie scattered, picked out row group by row group."""
-    shape = output_columns(_kept(run), run.output_spec.taken)
-    resampling = run.output_spec.resampling
-    for steps, episodes in groupby(file.episodes, key=lambda e: resampling.of_source(e["src_dataset"])):
-        for batch in read_batches(list(map(_place_of, episodes)), shape, file.batch_rows):
-            yield steps.apply(batch)
+# Rows that lie scattered, and rows that stand together -----------------------------------------
 
 
-def _place_of(episode: dict[str, Any]) -> PlacedEpisode:
-    values = {name: episode[name] for name in PlacedEpisode.__annotations__}
-    return PlacedEpisode(**{**values, "length": episode["src_length"]})
+def _pick(job: DataFileJob) -> Iterator[pa.RecordBatch]:
+    """Yield rows of episodes that lie scattered, picked out row group by row group."""
+    shape = output_columns(_read_schema(job), {name: columns.takes for name, columns in job.sources.items()})
+    alike = groupby(job.episodes, key=lambda episode: job.sources[episode.src_dataset].resampling)
+    for resampling, episodes in alike:
+        for batch in read_batches(list(map(_place, episodes)), shape, batch_rows(job)):
+            yield resampling.apply(batch)
 
 
-def _streamed(run: Run, file: OutputFile) -> Iterator[pa.RecordBatch]:
-    """Rows that stand one behind the other for long, by a query a stretch."""
-    kept = _kept(run)
+def _place(episode: EpisodeRows) -> PlacedEpisode:
+    return PlacedEpisode(
+        src_dataset=episode.src_dataset,
+        src_episode=episode.src_episode,
+        length=episode.src_length,
+        data_file=episode.data_file,
+        row_from=episode.row_from,
+        row_to=episode.row_to,
+        size_bytes=episode.size_bytes,
+    )
+
+
+def _query(
+    job: DataFileJob, reads: list[Read], numbers: RowNumbers, engine: Engine
+) -> Iterator[pa.RecordBatch]:
+    """Yield rows that stand one behind the other for long, by a query a stretch."""
+    schema = _read_schema(job)
     at = 0
-    for read in file.reads:
-        source = read["src_dataset"]
-        takes, steps = run.output_spec.taken[source], run.output_spec.resampling.of_source(source)
-        columns = [{"stored": own, "name": name} for name, own in stored_names(kept, takes).items()]
+    for read in reads:
+        takes, resampling = job.sources[read.src_dataset].takes, job.sources[read.src_dataset].resampling
+        columns = [{"stored": own, "name": name} for name, own in stored_names(schema, takes).items()]
         named = {c["name"]: c["name"] for c in columns}
-        for batch in _stored(run, read, columns, file.batch_rows):
-            where = partial(file.where_read, at)
-            rows = convert_batch(batch, kept, named, takes, where=where, file=_place(read))
-            yield steps.apply(rows)
+        for batch in _stored(engine, read, columns, batch_rows(job)):
+            where = partial(_title_at, numbers, at)
+            rows = convert_batch(batch, schema, named, takes, where=where, file=read.title)
+            yield resampling.apply(rows)
             at += batch.num_rows
 
 
-def _kept(run: Run) -> pa.Schema:
-    """The columns that are read: all but those that only the output's numbering knows."""
-    return pa.schema([f for f in run.layout.schema if f.name not in ("index", "episode_index")])
+def _title_at(numbers: RowNumbers, start: int, row: int) -> str:
+    """Return the episode, as messages name it, of a row that is read after `start`."""
+    return numbers.episode_read_at(start + row).title
 
 
-def _stored(
-    run: Run, read: dict[str, Any], columns: list[dict[str, str]], batch_rows: int
-) -> Iterator[pa.RecordBatch]:
-    """The rows of a stretch as its files have them. Errors: SourceBroken naming the file that is damaged."""
-    template = "write/frames_whole" if read["whole"] else "write/frames_range"
-    values: dict[str, object] = {"files": [formats.escaped_glob(f) for f in read["files"]]}
-    if read["whole"]:
-        values |= {"by_name": needs_union_by_name(read["files"])}
+def _read_schema(job: DataFileJob) -> pa.Schema:
+    """Return the columns that are read: all but those that only the output's numbering knows."""
+    return pa.schema([f for f in job.schema if f.name not in ("index", "episode_index")])
+
+
+def _stored(engine: Engine, read: Read, columns: list[dict[str, str]], rows: int) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a stretch as its files have them.
+
+    Raises:
+        SourceBroken: naming the file that is damaged.
+    """
+    template = "write/frames_whole" if read.is_whole else "write/frames_range"
+    values: dict[str, object] = {"files": [formats.escaped_glob(f) for f in read.files]}
+    if read.is_whole:
+        values |= {"by_name": needs_union_by_name(read.files)}
     else:
-        values |= {"first_episode": read["first_episode"], "last_episode": read["last_episode"]}
+        values |= {"first_episode": read.first_episode, "last_episode": read.last_episode}
     try:
-        with run.engine.stream(template, {"columns": columns}, batch_rows=batch_rows, **values) as reader:
+        with engine.stream(template, {"columns": columns}, batch_rows=rows, **values) as reader:
             yield from reader
     except (pa.ArrowException, OSError) as error:
         raise _damaged(read, str(error).partition("\n")[0]) from error
@@ -119,24 +182,55 @@ def _stored(
         raise _damaged(read, first_line(error)) from error
 
 
-def _damaged(read: dict[str, Any], reason: str) -> SourceBroken:
-    file = find_damaged(read["files"]) or _place(read)
+def _damaged(read: Read, reason: str) -> SourceBroken:
+    file = find_damaged(read.files) or read.title
     return SourceBroken("data cannot be read, damaged pages?", reason=reason, path=file)
 
 
-def _place(read: dict[str, Any]) -> str:
-    files = read["files"]
-    return str(files[0]) if len(files) == 1 else f"one of {len(files)} files from {files[0]}"
+def _reads(job: DataFileJob) -> Iterator[Read]:
+    """Yield how the rows are fetched, in order.
+
+    Neighbours that stand one behind the other in one source file are one read. A read that takes a file whole
+    needs no condition, so runs of such files (v2.x keeps one an episode) are fetched by one query.
+    """
+    ranges = [_read(episodes) for episodes in _neighbours(job.episodes)]
+    for (source, is_whole), group in groupby(ranges, key=lambda read: (read.src_dataset, read.is_whole)):
+        if not is_whole:
+            yield from group
+            continue
+        reads = list(group)
+        files = [file for read in reads for file in read.files]
+        first = min(read.first_episode for read in reads)
+        yield Read(source, True, files, first, max(read.last_episode for read in reads))
 
 
-def _refuse_disorder(
-    file: OutputFile, batch: pa.RecordBatch, numbering: dict[str, np.ndarray], at: int
-) -> None:
-    """The order of frames is proven on every row that is written; nothing else would show its loss."""
-    wrong = batch["frame_index"].to_numpy(zero_copy_only=False) != numbering["frame_index"]
-    if len(wrong) + at > file.rows or wrong.any():
-        episode = file.episode_at(at + int(np.argmax(wrong)), file.ends)
+def _neighbours(episodes: tuple[EpisodeRows, ...]) -> Iterator[list[EpisodeRows]]:
+    held = [episodes[0]]
+    for before, episode in pairwise(episodes):
+        if not (
+            (before.src_dataset, before.data_file) == (episode.src_dataset, episode.data_file)
+            and before.row_to == episode.row_from
+            and before.src_episode + 1 == episode.src_episode
+        ):
+            yield held
+            held = []
+        held.append(episode)
+    yield held
+
+
+def _read(episodes: list[EpisodeRows]) -> Read:
+    first = episodes[0]
+    rows = sum(episode.src_length for episode in episodes)
+    is_whole = rows == first.data_file_rows
+    return Read(first.src_dataset, is_whole, [first.data_file], first.src_episode, episodes[-1].src_episode)
+
+
+def _refuse_disorder(numbers: RowNumbers, batch: pa.RecordBatch, own: dict[str, np.ndarray], at: int) -> None:
+    """Refuse rows out of order. Order is proven on every row; nothing else would show its loss."""
+    wrong = batch["frame_index"].to_numpy(zero_copy_only=False) != own["frame_index"]
+    if len(wrong) + at > numbers.job.rows or wrong.any():
+        episode = numbers.episode_at(at + int(np.argmax(wrong)))
         raise SourceBroken(
-            f"{named(episode)}: frames did not arrive in order 0 to {episode['src_length'] - 1}",
-            path=episode["data_file"],
+            f"{episode.title}: frames did not arrive in order 0 to {episode.src_length - 1}",
+            path=episode.data_file,
         )

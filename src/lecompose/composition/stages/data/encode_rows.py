@@ -1,53 +1,68 @@
-"""Two layouts of the same rows: a row group an episode, or a few large ones."""
+"""Encode rows into a data file: a row group an episode, or a few large ones."""
 
-from collections.abc import Callable, Iterator
-from typing import TypeAlias
+from collections.abc import Iterator
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lecompose.composition.context import Run
-from lecompose.composition.stages.data.output_file import OutputFile
+from lecompose.composition.jobs import DataFileJob
+from lecompose.composition.stages.data.decode_rows import batch_rows
 from lecompose.dataset import arrow_schema
+from lecompose.engine import Engine
 from lecompose.errors import SourceBroken
 
-Write: TypeAlias = Callable[[OutputFile, Iterator[pa.Table]], None]
+# A reader holds a whole page. Source: pyarrow's defaults.
+_PAGE_BYTES = 2**20
+_MAX_PAGE_ROWS = 1024
 
 
-def writer(run: Run) -> Write:
-    schema = run.layout.schema
-    if run.output_spec.row_groups == "episode":
-        return lambda file, tables: _write_groups(file, tables, schema, [e["length"] for e in file.episodes])
-    if any(kind == pa.float16() for _, kind in arrow_schema.parquet_leaves(schema)):
+def encode_rows(job: DataFileJob, tables: Iterator[pa.Table], path: Path, engine: Engine) -> None:
+    """Write rows, in the job's schema and order, to a new file.
+
+    Raises:
+        SourceBroken: if there are more rows than the job says.
+        OSError: if the file cannot be written.
+    """
+    if job.row_groups == "episode":
+        _write_groups(job, tables, path, [episode.length for episode in job.episodes])
+    elif any(kind == pa.float16() for _, kind in arrow_schema.parquet_leaves(job.schema)):
         # DuckDB has no such type to write.
-        return lambda file, tables: _write_groups(file, tables, schema, _packed(file))
-    return lambda file, tables: _write_packed(run, file, tables, schema)
+        _write_groups(job, tables, path, _packed(job))
+    else:
+        _write_packed(job, tables, path, engine)
 
 
-def _packed(file: OutputFile) -> list[int]:
-    """The rows of each of a few large row groups."""
-    return [min(file.batch_rows, file.rows - first) for first in range(0, file.rows, file.batch_rows)]
+def _packed(job: DataFileJob) -> list[int]:
+    """Return the rows of each of a few large row groups."""
+    step = batch_rows(job)
+    return [min(step, job.rows - first) for first in range(0, job.rows, step)]
 
 
-def _write_groups(file: OutputFile, tables: Iterator[pa.Table], schema: pa.Schema, rows: list[int]) -> None:
-    """Row groups of so many rows each; LeRobot's recorder lays its files out with one an episode."""
-    images = arrow_schema.image_leaves(schema)
+def _page_rows(job: DataFileJob) -> int:
+    """Return after how many rows to see whether a page is full: 1,024 pictures would all be in one."""
+    return max(1, min(_MAX_PAGE_ROWS, _PAGE_BYTES * job.rows // max(1, job.size_bytes)))
+
+
+def _write_groups(job: DataFileJob, tables: Iterator[pa.Table], path: Path, rows: list[int]) -> None:
+    """Write row groups of so many rows each; LeRobot's recorder lays its files out with one an episode."""
+    images = arrow_schema.image_leaves(job.schema)
     compression = dict.fromkeys(
-        (p for p, _ in arrow_schema.parquet_leaves(schema)), "snappy"
+        (p for p, _ in arrow_schema.parquet_leaves(job.schema)), "snappy"
     ) | dict.fromkeys(images, "none")
     with pq.ParquetWriter(
-        file.path,
-        schema,
+        path,
+        job.schema,
         compression=compression,
-        use_dictionary=arrow_schema.dictionary_leaves(schema),
-        write_batch_size=file.page_rows,
+        use_dictionary=arrow_schema.dictionary_leaves(job.schema),
+        write_batch_size=_page_rows(job),
     ) as writer:
-        for group in _sliced(tables, rows):
+        for group in _split(tables, rows):
             writer.write_table(group, row_group_size=max(1, group.num_rows))
 
 
-def _sliced(tables: Iterator[pa.Table], lengths: list[int]) -> Iterator[pa.Table]:
-    """The rows of `tables` cut anew, into so many each."""
+def _split(tables: Iterator[pa.Table], lengths: list[int]) -> Iterator[pa.Table]:
+    """Yield the rows of `tables`, so many in each table."""
     rest = next(tables)
     for length in lengths:
         while rest.num_rows < length:
@@ -58,16 +73,16 @@ def _sliced(tables: Iterator[pa.Table], lengths: list[int]) -> Iterator[pa.Table
         raise SourceBroken("more rows than the plan has episodes for")
 
 
-def _write_packed(run: Run, file: OutputFile, tables: Iterator[pa.Table], schema: pa.Schema) -> None:
-    """Large row groups by DuckDB's COPY, the exact schema reattached as file metadata."""
-    plain = arrow_schema.duckdb_schema(schema)
+def _write_packed(job: DataFileJob, tables: Iterator[pa.Table], path: Path, engine: Engine) -> None:
+    """Write large row groups by DuckDB's COPY, the exact schema attached again as file metadata."""
+    plain = arrow_schema.duckdb_schema(job.schema)
     batches = (batch for table in tables for batch in arrow_schema.cast_to_duckdb(table, plain).to_batches())
-    run.engine.copy_batches(
+    engine.copy_batches(
         plain,
         batches,
         "write/packed",
-        path=str(file.path),
-        row_group_rows=file.batch_rows,
-        huggingface=(schema.metadata or {})[b"huggingface"].decode(),
-        arrow_schema=arrow_schema.arrow_schema_value(schema).decode(),
+        path=str(path),
+        row_group_rows=batch_rows(job),
+        huggingface=(job.schema.metadata or {})[b"huggingface"].decode(),
+        arrow_schema=arrow_schema.arrow_schema_value(job.schema).decode(),
     )

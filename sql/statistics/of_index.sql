@@ -1,0 +1,12 @@
+-- statistics/of_index: what each output episode's source has stored of `index`, a number each
+-- reads:  output_episodes, stored_stats
+-- params:
+-- gives:  *
+select
+{% for name in names %}
+       c.{{ name | ident }}[1] as {{ name | ident }}{% if not loop.last %},{% endif %}
+
+{% endfor %}
+from output_episodes e
+left join stored_stats c using (src_dataset, src_episode)
+order by e.out_dataset, e.out_episode

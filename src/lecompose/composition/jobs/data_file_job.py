@@ -1,0 +1,110 @@
+"""The job that writes one data file: which rows of which source files it gets, and how they are numbered."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+
+from lecompose import formats
+from lecompose.composition.resampling import SourceResampling
+from lecompose.dataset.feature_map import SourceFeature
+from lecompose.formats import Feature
+
+# Where the numbers of a source begin that has none.
+ABSENT = int(np.iinfo(np.int64).min)
+
+
+@dataclass(frozen=True, slots=True)
+class EpisodeRows:
+    """One output episode: the rows [row_from, row_to) of a source's data file, and how they are numbered.
+
+    `data_file_rows` is how many rows that file has in all. The output's number of the source's task 0 is at
+    `tasks_from` of the job's `task_numbers`, likewise for subtasks; `only_task` is the output's number of the
+    task that every frame has, None where frames have several.
+    """
+
+    out_episode: int
+    from_index: int
+    length: int
+    src_dataset: str
+    src_episode: int
+    src_length: int
+    data_file: str
+    row_from: int
+    row_to: int
+    data_file_rows: int
+    size_bytes: int
+    only_task: int | None
+    tasks_from: int = ABSENT
+    subtasks_from: int = ABSENT
+
+    @property
+    def title(self) -> str:
+        """The episode as messages name it."""
+        return f'source "{self.src_dataset}", episode {self.src_episode}'
+
+
+@dataclass(frozen=True)
+class SourceColumns:
+    """How a source's rows become the output's: what it gives for each feature, and which frames are taken."""
+
+    takes: Mapping[str, SourceFeature]
+    resampling: SourceResampling
+
+
+@dataclass(frozen=True)
+class ComputedColumn:
+    """A feature that no source has: its values lie in an Arrow file, each episode's from a row on."""
+
+    name: str
+    path: str
+    rows: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class DataFileJob:
+    """One data file of an output, episode behind episode.
+
+    Each episode is a row group where `row_groups` is "episode"; there are a few large ones where it is
+    "packed". With `may_copy`, row groups are copied as they are encoded if each episode is one in its source
+    file, stored as the output stores it; rows are decoded otherwise. `sources` are by name. Task numbers
+    are the sources', those of subtasks too unless `subtask_numbers` is None.
+    """
+
+    out_dataset: str
+    chunk_index: int
+    file_index: int
+    schema: pa.Schema
+    features: tuple[Feature, ...]
+    row_groups: str
+    may_copy: bool
+    episodes: tuple[EpisodeRows, ...]
+    sources: Mapping[str, SourceColumns]
+    task_numbers: tuple[int, ...]
+    subtask_numbers: tuple[int, ...] | None = None
+    computed: tuple[ComputedColumn, ...] = ()
+
+    @property
+    def path(self) -> str:
+        """The file, relative to the output's folder."""
+        return formats.DATA_PATH.format(chunk_index=self.chunk_index, file_index=self.file_index)
+
+    @cached_property
+    def rows(self) -> int:
+        return sum(episode.length for episode in self.episodes)
+
+    @cached_property
+    def size_bytes(self) -> int:
+        """What the episodes take in their sources."""
+        return sum(episode.size_bytes for episode in self.episodes)
+
+
+@dataclass(frozen=True)
+class DataFileResult:
+    """A data file that is written. Units: `bytes_copied` are those of row groups copied as encoded."""
+
+    rows: int
+    size_bytes: int
+    bytes_copied: int

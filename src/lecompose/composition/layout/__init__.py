@@ -1,0 +1,198 @@
+"""Plan + output_spec → the jobs of a run: where every row and packet lands, before a byte is written."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import pyarrow as pa
+
+from lecompose.composition.computed_features import ComputedFeature
+from lecompose.composition.jobs import ClipSpan, DataFileJob, EncodeClipJob, VideoFileJob
+from lecompose.composition.layout.cut_clips import (
+    Reencoded,
+    UncutClip,
+    choose_encodings,
+    cut_clips,
+    encode_jobs,
+    refuse_reencoding,
+)
+from lecompose.composition.layout.number_files import MIB, Item, number_files, refuse_too_many_files
+from lecompose.composition.layout.place_clips import PlacedClip, PlacedClips, place_clips
+from lecompose.composition.layout.place_episodes import place_episodes
+from lecompose.composition.layout.probe_clips import probe_clips
+from lecompose.composition.layout.unify_tasks import UnifiedTasks, unify_tasks
+from lecompose.composition.output_spec import OutputSpec
+from lecompose.dataset import arrow_schema
+from lecompose.dataset.catalog import Catalog
+from lecompose.engine import Engine
+from lecompose.files import mp4
+
+__all__ = [
+    "MIB",
+    "Item",
+    "Layout",
+    "PlacedClip",
+    "Reencoded",
+    "Totals",
+    "lay_out",
+    "number_files",
+]
+
+_EPISODES = pa.schema(
+    [
+        ("out_dataset", pa.string()),
+        ("out_episode", pa.int64()),
+        ("src_dataset", pa.string()),
+        ("src_episode", pa.int64()),
+        ("length", pa.int64()),
+        ("from_index", pa.int64()),
+        ("to_index", pa.int64()),
+        ("chunk_index", pa.int64()),
+        ("file_index", pa.int64()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Totals:
+    """How much goes into an output."""
+
+    episodes: int
+    frames: int
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A run decided to the byte.
+
+    `data_jobs` are in the order of outputs and files. `clips` are placed by `place_clips`, `videos` are the
+    source files that they are in. `uncut` are the clips that cannot be copied; `encode_jobs` encode each of
+    them once.
+    `unreferenced_frames` counts frames in `videos` that no episode of their source refers to.
+    """
+
+    catalog: Catalog
+    output_spec: OutputSpec
+    schema: pa.Schema
+    tasks: UnifiedTasks
+    data_jobs: tuple[DataFileJob, ...]
+    clips: PlacedClips
+    videos: Mapping[str, mp4.Video]
+    uncut: tuple[UncutClip, ...]
+    encode_jobs: Mapping[ClipSpan, EncodeClipJob]
+    unreferenced_frames: int
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def engine(self) -> Engine:
+        return self.catalog.engine
+
+    @property
+    def video_jobs(self) -> tuple[VideoFileJob, ...]:
+        return self.clips.jobs
+
+    @cached_property
+    def totals(self) -> dict[str, Totals]:
+        """How much goes into each output."""
+        totals: dict[str, Totals] = {}
+        for job in self.data_jobs:
+            so_far = totals.get(job.out_dataset, Totals(0, 0))
+            totals[job.out_dataset] = Totals(so_far.episodes + len(job.episodes), so_far.frames + job.rows)
+        return totals
+
+    @cached_property
+    def reencoded(self) -> tuple[Reencoded, ...]:
+        """The clips that are encoded again, by outputs, cameras and episodes."""
+        return tuple(clip.as_reencoded() for clip in self.uncut)
+
+    @cached_property
+    def reencoded_by_span(self) -> dict[ClipSpan, list[Reencoded]]:
+        """The same by the source frames that they are: a clip may stand in several outputs."""
+        by_span: dict[ClipSpan, list[Reencoded]] = {}
+        for clip, reencoded in zip(self.uncut, self.reencoded, strict=True):
+            by_span.setdefault(clip.span, []).append(reencoded)
+        return by_span
+
+    def data_jobs_of(self, output: str) -> list[DataFileJob]:
+        """Return the jobs that write an output's data files."""
+        return [job for job in self.data_jobs if job.out_dataset == output]
+
+    @cached_property
+    def episodes(self) -> pa.Table:
+        """Every output episode in order: where it comes from, its index range, and its data file."""
+        rows = [
+            (
+                *(job.out_dataset, episode.out_episode, episode.src_dataset, episode.src_episode),
+                *(episode.length, episode.from_index, episode.from_index + episode.length),
+                *(job.chunk_index, job.file_index),
+            )
+            for job in self.data_jobs
+            for episode in job.episodes
+        ]
+        columns = [
+            pa.array(column, f.type) for column, f in zip(zip(*rows, strict=True), _EPISODES, strict=True)
+        ]
+        return pa.Table.from_arrays(columns, schema=_EPISODES)
+
+
+def lay_out(
+    catalog: Catalog,
+    output_spec: OutputSpec,
+    *,
+    scratch: Path,
+    notes: tuple[str, ...] = (),
+    reencode: bool = True,
+    computed: Sequence[ComputedFeature] = (),
+) -> Layout:
+    """Lay out the relation `plan`. Video files are probed, nothing is decoded or written.
+
+    `computed` are the output_spec's features that no source has.
+
+    Raises:
+        SourceBroken: if data files do not hold what is declared, or videos are missing.
+        MediaError: if videos are unreadable or too short; if clips would have to be encoded again and cannot,
+            or must not because `reencode` is off.
+        RequestError: if the limits would need more files than readers can order.
+    """
+    engine = catalog.engine
+    schema = arrow_schema.data_schema(catalog, output_spec.columns, output_spec.taken)
+    tasks = unify_tasks(catalog, output_spec)
+    data_jobs = place_episodes(engine, output_spec, tasks, schema, computed=computed)
+    probed = probe_clips(catalog, output_spec, scratch)
+    videos = {str(clips[0][0].video_file): video for video, clips in probed}
+    uncut = cut_clips(engine, output_spec, probed) if probed else []
+    if not reencode:
+        refuse_reencoding(uncut)
+    encodings = choose_encodings(output_spec, videos, uncut)
+    encode = encode_jobs(output_spec, uncut, encodings, threads=engine.threads)
+    clips = place_clips(engine, output_spec, encodings, encode) if probed else PlacedClips()
+    chunks = {job.chunk_index for job in data_jobs} | {job.chunk_index for job in clips.jobs}
+    refuse_too_many_files(chunks, chunk_files=output_spec.limits.chunk_files)
+    return Layout(
+        catalog,
+        output_spec,
+        schema,
+        tasks,
+        data_jobs,
+        clips,
+        videos,
+        tuple(uncut),
+        encode,
+        unreferenced_frames=_count_unreferenced(engine, videos),
+        notes=(*notes, *output_spec.notes, *_warnings(videos)),
+    )
+
+
+def _warnings(videos: Mapping[str, mp4.Video]) -> Iterator[str]:
+    for path, video in videos.items():
+        yield from (f"{warning}. ({path})" for warning in video.warnings)
+
+
+def _count_unreferenced(engine: Engine, videos: Mapping[str, mp4.Video]) -> int:
+    """Return how many frames of the videos no episode of their source refers to, planned or not."""
+    if not videos:
+        return 0
+    frames = [video.frames for video in videos.values()]
+    found = engine.rows("layout/unreferenced", video_files=list(videos), frames=frames)
+    return int(found[0]["frames"])

@@ -1,0 +1,54 @@
+"""Which file of an output each item lands in: a walk along the items, decided before anything is written."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from lecompose.errors import RequestError
+from lecompose.formats import MAX_INDEX
+
+MIB = 2**20
+NO_LIMIT = 2**62
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """What cannot be parted into two files. With `must_break` it may not stand behind the one before it."""
+
+    size_bytes: int
+    frames: int
+    must_break: bool = False
+
+
+def number_files(
+    items: Iterable[Item], *, limit_bytes: int = NO_LIMIT, limit_frames: int = NO_LIMIT
+) -> Iterator[int]:
+    """Yield the number of each item's file.
+
+    A file is closed before the item that would bring it to `limit_bytes` or past `limit_frames`, or that must
+    not stand in it; an item over a limit has a file to itself.
+    """
+    number, size_bytes, frames, is_empty = 0, 0, 0, True
+    for item in items:
+        is_full = size_bytes + item.size_bytes >= limit_bytes or frames + item.frames > limit_frames
+        if not is_empty and (item.must_break or is_full):
+            number, size_bytes, frames = number + 1, 0, 0
+        yield number
+        size_bytes, frames, is_empty = size_bytes + item.size_bytes, frames + item.frames, False
+
+
+def refuse_too_many_files(chunks: Iterable[int], *, chunk_files: int) -> None:
+    """Refuse more files, or more chunk folders, than readers put in order; `chunks` are those in use.
+
+    Raises:
+        RequestError: if they are.
+    """
+    if chunk_files > MAX_INDEX:
+        raise RequestError(
+            f"--chunk-files {chunk_files}: readers order file-1000 before file-101", hint="1000"
+        )
+    worst = max(chunks, default=-1) + 1
+    if worst > MAX_INDEX:
+        raise RequestError(
+            f"the output would need {worst} chunk folders, and readers order chunk-1000 before chunk-101",
+            hint="larger --data-mb, --video-mb or --chunk-files",
+        )

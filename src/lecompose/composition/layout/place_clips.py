@@ -1,0 +1,143 @@
+"""Place the clips: each one's video file and first frame there, and the job that writes that file."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from lecompose import formats
+from lecompose.composition.jobs import ClipSpan, EncodeClipJob, VideoClip, VideoFileJob
+from lecompose.composition.layout.number_files import MIB, NO_LIMIT, Item, number_files
+from lecompose.composition.output_spec import OutputSpec
+from lecompose.engine import Engine
+from lecompose.files import mp4
+
+
+@dataclass(frozen=True, slots=True)
+class OrderedClip:
+    """A clip of an output's camera. Clips of one `item` cannot be parted into two files.
+
+    One that `continues` goes on in its source where the one before it ended, and is cut out with it.
+    """
+
+    out_dataset: str
+    camera: str
+    out_episode: int
+    video_file: str
+    from_frame: int
+    to_frame: int
+    frames: int
+    size_bytes: int
+    encoded: bool
+    continues: bool
+    must_break: bool
+    item: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedClip:
+    """Where an output episode's pictures are: the frames [from_frame, to_frame) of a video file."""
+
+    chunk_index: int
+    file_index: int
+    from_frame: int
+    to_frame: int
+
+    def path(self, camera: str) -> str:
+        """Return the file, relative to the output's folder."""
+        return formats.VIDEO_PATH.format(
+            video_key=camera, chunk_index=self.chunk_index, file_index=self.file_index
+        )
+
+
+@dataclass(frozen=True)
+class PlacedClips:
+    """The jobs that write the video files, in the order of outputs, cameras and files.
+
+    `of_cameras` are the clips of each output and camera, in the order of its episodes.
+    """
+
+    jobs: tuple[VideoFileJob, ...] = ()
+    of_cameras: Mapping[tuple[str, str], tuple[PlacedClip, ...]] = field(default_factory=dict)
+
+
+def place_clips(
+    engine: Engine,
+    output_spec: OutputSpec,
+    encodings: Mapping[str, mp4.Encoding],
+    encode: Mapping[ClipSpan, EncodeClipJob],
+) -> PlacedClips:
+    """Put the clips that `cut_clips` was given into files, copied ones and those to be encoded."""
+    ordered = engine.records(
+        "layout/clip_order",
+        OrderedClip,
+        concatenate=output_spec.limits.concatenate_videos,
+        video_files=list(encodings),
+        compat_keys=[how.compat_key for how in encodings.values()],
+    )
+    jobs: list[VideoFileJob] = []
+    of_cameras = {}
+    for (output, camera), group in groupby(ordered, key=lambda clip: (clip.out_dataset, clip.camera)):
+        placed: list[PlacedClip] = []
+        for number, clips in _split_into_files(list(group), output_spec):
+            chunk_index, file_index = divmod(number, output_spec.limits.chunk_files)
+            cut = tuple(_join(clips, encode))
+            jobs.append(VideoFileJob(output, camera, chunk_index, file_index, output_spec.fps, cut))
+            placed += _place(clips, chunk_index, file_index)
+        of_cameras[output, camera] = tuple(placed)
+    return PlacedClips(tuple(jobs), of_cameras)
+
+
+def _split_into_files(
+    clips: list[OrderedClip], output_spec: OutputSpec
+) -> Iterator[tuple[int, list[OrderedClip]]]:
+    """Yield the number of each video file of a camera, and its clips."""
+    limits = output_spec.limits
+    joins = limits.concatenate_videos
+    items = [list(group) for _, group in groupby(clips, key=lambda clip: clip.item)]
+    numbers = number_files(
+        map(_item, items),
+        limit_bytes=int(limits.video_mb * MIB) if joins else NO_LIMIT,
+        limit_frames=int(limits.video_s * output_spec.fps) if joins else NO_LIMIT,
+    )
+    for number, group in groupby(zip(numbers, items, strict=True), key=lambda pair: pair[0]):
+        yield number, [clip for _, item in group for clip in item]
+
+
+def _item(clips: list[OrderedClip]) -> Item:
+    return Item(
+        size_bytes=sum(clip.size_bytes for clip in clips),
+        frames=sum(clip.frames for clip in clips),
+        must_break=any(clip.must_break for clip in clips),
+    )
+
+
+def _join(clips: list[OrderedClip], encode: Mapping[ClipSpan, EncodeClipJob]) -> Iterator[VideoClip]:
+    """Yield the runs of source frames of a file, clips that continue each other as one."""
+    runs: list[list[OrderedClip]] = []
+    for clip in clips:
+        if clip.continues and runs:
+            runs[-1].append(clip)
+        else:
+            runs.append([clip])
+    from_frame = 0
+    for run in runs:
+        first, frames = run[0], sum(clip.frames for clip in run)
+        span = (first.video_file, first.from_frame, run[-1].to_frame)
+        yield VideoClip(
+            video_file=first.video_file,
+            src_from_frame=first.from_frame,
+            src_to_frame=run[-1].to_frame,
+            from_frame=from_frame,
+            frames=frames,
+            episodes=len(run),
+            size_bytes=sum(clip.size_bytes for clip in run),
+            encode=encode[span] if first.encoded else None,
+        )
+        from_frame += frames
+
+
+def _place(clips: Iterable[OrderedClip], chunk_index: int, file_index: int) -> Iterator[PlacedClip]:
+    from_frame = 0
+    for clip in clips:
+        yield PlacedClip(chunk_index, file_index, from_frame, from_frame + clip.frames)
+        from_frame += clip.frames

@@ -1,0 +1,168 @@
+"""Place the episodes: each one's range of the global index, its data file, and the job that writes it."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
+from typing import TypeAlias
+
+import pyarrow as pa
+
+from lecompose.composition.computed_features import ComputedFeature
+from lecompose.composition.jobs import ComputedColumn, DataFileJob, EpisodeRows, SourceColumns
+from lecompose.composition.layout.number_files import MIB, NO_LIMIT, Item, number_files
+from lecompose.composition.layout.unify_tasks import TaskMap, UnifiedTasks
+from lecompose.composition.output_spec import OutputSpec
+from lecompose.engine import Engine
+from lecompose.formats import SUBTASK_INDEX
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedEpisode:
+    """An episode of the plan, and where its rows are now.
+
+    `src_task` is the task of all its frames, None where they have several.
+    """
+
+    out_dataset: str
+    out_episode: int
+    src_dataset: str
+    src_episode: int
+    src_length: int
+    data_file: str
+    row_from: int
+    row_to: int
+    data_file_rows: int
+    size_bytes: int
+    src_task: int | None
+
+
+def place_episodes(
+    engine: Engine,
+    output_spec: OutputSpec,
+    tasks: UnifiedTasks,
+    schema: pa.Schema,
+    *,
+    computed: Sequence[ComputedFeature] = (),
+) -> tuple[DataFileJob, ...]:
+    """Return the jobs that write the data files, in the order of outputs and of their files."""
+    planned = engine.records("layout/episodes", PlannedEpisode)
+    make_job = _job_maker(output_spec, tasks, schema, computed)
+    return tuple(
+        make_job(output, number, episodes)
+        for output, of_output in groupby(planned, key=lambda episode: episode.out_dataset)
+        for number, episodes in _split_into_files(
+            _assign_index(of_output, output_spec.resampling.strides), output_spec
+        )
+    )
+
+
+_Placed: TypeAlias = tuple[PlannedEpisode, int, int]
+"""An episode, its first number in the global index, and how many frames of it are taken."""
+
+
+def _assign_index(planned: Iterable[PlannedEpisode], strides: Mapping[str, int]) -> Iterator[_Placed]:
+    """Yield the episodes of an output, whose frames are counted on from one to the next."""
+    from_index = 0
+    for episode in planned:
+        length = -(-episode.src_length // strides[episode.src_dataset])
+        yield episode, from_index, length
+        from_index += length
+
+
+def _split_into_files(
+    placed: Iterable[_Placed], output_spec: OutputSpec
+) -> Iterator[tuple[int, list[_Placed]]]:
+    """Yield the number of each data file of an output, and the episodes in it."""
+    limits, placed = output_spec.limits, list(placed)
+    limit_bytes = int(limits.data_mb * MIB) if limits.concatenate_data else NO_LIMIT
+    numbers = number_files(_items(placed, output_spec), limit_bytes=limit_bytes)
+    for number, group in groupby(zip(numbers, placed, strict=True), key=lambda pair: pair[0]):
+        yield number, [episode for _, episode in group]
+
+
+def _items(placed: list[_Placed], output_spec: OutputSpec) -> Iterator[Item]:
+    """Yield what each episode adds to a data file.
+
+    Unless files are to be concatenated, a file goes no further than the source's does.
+    """
+    before = None
+    for episode, _, length in placed:
+        size_bytes = max(1, episode.size_bytes // output_spec.resampling.strides[episode.src_dataset])
+        source = (episode.src_dataset, episode.data_file)
+        yield Item(size_bytes, length, not output_spec.limits.concatenate_data and source != before)
+        before = source
+
+
+def _job_maker(
+    output_spec: OutputSpec, tasks: UnifiedTasks, schema: pa.Schema, computed: Sequence[ComputedFeature]
+) -> Callable[[str, int, list[_Placed]], DataFileJob]:
+    """Return what makes the job of a data file: of its output, its number, and the episodes in it."""
+    columns = {
+        name: SourceColumns(takes, output_spec.resampling.of_source(name))
+        for name, takes in output_spec.taken.items()
+    }
+    may_copy = _may_copy(output_spec, tasks, computed=bool(computed))
+
+    def make_job(output: str, number: int, placed: list[_Placed]) -> DataFileJob:
+        chunk_index, file_index = divmod(number, output_spec.limits.chunk_files)
+        names = [(episode.src_dataset, episode.src_episode) for episode, _, _ in placed]
+        sources = {name: columns[name] for name in dict.fromkeys(source for source, _ in names)}
+        task_numbers, tasks_from = tasks.of(output).select(names)
+        subtask_numbers, subtasks_from = tasks.subtasks_of(output).select(names)
+        return DataFileJob(
+            out_dataset=output,
+            chunk_index=chunk_index,
+            file_index=file_index,
+            schema=schema,
+            features=output_spec.columns,
+            row_groups=output_spec.row_groups,
+            may_copy=may_copy and all(map(_keeps_rows, sources.values())),
+            episodes=tuple(map(partial(_rows, tasks.of(output)), placed, tasks_from, subtasks_from)),
+            sources=sources,
+            task_numbers=task_numbers,
+            subtask_numbers=subtask_numbers if tasks.has_subtasks else None,
+            computed=tuple(
+                ComputedColumn(each.feature.name, str(each.path), tuple(each.rows[name] for name in names))
+                for each in computed
+            ),
+        )
+
+    return make_job
+
+
+def _rows(tasks: TaskMap, placed: _Placed, tasks_from: int, subtasks_from: int) -> EpisodeRows:
+    episode, from_index, length = placed
+    source, number, task = episode.src_dataset, episode.src_episode, episode.src_task
+    return EpisodeRows(
+        out_episode=episode.out_episode,
+        from_index=from_index,
+        length=length,
+        src_dataset=source,
+        src_episode=number,
+        src_length=episode.src_length,
+        data_file=episode.data_file,
+        row_from=episode.row_from,
+        row_to=episode.row_to,
+        data_file_rows=episode.data_file_rows,
+        size_bytes=episode.size_bytes,
+        only_task=None if task is None else tasks.number(source, number, task),
+        tasks_from=tasks_from,
+        subtasks_from=subtasks_from,
+    )
+
+
+def _may_copy(output_spec: OutputSpec, tasks: UnifiedTasks, *, computed: bool) -> bool:
+    """Return whether row groups may be copied as they are encoded, as far as the output_spec says."""
+    numbers_subtasks = tasks.has_subtasks and any(f.name == SUBTASK_INDEX for f in output_spec.columns)
+    if output_spec.rewrite_data or output_spec.row_groups != "episode" or computed or numbers_subtasks:
+        return False
+    return all(feature.is_numeric or feature.is_visual for feature in output_spec.columns)
+
+
+def _keeps_rows(columns: SourceColumns) -> bool:
+    """Return whether each frame of a source is taken at its time, every value as it is."""
+    resampling = columns.resampling
+    return (
+        resampling.stride == 1 and resampling.fps is None and not any(h.lossy for h in columns.takes.values())
+    )

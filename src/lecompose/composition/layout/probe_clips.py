@@ -1,0 +1,128 @@
+"""Probe every video file that the plan needs, once, and find the facts of each clip. Decodes nothing."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import groupby
+from pathlib import Path
+
+from lecompose.composition.output_spec import OutputSpec
+from lecompose.dataset.catalog import Catalog
+from lecompose.errors import ComposeError, MediaError, SourceBroken
+from lecompose.files import mp4
+
+# How far a video's own rate may be from the dataset's before it is another rate, not jitter.
+_FPS_TOLERANCE = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class WantedClip:
+    """The frames of a source's video that one of its planned episodes has; `camera` is the output's name."""
+
+    src_dataset: str
+    src_episode: int
+    camera: str
+    video_file: str | None
+    from_frame: int
+    to_frame: int
+
+    @property
+    def title(self) -> str:
+        """The clip as messages name it."""
+        return clip_title(self.camera, self.src_dataset, self.src_episode)
+
+
+def clip_title(camera: str, source: str, episode: int) -> str:
+    """Return a clip as messages name it."""
+    return f'camera "{camera}", source "{source}", episode {episode}'
+
+
+Probed = tuple[mp4.Video, list[tuple[WantedClip, mp4.ClipFacts]]]
+"""A video, and what its clips would be if they were cut out."""
+
+
+def probe_clips(catalog: Catalog, output_spec: OutputSpec, scratch: Path) -> list[Probed]:
+    """Return each video file that the plan needs with its clips.
+
+    Raises:
+        SourceBroken: if videos are missing.
+        MediaError: if they are unreadable, too short or of another rate; all are named.
+    """
+    cameras = list(_cameras(output_spec))
+    if not cameras:
+        return []
+    sources, src_cameras, names = (list(column) for column in zip(*cameras, strict=True))
+    wanted = catalog.engine.records(
+        "layout/clips_wanted", WantedClip, sources=sources, src_cameras=src_cameras, cameras=names
+    )
+    rates = {source.name: source.fps for source in catalog.sources}
+    return _probe(wanted, rates, scratch, threads=catalog.engine.threads)
+
+
+def _cameras(output_spec: OutputSpec) -> Iterator[tuple[str, str, str]]:
+    """Yield each source, each of its cameras, and what the output calls that camera."""
+    for source, takes in output_spec.taken.items():
+        for camera in output_spec.cameras:
+            if own := takes[camera.name].feature:
+                yield source, own.name, camera.name
+
+
+def _probe(
+    wanted: Sequence[WantedClip], rates: Mapping[str, Fraction], scratch: Path, *, threads: int
+) -> list[Probed]:
+    """Probe the files on threads. Units: `rates` are the fps of each source."""
+    by_file = [(path, list(clips)) for path, clips in groupby(wanted, key=lambda clip: clip.video_file)]
+    with ThreadPoolExecutor(threads) as pool:
+        results = list(pool.map(lambda item: _probe_file(item[0], item[1], rates, scratch), by_file))
+    broken = [errors for errors in results if isinstance(errors, list)]
+    if broken:
+        errors = [error for of_file in broken for error in of_file]
+        family = MediaError if any(isinstance(e, MediaError) for e in errors) else SourceBroken
+        raise family(
+            f"{len(broken)} video file(s) cannot be used",
+            hint="--skip-broken leaves their episodes out",
+            parts=map(str, errors),
+        )
+    return [probed for probed in results if not isinstance(probed, list)]
+
+
+def _probe_file(
+    path: str | None, clips: list[WantedClip], rates: Mapping[str, Fraction], scratch: Path
+) -> Probed | list[ComposeError]:
+    """Return the file and its clips; or what is wrong with the file, or with each clip that is not in it."""
+    if path is None:
+        unnamed = SourceBroken("the episode list names no video file", hint="lecompose repair")
+        return [_about(clip, unnamed) for clip in clips]
+    try:
+        video = mp4.probe(Path(path), scratch=scratch)
+        _refuse_other_rate(video, rates[clips[0].src_dataset])
+    except ComposeError as error:
+        return [_about(clips[0], error)]
+    try:
+        pieces = mp4.probe_clips(video, [(clip.from_frame, clip.to_frame) for clip in clips])
+    except ComposeError as error:
+        return list(_find_missing(video, clips)) or [_about(clips[0], error)]
+    return video, list(zip(clips, pieces, strict=True))
+
+
+def _find_missing(video: mp4.Video, clips: list[WantedClip]) -> Iterator[ComposeError]:
+    for clip in clips:
+        try:
+            mp4.probe_clips(video, [(clip.from_frame, clip.to_frame)])
+        except ComposeError as error:
+            yield _about(clip, error)
+
+
+def _about(clip: WantedClip, error: ComposeError) -> ComposeError:
+    """Return the same error, which says whose clip it is about."""
+    return type(error)(f"{clip.title}: {error}")
+
+
+def _refuse_other_rate(video: mp4.Video, fps: Fraction) -> None:
+    if video.frames > 1 and abs(video.fps / fps - 1) > _FPS_TOLERANCE:
+        raise MediaError(
+            f"the video runs at {float(video.fps):.3f} fps, the dataset at {float(fps):g}",
+            hint="record or encode it again at the dataset's rate",
+            path=video.path,
+        )

@@ -1,0 +1,97 @@
+"""Number the rows of a data file: index, episode_index, frame_index, task_index and subtask_index of each."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+
+from lecompose.composition.jobs import ABSENT, DataFileJob, EpisodeRows
+
+
+@dataclass(frozen=True)
+class RowNumbers:
+    """The numbers of the rows that a job writes, and the episodes that they are of."""
+
+    job: DataFileJob
+
+    @cached_property
+    def ends(self) -> np.ndarray:
+        """The row behind each episode's last one. Shape: (episodes,)."""
+        return np.cumsum([episode.length for episode in self.job.episodes])
+
+    @cached_property
+    def src_ends(self) -> np.ndarray:
+        """The same among the rows that are read, of which some may be left out. Shape: (episodes,)."""
+        return np.cumsum([episode.src_length for episode in self.job.episodes])
+
+    @cached_property
+    def begins(self) -> np.ndarray:
+        """Each episode's first row. Shape: (episodes,)."""
+        begins: np.ndarray = self.ends - [episode.length for episode in self.job.episodes]
+        return begins
+
+    @cached_property
+    def _task_numbers(self) -> np.ndarray:
+        return np.array(self.job.task_numbers, np.int64)
+
+    @cached_property
+    def _tasks_from(self) -> np.ndarray:
+        return np.array([episode.tasks_from for episode in self.job.episodes], np.int64)
+
+    @cached_property
+    def _subtasks_from(self) -> np.ndarray:
+        return np.array([episode.subtasks_from for episode in self.job.episodes], np.int64)
+
+    def episode_at(self, row: int) -> EpisodeRows:
+        """Return the episode of a row."""
+        return self._episode(row, self.ends)
+
+    def episode_read_at(self, src_row: int) -> EpisodeRows:
+        """Return the episode of a row that is read."""
+        return self._episode(src_row, self.src_ends)
+
+    def _episode(self, row: int, ends: np.ndarray) -> EpisodeRows:
+        which = int(np.searchsorted(ends, row, side="right"))
+        return self.job.episodes[min(which, len(self.job.episodes) - 1)]
+
+    def src_frames(self, start: int, stop: int) -> Iterator[tuple[int, range]]:
+        """Yield the place of each episode of the rows [start, stop), and its frames in the source."""
+        which = np.searchsorted(self.ends, [start, stop - 1], side="right")
+        for n in range(int(which[0]), int(which[1]) + 1):
+            episode, begins = self.job.episodes[n], int(self.begins[n])
+            step = self.job.sources[episode.src_dataset].resampling.stride
+            first, last = max(start, begins) - begins, min(stop, int(self.ends[n])) - begins
+            yield n, range(first * step, (last - 1) * step + 1, step)
+
+    def number(self, start: int, src_tasks: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the bookkeeping columns of the rows from `start` on, whose source tasks are these."""
+        rows = np.arange(start, start + len(src_tasks), dtype=np.int64)
+        which = self._which(rows)
+        first = self.job.episodes[0]
+        return {
+            "index": rows + first.from_index,
+            "episode_index": which + first.out_episode,
+            "frame_index": rows - self.begins[which],
+            "task_index": self._task_numbers[self._tasks_from[which] + src_tasks],
+        }
+
+    def tasks_of(self, place: int, src_tasks: np.ndarray) -> np.ndarray:
+        """Return the output's task of each row of the episode at a place."""
+        numbers: np.ndarray = self._task_numbers[self.job.episodes[place].tasks_from + src_tasks]
+        return numbers
+
+    def number_subtasks(self, start: int, src: pa.Array) -> pa.Array:
+        """Return the output's numbers of subtasks, from row `start` on; nulls and numbers below 0 stay."""
+        numbers = src.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
+        absent = src.is_null().to_numpy(zero_copy_only=False)
+        first = self._subtasks_from[self._which(np.arange(start, start + len(src)))]
+        known = (first != ABSENT) & (numbers >= 0) & ~absent
+        own = np.array(self.job.subtask_numbers, np.int64)
+        numbers[known] = own[(first + numbers)[known]]
+        return pa.array(numbers, mask=absent).cast(src.type)
+
+    def _which(self, rows: np.ndarray) -> np.ndarray:
+        """Return the place among the episodes of each row's."""
+        return np.minimum(np.searchsorted(self.ends, rows, side="right"), len(self.job.episodes) - 1)
