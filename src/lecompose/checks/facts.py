@@ -5,8 +5,10 @@ cannot be read is a fault, and the facts of the others are told.
 """
 
 import json
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -14,11 +16,12 @@ import pyarrow as pa
 
 from lecompose import formats
 from lecompose.checks import episode_stats
-from lecompose.checks.faults import Reading, without_path
+from lecompose.checks.faults import NO_DAMAGE, Damage, Fault, as_damage, try_to, unreadable
 from lecompose.checks.footers import Footers, Row, footer_facts, huggingface, kind_of
 from lecompose.dataset.catalog import Catalog, Source, read_json
 from lecompose.dataset.catalog.data_files import footer
 from lecompose.dataset.catalog.source import is_pointer
+from lecompose.engine import Engine
 from lecompose.errors import ComposeError, MediaError, SourceBroken
 from lecompose.files import mp4
 from lecompose.formats import Feature
@@ -70,37 +73,39 @@ _SHAPES: dict[str, _Columns] = {
         "fault": _TEXT,
         "problem": _TEXT,
     },
-    "fault_facts": {
-        "position": _INT,
-        "code": _TEXT,
-        "file": _TEXT,
-        "episode": _INT,
-        "feature": _TEXT,
-        "problem": _TEXT,
-    },
 }
 
 
 def load_facts(
-    catalog: Catalog, readings: Mapping[str, Reading], footers: Footers | None, *, scratch: Path | None
-) -> None:
-    """Make the relations of `_SHAPES`, unless an earlier call did.
+    catalog: Catalog, known: Mapping[str, Damage], footers: Footers | None, *, scratch: Path | None
+) -> dict[str, Damage]:
+    """Make the relations of `_SHAPES`; return the damage of each source, with what is found here.
 
-    `readings` are what was found wrong before, by source; what is found here comes to it. `footers` are
-    those of the data files, where they have been read.
+    `known` is what was found wrong before, by source. `footers` are those of the data files, where they
+    have been read.
     """
-    if catalog.engine.has(*_SHAPES):
-        return
     facts = {relation: [_of_source("", _table(shape, []))] for relation, shape in _SHAPES.items()}
-    with ThreadPoolExecutor(catalog.engine.threads) as pool:
-        for source in catalog.sources:
-            found = _facts(source, catalog, readings[source.name], footers, pool, scratch)
-            found["fault_facts"] = list(_faults(readings[source.name]))
-            for relation, rows in found.items():
-                table = rows if isinstance(rows, pa.Table) else _table(_SHAPES[relation], rows)
-                facts[relation].append(_of_source(source.name, table))
+    found: dict[str, Damage] = {}
+    for source in catalog.sources:
+        rows, more = _facts(source, catalog.engine, known[source.name], footers, scratch)
+        found[source.name] = known[source.name] | more
+        for relation, part in rows.items():
+            table = part if isinstance(part, pa.Table) else _table(_SHAPES[relation], part)
+            facts[relation].append(_of_source(source.name, table))
     for relation, tables in facts.items():
         catalog.engine.load(relation, pa.concat_tables(tables))
+    return found
+
+
+@dataclass(frozen=True)
+class _File:
+    data_file: str
+
+
+def data_file_list(engine: Engine, source: Source) -> list[Path]:
+    """Return the data files of a source, in order."""
+    rows = engine.records("catalog/data_file_list", _File, src_dataset=source.name)
+    return [Path(row.data_file) for row in rows]
 
 
 def _table(shape: _Columns, rows: list[Row]) -> pa.Table:
@@ -114,33 +119,25 @@ def _of_source(name: str, rows: pa.Table) -> pa.Table:
     return rows.add_column(0, "src_dataset", pa.repeat(name, len(rows)))
 
 
-def _faults(reading: Reading) -> Iterator[Row]:
-    for n, f in enumerate(reading.faults):
-        yield n, f.code, f.file, f.episode, f.feature, f.problem
-
-
 def _facts(
-    source: Source,
-    catalog: Catalog,
-    reading: Reading,
-    footers: Footers | None,
-    pool: ThreadPoolExecutor,
-    scratch: Path | None,
-) -> _Facts:
-    """The rows of every fact relation for one source."""
+    source: Source, engine: Engine, known: Damage, footers: Footers | None, scratch: Path | None
+) -> tuple[_Facts, Damage]:
+    """Return the rows of every fact relation for one source, and what cannot be read."""
     if footers is None:
-        rows = catalog.engine.rows("catalog/data_file_list", src_dataset=source.name)
-        files = [Path(row["data_file"]) for row in rows]
-        footers = dict(zip(files, pool.map(footer, files), strict=True))
-    return {
+        files = data_file_list(engine, source)
+        footers = dict(zip(files, engine.workers().each(files, footer), strict=True))
+    videos, pointers = ([], NO_DAMAGE) if "clips" in known.lacking else _videos(source, engine, scratch)
+    metadata, unread = (_v3_facts if source.is_v3 else _v2_facts)(source, known)
+    facts: _Facts = {
         "info_facts": [(field, json.dumps(value)) for field, value in source.info.items()],
         "path_facts": [_paths(source)],
         "feature_needs": [_needs(feature) for feature in source.features],
         "file_facts": list(_files(source)),
-        "videos": _videos(source, catalog, reading, pool, scratch),
+        "videos": videos,
         **footer_facts(footers),
-        **(_v3_facts(source, reading) if source.is_v3 else _v2_facts(source, reading)),
+        **metadata,
     }
+    return facts, pointers | unread
 
 
 def _paths(source: Source) -> Row:
@@ -203,100 +200,134 @@ def _files(source: Source) -> Iterator[Row]:
             yield family, path.relative_to(source.root).as_posix()
 
 
-def _videos(
-    source: Source, catalog: Catalog, reading: Reading, pool: ThreadPoolExecutor, scratch: Path | None
-) -> list[Row]:
-    """What each video file is like; none are looked at where their folder is missing."""
-    if "clips" in reading.lacking:
-        return []
-    rows = [row for row in catalog.engine.rows("catalog/camera_files") if row["src_dataset"] == source.name]
-    found = pool.map(lambda row: _looked_at(Path(row["video_file"]), scratch), rows)
-    return [_video(row, video, source, reading) for row, video in zip(rows, found, strict=True)]
+@dataclass(frozen=True)
+class _CameraFile:
+    """A video file that episodes lie in, as `catalog/camera_files` gives it."""
+
+    src_dataset: str
+    camera: str
+    video_file: str
+    episodes: int
+    first_episode: int
 
 
-def _looked_at(path: Path, scratch: Path | None) -> mp4.Video | ComposeError:
+def _videos(source: Source, engine: Engine, scratch: Path | None) -> tuple[list[Row], Damage]:
+    """Return what each video file is like, and the files that Git LFS has not fetched."""
+    files = engine.records("catalog/camera_files", _CameraFile)
+    mine = [file for file in files if file.src_dataset == source.name]
+    found = engine.workers().each(mine, lambda file: _probe(Path(file.video_file), scratch))
+    looked_at = list(zip(mine, found, strict=True))
+    pointers = (_pointer(file, video) for file, video in looked_at if isinstance(video, ComposeError))
+    faults = as_damage(*(fault for fault in pointers if fault is not None))
+    return [_video(file, video, source.fps) for file, video in looked_at], faults
+
+
+def _probe(path: Path, scratch: Path | None) -> mp4.Video | ComposeError:
     try:
         return mp4.probe(path, scratch=scratch)
     except (MediaError, SourceBroken) as error:
         return error
 
 
-def _video(clip: Mapping[str, Any], video: mp4.Video | ComposeError, source: Source, reading: Reading) -> Row:
-    path = Path(clip["video_file"])
-    at = (clip["camera"], clip["video_file"])
+def _pointer(file: _CameraFile, error: ComposeError) -> Fault | None:
+    path = Path(file.video_file)
+    if not is_pointer(path):
+        return None
+    return unreadable("lfs_pulled", path, error, episode=file.first_episode, feature=file.camera)
+
+
+def _video(file: _CameraFile, video: mp4.Video | ComposeError, fps: Fraction) -> Row:
+    path = Path(file.video_file)
+    at = (file.camera, file.video_file)
     nothing = (None,) * 9
     if isinstance(video, ComposeError):
         if is_pointer(path):
-            reading.broken("lfs_pulled", path, video, episode=clip["first_episode"], feature=clip["camera"])
             return (*at, *nothing, "pointer", "a Git LFS pointer")
         fault = "unreadable" if isinstance(video, MediaError) else "missing"
-        return (*at, *nothing, fault, without_path(video, path))
-    told_of = (
+        return (*at, *nothing, fault, video.fault)
+    pictures = (
         video.frames,
         float(video.fps),
-        mp4.measure_grid_deviation_s(video, source.fps),
+        mp4.measure_grid_deviation_s(video, fps),
         video.width,
         video.height,
     )
     track = (video.codec, video.pix_fmt, video.has_audio, video.track.stalls)
-    return (*at, *told_of, *track, None, None)
+    return (*at, *pictures, *track, None, None)
 
 
 # Metadata files ---------------------------------------------------------------------------------
 
 
-def _v3_facts(source: Source, reading: Reading) -> _Facts:
-    meta = source.root / "meta"
-    stats = [pa.schema(episode_stats.SHAPE).empty_table()]
-    columns: list[Row] = []
+def _v3_facts(source: Source, known: Damage) -> tuple[_Facts, Damage]:
+    files = sorted((source.root / "meta" / "episodes").glob("*/*.parquet"))
+    columns, stats, unread = _episode_facts(source, [p for p in files if p not in known.unreadable])
+    tasks = source.root / "meta" / "tasks.parquet"
     index: list[Row] = []
-    for path in sorted((meta / "episodes").glob("*/*.parquet")):
-        with reading.guarded("metadata_readable", path, lacks="episode_stats_facts"):
-            if path not in reading.unreadable:
-                schema = footer(path).schema.to_arrow_schema()
-                name = path.relative_to(source.root).as_posix()
-                columns += [(name, field.name, kind_of(field.type)) for field in schema]
-                stats.append(episode_stats.of_parquet(path, schema))
-    tasks = meta / "tasks.parquet"
-    if tasks not in reading.unreadable and tasks.is_file():
-        with reading.guarded("metadata_readable", tasks):
-            index = [_task_index(tasks)]
-    return {
+    nothing: list[Row] = []
+    no_index = NO_DAMAGE
+    if tasks not in known.unreadable and tasks.is_file():
+        read = partial(_task_index, tasks)
+        index, no_index = try_to(read, otherwise=nothing, code="metadata_readable", path=tasks)
+    dataset_stats, no_stats = _dataset_statistics(source)
+    facts: _Facts = {
         "task_index_facts": index,
         "episode_column_facts": columns,
-        "episode_stats_facts": pa.concat_tables(stats),
-        "stats_facts": _dataset_statistics(meta / "stats.json", reading),
+        "episode_stats_facts": stats,
+        "stats_facts": dataset_stats,
     }
+    return facts, unread | no_index | no_stats
 
 
-def _v2_facts(source: Source, reading: Reading) -> _Facts:
-    meta = source.root / "meta"
+def _episode_facts(source: Source, files: Sequence[Path]) -> tuple[list[Row], pa.Table, Damage]:
+    """Return the columns of the files of an episode list, and the statistics in them."""
+    columns: list[Row] = []
+    nothing = pa.schema(episode_stats.SHAPE).empty_table()
+    stats, found = [nothing], NO_DAMAGE
+    for path in files:
+        try:
+            schema = footer(path).schema.to_arrow_schema()
+            name = path.relative_to(source.root).as_posix()
+            columns += [(name, field.name, kind_of(field.type)) for field in schema]
+            stats.append(episode_stats.of_parquet(path, schema))
+        except SourceBroken as error:
+            found |= as_damage(unreadable("metadata_readable", path, error, lacks="episode_stats_facts"))
+    return columns, pa.concat_tables(stats), found
+
+
+def _v2_facts(source: Source, known: Damage) -> tuple[_Facts, Damage]:
     if source.version == formats.V20:
-        return {"stats_facts": _dataset_statistics(meta / "stats.json", reading)}
-    stats: list[Row] = []
+        stats, no_stats = _dataset_statistics(source)
+        return {"stats_facts": stats}, no_stats
+    rows: list[Row] = []
     features: dict[str, None] = {}
-    path = meta / "episodes_stats.jsonl"
-    with reading.guarded("metadata_readable", path, lacks="episode_stats_facts"):
+    found = NO_DAMAGE
+    path = source.root / "meta" / "episodes_stats.jsonl"
+    try:
         for episode, parts in episode_stats.of_lines(path):
             features |= dict.fromkeys(parts)
-            for feature, part in parts.items():
-                stats += [
-                    (episode, feature, stat, episode_stats.first(part.get(stat)))
-                    for stat in episode_stats.checked(feature)
-                    if stat in part
-                ]
-    columns = [("meta/episodes_stats.jsonl", f"stats/{feature}/mean", None) for feature in features]
-    return {"episode_stats_facts": stats, "episode_column_facts": columns}
+            rows += _checked_stats(episode, parts)
+    except SourceBroken as error:  # the lines before are as good as ever
+        found = as_damage(unreadable("metadata_readable", path, error, lacks="episode_stats_facts"))
+    columns: list[Row] = [("meta/episodes_stats.jsonl", f"stats/{name}/mean", None) for name in features]
+    return {"episode_stats_facts": rows, "episode_column_facts": columns}, found
 
 
-def _dataset_statistics(path: Path, reading: Reading) -> list[Row]:
-    found: list[Row] = []
-    with reading.guarded("metadata_readable", path, lacks="stats_facts"):
-        found += _statistics(path)
-    return found
+def _checked_stats(episode: int, parts: Mapping[str, Mapping[str, Any]]) -> Iterator[Row]:
+    for feature, part in parts.items():
+        for stat in episode_stats.checked(feature):
+            if stat in part:
+                yield episode, feature, stat, episode_stats.first(part.get(stat))
 
 
-def _task_index(path: Path) -> Row:
+def _dataset_statistics(source: Source) -> tuple[list[Row], Damage]:
+    path = source.root / "meta" / "stats.json"
+    read = partial(_statistics, path)
+    return try_to(read, otherwise=[], code="metadata_readable", path=path, lacks="stats_facts")
+
+
+def _task_index(path: Path) -> list[Row]:
+    """Return which columns pandas takes for the index of tasks.parquet, and which one has the texts."""
     schema = footer(path).schema.to_arrow_schema()
     texts = [name for name in schema.names if name != "task_index"] or ["task"]
     try:
@@ -304,17 +335,17 @@ def _task_index(path: Path) -> Row:
         index = json.dumps(pandas["index_columns"])
     except (ValueError, KeyError, TypeError, RecursionError):
         index = None
-    return index, "task" if "task" in texts else texts[0]
+    return [(index, "task" if "task" in texts else texts[0])]
 
 
-def _statistics(path: Path) -> Iterator[Row]:
-    """Each statistic in a stats.json with its shape, None where it is ragged; nothing without a file."""
-    if not path.is_file():
-        return
-    for feature, part in read_json(path).items():
-        for stat, value in part.items() if isinstance(part, dict) else ():
-            shape = _shape(value)
-            yield feature, stat, shape, None if shape is None else list(_numbers(value))
+def _statistics(path: Path) -> list[Row]:
+    """Return each statistic in a stats.json with its shape, None where it is ragged."""
+    shaped = (
+        (feature, stat, _shape(value), value)
+        for feature, part in (read_json(path).items() if path.is_file() else ())
+        for stat, value in (part.items() if isinstance(part, dict) else ())
+    )
+    return [(f, stat, shape, None if shape is None else list(_numbers(v))) for f, stat, shape, v in shaped]
 
 
 def _shape(value: Any) -> list[int] | None:

@@ -1,94 +1,121 @@
-"""What goes wrong while a dataset is read: noted under a code, so that the rest can still be checked."""
+"""What goes wrong while a dataset is read: told under a code, so that the rest can still be checked."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from lecompose.dataset.catalog.source import is_pointer
 from lecompose.errors import ComposeError, MediaError, QueryError, SourceBroken
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that could not be read as it should; `file` is relative to the dataset's folder."""
+    """One thing that could not be read as it should.
 
-    code: str
-    file: str | None
-    episode: int | None
-    feature: str | None
-    problem: str
-
-
-@dataclass
-class Reading:
-    """The faults of one source; `lacking` are relations of which, for them, a part is missing.
-
-    `unreadable` files have been told and are not looked at again; `left_out` are features that no
-    promise can be held against.
+    `lacks` is the relation of which, for this fault, a part is missing. A file that `is_unreadable` is not
+    read again.
     """
 
-    root: Path
-    faults: list[Fault] = field(default_factory=list)
-    lacking: set[str] = field(default_factory=set)
-    unreadable: set[Path] = field(default_factory=set)
-    left_out: set[str] = field(default_factory=set)
-
-    def note(
-        self,
-        code: str,
-        path: Path | None,
-        problem: str,
-        *,
-        episode: int | None = None,
-        feature: str | None = None,
-        lacks: str | None = None,
-    ) -> None:
-        """Keep a fault; `lacks` is the relation that is not whole for it."""
-        self.faults.append(Fault(code, self.relative(path), episode, feature, problem))
-        if lacks is not None:
-            self.lacking.add(lacks)
-
-    def broken(
-        self,
-        code: str,
-        path: Path,
-        error: ComposeError,
-        *,
-        episode: int | None = None,
-        feature: str | None = None,
-        lacks: str | None = None,
-    ) -> None:
-        """Note why a file cannot be read: as `code`, unless a Git LFS pointer stands in its place."""
-        if path in self.unreadable:
-            return
-        self.unreadable.add(path)
-        pointer = is_pointer(path)
-        problem = "a Git LFS pointer, not the file itself" if pointer else without_path(error, path)
-        problem = problem.replace(f"{self.root}/", "")
-        self.note(
-            "lfs_pulled" if pointer else code, path, problem, episode=episode, feature=feature, lacks=lacks
-        )
-
-    def forgive(self, code: str) -> None:
-        """Take back what was noted under a code: it was meant."""
-        self.faults = [fault for fault in self.faults if fault.code != code]
-
-    @contextmanager
-    def guarded(self, code: str, path: Path, *, lacks: str | None = None) -> Iterator[None]:
-        """Note what is raised about `path` in place of raising it."""
-        try:
-            yield
-        except (SourceBroken, QueryError, MediaError) as error:
-            self.broken(code, path, error, lacks=lacks)
-
-    def relative(self, path: Path | None) -> str | None:
-        if path is None:
-            return None
-        return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
+    code: str
+    path: Path | None
+    problem: str
+    episode: int | None = None
+    feature: str | None = None
+    lacks: str | None = None
+    is_unreadable: bool = False
 
 
-def without_path(error: ComposeError, path: Path) -> str:
-    """What an error says of a file, without the next step and the path: a finding has these of its own."""
-    text = str(error).rstrip().removesuffix(f"({path})").rstrip(" .")
-    return text.partition(" Try: ")[0].rstrip(" .").replace(f"{path.name} cannot be read: ", "")
+@dataclass(frozen=True)
+class Damage:
+    """All that could not be read of a dataset, or of a part of it.
+
+    `silent` are relations of which a part is missing although no fault says so.
+    """
+
+    faults: tuple[Fault, ...] = ()
+    silent: frozenset[str] = frozenset()
+
+    def __or__(self, more: "Damage") -> "Damage":
+        """Return both; a file that cannot be read is told once."""
+        known = set(self.unreadable)
+        added = []
+        for fault in more.faults:
+            if not (fault.is_unreadable and fault.path in known):
+                added.append(fault)
+            if fault.is_unreadable:
+                known.add(fault.path)
+        return Damage((*self.faults, *added), self.silent | more.silent)
+
+    @property
+    def lacking(self) -> frozenset[str]:
+        """The relations of which a part is missing."""
+        return self.silent.union(fault.lacks for fault in self.faults if fault.lacks is not None)
+
+    @property
+    def unreadable(self) -> frozenset[Path | None]:
+        """The files that cannot be read."""
+        return frozenset(fault.path for fault in self.faults if fault.is_unreadable)
+
+    @property
+    def left_out(self) -> frozenset[str | None]:
+        """The features that no promise can be held against."""
+        return frozenset(fault.feature for fault in self.faults if fault.code == "feature_specs")
+
+    def without(self, code: str) -> "Damage":
+        """Return the damage without the faults of a code: they were meant."""
+        return replace(self, faults=tuple(fault for fault in self.faults if fault.code != code))
+
+
+NO_DAMAGE = Damage()
+
+
+def as_damage(*faults: Fault) -> Damage:
+    """Return the damage that these faults are."""
+    return NO_DAMAGE | Damage(faults)
+
+
+def unreadable(
+    code: str,
+    path: Path,
+    error: ComposeError,
+    *,
+    episode: int | None = None,
+    feature: str | None = None,
+    lacks: str | None = None,
+) -> Fault:
+    """Return why a file cannot be read: as `code`, unless a Git LFS pointer stands in its place."""
+    pointer = is_pointer(path)
+    return Fault(
+        "lfs_pulled" if pointer else code,
+        path,
+        "a Git LFS pointer, not the file itself" if pointer else error.fault,
+        episode=episode,
+        feature=feature,
+        lacks=lacks,
+        is_unreadable=True,
+    )
+
+
+def try_to(
+    read: Callable[[], T], *, otherwise: T, code: str, path: Path, lacks: str | None = None
+) -> tuple[T, Damage]:
+    """Return what `read` returns; where `path` cannot be read, `otherwise` and why."""
+    try:
+        return read(), NO_DAMAGE
+    except (SourceBroken, QueryError, MediaError) as error:
+        return otherwise, as_damage(unreadable(code, path, error, lacks=lacks))
+
+
+def in_dataset(path: Path | None, root: Path) -> str | None:
+    """Return a file as a finding names it: relative to the dataset's folder, if it is in there."""
+    if path is None:
+        return None
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+
+
+def problem_in(fault: Fault, root: Path) -> str:
+    """Return what a fault says, with files as `in_dataset` names them."""
+    return fault.problem.replace(f"{root}/", "") if fault.is_unreadable else fault.problem

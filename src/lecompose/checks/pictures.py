@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lecompose.checks.faults import Reading, without_path
+from lecompose.checks.facts import data_file_list
+from lecompose.checks.faults import NO_DAMAGE, Damage, Fault, as_damage
 from lecompose.dataset.catalog import Catalog, Source
+from lecompose.engine import Engine
 from lecompose.errors import MediaError, SourceBroken
 from lecompose.files import mp4
 
@@ -28,38 +29,50 @@ class _Span:
     end: int
 
 
-def note_undecodable(catalog: Catalog, reading: Reading) -> None:
-    """Note every picture that does not decode, by file and episode."""
-    for source in catalog.sources:
-        with ThreadPoolExecutor(catalog.engine.threads) as pool:
-            _note_videos(catalog, reading, pool)
-            _note_images(catalog, source, reading, pool)
+@dataclass(frozen=True)
+class _Clip:
+    """Where an episode lies in a video, as `verify/decodable_clips` gives it."""
+
+    camera: str
+    video_file: str
+    src_episode: int
+    from_frame: int
+    to_frame: int
+
+
+def find_undecodable(catalog: Catalog) -> Damage:
+    """Return every picture that does not decode, by file and episode."""
+    if not catalog.sources:
+        return NO_DAMAGE
+    videos = _undecodable_videos(catalog.engine)
+    images = (_undecodable_images(catalog.engine, source) for source in catalog.sources)
+    return as_damage(*videos, *(fault for faults in images for fault in faults))
 
 
 # Videos -----------------------------------------------------------------------------------------
 
 
-def _note_videos(catalog: Catalog, reading: Reading, pool: ThreadPoolExecutor) -> None:
+def _undecodable_videos(engine: Engine) -> Iterator[Fault]:
     spans: dict[tuple[str, Path], list[_Span]] = defaultdict(list)
-    for row in catalog.engine.rows("verify/decodable_clips"):
-        at = (row["camera"], Path(row["video_file"]))
-        spans[at].append(_Span(row["src_episode"], row["from_frame"], row["to_frame"]))
+    for clip in engine.records("verify/decodable_clips", _Clip):
+        span = _Span(clip.src_episode, clip.from_frame, clip.to_frame)
+        spans[clip.camera, Path(clip.video_file)].append(span)
     # Few large files leave cores idle, so that each decoder then takes several.
-    threads = max(1, catalog.engine.threads // max(1, len(spans)))
-    lost = pool.map(lambda at: _lost(at[1], threads), spans)
+    threads = max(1, engine.threads // max(1, len(spans)))
+    lost = engine.workers().each(list(spans), lambda at: _lost(at[1], threads))
     for ((camera, path), held), frames in zip(spans.items(), lost, strict=True):
         if isinstance(frames, str):
-            reading.note("pictures_decode", path, frames, episode=held[0].episode, feature=camera)
+            yield Fault("pictures_decode", path, frames, held[0].episode, camera)
             continue
         for episode, own in _by_episode(held, frames):
-            reading.note("pictures_decode", path, _problem("frame", own), episode=episode, feature=camera)
+            yield Fault("pictures_decode", path, _problem("frame", own), episode, camera)
 
 
 def _lost(path: Path, threads: int) -> list[int] | str:
     try:
         return mp4.find_undecodable_frames(path, threads=threads)
     except (MediaError, SourceBroken) as error:
-        return without_path(error, path)
+        return error.fault
 
 
 def _by_episode(spans: Sequence[_Span], frames: Sequence[int]) -> Iterator[tuple[int | None, list[int]]]:
@@ -82,14 +95,9 @@ def _problem(what: str, numbers: Sequence[int]) -> str:
 # Image columns ----------------------------------------------------------------------------------
 
 
-def _note_images(catalog: Catalog, source: Source, reading: Reading, pool: ThreadPoolExecutor) -> None:
+def _undecodable_images(engine: Engine, source: Source) -> Iterator[Fault]:
     images = [f for f in source.columns if f.is_visual]
-    if not images:
-        return
-    files = [
-        Path(row["data_file"])
-        for row in catalog.engine.rows("catalog/data_file_list", src_dataset=source.name)
-    ]
+    files = data_file_list(engine, source) if images else []
     jobs = [
         (path, group, feature)
         for feature in images
@@ -97,12 +105,14 @@ def _note_images(catalog: Catalog, source: Source, reading: Reading, pool: Threa
         for group in range(groups)
     ]
     lost: dict[tuple[Path, str, int | None], list[int]] = defaultdict(list)
-    found = pool.map(lambda job: _lost_images(job[0], job[1], job[2].name, depth=job[2].is_depth), jobs)
+    found = engine.workers().each(
+        jobs, lambda job: _lost_images(job[0], job[1], job[2].name, depth=job[2].is_depth)
+    )
     for (path, _, feature), rows in zip(jobs, found, strict=True):
         for episode, frame in rows:
             lost[path, feature.name, episode].append(frame)
     for (path, name, episode), frames in lost.items():
-        reading.note("pictures_decode", path, _problem("picture", frames), episode=episode, feature=name)
+        yield Fault("pictures_decode", path, _problem("picture", frames), episode, name)
 
 
 def _groups(files: Sequence[Path]) -> Iterator[tuple[Path, int]]:

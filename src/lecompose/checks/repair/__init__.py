@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from lecompose.checks.faults import Reading
+from lecompose.checks.faults import in_dataset, problem_in
 from lecompose.checks.repair.episodes import Dropped, Salvage, sound_episodes
 from lecompose.checks.repair.features import mended_features
 from lecompose.checks.repair.overlay import write
 from lecompose.checks.repair.videos import with_clips
-from lecompose.checks.tolerant_open import opened
+from lecompose.checks.tolerant_open import Opened, open_tolerantly
 from lecompose.dataset import stored_stats
 from lecompose.dataset.catalog import Catalog, Source
 from lecompose.dataset.catalog.custom_columns import CustomValues, read_custom_columns
@@ -60,47 +60,48 @@ def mend(
     """
     scratch.mkdir()
     with closing(open_engine(scratch=scratch, threads=threads, memory=memory)) as engine:
-        catalog, reading, footers = opened(engine, given)
-        if not catalog.sources:
-            raise _hopeless(reading)
-        (source,) = catalog.sources
-        _refuse_without_rate(reading)
-        features = mended_features(source, footers)
+        opened = open_tolerantly(engine, given)
+        if not opened.catalog.sources:
+            raise _hopeless(opened)
+        (source,) = opened.catalog.sources
+        _refuse_without_rate(opened)
+        features = mended_features(source, opened.footers)
         salvage = sound_episodes(engine, source, features.files)
         salvage = with_clips(engine, source, salvage, scratch=scratch, without=without)
         _refuse_other_rate(source, salvage)
         if not salvage.episodes:
             raise _nothing_left(source, salvage)
-        stats = _stats(catalog)
+        stats = _stats(opened.catalog)
         root = write(source, features, salvage, _custom(engine, source), stats, scratch / source.name)
         lost = stats is None or any(episode.is_changed for episode in salvage.episodes)
         return Mended(
             source=source,
             root=root,
             dropped=tuple(sorted(salvage.dropped, key=lambda d: d.episode)),
-            notes=(*_unread(reading, source), *features.notes, *salvage.notes),
+            notes=(*_unread(opened), *features.notes, *salvage.notes),
             undeclared=features.undeclared,
             off_grid=salvage.off_grid,
             has_stats=not lost,
         )
 
 
-def _hopeless(reading: Reading) -> SourceBroken:
-    why = reading.faults[0].problem if reading.faults else "info.json tells no features"
+def _hopeless(opened: Opened) -> SourceBroken:
+    faults = opened.damage.faults
+    why = problem_in(faults[0], opened.root) if faults else "info.json tells no features"
     return SourceBroken(
         "nothing can be saved without meta/info.json",
         reason=why,
         hint="that of another recording of this robot, with its fps and features",
-        path=reading.root / "meta/info.json",
+        path=opened.root / "meta/info.json",
     )
 
 
-def _refuse_without_rate(reading: Reading) -> None:
-    if "fps" in reading.lacking:
+def _refuse_without_rate(opened: Opened) -> None:
+    if "fps" in opened.damage.lacking:
         raise SourceBroken(
             "the rate is not known, and cannot be guessed",
             hint="fps in meta/info.json",
-            path=reading.root / "meta/info.json",
+            path=opened.root / "meta/info.json",
         )
 
 
@@ -126,11 +127,12 @@ def _nothing_left(source: Source, salvage: Salvage) -> SourceBroken:
     )
 
 
-def _unread(reading: Reading, source: Source) -> Iterator[str]:
-    """What could not be read, file by file; of episodes it is told by themselves."""
-    for fault in reading.faults:
-        where = f" ({fault.file})" if fault.file else ""
-        yield f'source "{source.name}": {fault.code}: {fault.problem}{where}'
+def _unread(opened: Opened) -> Iterator[str]:
+    """Yield what could not be read, file by file; of episodes it is told by themselves."""
+    for fault in opened.damage.faults:
+        file = in_dataset(fault.path, opened.root)
+        where = f" ({file})" if file else ""
+        yield f'source "{opened.root.name}": {fault.code}: {problem_in(fault, opened.root)}{where}'
 
 
 def _stats(catalog: Catalog) -> pa.Table | None:

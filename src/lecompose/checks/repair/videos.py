@@ -10,7 +10,6 @@ from itertools import accumulate
 from pathlib import Path
 
 from lecompose import formats
-from lecompose.checks.faults import without_path
 from lecompose.checks.repair.episodes import Clip, Dropped, Salvage, Sound
 from lecompose.dataset.catalog import Source
 from lecompose.engine import Engine
@@ -152,7 +151,7 @@ def _beside(paths: Sequence[Path], camera: str, source: Source) -> list[Path]:
 def _fault(video: mp4.Video | ComposeError, path: Path, source: Source) -> str | None:
     """Why a video is none to take clips from; None where it is."""
     if isinstance(video, ComposeError):
-        return without_path(video, path)
+        return video.fault
     if video.frames > 1 and abs(video.fps / source.fps - 1) > _FPS_TOLERANCE:
         return f"the video runs at {float(video.fps):g} fps, the dataset at {float(source.fps):g}"
     return None
