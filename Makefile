@@ -68,8 +68,8 @@ fuzz: $(VENV)/.fuzzing ## spoil files for SECONDS (60) each, and read them; ends
 oracle: $(ORACLE)/.ready ## LeRobot itself opens our output (Python 3.12, about 6 GB)
 	@$(ORACLE)/bin/python tests/oracle/env.py -m pytest -o addopts= -W ignore -ra -m oracle tests/oracle
 
-torture: $(VENV)/.developing ## kill runs, fill disks, feed broken datasets; count what is lost (an hour or two)
-	$(BIN)/python tests/torture --json docs/torture.json
+torture: $(VENV)/.developing ## kill runs, fill disks, feed broken datasets (an hour or two; ARGS="--kills 100 --faults 60 --inputs 40": 200)
+	$(BIN)/python tests/torture $(or $(ARGS),--json docs/torture.json)
 
 clean: ## remove environments, caches and builds
 	rm -rf $(VENV) $(ORACLE) $(REFINER) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from effort import Effort
 from hypothesis import settings
+from support.effort import Effort
 
 from lecompose.files.mp4.thread_priority import keep_thread_priority
 from recorder import record

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from independent import read
+from support.independent import read
 
 from attempts.operations import Operation
 from attempts.place import Place

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from broken import EQUAL, SAME, WORKS
-from independent import Dataset, Episode, assert_composed, assert_same_values, read
+from support.independent import Dataset, Episode, assert_composed, assert_same_values, read
 
 import lecompose
 from attempts.expected import OTHER_PICTURES, OTHER_TASKS, PASSED_ON, expected, saved_rows

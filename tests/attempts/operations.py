@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 from broken.damage import CAMERA
-from edited import Edit, changed, retimed, retold, unchanged
-from independent import Dataset, Episode, read, table
+from support.edited import Edit, changed, retimed, retold, unchanged
+from support.independent import Dataset, Episode, read, table
 
 import lecompose
 from attempts.place import Place

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from effort import examples
 from fuzz.seeds import seeds
 from fuzz.targets import TARGETS, mutations
+from support.effort import examples
 
 RUNS = {
     "video": examples(600, whole=6000),

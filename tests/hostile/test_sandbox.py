@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from effort import in_turn
 from hostile.attacks import run, run_bounded, tree
+from support.effort import in_turn
 
 from lecompose.api import operations
 from lecompose.errors import ComposeError, QueryError

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sql_cases import CASES, Case, Template, same_type, templates
+from support.sql_cases import CASES, Case, Template, same_type, templates
 
 TEMPLATES = templates()
 ALL_CASES = [case for template in TEMPLATES for case in template.cases]

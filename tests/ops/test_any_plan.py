@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from effort import examples
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from independent import assert_composed, read
+from support.effort import examples
+from support.independent import assert_composed, read
 
 import lecompose
 

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import typed
-from effort import examples
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from independent import read
-from typed import DEFAULTS, Kind
+from support import typed
+from support.effort import examples
+from support.independent import read
+from support.typed import DEFAULTS, Kind
 
 import lecompose
 

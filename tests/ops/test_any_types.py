@@ -10,12 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-import typed
-from effort import examples
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from independent import arrow_type, hf_type, read
-from typed import DEFAULTS, Kind
+from support import typed
+from support.effort import examples
+from support.independent import arrow_type, hf_type, read
+from support.typed import DEFAULTS, Kind
 
 import lecompose
 

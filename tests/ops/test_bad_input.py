@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 from conftest import digest
-from independent import table
+from support.independent import table
 
 from lecompose import errors
 from lecompose.api import operations

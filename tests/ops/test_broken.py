@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from attempts import OPERATIONS, Operation, Place, made, tried
 from broken import TABLE, Broken, some_cases
-from effort import thorough
+from support.effort import thorough
 
 import lecompose
 

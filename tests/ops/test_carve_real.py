@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from effort import Effort
-from independent import Pick, assert_composed, every
+from support.effort import Effort
+from support.independent import Pick, assert_composed, every
 
 import lecompose
 

@@ -10,7 +10,7 @@ from broken import SETTINGS, TABLE, Broken, cases, some_cases
 from broken.damage import LFS, info
 from click.testing import CliRunner
 from conftest import digest
-from effort import thorough
+from support.effort import thorough
 
 import lecompose
 from lecompose.checks import CODES, Finding

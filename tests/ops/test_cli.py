@@ -15,7 +15,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 from conftest import CHECKOUT, digest
-from independent import assert_merged
+from support.independent import assert_merged
 
 import lecompose
 from lecompose import errors

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from conftest import digest
-from independent import assert_composed
+from support.independent import assert_composed
 
 import lecompose
 from lecompose.cli import main

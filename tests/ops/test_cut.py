@@ -16,10 +16,10 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from effort import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from independent import Dataset, assert_same_values, read
+from support.effort import examples
+from support.independent import Dataset, assert_same_values, read
 
 import lecompose
 from lecompose.composition.layout import Reencoded

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from conftest import digest
-from effort import few
-from independent import assert_composed, every
+from support.effort import few
+from support.independent import assert_composed, every
 
 import lecompose
 from lecompose.cli import main

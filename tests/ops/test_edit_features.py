@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
-from edited import Column, changed
-from effort import few
-from independent import assert_composed, every, read
+from support.edited import Column, changed
+from support.effort import few
+from support.independent import assert_composed, every, read
 
 import lecompose
 from lecompose.cli import main

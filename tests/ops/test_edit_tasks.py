@@ -7,14 +7,14 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import typed
 from click.testing import CliRunner
 from conftest import digest
-from edited import Tell, retold
-from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from independent import assert_composed, every, read
+from support import typed
+from support.edited import Tell, retold
+from support.effort import examples
+from support.independent import assert_composed, every, read
 
 import lecompose
 from lecompose.cli import main

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from conftest import digest
-from independent import assert_composed, numbers, read
+from support.independent import assert_composed, numbers, read
 
 import lecompose
 from lecompose.cli import main

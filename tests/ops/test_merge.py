@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from independent import assert_merged, assert_same_values, decoded, packet_bytes, read, table
+from support.independent import assert_merged, assert_same_values, decoded, packet_bytes, read, table
 
 import lecompose
 from lecompose.composition.context import Run

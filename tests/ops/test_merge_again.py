@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from effort import few
-from independent import assert_merged, decoded, read
+from support.effort import few
+from support.independent import assert_merged, decoded, read
 
 import lecompose
 

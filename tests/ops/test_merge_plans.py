@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from effort import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from independent import assert_merged, read
+from support.effort import examples
+from support.independent import assert_merged, read
 
 import lecompose
 from recorder import record

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import av
 import pytest
-from effort import thorough
-from independent import assert_merged, packet_bytes, packets, read
+from support.effort import thorough
+from support.independent import assert_merged, packet_bytes, packets, read
 
 import lecompose
 

@@ -18,10 +18,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
-from effort import examples, few
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from independent import arrow_type, assert_merged, hf_type, is_numeric, numbers, read, truth
+from support.effort import examples, few
+from support.independent import arrow_type, assert_merged, hf_type, is_numeric, numbers, read, truth
 
 import lecompose
 from lecompose.cli import main

@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import typed
-from independent import read
-from typed import Kind
+from support import typed
+from support.independent import read
+from support.typed import Kind
 
 import lecompose
 

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 from conftest import CHECKOUT, digest
-from effort import in_turn
+from support.effort import in_turn
 
 import lecompose
 from lecompose.cli import main

@@ -13,9 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from conftest import digest
-from edited import retimed
-from effort import few
-from independent import Dataset, Episode, assert_composed, assert_same_values, decoded, every, read
+from support.edited import retimed
+from support.effort import few
+from support.independent import Dataset, Episode, assert_composed, assert_same_values, decoded, every, read
 
 import lecompose
 from lecompose.errors import FeatureMismatch, MediaError, RequestError

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from broken import SETTINGS, TABLE, Broken
 from click.testing import CliRunner
-from independent import assert_same_values, read
+from support.independent import assert_same_values, read
 
 import lecompose
 from lecompose.cli import main

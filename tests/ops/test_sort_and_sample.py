@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from conftest import digest
-from independent import assert_composed, read
+from support.independent import assert_composed, read
 
 import lecompose
 from lecompose.cli import main

@@ -7,8 +7,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from effort import Effort
-from independent import assert_merged
+from support.effort import Effort
+from support.independent import assert_merged
 
 import lecompose
 from lecompose.composition.stages.data import copy_row_groups

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from conftest import digest
-from effort import few
-from independent import assert_composed, read
+from support.effort import few
+from support.independent import assert_composed, read
 
 import lecompose
 from lecompose.cli import main

@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import typed
 from click.testing import CliRunner
 from conftest import digest
+from support import typed
 
 import lecompose
 from lecompose.cli import main

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from independent import read
-from lerobot_reads import (
+from support.independent import read
+from support.lerobot_reads import (
     CODECS,
     TASKS,
     Moment,

@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from lerobot_reads import opened
+from support.lerobot_reads import opened
 
 import lecompose
 

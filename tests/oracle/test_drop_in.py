@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lerobot_reads import RECORDING, Moment, assert_recorded, moments, opened
+from support.lerobot_reads import RECORDING, Moment, assert_recorded, moments, opened
 
 import lecompose
 import lecompose.lerobot as ours

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from lerobot_reads import RECORDING, Moment, assert_recorded, mark_of, moments, opened
+from support.lerobot_reads import RECORDING, Moment, assert_recorded, mark_of, moments, opened
 
 import lecompose
 from recorder import value

@@ -14,7 +14,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from lerobot_reads import RECORDING, TASKS, assert_recorded, episodes_of, moments, opened, without_seeking
+from support.lerobot_reads import (
+    RECORDING,
+    TASKS,
+    assert_recorded,
+    episodes_of,
+    moments,
+    opened,
+    without_seeking,
+)
 
 import lecompose
 from lecompose.lerobot import convert_image_to_video_dataset as convert

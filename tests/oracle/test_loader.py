@@ -14,8 +14,8 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-import typed
-from lerobot_reads import RECORDING, TORCH, assert_recorded, in_far_chunks, kinds_of, moments
+from support import typed
+from support.lerobot_reads import RECORDING, TORCH, assert_recorded, in_far_chunks, kinds_of, moments
 
 import lecompose
 from lecompose.errors import MediaError, RequestError, SourceBroken, UnknownEpisode

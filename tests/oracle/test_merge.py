@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from independent import episode_rows, read, table
-from lerobot_reads import (
+from support.independent import episode_rows, read, table
+from support.lerobot_reads import (
     CODECS,
     TASKS,
     Moment,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from lerobot_reads import RECORDING, mark_of, moments
+from support.lerobot_reads import RECORDING, mark_of, moments
 
 import lecompose
 from recorder import value

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lerobot_reads import RECORDING, assert_recorded, in_far_chunks, moments, opened
+from support.lerobot_reads import RECORDING, assert_recorded, in_far_chunks, moments, opened
 
 import lecompose.lerobot as ours
 

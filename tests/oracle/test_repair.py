@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from lerobot_reads import RECORDING, assert_recorded, episodes_of, moments, opened
+from support.lerobot_reads import RECORDING, assert_recorded, episodes_of, moments, opened
 
 import lecompose
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from lerobot_reads import opened
+from support.lerobot_reads import opened
 
 import lecompose
 from lecompose.formats import feature

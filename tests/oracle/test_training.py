@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lerobot_reads import RECORDING
+from support.lerobot_reads import RECORDING
 
 import lecompose
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-import typed
-from lerobot_reads import TORCH, kinds_of, opened
+from support import typed
+from support.lerobot_reads import TORCH, kinds_of, opened
 
 import lecompose
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from effort import few
+from support.effort import few
 
 import lecompose
 from lecompose.composition import disk_space

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typed import tiff
+from support.typed import tiff
 
 from lecompose.errors import MediaError
 from lecompose.statistics.tiff import floats

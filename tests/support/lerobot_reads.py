@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-import typed
-from typed import Kind
 
 from recorder import Barcode, read_barcode, value
+from support import typed
+from support.typed import Kind
 
 TASKS = ("pick the cup", "place the cup", "wave")
 # torchcodec reads HEVC wrongly in random order, merged or not; see `without_seeking` for PyAV.

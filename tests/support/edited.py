@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from independent import Dataset, Episode
+
+from support.independent import Dataset, Episode
 
 Column = Callable[[int, pa.Table], Any]
 Edit = Callable[[Dataset], Dataset]

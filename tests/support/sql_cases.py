@@ -24,7 +24,7 @@ import duckdb
 
 from lecompose.engine.templates import quote_name, render
 
-CHECKOUT = Path(__file__).resolve().parents[1]
+CHECKOUT = Path(__file__).resolve().parents[2]
 SQL = CHECKOUT / "sql"
 CASES = CHECKOUT / "tests" / "sql"
 # In `reads`: what is no relation of its own, but files named by a bound value.
