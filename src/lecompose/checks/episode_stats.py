@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from lecompose.dataset.catalog import parsed
 from lecompose.errors import SourceBroken
+from lecompose.files.parquet.damage import reading_parquet
 
 SHAPE = {"src_episode": pa.int64(), "feature": pa.string(), "stat": pa.string(), "number": pa.float64()}
 
@@ -32,11 +33,8 @@ def of_parquet(path: Path, schema: pa.Schema) -> pa.Table:
             wanted[name] = (feature, stat)
     if "episode_index" not in schema.names or not wanted:
         return pa.schema(SHAPE).empty_table()
-    try:
-        with pq.ParquetFile(path) as file:
-            held = file.read(columns=["episode_index", *wanted])
-    except (pa.ArrowException, OSError) as error:
-        raise SourceBroken("parquet file cannot be read", reason=error, path=path) from error
+    with reading_parquet(path), pq.ParquetFile(path) as file:
+        held = file.read(columns=["episode_index", *wanted])
     episodes = pa.array(held["episode_index"].to_pylist(), pa.int64())
     parts = (
         (episodes, pa.repeat(feature, len(held)), pa.repeat(stat, len(held)), firsts(held[name]))

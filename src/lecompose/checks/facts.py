@@ -24,6 +24,7 @@ from lecompose.dataset.catalog.source import is_pointer
 from lecompose.engine import Engine
 from lecompose.errors import ComposeError, MediaError, SourceBroken
 from lecompose.files import mp4
+from lecompose.files.git_lfs import is_pointer
 from lecompose.formats import Feature
 
 _Columns = dict[str, pa.DataType]

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from lecompose.dataset.catalog.source import is_pointer
 from lecompose.errors import ComposeError, MediaError, QueryError, SourceBroken
+from lecompose.files.git_lfs import is_pointer
 
 T = TypeVar("T")
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lecompose.checks.facts import data_file_list
@@ -15,6 +14,7 @@ from lecompose.dataset.catalog import Catalog, Source
 from lecompose.engine import Engine
 from lecompose.errors import MediaError, SourceBroken
 from lecompose.files import mp4
+from lecompose.files.parquet.damage import read_footer, reading_parquet
 
 _BATCH_ROWS = 16
 _SHOWN = 10
@@ -118,8 +118,8 @@ def _undecodable_images(engine: Engine, source: Source) -> Iterator[Fault]:
 def _groups(files: Sequence[Path]) -> Iterator[tuple[Path, int]]:
     for path in files:
         try:
-            yield path, pq.read_metadata(path).num_row_groups
-        except (pa.ArrowException, OSError):
+            yield path, read_footer(path).num_row_groups
+        except SourceBroken:
             continue  # told when the footers were read
 
 
@@ -127,7 +127,7 @@ def _lost_images(path: Path, group: int, name: str, *, depth: bool) -> list[tupl
     """Episode and frame of each picture in a row group that does not decode."""
     lost = []
     try:
-        with pq.ParquetFile(path) as file:
+        with reading_parquet(path), pq.ParquetFile(path) as file:
             wanted = [n for n in ("episode_index", "frame_index", name) if n in file.schema_arrow.names]
             if name not in wanted:
                 return []  # `columns` tells that
@@ -135,7 +135,7 @@ def _lost_images(path: Path, group: int, name: str, *, depth: bool) -> list[tupl
                 lost += [
                     _place(row) for row in batch.to_pylist() if not _decodes(row[name], path, depth=depth)
                 ]
-    except (pa.ArrowException, OSError):
+    except SourceBroken:
         return lost  # `data_readable` tells that
     return lost
 

@@ -18,11 +18,12 @@ import pyarrow as pa
 from lecompose.dataset import arrow_schema as types
 from lecompose.dataset import export, stored_stats
 from lecompose.dataset.catalog import Catalog, Source
-from lecompose.dataset.catalog.data_files import find_damaged, needs_union_by_name, read_arrow_schema
+from lecompose.dataset.catalog.data_files import needs_union_by_name, read_arrow_schema
 from lecompose.dataset.catalog.frames import frames_relation
 from lecompose.engine import open_engine
 from lecompose.engine.sandbox import Sandbox
 from lecompose.errors import QueryError, SourceBroken
+from lecompose.files.parquet.damage import find_damage
 from lecompose.formats import STATS, arrow_field, escaped_glob
 
 BATCH_ROWS = 65_536
@@ -152,8 +153,7 @@ class Views:
             yield
         except SourceBroken as error:
             files = (file for source in self.catalog.sources for file in _files(self.catalog, source))
-            error.path = error.path or find_damaged(files)
-            raise
+            raise find_damage(files) or error from error.__cause__
 
     def _complete(self, sql: str) -> None:
         """Put the statistics into `episodes` if a text may use them.

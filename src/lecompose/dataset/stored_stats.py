@@ -22,6 +22,7 @@ from lecompose.dataset.catalog import Catalog, Source, episode_number, parsed, r
 from lecompose.dataset.catalog.data_files import read_arrow_schema
 from lecompose.dataset.feature_map import FeatureMap
 from lecompose.errors import SourceBroken
+from lecompose.files.parquet.damage import reading_parquet
 from lecompose.formats import STATS, Feature
 
 _NUMBERS = pa.list_(pa.float64())
@@ -225,7 +226,7 @@ def _read_one(file: _File) -> tuple[Source, _Wanted, pa.Table]:
 
 def _read_file(source: Source, path: str, wanted: Iterable[str]) -> pa.Table:
     """What is wanted of a file, as it is; some writers add columns on the way. Errors: SourceBroken."""
-    try:
+    with reading_parquet(path):
         with pq.ParquetFile(path) as file:
             columns = ["episode_index", *(f"stats/{name}" for name in wanted)]
             held = file.read(columns=columns, use_threads=False)
@@ -236,9 +237,6 @@ def _read_file(source: Source, path: str, wanted: Iterable[str]) -> pa.Table:
         if numbers.type != pa.int64():  # a cast, even to what is there, first loads all of Arrow's functions
             numbers = numbers.cast(pa.int64())
         return held.set_column(at, "episode_index", numbers)
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        meta = source.root / "meta" / "episodes"
-        raise SourceBroken("statistics cannot be read", reason=error, path=meta) from error
 
 
 def _flatten_columns(held: Sequence[tuple[Source, pa.Table]], wanted: dict[str, Feature]) -> pa.Table:

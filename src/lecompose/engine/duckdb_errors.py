@@ -31,7 +31,9 @@ def translate_errors(
     except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.HTTPException) as error:
         raise (wrong or SourceBroken)(doing, reason=error) from error
     except duckdb.Error as error:
-        raise (wrong or QueryError)(doing, reason=error) from error
+        # A mistake in a statement has a class of its own; what a decoder of parquet throws has none.
+        kind = SourceBroken if type(error) is duckdb.Error else QueryError
+        raise (wrong or kind)(doing, reason=error) from error
 
 
 def first_line(error: ComposeError) -> str:

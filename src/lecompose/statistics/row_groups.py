@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from lecompose.concurrency import Workers
 from lecompose.dataset.arrow_schema import list_items
 from lecompose.errors import SourceBroken
+from lecompose.files.parquet.damage import reading_parquet
 from lecompose.formats import Feature, is_list
 from lecompose.statistics.exact import Numbers, sortable
 
@@ -67,7 +68,7 @@ def bunches(workers: Workers, files: Sequence[DataFile], features: Sequence[Feat
 
 
 def _footer(file: DataFile) -> pq.FileMetaData:
-    with _readable(file.path):
+    with reading_parquet(file.path):
         return pq.read_metadata(file.path)
 
 
@@ -113,20 +114,12 @@ def _merged(rows: tuple[tuple[int, int], ...]) -> list[tuple[int, int]]:
 def read(bunch: Bunch, names: Sequence[str]) -> pa.Table:
     """The wanted rows of a bunch. Errors: SourceBroken where they cannot be read."""
     with (
-        _readable(bunch.path),
+        reading_parquet(bunch.path),
         pq.ParquetFile(bunch.path, metadata=bunch.metadata) as parquet,
     ):
         table = parquet.read_row_groups(bunch.groups, columns=list(names), use_threads=False)
     parts = [table.slice(start - bunch.first, end - start) for start, end in bunch.stretches]
     return parts[0] if len(parts) == 1 else pa.concat_tables([table.slice(0, 0), *parts])
-
-
-@contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (pa.ArrowException, OSError) as error:
-        raise SourceBroken("data file cannot be read", reason=error, path=path) from error
 
 
 @contextmanager

@@ -13,13 +13,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from lecompose.concurrency import Workers
 from lecompose.errors import OutputUnwritable, SourceBroken
 from lecompose.files import mp4
+from lecompose.files.parquet.damage import reading_parquet
 from lecompose.formats import DEPTH_CODES, DEPTH_USUAL, Feature
 from lecompose.statistics import tiff
 from lecompose.statistics.exact import (
@@ -258,17 +258,14 @@ def _of_column(clip: Clip, feature: Feature, on_frame: Callable[[], None]) -> It
 
 def _cells(clip: Clip, feature: Feature) -> Iterator[tuple[int, Any]]:
     wanted = set(clip.sampled)
-    try:
-        with pq.ParquetFile(clip.path) as parquet:
-            sizes = [parquet.metadata.row_group(n).num_rows for n in range(parquet.metadata.num_row_groups)]
-            ends = np.cumsum(sizes)
-            groups = [n for n, end in enumerate(ends) if end > clip.start and end - sizes[n] < clip.end]
-            row = int(ends[groups[0]] - sizes[groups[0]])
-            batches = parquet.iter_batches(_BATCH_ROWS, row_groups=groups, columns=[feature.name])
-            for batch in batches:
-                for n in range(batch.num_rows):
-                    if row + n in wanted:
-                        yield row + n, batch.column(0)[n].as_py()
-                row += batch.num_rows
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise SourceBroken("data file cannot be read", reason=error, path=clip.path) from error
+    with reading_parquet(clip.path), pq.ParquetFile(clip.path) as parquet:
+        sizes = [parquet.metadata.row_group(n).num_rows for n in range(parquet.metadata.num_row_groups)]
+        ends = np.cumsum(sizes)
+        groups = [n for n, end in enumerate(ends) if end > clip.start and end - sizes[n] < clip.end]
+        row = int(ends[groups[0]] - sizes[groups[0]])
+        batches = parquet.iter_batches(_BATCH_ROWS, row_groups=groups, columns=[feature.name])
+        for batch in batches:
+            for n in range(batch.num_rows):
+                if row + n in wanted:
+                    yield row + n, batch.column(0)[n].as_py()
+            row += batch.num_rows

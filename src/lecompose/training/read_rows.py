@@ -1,10 +1,7 @@
 """Single rows of data files, out of row groups that are decoded whole and held while they are used."""
 
 import math
-import os
-import struct
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
@@ -14,6 +11,7 @@ import pyarrow.parquet as pq
 
 from lecompose.dataset.arrow_schema import cast_exactly
 from lecompose.errors import SourceBroken
+from lecompose.files.parquet.damage import reading_parquet
 from lecompose.formats import is_list
 from lecompose.training.file_stamps import Seen
 from lecompose.training.lru_cache import Recent
@@ -62,7 +60,7 @@ class Rows:
     def at(self, episode: Episode, frame: int) -> "Row":
         """The row of a frame. Errors: SourceBroken where it cannot be read, or is another one."""
         number = episode.row_from + frame
-        with _reading(episode.file):
+        with reading_parquet(episode.file):
             file = self._files[episode.file]
             part = self._parts[file.place(number, self._numbers, self._most_bytes)]
         self._prove(episode, np.array([frame]), part, np.array([number - part.start]))
@@ -94,7 +92,7 @@ class Rows:
 
     def picture(self, file: "_File", row: int, name: str) -> bytes | None:
         """The bytes of a picture file. Errors: SourceBroken."""
-        with _reading(file.path):
+        with reading_parquet(file.path):
             try:
                 return file.bytes_at(row, name)
             except NotPaged:
@@ -222,18 +220,6 @@ class _File:
             raise SourceBroken(f"it has {self._starts[-1]} rows, row {row} is wanted", path=self.path)
         group = int(np.searchsorted(self._starts, row, side="right")) - 1
         return group, int(self._starts[group])
-
-
-@contextmanager
-def _reading(path: str) -> Iterator[None]:
-    """Errors: SourceBroken with the file that cannot be read."""
-    try:
-        yield
-    except (pa.ArrowException, OSError, KeyError, ValueError, struct.error) as error:
-        if isinstance(error, OSError) and error.errno:  # of the system, not of parquet
-            raise SourceBroken("data cannot be read", reason=os.strerror(error.errno), path=path) from error
-        told = str(error).partition("\n")[0].rstrip(".")
-        raise SourceBroken("data cannot be read, damaged pages?", reason=told, path=path) from error
 
 
 def _numbers(array: pa.Array, shape: tuple[int, ...]) -> Column:

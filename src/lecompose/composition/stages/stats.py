@@ -24,7 +24,6 @@ from lecompose.composition.jobs import DataFileJob, EpisodeRows
 from lecompose.composition.layout import Layout
 from lecompose.concurrency import Prefetch
 from lecompose.dataset import stored_stats
-from lecompose.dataset.catalog.data_files import find_damaged
 from lecompose.errors import OutputUnwritable, SourceBroken
 from lecompose.formats import SUBTASK_INDEX, Feature
 from lecompose.statistics import Clip, DataFile, Measured

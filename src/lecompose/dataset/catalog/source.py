@@ -4,7 +4,6 @@ import difflib
 import json
 import os
 import re
-import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from typing import Any
 
 from lecompose import formats
 from lecompose.errors import RequestError, SourceBroken, SourceNotFound, UnsupportedVersion
+from lecompose.files.git_lfs import refuse_pointer
 from lecompose.formats import Feature
 
 # info.json of 10,000 features is 2 MB.
@@ -23,8 +23,6 @@ _INFO_BYTES = 2**26
 _LEAST_FPS, _MOST_FPS = 1e-3, 1e6
 _MOST_LEVELS = 64
 # How the text begins that Git LFS leaves in the place of a file.
-POINTER = b"version https://git-lfs"
-_POINTER_BYTES = 1024
 _TOO_DEEP = f"objects and lists lie more than {_MOST_LEVELS} deep in each other"
 # JSON may spell one half of a pair that stands for a character: text that no file can hold.
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
@@ -221,25 +219,6 @@ def read_json(path: Path, *, most_bytes: int = 2**30) -> dict[str, Any]:
 def is_dataset(folder: Path) -> bool:
     """Whether the folder has an info.json."""
     return (folder / "meta" / "info.json").is_file()
-
-
-def is_pointer(path: Path) -> bool:
-    """Whether the file is the small text that Git LFS leaves where a file has not been fetched."""
-    try:
-        # A pipe would be waited for; what cannot be opened is told by whoever reads it.
-        told = path.stat()
-        if not stat.S_ISREG(told.st_mode) or told.st_size >= _POINTER_BYTES:
-            return False
-        with path.open("rb") as file:
-            return file.read(len(POINTER)) == POINTER
-    except (OSError, ValueError):  # the latter for a name that no file can have
-        return False
-
-
-def refuse_pointer(path: Path) -> None:
-    """Errors: SourceBroken for a pointer of Git LFS."""
-    if is_pointer(path):
-        raise SourceBroken(f"{path.name} is a Git LFS pointer, not the file", hint="git lfs pull", path=path)
 
 
 def parsed(text: str) -> Any:

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from lecompose.dataset.convert import convert_batch, stored_names
 from lecompose.dataset.feature_map import FeatureMap
 from lecompose.errors import SourceBroken
+from lecompose.files.parquet.damage import reading_parquet
 
 # What is held at a time, as stored; decoded it may be some times as much.
 _WINDOW_BYTES = 32 * 2**20
@@ -238,23 +239,22 @@ def _rows(
     file: str, places: Sequence[PlacedEpisode], columns: list[str]
 ) -> Iterator[tuple[int, pa.RecordBatch]]:
     """The row groups in which places lie, some rows at a time, each with the row of the file it begins at."""
-    try:
-        with pq.ParquetFile(file, pre_buffer=False, buffer_size=_BUFFER_BYTES) as parquet:
-            sizes = [parquet.metadata.row_group(n).num_rows for n in range(parquet.num_row_groups)]
-            for groups, row in _runs(np.cumsum([0, *sizes]), places):
-                # Threads only cost time where a file is one episode.
-                batches = parquet.iter_batches(
-                    _read_rows(places),
-                    row_groups=groups,
-                    columns=columns,
-                    use_threads=sum(sizes) > _READ_ROWS,
-                )
-                for batch in batches:
-                    yield row, batch
-                    row += batch.num_rows
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        told = str(error).partition("\n")[0].rstrip(".")
-        raise SourceBroken("data cannot be read, damaged pages?", reason=told, path=file) from error
+    with (
+        reading_parquet(file),
+        pq.ParquetFile(file, pre_buffer=False, buffer_size=_BUFFER_BYTES) as parquet,
+    ):
+        sizes = [parquet.metadata.row_group(n).num_rows for n in range(parquet.num_row_groups)]
+        for groups, row in _runs(np.cumsum([0, *sizes]), places):
+            # Threads only cost time where a file is one episode.
+            batches = parquet.iter_batches(
+                _read_rows(places),
+                row_groups=groups,
+                columns=columns,
+                use_threads=sum(sizes) > _READ_ROWS,
+            )
+            for batch in batches:
+                yield row, batch
+                row += batch.num_rows
 
 
 def _read_rows(places: Sequence[PlacedEpisode]) -> int:

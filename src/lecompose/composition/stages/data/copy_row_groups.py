@@ -13,7 +13,6 @@ from math import prod
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lecompose.composition.jobs import DataFileJob
@@ -22,6 +21,7 @@ from lecompose.composition.stages.data.number_rows import RowNumbers
 from lecompose.concurrency import Workers
 from lecompose.dataset.convert import stored_names
 from lecompose.errors import SourceBroken
+from lecompose.files.parquet.damage import reading_parquet
 from lecompose.files.parquet.footers import (
     MAGIC,
     ChunkFact,
@@ -204,16 +204,17 @@ def copy_row_groups(job: DataFileJob, path: Path, workers: Workers) -> int:
 
 def _footer(path: str) -> pq.FileMetaData:
     """Errors: NotAligned."""
-    with _readable():
+    with _readable(path):
         return pq.read_metadata(path)
 
 
 @contextmanager
-def _readable() -> Iterator[None]:
+def _readable(path: str) -> Iterator[None]:
     """Errors: NotAligned for a file that is broken: whoever decodes it tells better what is wrong."""
     try:
-        yield
-    except (pa.ArrowException, OSError) as error:
+        with reading_parquet(path):
+            yield
+    except SourceBroken as error:
         raise NotAligned("a file that cannot be read") from error
 
 

@@ -13,7 +13,7 @@ from lecompose.composition.jobs import ComputedColumn, DataFileJob, EpisodeRows
 from lecompose.composition.stages.data.number_rows import RowNumbers
 from lecompose.concurrency import Workers
 from lecompose.dataset import arrow_schema
-from lecompose.dataset.catalog.data_files import find_damaged, needs_union_by_name
+from lecompose.dataset.catalog.data_files import needs_union_by_name
 from lecompose.dataset.convert import convert_batch, stored_names
 from lecompose.dataset.frames.read_in_order import PlacedEpisode, output_columns, read_batches
 from lecompose.engine import Engine
