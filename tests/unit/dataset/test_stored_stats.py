@@ -116,7 +116,7 @@ def test_a_damaged_page(engine: Engine, dataset: Path) -> None:
     content[at : at + column.total_compressed_size] = b"\xff" * column.total_compressed_size
     path.write_bytes(content)
     catalog = open_catalog(engine, [dataset])
-    with pytest.raises(SourceBroken, match="statistics cannot be read"):
+    with pytest.raises(SourceBroken, match="damaged pages"):
         stored_stats.register_stored_stats(catalog)
 
 
