@@ -11,7 +11,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from lecompose.dataset.catalog import Catalog, open_catalog
-from lecompose.dataset.catalog.source import is_pointer
 from lecompose.engine import Engine, open_engine
 from lecompose.errors import RequestError, SourceBroken
 from lecompose.files.git_lfs import is_pointer
