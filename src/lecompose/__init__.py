@@ -29,25 +29,12 @@ from lecompose.errors import (
 from lecompose.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from lecompose.api.datasets import Datasets
-    from lecompose.api.operations import (
-        check,
-        compose,
-        delete,
-        edit_features,
-        edit_info,
-        edit_tasks,
-        filter,
-        info,
-        merge,
-        open,
-        query,
-        repair,
-        sample,
-        sort,
-        split,
-        stats,
-    )
+    from lecompose.api.check import check
+    from lecompose.api.datasets import Datasets, open, query
+    from lecompose.api.edits import edit_features, edit_info, edit_tasks, repair
+    from lecompose.api.info import info
+    from lecompose.api.operations import compose, delete, filter, merge, sample, sort, split
+    from lecompose.api.stats import stats
     from lecompose.checks import Finding
     from lecompose.composition.report import Report
     from lecompose.dataset.summary import Summary
@@ -96,8 +83,23 @@ def __dir__() -> list[str]:
     return sorted(__all__)
 
 
+# Where public names are made. Each loads at its first use, and only what it needs: `lecompose.info` does not
+# wait for what writes datasets, and `lecompose --help` neither for DuckDB nor for pyarrow.
+_PLACES = {
+    "api.check": ("check",),
+    "api.datasets": ("Datasets", "open", "query"),
+    "api.edits": ("edit_features", "edit_info", "edit_tasks", "repair"),
+    "api.info": ("info",),
+    "api.operations": ("compose", "delete", "filter", "merge", "sample", "sort", "split"),
+    "api.stats": ("stats",),
+    "checks": ("Finding",),
+    "composition.report": ("Report",),
+    "dataset.summary": ("Summary",),
+}
+
+
 def __getattr__(name: str) -> Any:
-    # DuckDB and pyarrow load at the first use, so that `lecompose --help` need not wait for them.
-    if name not in __all__:
-        raise AttributeError(f"module 'lecompose' has no attribute {name!r}")
-    return getattr(import_module("lecompose.api.operations"), name)
+    for place, names in _PLACES.items():
+        if name in names:
+            return getattr(import_module(f"lecompose.{place}"), name)
+    raise AttributeError(f"module 'lecompose' has no attribute {name!r}")

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.effort import examples
 
-from lecompose.api import operations
+import lecompose
 from lecompose.errors import ComposeError
 
 Record = Callable[..., Path]
@@ -74,7 +74,7 @@ def spoilt(draw: st.DrawFn, sound: Any) -> Any:
 
 def tried(root: Path, out: Path) -> None:
     """Whatever else comes than a result or one of our errors fails the test; neither leaves anything."""
-    for attempt in (lambda: operations.info(root), lambda: operations.merge(root, out=out, dry_run=True)):
+    for attempt in (lambda: lecompose.info(root), lambda: lecompose.merge(root, out=out, dry_run=True)):
         try:
             attempt()
         except ComposeError:

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from hostile.attacks import change_parquet, lines, rename_feature, run, write_lines
 
-from lecompose.api import operations
+import lecompose
 
 Record = Callable[..., Path]
 
@@ -40,8 +40,8 @@ def test_tasks_and_sources_and_columns(version: str, make_dataset: Record, tmp_p
         path = next(root.glob("meta/episodes/*/*"))
         change_parquet(path, lambda t: t.append_column(TEXTS[0], pa.array(TEXTS)))
     out = tmp_path / "out"
-    operations.merge({TEXTS[1]: root}, out=out)
-    with operations.open(out) as made:
+    lecompose.merge({TEXTS[1]: root}, out=out)
+    with lecompose.open(out) as made:
         told = made.query("select tasks[1] as task from episodes order by src_episode")["task"].to_pylist()
         assert told == TEXTS
         assert made.query("select distinct task from frames").num_rows == len(TEXTS)
@@ -60,14 +60,14 @@ def test_features(version: str, make_dataset: Record, tmp_path: Path) -> None:
     for n, name in enumerate(names):
         rename_feature(root, f"f{n}", name)
     out = tmp_path / "out"
-    operations.merge([root], out=out)
+    lecompose.merge([root], out=out)
     info = json.loads((out / "meta/info.json").read_text())
     assert [name for name in info["features"] if name in names] == names
     made = pq.read_table(next(out.glob("data/*/*.parquet")), partitioning=None)
     for n, name in enumerate(names):
         assert made[name].to_pylist() == [100 * n + 10 * e + i for e in range(2) for i in range(3)], name
     assert run("check", out).code == 0
-    with operations.open(out) as held:
+    with lecompose.open(out) as held:
         quoted = TEXTS[0].replace('"', '""')
         assert held.query(f'select sum("{quoted}") as s from frames')["s"].to_pylist() == [36]
 
@@ -76,8 +76,8 @@ def test_commands_of_users_are_kept_as_they_were(make_dataset: Record, tmp_path:
     """The lineage tells the command, with the user's words in it."""
     root = make_dataset("source", version="v3.0", cameras=())
     where = "task != '\"; drop table lineage; -- {{ x }} $command'"
-    operations.filter(root, out=tmp_path / "out", where=where)
-    with operations.open(tmp_path / "out") as made:
+    lecompose.filter(root, out=tmp_path / "out", where=where)
+    with lecompose.open(tmp_path / "out") as made:
         (told,) = set(made.query("select command from lineage")["command"].to_pylist())
     assert "{{ x }} $command" in told
     assert "drop table lineage" in told

@@ -9,7 +9,7 @@ import pytest
 from hostile.attacks import run, run_bounded, tree
 from support.effort import in_turn
 
-from lecompose.api import operations
+import lecompose
 from lecompose.errors import ComposeError, QueryError
 
 Record = Callable[..., Path]
@@ -140,7 +140,7 @@ def test_no_query_leaves_the_sandbox(dataset_v30: Path, tmp_path: Path, port: in
     (tmp_path / "secret.csv").write_text("a\n1\n")
     before = tree(tmp_path)
     data = next(dataset_v30.glob("data/*/*.parquet"))
-    with operations.open(dataset_v30) as datasets:
+    with lecompose.open(dataset_v30) as datasets:
         episodes = datasets.query("from episodes")
         for sql in [*READS, *CHANGES]:
             text = sql.format(target=tmp_path / "new", secret=tmp_path / "secret.csv", data=data, port=port)
@@ -215,7 +215,7 @@ BOMBS = [
 def test_what_asks_for_all_memory_is_told_that_there_is_none(recorded: Record) -> None:
     """With little memory, and a scratch folder that is not filled instead."""
     source = recorded(version="v3.0", cameras=(), frames=3)
-    with operations.open(source, memory="500MB", threads=1) as datasets:
+    with lecompose.open(source, memory="500MB", threads=1) as datasets:
         for sql in BOMBS[2:6]:
             with pytest.raises(ComposeError):
                 datasets.query(sql)

@@ -467,7 +467,7 @@ def test_overwrite_removes_nothing_but_a_dataset(recorded: Record, tmp_path: Pat
     before = digest(tmp_path / "out")
     done = run("merge", source, "-o", tmp_path / "out", "--overwrite")
     assert (done.exit_code, digest(tmp_path / "out")) == (5, before)
-    assert "no part of the dataset: mine" in done.stderr
+    assert "not part of the dataset: mine" in done.stderr
     (tmp_path / "out" / "mine").rmdir()
     assert run("merge", source, "-o", tmp_path / "out", "--overwrite").exit_code == 0
 

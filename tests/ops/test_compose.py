@@ -120,7 +120,7 @@ def test_an_output_that_is_there(pick: Path, tmp_path: Path) -> None:
     lecompose.compose(sql, pick, out=tmp_path / "tasks")
     with pytest.raises(OutputExists):
         lecompose.compose(sql, pick, out=tmp_path / "tasks")
-    with pytest.raises(OutputExists, match="this is none"):
+    with pytest.raises(OutputExists, match="this is not one"):
         lecompose.compose(
             "select src_dataset, src_episode from episodes", pick, out=tmp_path / "tasks", overwrite=True
         )

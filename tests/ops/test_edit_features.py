@@ -209,7 +209,7 @@ def test_in_place(make_dataset: Record) -> None:
         ({"add": {"action": "1"}}, RequestError, 'there is a feature "action". Try: --remove "action"'),
         ({"add": {"Action": "1"}}, RequestError, 'there is a feature "action"'),
         ({"add": {"a/b": "1"}}, RequestError, 'a feature name may not contain "/"'),
-        ({"add": {"x:image": "1"}}, RequestError, "SQL has no pictures"),
+        ({"add": {"x:image": "1"}}, RequestError, "SQL cannot give pictures"),
         ({"add": {"x:float31": "1"}}, RequestError, 'dtype "float31" is none that LeRobot knows'),
         ({"add": {"x": "1 +"}}, QueryError, "syntax error"),
         ({"add": {"x": "nothing"}}, QueryError, "columns of a frame and its episode: src_dataset"),

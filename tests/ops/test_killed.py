@@ -216,7 +216,7 @@ def test_ctrl_c_ends_a_query_at_once(command: tuple[str, ...], recorded: Record,
     arguments = [verb, recorded(cameras=()), *rest]
     if verb != "query":
         arguments += ["-o", tmp_path / "out"]
-    with started("-c", f"import lecompose.api.operations\n{MARKED}", *arguments) as process:
+    with started("-c", MARKED, *arguments) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "asked\n"
         time.sleep(0.5)
@@ -232,6 +232,7 @@ def test_ctrl_c_ends_a_query_at_once(command: tuple[str, ...], recorded: Record,
 # The command line, which says when a user's SQL is about to be run.
 MARKED = """
 import sys
+import lecompose.api.datasets, lecompose.api.operations
 from lecompose.cli import main
 from lecompose.engine.sandbox import Sandbox
 refuse = Sandbox._refuse

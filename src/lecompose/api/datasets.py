@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow as pa
 
+from lecompose.composition.named_sources import Sources, name_sources
 from lecompose.dataset.catalog import Catalog, open_catalog
 from lecompose.dataset.frames import Episodes, Frames
 from lecompose.dataset.query_views import BATCH_ROWS, Views, open_views
@@ -164,3 +165,23 @@ def _end(batches: "weakref.ref[Generator[pa.RecordBatch, None, None]]") -> None:
     stream = batches()
     if stream is not None:
         stream.close()
+
+
+def open(sources: Sources, *, threads: int | None = None, memory: str | None = None) -> Datasets:
+    """Return the datasets, open for `.query(sql)` and `.frames(episodes)`; nothing is written anywhere.
+
+    Raises:
+        SourceError: where one cannot be read.
+    """
+    given = name_sources(sources)
+    return Datasets(given.paths, names=given.names, threads=threads, memory=memory)
+
+
+def query(sources: Sources, sql: str, *, threads: int | None = None, memory: str | None = None) -> pa.Table:
+    """Return what one SELECT over `episodes`, `frames`, `tasks`, `clips` … gives, as an Arrow table in order.
+
+    Raises:
+        QueryError: for SQL that DuckDB refuses, or that would do anything but read the sources.
+    """
+    with open(sources, threads=threads, memory=memory) as datasets:
+        return datasets.query(sql)

@@ -1,8 +1,9 @@
-"""Public functions that copy one dataset with something changed or mended."""
+"""Public functions that copy one dataset with something changed or repaired."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace as with_
+from functools import partial
 from types import MappingProxyType
 from typing import TypeAlias, Unpack
 
@@ -11,22 +12,13 @@ import numpy as np
 from lecompose.composition import plan
 from lecompose.composition.computed_features import Values
 from lecompose.composition.destination import Destinations, destination_in_place, single_destination
-from lecompose.composition.pipeline import MakePlan, Request, run_request
-from lecompose.composition.plan.tasks import TaskChanges, relabel_tasks
+from lecompose.composition.named_sources import NamedSources, PathLike, Source, name_sources, output_folder
+from lecompose.composition.pipeline import run_request
+from lecompose.composition.plan import Plan
+from lecompose.composition.plan.relabel_tasks import TaskChanges, relabel_tasks
 from lecompose.composition.report import Report
-from lecompose.composition.request import (
-    NamedSources,
-    Options,
-    Pairs,
-    PathLike,
-    Settings,
-    Source,
-    name_sources,
-    output_folder,
-    parse_pairs,
-    parse_rate,
-    record_command,
-)
+from lecompose.composition.request import MakePlan, Request
+from lecompose.composition.settings import Options, Pairs, Settings, parse_options, parse_pairs, parse_rate
 from lecompose.dataset.catalog import Catalog, locate
 from lecompose.dataset.query_views import open_views
 from lecompose.errors import RequestError
@@ -55,20 +47,19 @@ def edit_tasks(
     Errors: RequestError for tasks that are not there, or for more than one of `task`, `replace` and `sql`;
     UnknownEpisode; QueryError; otherwise as `merge`.
     """
-    told = parse_pairs(_texts(episodes), "episode")
-    texts = TaskChanges(task, told, parse_pairs(replace, "replace"), sql)
-    given, settings, to = _asked(source, out, in_place, options)
+    texts = parse_pairs(_spell_episodes(episodes), "episode")
+    changes = TaskChanges(task, texts, parse_pairs(replace, "replace"), sql)
+    given, settings, to = _ask(source, out, in_place, options)
 
-    def fill(catalog: Catalog) -> tuple[plan.Notes, Destinations]:
-        notes = _every_episode(catalog, to)
+    def make_plan(catalog: Catalog) -> Plan:
+        made = _every_episode(catalog, to)
         with open_views(catalog) as views:
-            return (*notes, *relabel_tasks(catalog, views, texts)), to
+            return Plan((*made.notes, *relabel_tasks(catalog, views, changes)))
 
     arguments: list[tuple[str, object]] = [("--task", task), ("--sql", sql)]
-    arguments += [("--episode", f"{left}={right}") for left, right in told]
-    arguments += [("--replace", f"{left}={right}") for left, right in texts.replace]
-    text = record_command("edit tasks", given, out, settings, arguments)
-    return run_request(Request(given, to, fill, settings, text))
+    arguments += [("--episode", f"{left}={right}") for left, right in texts]
+    arguments += [("--replace", f"{left}={right}") for left, right in changes.replace]
+    return run_request(Request("edit tasks", given, to, make_plan, settings, arguments))
 
 
 def edit_features(
@@ -88,15 +79,15 @@ def edit_features(
     Errors: RequestError for features that are not there, or where nothing is to change; QueryError for an
     expression that is none, or a value that its dtype does not hold; otherwise as `merge`.
     """
-    given, settings, to = _asked(source, out, in_place, options)
-    if not (settings.remove or settings.rename or settings.add or settings.cast or values):
+    given, settings, to = _ask(source, out, in_place, options)
+    changes = settings.changes
+    if not (changes.remove or changes.rename or settings.new_features or changes.cast or values):
         raise RequestError("no feature is to change", hint="--remove, --rename, --add, --cast")
-    if values and settings.rate is not None:
+    if values and settings.fps is not None:
         raise RequestError("values are of the source's frames, and fps leaves some out", hint="one by one")
     # A command cannot hold the values; that they are others makes it another command.
     arguments = [("--values", f"{name}={_digest(said)}") for name, said in values.items()]
-    text = record_command("edit features", given, out, settings, arguments)
-    return run_request(Request(given, to, _copy(to), settings, text, values=values))
+    return run_request(Request("edit features", given, to, _copy(to), settings, arguments, values=values))
 
 
 def _digest(values: Values) -> str:
@@ -121,18 +112,18 @@ def edit_info(
     Units: `retime` in frames a second.
     Errors: RequestError where nothing is to change; otherwise as `merge`.
     """
-    given, settings, to = _asked(source, out, in_place, options)
+    given, settings, to = _ask(source, out, in_place, options)
     if retime is None and settings.robot_type is None and settings.fps is None:
         raise RequestError("nothing is to change", hint="--robot-type, --retime")
     if retime is not None and settings.fps is not None:
         raise RequestError("--retime keeps every frame, --fps leaves some out", hint="one after the other")
-    text = record_command("edit info", given, out, settings, [("--retime", retime)])
     fps = None if retime is None else parse_rate(retime, "--retime")
-    return run_request(Request(given, to, _copy(to), settings, text, retime=fps))
+    settings = with_(settings, retime=fps)
+    return run_request(Request("edit info", given, to, _copy(to), settings, [("--retime", retime)]))
 
 
-def _texts(episodes: EpisodeTasks) -> Pairs:
-    """The same, with the episodes as text."""
+def _spell_episodes(episodes: EpisodeTasks) -> Pairs:
+    """Return tasks by episodes, the episodes as text."""
     return {str(k): text for k, text in episodes.items()} if isinstance(episodes, Mapping) else episodes
 
 
@@ -146,38 +137,34 @@ def repair(source: Source, *, out: PathLike, undeclared: str = "drop", **options
     """
     if undeclared not in UNDECLARED:
         raise RequestError(f'undeclared "{undeclared}": one of {", ".join(UNDECLARED)} is needed')
-    given, settings = name_sources(source), with_(Settings(**options), skip_broken=True)
-    to = single_destination(output_folder(out))
+    # What outputs remember is `repair`, which says so.
+    options["skip_broken"] = False
+    given, to = name_sources(source), single_destination(output_folder(out))
+    settings = with_(parse_options(**options), skip_broken=True, keep_undeclared=undeclared == "declare")
     arguments = [("--undeclared", undeclared if undeclared != UNDECLARED[0] else None)]
-    text = record_command("repair", given, out, with_(settings, skip_broken=False), arguments)
-    declare = undeclared == "declare"
-    return run_request(Request(given, to, _copy(to), settings, text, declare=declare))
+    return run_request(Request("repair", given, to, _copy(to), settings, arguments))
 
 
-def _asked(
+def _ask(
     source: Source, out: PathLike | None, in_place: bool, options: Options
 ) -> tuple[NamedSources, Settings, Destinations]:
-    """What is edited, how, and where to. Errors: RequestError unless it is said where to."""
-    given, settings = name_sources(source), Settings(**options)
+    """Return what is edited, how, and where to. Raises RequestError unless it is said where to."""
+    given, settings = name_sources(source), parse_options(**options)
     if in_place == (out is not None):
         raise RequestError("where to?", hint="either -o FOLDER, for a new dataset, or --in-place")
     if in_place and settings.skip_broken:
         raise RequestError("what --skip-broken leaves out would be gone for good", hint="-o FOLDER")
-    return (
-        given,
-        settings,
-        destination_in_place(locate(given.paths[0]))
-        if out is None
-        else single_destination(output_folder(out)),
-    )
+    if out is None:
+        return given, settings, destination_in_place(locate(given.paths[0]))
+    return given, settings, single_destination(output_folder(out))
 
 
 def _copy(to: Destinations) -> MakePlan:
-    return lambda catalog: (_every_episode(catalog, to), to)
+    return partial(_every_episode, to=to)
 
 
-def _every_episode(catalog: Catalog, to: Destinations) -> plan.Notes:
-    """Errors: RequestError for several datasets, and for one that cannot be written in its own place."""
+def _every_episode(catalog: Catalog, to: Destinations) -> Plan:
+    """Plan a copy of the one dataset. Raises RequestError where it cannot be written in its own place."""
     (source,) = catalog.sources
     if to.in_place and not source.is_v3:
         raise RequestError(

@@ -42,10 +42,10 @@ def check(
       lecompose check day/
       lecompose check day/ --decode --fail-on warning
     """
-    from lecompose.api import operations
+    import lecompose
     from lecompose.cli import show
 
-    findings = operations.check(source, decode=decode, threads=threads, memory=memory)
+    findings = lecompose.check(source, decode=decode, threads=threads, memory=memory)
     show.findings(source, findings, as_json=as_json)
     if any(finding.severity in ("error", fail_on) for finding in findings):
         sys.exit(SourceBroken.exit_code)

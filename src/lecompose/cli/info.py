@@ -17,7 +17,7 @@ def info(source: str, threads: int | None, memory: str | None, as_json: bool) ->
     Example:
       lecompose info day/
     """
-    from lecompose.api import operations
+    import lecompose
     from lecompose.cli import show
 
-    show.summary(operations.info(source, threads=threads, memory=memory), as_json=as_json)
+    show.summary(lecompose.info(source, threads=threads, memory=memory), as_json=as_json)

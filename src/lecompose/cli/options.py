@@ -1,13 +1,13 @@
-"""Options that several commands share."""
+"""Options that several commands share, made from the table in `composition.options`."""
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 import click
 
 from lecompose.cli.command import HeadedOption
+from lecompose.composition.options import FEATURES, FILES, OPTIONS, RESOURCES, Kind, Option
 
 F = TypeVar("F", bound=Callable[..., Any])
 Source: TypeAlias = str | tuple[str, str]
@@ -57,30 +57,46 @@ source = click.argument("source", metavar="DATASET")
 sources = click.argument("sources", metavar="[NAME=]DATASET...", nargs=-1, required=True, callback=_sources)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
-_of_features = partial(click.option, cls=HeadedOption, heading="Features")
-_of_files = partial(click.option, cls=HeadedOption, heading="Videos and files")
-_off = partial(_of_files, is_flag=True, flag_value=False, default=True)
-_of_resources = partial(click.option, cls=HeadedOption, heading="Resources")
 
-engine = _together(
-    _of_resources("--threads", type=click.IntRange(min=1), help="Threads to use.  [default: all cores]"),
-    _of_resources(
-        "--memory",
-        metavar="SIZE",
-        help='Memory to stay within, as "4GB".  [default: 80% of the machine]',
-    ),
-)
+def _click_option(option: Option) -> Callable[[F], F]:
+    """Return an option of the table as one of the command line."""
+    settings: dict[str, Any] = {"help": option.help, "metavar": option.metavar}
+    if option.heading is not None:
+        settings |= {"cls": HeadedOption, "heading": option.heading}
+    if option.kind is Kind.SWITCH:
+        settings["is_flag"] = True
+        if option.default is True:
+            settings |= {"flag_value": False, "default": True}
+        return click.option(option.flag, option.name, **settings)
+    if option.kind in (Kind.NAMES, Kind.PAIRS):
+        return click.option(option.flag, multiple=True, **settings)
+    if option.default is not None:
+        settings |= {"default": option.default, "show_default": True}
+    return click.option(option.flag, type=_click_type(option), **settings)
+
+
+def _click_type(option: Option) -> click.Choice[str] | click.IntRange | type:
+    if option.choices:
+        return click.Choice(option.choices)
+    if option.least is not None:
+        return click.IntRange(min=option.least)
+    return {Kind.NUMBER: float, Kind.COUNT: int}.get(option.kind, str)
+
+
+def _under(*headings: str, but: str | None = None) -> Callable[[F], F]:
+    shown = [option for option in OPTIONS if option.heading in headings and option.name != but]
+    return _together(*map(_click_option, shown))
+
+
+engine = _under(RESOURCES)
+layout = _under(FEATURES, FILES)
+layout_of_repair = _under(FEATURES, FILES, but="skip_broken")
 
 
 def _output(*where: Callable[[F], F]) -> Callable[[F], F]:
-    return _together(
-        *where,
-        click.option(
-            "--overwrite", is_flag=True, help="Replace a dataset that is there, once the new one is done."
-        ),
-        click.option("--dry-run", is_flag=True, help="Show the plan and the files; write nothing."),
-        click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors."),
-    )
+    own = [option for option in OPTIONS if option.heading is None and option.kind is Kind.SWITCH]
+    quiet = click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
+    return _together(*where, *map(_click_option, own), quiet)
 
 
 output = _output(click.option("-o", "--out", required=True, metavar="FOLDER", help="Where the result goes."))
@@ -95,101 +111,3 @@ output_or_in_place = _output(
 
 seed = click.option("--seed", default="0", show_default=True, help="Decides the draw: a number or any text.")
 by = click.option("--by", metavar="SQL", help='Strata: an expression over `episodes`, as in "task".')
-
-_layout = _together(
-    _of_features("--robot-type", metavar="NAME", help="The output's robot_type, where the sources' differ."),
-    _of_features(
-        "--fps",
-        metavar="N",
-        help="The output's rate, of which the sources' are whole multiples: frames between are left out, and"
-        " videos encoded anew.",
-    ),
-    _of_features(
-        "--remove",
-        metavar="[NAME:]FEATURE",
-        multiple=True,
-        help="Leave out a feature or camera, of every source or of the one called NAME. Repeatable.",
-    ),
-    _of_features(
-        "--rename",
-        metavar="[NAME:]OLD=NEW",
-        multiple=True,
-        help="Another name for a feature or camera, of every source or of the one called NAME. Repeatable.",
-    ),
-    _of_features(
-        "--add",
-        metavar="FEATURE[:DTYPE[SHAPE]]=SQL",
-        multiple=True,
-        help="A new feature, as next.reward:float32 or speed:float32[6], from an SQL expression over a frame"
-        " and its episode. Repeatable.",
-    ),
-    _of_features(
-        "--features",
-        type=click.Choice(["same", "common", "union"]),
-        default="same",
-        show_default=True,
-        help="Where the sources' features differ: refuse, keep those that all have, or keep all and --fill.",
-    ),
-    _of_features(
-        "--fill",
-        type=click.Choice(["null", "zero"]),
-        default="null",
-        show_default=True,
-        help="What --features union puts in the frames of a source that lacks a feature.",
-    ),
-    _of_features(
-        "--cast",
-        metavar="FEATURE=DTYPE",
-        multiple=True,
-        help="A dtype that does not hold every value, as float32 for float64. Repeatable. Wider ones of the"
-        " sources are taken without being asked for.",
-    ),
-    _off(
-        "--no-reencode",
-        "reencode",
-        help="Fail rather than encode an episode anew whose video cannot be cut where it starts or ends.",
-    ),
-    _of_files("--data-mb", type=float, default=100, show_default=True, help="Size of a data file, MiB."),
-    _of_files("--video-mb", type=float, default=200, show_default=True, help="Size of a video file, MiB."),
-    _off(
-        "--no-concatenate-data",
-        "concatenate_data",
-        help="One data file for each source's, whatever its size.",
-    ),
-    _off(
-        "--no-concatenate-videos",
-        "concatenate_videos",
-        help="One video file for each source's, whatever its size.",
-    ),
-    _of_files("--chunk-files", type=int, default=1000, show_default=True, help="Files in a chunk folder."),
-    _of_files(
-        "--row-groups",
-        type=click.Choice(["episode", "packed"]),
-        default="episode",
-        show_default=True,
-        help="One parquet row group an episode, as LeRobot writes, or few large ones: smaller files.",
-    ),
-    _of_files(
-        "--rewrite-data",
-        is_flag=True,
-        help="Decode data and write it anew, also what could be copied: pictures in small pages, which are"
-        " quick to draw at random.",
-    ),
-    _of_files(
-        "--quantiles",
-        default="0.01,0.1,0.5,0.9,0.99",
-        show_default=True,
-        metavar="LIST",
-        help="The quantiles that the statistics hold, in hundredths.",
-    ),
-)
-
-layout_of_repair = _layout
-layout = _together(
-    _layout,
-    _of_files(
-        "--skip-broken",
-        is_flag=True,
-        help="Take what can be saved of damaged datasets, as repair does, and tell what was not.",
-    ),
-)

@@ -54,7 +54,7 @@ def query(
       lecompose query day/ "select task, count(*), sum(seconds)/60 as minutes from episodes group by all"
       lecompose query day/ night/ -f report.sql -o report.parquet
     """
-    from lecompose.api import operations
+    import lecompose
 
     sources, sql = _asked(arguments, None if file is None else file.read())
     if out == "-":
@@ -64,7 +64,7 @@ def query(
     binary = out is None and format == "parquet"
     if binary and sys.stdout.isatty():
         raise RequestError("parquet is not for a terminal", hint="-o rows.parquet")
-    with operations.open(sources, threads=threads, memory=memory) as datasets:
+    with lecompose.open(sources, threads=threads, memory=memory) as datasets:
         if out is not None:
             rows = datasets.save(sql, out, format=format, overwrite=overwrite)
             click.echo(f"wrote {printable(out)}: {rows:,} rows")

@@ -27,7 +27,7 @@ def stats(source: str, out: str | None, as_json: bool, **request: Any) -> None:
       lecompose stats day/
       lecompose stats day/ -o day_true/ --images
     """
-    from lecompose.api import operations
+    import lecompose
     from lecompose.cli import show
     from lecompose.cli.progress import show_progress
     from lecompose.cli.run_operation import run_operation
@@ -35,6 +35,6 @@ def stats(source: str, out: str | None, as_json: bool, **request: Any) -> None:
     if out is not None:
         return run_operation("stats", source, out=out, as_json=as_json, **request)
     with show_progress(quiet=request.pop("quiet") or as_json) as progress:
-        found = operations.stats(source, progress=progress, **request)
+        found = lecompose.stats(source, progress=progress, **request)
     show.statistics(found, as_json=as_json)
     return None

@@ -4,7 +4,6 @@ The values are computed once, checked against the dtype and shape that were decl
 folder as an Arrow file, from which the data stage takes those of each episode by their place.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,28 +15,17 @@ import numpy as np
 import pyarrow as pa
 
 from lecompose import formats
+from lecompose.composition.feature_spec import FeatureSpec
+from lecompose.composition.open_sources import OpenSources, refuse_broken
 from lecompose.dataset.arrow_schema import cast_exactly
 from lecompose.dataset.catalog import Catalog
 from lecompose.dataset.convert import first_misfit, number_type
-from lecompose.dataset.query_views import Views
+from lecompose.dataset.query_views import Views, open_views
 from lecompose.errors import QueryError, RequestError, SourceBroken
 from lecompose.formats import Feature, feature
 
 Values: TypeAlias = np.ndarray | tuple[np.ndarray, Mapping[str, Any]]
 """A value for each frame, episode by episode; and perhaps what info.json is to say of them."""
-
-# name, then perhaps a dtype, then perhaps a shape: reward, reward:float32, velocity:float32[6]
-_SPEC = re.compile(r"(?P<name>.+?)(?::(?P<dtype>[a-z]+\d*)(?:\[(?P<shape>\d+(?:,\d+)*)\])?)?")
-
-
-@dataclass(frozen=True)
-class FeatureSpec:
-    """A column asked for: `dtype` and `shape` are None where the expression's own type decides."""
-
-    name: str
-    sql: str
-    dtype: str | None = None
-    shape: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -61,40 +49,44 @@ class ComputedFeature:
         return chunks
 
 
-def parse_feature_specs(said: Sequence[tuple[str, str]]) -> tuple[FeatureSpec, ...]:
-    """What (`name:dtype[shape]`, expression) pairs ask for. Errors: RequestError for what is no such name."""
-    return tuple(_wish(spec.strip(), sql.strip()) for spec, sql in said)
+def compute_features(
+    sources: OpenSources, new_features: Sequence[FeatureSpec], values: Mapping[str, Values], *, scratch: Path
+) -> tuple[ComputedFeature, ...]:
+    """Return the new features, those of given `values` first; their values are now in files in `scratch`.
+
+    Raises:
+        SourceBroken: for sources whose frames are not all there to compute from.
+        QueryError: for an expression that DuckDB refuses, or a value that dtype or shape cannot hold.
+        RequestError: for values that are not one for each frame, and for types that no feature has.
+    """
+    if not new_features and not values:
+        return ()
+    catalog = sources.catalog
+    refuse_broken(catalog, retimed=sources.off_grid)
+    given = [
+        store_values(catalog, *pair, scratch / f"given-{n}.arrow") for n, pair in enumerate(values.items())
+    ]
+    if not new_features:
+        return tuple(given)
+    with open_views(catalog) as views:
+        computed = [
+            compute_feature(views, spec, scratch / f"added-{n}.arrow") for n, spec in enumerate(new_features)
+        ]
+    return (*given, *computed)
 
 
-def _wish(spec: str, sql: str) -> FeatureSpec:
-    found = _SPEC.fullmatch(spec)
-    if not found or not found["name"].strip() or {"[", "]"} & set(found["name"]):
-        raise RequestError(
-            f'--add "{spec}": a name is needed, as in reward, reward:float32, speed:float32[6]'
-        )
-    if found["dtype"] in ("image", "video", "language"):
-        raise RequestError(f'--add "{spec}": SQL has no pictures and no language columns to give')
-    shape = tuple(int(n) for n in found["shape"].split(",")) if found["shape"] else None
-    wish = FeatureSpec(found["name"].strip(), sql, found["dtype"], shape)
-    try:
-        feature(wish.name, {"dtype": wish.dtype or "float32", "shape": list(shape or (1,))})
-    except SourceBroken as error:
-        raise RequestError(f'--add "{spec}": {error.fault}') from error
-    return wish
-
-
-def compute_feature(views: Views, wish: FeatureSpec, path: Path) -> ComputedFeature:
+def compute_feature(views: Views, spec: FeatureSpec, path: Path) -> ComputedFeature:
     """The column asked for, its values now in a new file at `path`.
 
     Errors: QueryError for an expression that is none, or a value that dtype or shape cannot hold, with its
     frame; RequestError for a type that no feature has.
     """
-    with views.frame_values(wish.sql) as reader:
+    with views.frame_values(spec.sql) as reader:
         batches = (batch for batch in reader if batch.num_rows)
         first = next(batches, None)
         if first is None:
-            raise RequestError("there are no frames to compute it from", feature=wish.name)
-        return _kept(_declared(wish, first), chain([first], batches), path)
+            raise RequestError("there are no frames to compute it from", feature=spec.name)
+        return _kept(_declared(spec, first), chain([first], batches), path)
 
 
 def store_values(catalog: Catalog, name: str, values: Values, path: Path) -> ComputedFeature:
@@ -176,20 +168,20 @@ def _begins(batch: pa.RecordBatch) -> Iterator[tuple[tuple[str, int], int]]:
 # What it is -------------------------------------------------------------------------------------
 
 
-def _declared(wish: FeatureSpec, batch: pa.RecordBatch) -> Feature:
-    """The feature that a wish makes, given the first values of its expression."""
+def _declared(spec: FeatureSpec, batch: pa.RecordBatch) -> Feature:
+    """Return the feature that a request makes, given the first values of its expression."""
     kind, value = batch["value"].type, batch["value"][0].as_py()
     sizes: list[int] = []
     while formats.is_list(kind):
         kind, sizes = kind.value_type, [*sizes, len(value) if value is not None else 0]
         value = value[0] if value else None
-    dtype = wish.dtype or _dtype(kind, wish.name)
-    shape = wish.shape or tuple(sizes) or (1,)
+    dtype = spec.dtype or _dtype(kind, spec.name)
+    shape = spec.shape or tuple(sizes) or (1,)
     if not all(shape):
         raise QueryError(
-            "its first value is empty", hint=f"its shape, {wish.name}:{dtype}[6]", feature=wish.name
+            "its first value is empty", hint=f"its shape, {spec.name}:{dtype}[6]", feature=spec.name
         )
-    return feature(wish.name, {"dtype": dtype, "shape": list(shape), "names": None})
+    return feature(spec.name, {"dtype": dtype, "shape": list(shape), "names": None})
 
 
 def _dtype(kind: pa.DataType, name: str) -> str:

@@ -40,17 +40,22 @@ _PARTS = frozenset(("meta", "data", "videos", "images", ".cache", ".gitattribute
 
 
 def single_destination(root: Path) -> Destinations:
+    """Return the destination of one output: the folder itself."""
     return Destinations(root, {root.name: root})
 
 
 def destination_in_place(root: Path) -> Destinations:
-    """The place of a dataset that is to be replaced by its own edition."""
+    """Return the place of a dataset that its own edited copy is to replace."""
     real = root.resolve()  # a link stays one
     return Destinations(real, {real.name: real}, in_place=True)
 
 
 def several_destinations(root: Path, outputs: Sequence[str]) -> Destinations:
-    """Errors: RequestError for a name that cannot be a folder."""
+    """Return a destination for each output: a folder of its name in `root`.
+
+    Raises:
+        RequestError: for a name that cannot be a folder's.
+    """
     wrong = [name for name in outputs if not _can_be_folder(name)]
     if wrong:
         raise RequestError(f'an output is a folder, and cannot be named "{wrong[0]}"')
@@ -61,14 +66,27 @@ def several_destinations(root: Path, outputs: Sequence[str]) -> Destinations:
     return Destinations(root, {name: root / name for name in outputs})
 
 
+def undecided_destination(root: Path) -> Destinations:
+    """Return the destination of outputs that only the plan names: somewhere in `root`, or `root` itself."""
+    return Destinations(root, {})
+
+
+def decide_destinations(known: Destinations, outputs: Sequence[str] | None) -> Destinations:
+    """Return where outputs go, once the plan has named those that it names."""
+    if outputs is not None:
+        return several_destinations(known.root, outputs)
+    return known if known.folders else single_destination(known.root)
+
+
 def _can_be_folder(name: str) -> bool:
     return name not in ("", ".", "..") and not {"/", "\0"} & set(name) and len(name.encode()) <= 255
 
 
 def link_other_files(dataset: Path, output: Path) -> None:
-    """Put into `output` what lies in the folder of `dataset` and is no part of it, such as a readme.
+    """Link into `output` what lies in the folder of `dataset` but is not part of it, such as a readme.
 
-    Errors: OSError.
+    Raises:
+        OSError: where the file system refuses.
     """
     for entry in [*dataset.iterdir(), *(dataset / "meta").iterdir()]:
         own = _OWN_META if entry.parent != dataset else {"meta", "data", "videos"}
@@ -77,7 +95,7 @@ def link_other_files(dataset: Path, output: Path) -> None:
 
 
 def _link(path: Path, to: Path) -> None:
-    """A second name for a file, or for all files below a folder; a copy where there are no such names."""
+    """Link a file, or all files below a folder, to another path; copy where links cannot be made."""
     if path.is_dir() and not path.is_symlink():
         shutil.copytree(path, to, symlinks=True, copy_function=_link_file, dirs_exist_ok=True)
     elif path.is_symlink():
@@ -95,15 +113,16 @@ def _link_file(path: Path | str, to: Path | str) -> None:
         shutil.copy2(path, to)
 
 
-def refuse_existing(destinations: Destinations, *, overwrite: bool, roots: Sequence[Path]) -> None:
-    """Nothing, where a run may publish at every destination.
+def refuse_existing(destinations: Destinations, *, overwrite: bool, roots: Sequence[Path] = ()) -> None:
+    """Refuse destinations at which a run may not publish. `roots` are the folders of the sources.
 
-    Errors: OutputExists for anything there, unless `overwrite` and it is a dataset, and never one of the
-    sources; OutputUnwritable where a destination and a source lie inside each other, or cannot be seen.
+    Raises:
+        OutputExists: for anything there, unless `overwrite` and it is a dataset; always for a source.
+        OutputUnwritable: where a destination and a source lie inside each other, or cannot be seen.
     """
     for folder in destinations.folders.values() if not destinations.in_place else ():
         try:
-            _refuse_taken(folder, overwrite=overwrite, roots=roots)
+            _refuse_existing(folder, overwrite=overwrite, roots=roots)
         except PermissionError as error:
             raise OutputUnwritable("no permission to look there", hint="another -o", path=folder) from error
         except NotADirectoryError as error:
@@ -112,7 +131,7 @@ def refuse_existing(destinations: Destinations, *, overwrite: bool, roots: Seque
             ) from error
 
 
-def _refuse_taken(destination: Path, *, overwrite: bool, roots: Sequence[Path]) -> None:
+def _refuse_existing(destination: Path, *, overwrite: bool, roots: Sequence[Path] = ()) -> None:
     real = destination.resolve()
     above, below = set(real.parents), f"{str(real).rstrip(os.sep)}{os.sep}"
     for root in roots:
@@ -130,12 +149,12 @@ def _refuse_taken(destination: Path, *, overwrite: bool, roots: Sequence[Path]) 
         raise OutputExists("the output is already there", hint="--overwrite, or another -o", path=destination)
     if not is_dataset(destination):
         raise OutputExists(
-            "--overwrite replaces only a dataset, and this is none", hint="another -o", path=destination
+            "--overwrite replaces only a dataset, and this is not one", hint="another -o", path=destination
         )
     others = sorted(entry.name for entry in destination.iterdir() if entry.name not in _PARTS)
     if others:
         raise OutputExists(
-            f"--overwrite would remove what is no part of the dataset: {', '.join(others)}",
+            f"--overwrite would remove what is not part of the dataset: {', '.join(others)}",
             hint="move it away, or another -o",
             path=destination,
         )

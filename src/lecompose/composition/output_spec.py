@@ -13,8 +13,9 @@ from typing import Any
 
 from lecompose import formats
 from lecompose.composition.resampling import Resampling, plan_resampling
+from lecompose.composition.settings import Settings
 from lecompose.dataset.catalog import Catalog, CustomColumn, Source
-from lecompose.dataset.feature_map import UNCHANGED, Changes, FeatureMap, Holders, map_features, plain_names
+from lecompose.dataset.feature_map import FeatureMap, Holders, map_features, plain_names
 from lecompose.errors import FeatureMismatch, SourceBroken, few
 from lecompose.formats import QUANTILES, Feature, Limits, feature
 from lecompose.statistics.exact import Wanted
@@ -75,31 +76,28 @@ class OutputSpec:
 
 def unify_sources(
     catalog: Catalog,
+    settings: Settings,
     *,
-    robot_type: str | None,
-    limits: Limits,
-    row_groups: str,
-    rewrite_data: bool = False,
-    changes: Changes = UNCHANGED,
-    fps: Fraction | None = None,
-    retime: Fraction | None = None,
+    new_features: tuple[Feature, ...] = (),
     off_grid: frozenset[str] = frozenset(),
 ) -> OutputSpec:
-    """Return the output that all sources can become without a change of meaning but those asked for.
+    """Return the dataset that all sources can become without a change of meaning, but for those asked for.
 
-    `fps`, `retime` and `off_grid` as of `plan_resampling`.
-    Errors: FeatureMismatch with every difference and the sources it lies between; RequestError for changes
-    that cannot be made.
+    `new_features` are those that no source has; sources that are `off_grid` are timed again.
+
+    Raises:
+        FeatureMismatch: with every difference, and the sources between which it lies.
+        RequestError: for changes that cannot be made.
     """
     sources = catalog.sources
-    mapped = map_features(sources, changes)
-    resampling = plan_resampling(sources, fps=fps, retime=retime, off_grid=off_grid)
+    mapped = map_features(sources, replace(settings.changes, add=new_features))
+    resampling = plan_resampling(sources, fps=settings.fps, retime=settings.retime, off_grid=off_grid)
     problems = [
         *resampling.problems,
         *mapped.problems,
         *_custom_problems(catalog.custom.columns),
     ]
-    if robot_type is None:
+    if settings.robot_type is None:
         hint = "Try: --robot-type with the name the output should carry"
         problems += _same(sources, "robot_type", lambda s: s.info.get("robot_type"), hint=hint)
     if problems:
@@ -110,15 +108,15 @@ def unify_sources(
     files, file_notes = _other_files(sources, changed=mapped.changed)
     return OutputSpec(
         resampling=resampling,
-        robot_type=robot_type or first.info.get("robot_type"),
+        robot_type=settings.robot_type or first.info.get("robot_type"),
         features=tuple(
             _merged(name, held, dtype=mapped.dtypes[name], fps=resampling.fps)
             for name, held in mapped.holders.items()
         ),
         taken=_with_stats(mapped.taken, resampling),
-        limits=limits,
-        row_groups=row_groups,
-        rewrite_data=rewrite_data,
+        limits=settings.limits,
+        row_groups=settings.row_groups,
+        rewrite_data=settings.rewrite_data,
         notes=(
             *resampling.notes,
             *mapped.notes,
@@ -129,6 +127,10 @@ def unify_sources(
         ),
         info=info,
         files=files,
+        # What sources say of their pictures is said of all their frames, also of those left out.
+        statistics=replace(
+            settings.statistics, pictures=settings.statistics.pictures or bool(resampling.downsampled)
+        ),
     )
 
 

@@ -6,7 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from lecompose.api import operations
+import lecompose
 from lecompose.composition.plan.largest_remainder import apportion
 from lecompose.dataset.catalog.source import is_dataset
 from lecompose.lerobot import compat
@@ -76,7 +76,7 @@ def merge_datasets(
 
 def _merge(sources: Sequence[Any], out: Path, options: dict[str, Any]) -> None:
     with compat.raise_as_lerobot():
-        compat.log_notes(operations.merge(sources, out=out, **options))
+        compat.log_notes(lecompose.merge(sources, out=out, **options))
 
 
 def delete_episodes(
@@ -100,7 +100,7 @@ def delete_episodes(
     out = compat.choose_folder(output_dir, repo_id)
     with compat.raise_as_lerobot():
         compat.log_notes(
-            operations.delete(
+            lecompose.delete(
                 dataset.root, out=out, episodes=episode_indices, **compat.read_limits(dataset.meta)
             )
         )
@@ -135,7 +135,7 @@ def split_dataset(
     into = {names[split]: episodes for split, episodes in chosen.items()}
     with compat.raise_as_lerobot():
         compat.log_notes(
-            operations.split(dataset.root, out=folder, into=into, **compat.read_limits(dataset.meta))
+            lecompose.split(dataset.root, out=folder, into=into, **compat.read_limits(dataset.meta))
         )
     return {
         split: compat.open_dataset(f"{dataset.repo_id}_{split}", folder / names[split], dataset)
@@ -220,7 +220,7 @@ def convert_dataset(
     data_mb = data_file_size_in_mb or DEFAULT_DATA_FILE_SIZE_IN_MB
     video_mb = video_file_size_in_mb or DEFAULT_VIDEO_FILE_SIZE_IN_MB
     with compat.raise_as_lerobot():
-        compat.log_notes(operations.merge(place, out=new, overwrite=True, data_mb=data_mb, video_mb=video_mb))
+        compat.log_notes(lecompose.merge(place, out=new, overwrite=True, data_mb=data_mb, video_mb=video_mb))
     place.rename(old)
     new.rename(place)
     if push_to_hub:

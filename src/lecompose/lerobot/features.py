@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from lecompose.api import operations
+import lecompose
 from lecompose.lerobot import compat
 from lecompose.lerobot.compat import LeRobotDataset
 
@@ -44,9 +44,9 @@ def modify_features(
     with compat.raise_as_lerobot():
         if values or removed:
             limits["remove"] = removed
-            operations.edit_features(dataset.root, out=out, values=values, **limits)
+            lecompose.edit_features(dataset.root, out=out, values=values, **limits)
         else:
-            operations.merge(dataset.root, out=out, **limits)
+            lecompose.merge(dataset.root, out=out, **limits)
     return compat.open_dataset(repo_id, out, dataset)
 
 

@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from itertools import chain, groupby
 from operator import index
 from pathlib import Path
@@ -23,14 +24,16 @@ import pyarrow.parquet as pq
 
 from lecompose import formats
 from lecompose.composition import plan
-from lecompose.composition.destination import Destinations, refuse_existing, single_destination
-from lecompose.composition.pipeline import MakePlan, Request, open_one, refuse_broken, run_request
-from lecompose.composition.request import Settings, name_sources, output_folder
+from lecompose.composition.destination import refuse_existing, single_destination
+from lecompose.composition.named_sources import name_sources, output_folder
+from lecompose.composition.open_sources import open_one, refuse_broken
+from lecompose.composition.pipeline import run_request
+from lecompose.composition.request import Request
+from lecompose.composition.settings import parse_options
 from lecompose.concurrency import map_ahead
 from lecompose.dataset.catalog import Catalog, Source, locate
 from lecompose.dataset.catalog.data_files import data_files, episode_files
 from lecompose.dataset.frames import Frames
-from lecompose.dataset.query_views import open_views
 from lecompose.errors import SourceBroken
 from lecompose.files.mp4.thread_priority import keep_thread_priority
 from lecompose.lerobot import compat
@@ -79,14 +82,16 @@ def convert_image_to_video_dataset(
         episodes=episodes,
         workers=num_workers,
     )
-    given, to = name_sources(conversion.root), single_destination(output_folder(out))
+    to = single_destination(output_folder(out))
+    sql = f"select src_dataset, unnest({episodes}) as src_episode from datasets"
     request = Request(
-        given,
+        "convert_image_to_video",
+        name_sources(conversion.root),
         to,
-        _plan_in_order(episodes, to),
-        Settings(**compat.read_limits(dataset.meta)),
-        _build_command(dataset, out, episodes, rgb, depth),
+        partial(plan.compose, output=to.root.name, sql=sql),
+        parse_options(**compat.read_limits(dataset.meta)),
         stand_in=conversion.write_stand_in,
+        other_command=_build_command(dataset, out, episodes, rgb, depth),
     )
     with compat.raise_as_lerobot():
         refuse_existing(to, overwrite=False, roots=[locate(conversion.root)])  # before hours of encoding
@@ -119,15 +124,6 @@ def _read_default_encoders() -> tuple[RGBEncoderConfig, DepthEncoderConfig]:
     from lerobot.configs.video import depth_encoder_defaults, rgb_encoder_defaults
 
     return rgb_encoder_defaults(), depth_encoder_defaults()
-
-
-def _plan_in_order(episodes: list[int], to: Destinations) -> MakePlan:
-    def fill(catalog: Catalog) -> tuple[plan.Notes, Destinations]:
-        sql = f"select src_dataset, unnest({episodes}) as src_episode from datasets"
-        with open_views(catalog) as views:
-            return plan.compose(catalog, views, output=to.root.name, sql=sql)[0], to
-
-    return fill
 
 
 def _build_command(

@@ -10,7 +10,7 @@ from typing import Any
 
 from lerobot.datasets.dataset_reader import DatasetReader
 
-from lecompose.api import operations
+import lecompose
 from lecompose.errors import ComposeError
 from lecompose.lerobot import compat
 from lecompose.training.dataset import TorchDataset
@@ -68,7 +68,7 @@ class LeRobotReader(DatasetReader):  # type: ignore[misc]  # LeRobot is not ther
         """Return the items if all wanted episodes are here with their videos, else None."""
         self.__dict__.pop("_later", None)
         try:
-            with operations.open(self.root) as opened:
+            with lecompose.open(self.root) as opened:
                 items = opened.to_torch(
                     # LeRobot's rows are in the order of the files, whatever is asked for.
                     None if self.episodes is None else sorted(set(self.episodes)),

@@ -5,7 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from lecompose.api import operations
+import lecompose
 from lecompose.dataset.export import publish
 from lecompose.lerobot import compat
 from lecompose.lerobot.compat import LeRobotDataset
@@ -41,7 +41,7 @@ def modify_tasks(
     if new_task and replace:
         replace = dict.fromkeys(have, new_task) | replace
     with compat.raise_as_lerobot():
-        operations.edit_tasks(
+        lecompose.edit_tasks(
             dataset.root,
             in_place=True,
             task=None if replace else new_task,
@@ -70,7 +70,7 @@ def recompute_stats(
     """
     path = dataset.root / "meta" / "stats.json"
     with compat.raise_as_lerobot():
-        found: dict[str, Any] = operations.stats(dataset.root, images=not skip_image_video)
+        found: dict[str, Any] = lecompose.stats(dataset.root, images=not skip_image_video)
     stats = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     stats |= {name: said for name, said in found.items() if name not in _BOOKKEEPING}
     if relative_action and {"action", "observation.state"} <= dataset.meta.features.keys():

@@ -5,7 +5,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from lecompose.composition.computed_features import ComputedFeature, FeatureSpec, parse_feature_specs
+from lecompose.composition.computed_features import ComputedFeature
+from lecompose.composition.feature_spec import FeatureSpec, parse_feature_specs
 from lecompose.errors import RequestError
 from lecompose.formats import feature
 

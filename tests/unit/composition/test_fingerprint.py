@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lecompose.api import operations
+import lecompose
 from lecompose.composition import execute
 from lecompose.errors import OutputUnwritable
 
@@ -28,7 +28,7 @@ def printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Print:
 
     def of(operation: str, *arguments: Any, **options: Any) -> str:
         with pytest.raises(OutputUnwritable, match="far enough"):
-            getattr(operations, operation)(*arguments, out=tmp_path / "new" / "out", **options)
+            getattr(lecompose, operation)(*arguments, out=tmp_path / "new" / "out", **options)
         return found[-1]
 
     return of

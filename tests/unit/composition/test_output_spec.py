@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 
 from lecompose.composition.output_spec import OutputSpec, unify_sources
+from lecompose.composition.settings import parse_options
 from lecompose.dataset.catalog import open_catalog
-from lecompose.dataset.feature_map import Changes
 from lecompose.engine import open_engine
 from lecompose.errors import FeatureMismatch
-from lecompose.formats import Limits
 
 Record = Callable[..., Path]
 PLAIN: dict[str, Any] = {"cameras": ("front",), "codec": "h264", "frames": (3,)}
@@ -23,9 +22,7 @@ FRONT = "observation.images.front"
 def agreed(tmp_path: Path, *roots: Path, **changes: Any) -> Iterator[OutputSpec]:
     with closing(open_engine(scratch=tmp_path)) as engine:
         catalog = open_catalog(engine, roots, names=["a", "b", "c"][: len(roots)])
-        yield unify_sources(
-            catalog, robot_type=None, limits=Limits(), row_groups="episode", changes=Changes(**changes)
-        )
+        yield unify_sources(catalog, parse_options(**changes))
 
 
 def test_sources_that_are_alike_give_all_under_their_own_names(recorded: Record, tmp_path: Path) -> None:

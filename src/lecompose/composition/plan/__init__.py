@@ -3,12 +3,13 @@
     out_dataset, out_episode, src_dataset, src_episode
 
 Operations differ only in the `sql/plan/` file that picks episodes and gives each a sort key;
-`plan/number` alone gives positions, and `plan/check` must find nothing before any stage starts.
-Beside it stands `relabels`, empty but for `plan.tasks`, which gives tasks other texts.
-Each function here returns its notes: what a user should know of the plan.
+`plan/assign_episode_index` alone gives positions, and `plan/check` must find nothing before any stage starts.
+Beside it stands `relabels`, empty but for `relabel_tasks`, which gives tasks other texts.
+Each function here makes the plan of one operation.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from types import MappingProxyType
 
@@ -18,7 +19,7 @@ from lecompose.composition.plan.episode_lists import Episodes, find_overlaps, se
 from lecompose.composition.plan.largest_remainder import deal_episodes
 from lecompose.composition.plan.rows import make_table
 from lecompose.dataset.catalog import Catalog
-from lecompose.dataset.query_views import Views
+from lecompose.dataset.query_views import open_views
 from lecompose.errors import EmptyOutput, QueryError, RequestError, UnknownEpisode, listed
 
 Notes = tuple[str, ...]
@@ -31,7 +32,18 @@ _SHARES = pa.schema(
 )
 
 
-def merge(catalog: Catalog, *, output: str, episodes: Mapping[str, Episodes] = _ALL) -> Notes:
+@dataclass(frozen=True)
+class Plan:
+    """What the relation `plan` does not say: `notes` are what a user should know of it.
+
+    `outputs` are those that the plan itself names; None where the request does.
+    """
+
+    notes: Notes = ()
+    outputs: tuple[str, ...] | None = None
+
+
+def merge(catalog: Catalog, *, output: str, episodes: Mapping[str, Episodes] = _ALL) -> Plan:
     """Every episode of every source into one output, in the order of the sources; of some only `episodes`.
 
     Errors: UnknownEpisode naming all that are not there; RequestError for sources that are not; EmptyOutput
@@ -42,69 +54,66 @@ def merge(catalog: Catalog, *, output: str, episodes: Mapping[str, Episodes] = _
         catalog.engine.table("picks", "plan/filter", output=output)
     else:
         catalog.engine.table("picks", "plan/merge", output=output)
-    return _numbered(catalog, [output])
+    _number(catalog, [output])
+    return Plan()
 
 
-def delete(catalog: Catalog, *, output: str, episodes: Episodes) -> Notes:
+def delete(catalog: Catalog, *, output: str, episodes: Episodes) -> Plan:
     """Every episode of the one source but `episodes`.
 
     Errors: UnknownEpisode naming all that are not there; EmptyOutput where none is left.
     """
     _load_named(catalog, select_episodes(episodes, _only_source(catalog, "delete")))
     catalog.engine.table("picks", "plan/delete", output=output)
-    return _numbered(catalog, [output])
+    _number(catalog, [output])
+    return Plan()
 
 
-def filter(
-    catalog: Catalog, views: Views, *, output: str, where: str | None, where_frames: str | None
-) -> Notes:
+def filter(catalog: Catalog, *, output: str, where: str | None, where_frames: str | None) -> Plan:
     """The episodes for which both predicates are true, in the order of the sources.
 
     Errors: QueryError for a predicate that is none; EmptyOutput where no episode passes.
     """
     if where is None and where_frames is None:
         raise RequestError("no predicate was given", hint="--where, --where-frames")
-    found = [(where, views.episode_condition(where))] if where is not None else []
-    found += [(where_frames, views.frame_condition(where_frames))] if where_frames is not None else []
+    with open_views(catalog) as views:
+        found = [(where, views.episode_condition(where))] if where is not None else []
+        found += [(where_frames, views.frame_condition(where_frames))] if where_frames is not None else []
     passing = [truth.filter(truth["value"]).select(_NAMED.names) for _, truth in found]
     kept = passing[0] if len(passing) == 1 else passing[0].join(passing[1], _NAMED.names, join_type="inner")
     catalog.engine.load("named", kept.cast(_NAMED))
     catalog.engine.table("picks", "plan/filter", output=output)
     notes = tuple(note for predicate, truth in found for note in _undecided(predicate, truth))
     try:
-        return (*notes, *_numbered(catalog, [output]))
+        _number(catalog, [output])
     except EmptyOutput as error:
         error.problem = f"no episode passes. {error.problem}"
         error.notes = notes
         raise
+    return Plan(notes)
 
 
-def sort(catalog: Catalog, views: Views, *, output: str, by: str) -> Notes:
+def sort(catalog: Catalog, *, output: str, by: str) -> Plan:
     """Every episode once, in the order of the SQL terms `by`; ties as in the sources.
 
     Errors: QueryError for terms that are none.
     """
-    catalog.engine.load("ordered", _with_places(views.episode_order(by), _NAMED))
+    with open_views(catalog) as views:
+        ordered = views.episode_order(by)
+    catalog.engine.load("ordered", _with_places(ordered, _NAMED))
     catalog.engine.table("picks", "plan/sort", output=output)
-    return _numbered(catalog, [output])
+    _number(catalog, [output])
+    return Plan()
 
 
-def sample(
-    catalog: Catalog,
-    views: Views | None,
-    *,
-    output: str,
-    episodes: int | None,
-    seed: int | str,
-    by: str | None,
-) -> Notes:
+def sample(catalog: Catalog, *, output: str, episodes: int | None, seed: int | str, by: str | None) -> Plan:
     """So many episodes drawn by the seed, and in the order drawn; all of them where None: a shuffle.
 
     Strata of the SQL expression `by` are drawn from in proportion, and each at least once where the
     number allows.
     Errors: RequestError for more episodes than there are, or fewer than one.
     """
-    strata = _load_strata(catalog, views, by)
+    strata = _load_strata(catalog, by)
     total = sum(strata.values())
     wanted = total if episodes is None else episodes
     if not 0 < wanted <= total:
@@ -112,17 +121,11 @@ def sample(
     counts = deal_episodes(strata, {output: Fraction(wanted, total)})
     _load_shares(catalog, counts)
     catalog.engine.table("picks", "plan/sample", seed=str(seed))
-    return (*_uneven(strata, counts, by), *_numbered(catalog, [output]))
+    _number(catalog, [output])
+    return Plan(_uneven(strata, counts, by))
 
 
-def split(
-    catalog: Catalog,
-    views: Views | None,
-    *,
-    into: Mapping[str, Fraction],
-    seed: int | str | None,
-    by: str | None,
-) -> Notes:
+def split(catalog: Catalog, *, into: Mapping[str, Fraction], seed: int | str | None, by: str | None) -> Plan:
     """The episodes dealt out to parts by fractions; shuffled by the seed, in source order where None.
 
     Counts are exact by largest remainder. Strata of the SQL expression `by` are dealt out alike, at least
@@ -131,14 +134,15 @@ def split(
     Errors: RequestError for fractions that are none or sum to over 1; EmptyOutput for an empty part.
     """
     _refuse_fractions(into)
-    strata = _load_strata(catalog, views, by)
+    strata = _load_strata(catalog, by)
     counts = deal_episodes(strata, into)
     _load_shares(catalog, counts)
     catalog.engine.table("picks", "plan/split", seed=None if seed is None else str(seed))
-    return (*_uneven(strata, counts, by), *_rest(strata, counts), *_numbered(catalog, list(into)))
+    _number(catalog, list(into))
+    return Plan((*_uneven(strata, counts, by), *_rest(strata, counts)))
 
 
-def split_episodes(catalog: Catalog, *, into: Mapping[str, Episodes]) -> Notes:
+def split_episodes(catalog: Catalog, *, into: Mapping[str, Episodes]) -> Plan:
     """The one source's episodes dealt out to parts by number; each part in the order of the source.
 
     Errors: UnknownEpisode naming all that are not there; RequestError for episodes in two parts.
@@ -158,16 +162,18 @@ def split_episodes(catalog: Catalog, *, into: Mapping[str, Episodes]) -> Notes:
     counts = {part: {part: len(episodes)} for part, episodes in parts.items()}
     _load_shares(catalog, counts)
     catalog.engine.table("picks", "plan/split", seed=None)
-    return (*_rest({name: len(have)}, counts), *_numbered(catalog, list(into)))
+    _number(catalog, list(into))
+    return Plan(_rest({name: len(have)}, counts))
 
 
-def compose(catalog: Catalog, views: Views, *, output: str, sql: str) -> tuple[Notes, list[str] | None]:
+def compose(catalog: Catalog, *, output: str, sql: str) -> Plan:
     """What a user's SELECT returns, row for row; and the outputs that it names, None where it names none.
 
     Errors: QueryError for SQL that DuckDB refuses, or whose columns are no plan; UnknownEpisode;
     EmptyOutput where it returns no row.
     """
-    picked = views.select(sql)
+    with open_views(catalog) as views:
+        picked = views.select(sql)
     lacking = [name for name in _NAMED.names if name not in picked.column_names]
     if lacking:
         found = ", ".join(picked.column_names)
@@ -182,16 +188,18 @@ def compose(catalog: Catalog, views: Views, *, output: str, sql: str) -> tuple[N
         picked = picked.append_column("out_dataset", pa.repeat(output, len(picked)))
     catalog.engine.load("composed", _with_places(picked, picked.schema))
     catalog.engine.table("picks", "plan/compose")
-    outputs = sorted(set(picked["out_dataset"].to_pylist()))
-    notes = (*_repeated(catalog), *_numbered(catalog, outputs or [output]))
-    return notes, outputs if names_outputs else None
+    outputs = tuple(sorted(set(picked["out_dataset"].to_pylist())))
+    notes = _repeated(catalog)
+    _number(catalog, outputs or (output,))
+    return Plan(notes, outputs if names_outputs else None)
 
 
 # From picks to the plan -------------------------------------------------------------------------
 
 
-def _numbered(catalog: Catalog, outputs: Sequence[str]) -> Notes:
-    catalog.engine.table("plan", "plan/number")
+def _number(catalog: Catalog, outputs: Sequence[str]) -> None:
+    """Make the relation `plan` of the picks: it alone assigns episode_index."""
+    catalog.engine.table("plan", "plan/assign_episode_index")
     catalog.engine.view("relabels", "plan/no_relabels")
     problems = [row["problem"] for row in catalog.engine.rows("plan/check")]
     if problems:
@@ -203,7 +211,6 @@ def _numbered(catalog: Catalog, outputs: Sequence[str]) -> Notes:
     empty = [output for output in outputs if output not in filled]
     if empty:
         raise EmptyOutput("nothing to write; these outputs have no episode", parts=empty)
-    return ()
 
 
 def _only_source(catalog: Catalog, doing: str) -> list[int]:
@@ -235,12 +242,14 @@ def _load_named(catalog: Catalog, episodes: Sequence[int]) -> None:
     catalog.engine.load("named", make_table(_NAMED, [(name, episode) for episode in episodes]))
 
 
-def _load_strata(catalog: Catalog, views: Views | None, by: str | None) -> dict[str, int]:
+def _load_strata(catalog: Catalog, by: str | None) -> dict[str, int]:
     """Make the relation `strata`; the number of episodes of each stratum, in order of first appearance."""
-    if by is None or views is None:
+    if by is None:
         catalog.engine.table("strata", "plan/one_stratum")
     else:
-        catalog.engine.load("strata", views.strata(by).cast(_STRATA))
+        with open_views(catalog) as views:
+            strata = views.strata(by)
+        catalog.engine.load("strata", strata.cast(_STRATA))
     rows = catalog.engine.rows("plan/stratum_sizes")
     return {row["stratum"]: row["episodes"] for row in rows}
 

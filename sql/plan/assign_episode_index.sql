@@ -1,4 +1,4 @@
--- plan/number: the plan: each picked episode's place in its output, dense from 0, by sort key
+-- plan/assign_episode_index: the plan: each picked episode's place in its output, dense from 0, by sort key
 -- reads:  picks
 -- params:
 -- gives:  out_dataset VARCHAR, out_episode BIGINT, src_dataset VARCHAR, src_episode BIGINT
