@@ -90,3 +90,23 @@ QUERIES = [
 @pytest.mark.parametrize("words", QUERIES, ids=lambda words: words[-1])
 def test_readme_query_runs(words: list[str], dataset_v30: Path) -> None:
     assert len(lecompose.query(dataset_v30, words[-1])) > 0
+
+
+# Files and folders of ours that these pages name, from the root of the checkout or from the package.
+PAGES = ("CONTRIBUTING.md", "docs/house.md")
+NAMED = sorted(
+    {
+        (page, path)
+        for page in PAGES
+        for path in re.findall(
+            r"`([\w.]+(?:/[\w.]*)+|\w+\.(?:py|sql|md))`", (CHECKOUT / page).read_text("utf-8")
+        )
+        if path != "meta/"  # of a dataset
+    }
+)
+
+
+@pytest.mark.parametrize(("page", "path"), NAMED)
+def test_a_file_that_is_named_exists(page: str, path: str) -> None:
+    roots = (CHECKOUT, CHECKOUT / "src/lecompose", (CHECKOUT / page).parent)
+    assert any((root / path).exists() for root in roots)
