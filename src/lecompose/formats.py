@@ -279,6 +279,21 @@ _FIELDS = ("video_key", "chunk_index", "file_index", "episode_chunk", "episode_i
 _SPEC = re.compile(r"(0?[0-9]{1,2})?d?")
 
 
+def usual_data_path(version: str) -> str:
+    """Return the path template of data files, unless info.json has another one."""
+    return DATA_PATH if version == V30 else V2_DATA_PATH
+
+
+def usual_video_path(version: str) -> str:
+    """Return the path template of video files, unless info.json has another one."""
+    return VIDEO_PATH if version == V30 else V2_VIDEO_PATH
+
+
+def place_fields(version: str) -> tuple[str, str]:
+    """Return the fields of path templates that number the files."""
+    return ("chunk_index", "file_index") if version == V30 else ("episode_chunk", "episode_index")
+
+
 @lru_cache
 def _parts(template: str) -> tuple[tuple[str, str | None, str], ...]:
     """(literal, field name or None, format spec) for each piece of a path template.

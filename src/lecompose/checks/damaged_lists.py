@@ -11,11 +11,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lecompose import formats
 from lecompose.checks.faults import NO_DAMAGE, Damage, Fault, as_damage, try_to, unreadable
 from lecompose.dataset.catalog import Source, parsed
-from lecompose.dataset.catalog.data_files import payload_bytes
 from lecompose.errors import ComposeError, SourceBroken
+from lecompose.files.parquet.damage import payload_bytes, reading_parquet
 
 _INT, _TEXT, _FLOAT = pa.int64(), pa.string(), pa.float64()
 DECLARED = pa.schema(
@@ -184,12 +183,9 @@ def _is_begun(source: Source) -> bool:
 
 def _read_rows(path: Path, wanted: set[str]) -> _ListFile:
     payload_bytes(path)
-    try:
-        with pq.ParquetFile(path) as file:
-            table = file.read([name for name in file.schema_arrow.names if name in wanted])
-            return _ListFile(path, table.to_pylist())
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise SourceBroken("parquet file cannot be read", reason=error, path=path) from error
+    with reading_parquet(path), pq.ParquetFile(path) as file:
+        table = file.read([name for name in file.schema_arrow.names if name in wanted])
+        return _ListFile(path, table.to_pylist())
 
 
 # Fields -----------------------------------------------------------------------------------------
@@ -237,8 +233,7 @@ def _clips(source: Source, files: Sequence[_ListFile]) -> pa.Table:
 
 def _clips_of(source: Source, row: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
     """Yield the clips of an episode, as rows of `CLIPS`."""
-    default = formats.VIDEO_PATH if source.is_v3 else formats.V2_VIDEO_PATH
-    template = str(source.info.get("video_path") or default)
+    template = source.video_template
     episode, length = _whole(row.get("episode_index")), _whole(row.get("length"))
     for camera in source.cameras:
         start, end = (_seconds(row.get(f"videos/{camera.name}/{edge}_timestamp")) for edge in ("from", "to"))

@@ -15,11 +15,12 @@ from lecompose import formats
 from lecompose.checks.faults import NO_DAMAGE, Damage, Fault, as_damage, unreadable
 from lecompose.checks.footers import Footers
 from lecompose.dataset.catalog import Source
-from lecompose.dataset.catalog.data_files import DataFile, footer, payload_bytes, read_pages
+from lecompose.dataset.catalog.data_files import DataFile
 from lecompose.dataset.catalog.register import choose_read_options, placement
 from lecompose.engine import Engine
 from lecompose.engine.duckdb_errors import first_line
 from lecompose.errors import ComposeError, QueryError, SourceBroken
+from lecompose.files.parquet.damage import payload_bytes, read_footer, read_pages
 
 PLACEMENT = pa.schema(
     {
@@ -82,8 +83,7 @@ def read_data(engine: Engine, source: Source, *, is_expected: bool) -> Data:
 
 def _find_files(source: Source, *, is_expected: bool) -> tuple[Source, Sequence[Path], Damage]:
     """Return the data files by their template, or by the usual one where that finds none."""
-    usual = formats.DATA_PATH if source.is_v3 else formats.V2_DATA_PATH
-    template = str(source.info.get("data_path") or usual)
+    usual, template = formats.usual_data_path(source.version), source.data_template
     paths = sorted(source.root.glob(formats.path_glob(template)))
     if paths:
         return source, paths, NO_DAMAGE
@@ -102,7 +102,7 @@ def _find_files(source: Source, *, is_expected: bool) -> tuple[Source, Sequence[
 def _read_file(source: Source, path: Path) -> _Read | Fault:
     try:
         file = DataFile(path, payload_bytes(path))
-        metadata = footer(path)
+        metadata = read_footer(path)
         read_pages(path, metadata)
         return file, metadata
     except SourceBroken as error:
@@ -177,10 +177,7 @@ def find_missing_files(engine: Engine, source: Source) -> Damage:
 
 
 def _data_format(source: Source) -> str:
-    default, names = formats.V2_DATA_PATH, ("episode_chunk", "episode_index")
-    if source.is_v3:
-        default, names = formats.DATA_PATH, ("chunk_index", "file_index")
-    return formats.path_format(str(source.info.get("data_path") or default), names)
+    return formats.path_format(source.data_template, formats.place_fields(source.version))
 
 
 def _missing(path: Path, row: _MissingFile) -> Fault:

@@ -19,12 +19,11 @@ from lecompose.checks import episode_stats
 from lecompose.checks.faults import NO_DAMAGE, Damage, Fault, as_damage, try_to, unreadable
 from lecompose.checks.footers import Footers, Row, footer_facts, huggingface, kind_of
 from lecompose.dataset.catalog import Catalog, Source, read_json
-from lecompose.dataset.catalog.data_files import footer
-from lecompose.dataset.catalog.source import is_pointer
 from lecompose.engine import Engine
 from lecompose.errors import ComposeError, MediaError, SourceBroken
 from lecompose.files import mp4
 from lecompose.files.git_lfs import is_pointer
+from lecompose.files.parquet.damage import read_footer
 from lecompose.formats import Feature
 
 _Columns = dict[str, pa.DataType]
@@ -126,7 +125,7 @@ def _facts(
     """Return the rows of every fact relation for one source, and what cannot be read."""
     if footers is None:
         files = data_file_list(engine, source)
-        footers = dict(zip(files, engine.workers().each(files, footer), strict=True))
+        footers = dict(zip(files, engine.workers().each(files, read_footer), strict=True))
     videos, pointers = ([], NO_DAMAGE) if "clips" in known.lacking else _videos(source, engine, scratch)
     metadata, unread = (_v3_facts if source.is_v3 else _v2_facts)(source, known)
     facts: _Facts = {
@@ -142,10 +141,8 @@ def _facts(
 
 
 def _paths(source: Source) -> Row:
-    default = formats.DATA_PATH if source.is_v3 else formats.V2_DATA_PATH
-    fields = ("chunk_index", "file_index") if source.is_v3 else ("episode_chunk", "episode_index")
-    template = str(source.info.get("data_path") or default)
-    return formats.path_format(template, fields), source.chunks_size
+    fields = formats.place_fields(source.version)
+    return formats.path_format(source.data_template, fields), source.chunks_size
 
 
 def _needs(feature: Feature) -> Row:
@@ -287,7 +284,7 @@ def _episode_facts(source: Source, files: Sequence[Path]) -> tuple[list[Row], pa
     stats, found = [nothing], NO_DAMAGE
     for path in files:
         try:
-            schema = footer(path).schema.to_arrow_schema()
+            schema = read_footer(path).schema.to_arrow_schema()
             name = path.relative_to(source.root).as_posix()
             columns += [(name, field.name, kind_of(field.type)) for field in schema]
             stats.append(episode_stats.of_parquet(path, schema))
@@ -329,7 +326,7 @@ def _dataset_statistics(source: Source) -> tuple[list[Row], Damage]:
 
 def _task_index(path: Path) -> list[Row]:
     """Return which columns pandas takes for the index of tasks.parquet, and which one has the texts."""
-    schema = footer(path).schema.to_arrow_schema()
+    schema = read_footer(path).schema.to_arrow_schema()
     texts = [name for name in schema.names if name != "task_index"] or ["task"]
     try:
         pandas = json.loads((schema.metadata or {})[b"pandas"])

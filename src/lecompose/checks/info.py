@@ -102,11 +102,10 @@ def _is_above_0(said: object, kind: Any) -> bool:
 
 def _usable_templates(info: Mapping[str, Any], version: str, path: Path) -> tuple[_Fields, Damage]:
     """Return the usual templates in place of those that cannot be followed."""
-    is_v3 = version == formats.V30
-    numbers = ("chunk_index", "file_index") if is_v3 else ("episode_chunk", "episode_index")
+    numbers = formats.place_fields(version)
     usual = {
-        "data_path": (formats.DATA_PATH if is_v3 else formats.V2_DATA_PATH, numbers),
-        "video_path": (formats.VIDEO_PATH if is_v3 else formats.V2_VIDEO_PATH, ("video_key", *numbers)),
+        "data_path": (formats.usual_data_path(version), numbers),
+        "video_path": (formats.usual_video_path(version), ("video_key", *numbers)),
     }
     instead, faults = {}, []
     for name, (template, fields) in usual.items():

@@ -8,7 +8,6 @@ from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
-from lecompose import formats
 from lecompose.checks.damaged_lists import read_episodes, read_tasks
 from lecompose.checks.data_files import Data, find_missing_files, read_data
 from lecompose.checks.faults import NO_DAMAGE, Damage, Fault, as_damage, try_to
@@ -132,8 +131,7 @@ def _count_episodes(engine: Engine) -> int:
 
 def _missing_video_folder(source: Source) -> Damage:
     """Return a fault for each camera where the folder of the video template is not there."""
-    default = formats.VIDEO_PATH if source.is_v3 else formats.V2_VIDEO_PATH
-    template = str(source.info.get("video_path") or default)
+    template = source.video_template
     folder = template.partition("{")[0].rpartition("/")[0]
     if not source.cameras or (source.root / folder).is_dir():
         return NO_DAMAGE

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from lecompose.checks.faults import Damage, Fault, as_damage, unreadable
 from lecompose.concurrency import Workers
-from lecompose.dataset.catalog.data_files import footer, payload_bytes
 from lecompose.errors import MediaError, SourceBroken
 from lecompose.files import mp4
 from lecompose.files.mp4.errors import NeedsRemux
+from lecompose.files.parquet.damage import payload_bytes, read_footer
 
 
 def find_unreadable(root: Path, workers: Workers) -> Damage:
@@ -20,7 +20,7 @@ def find_unreadable(root: Path, workers: Workers) -> Damage:
 def _table_fault(path: Path, root: Path) -> Fault | None:
     try:
         payload_bytes(path)
-        footer(path)
+        read_footer(path)
     except SourceBroken as error:
         in_meta = path.is_relative_to(root / "meta")
         return unreadable("metadata_readable" if in_meta else "data_readable", path, error)

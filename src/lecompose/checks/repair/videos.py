@@ -9,7 +9,6 @@ from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
 
-from lecompose import formats
 from lecompose.checks.repair.episodes import Clip, Dropped, Salvage, Sound
 from lecompose.dataset.catalog import Source
 from lecompose.engine import Engine
@@ -54,15 +53,14 @@ def _told(engine: Engine, source: Source, episodes: Sequence[Sound]) -> dict[str
 
 
 def _v2_file(source: Source, camera: str, episode: int) -> Path:
-    template = str(source.info.get("video_path") or formats.V2_VIDEO_PATH)
+    template = source.video_template
     chunk = episode // source.chunks_size
     return source.root / template.format(video_key=camera, episode_chunk=chunk, episode_index=episode)
 
 
 def _moved(source: Source) -> Callable[[Path], Path]:
     """Where a video is: as info.json says or, if there is no such folder, in the one folder with videos."""
-    usual = formats.VIDEO_PATH if source.is_v3 else formats.V2_VIDEO_PATH
-    folder = str(source.info.get("video_path") or usual).partition("/")[0]
+    folder = source.video_template.partition("/")[0]
     others = [
         path
         for path in source.root.iterdir()
@@ -143,7 +141,7 @@ def _beside(paths: Sequence[Path], camera: str, source: Source) -> list[Path]:
     """Other videos of the camera, which no episode names; in v2.x a file is an episode's by its name."""
     if not source.is_v3:
         return []
-    template = str(source.info.get("video_path") or formats.VIDEO_PATH)
+    template = source.video_template
     folder = _moved(source)(source.root / template.partition("{")[0] / camera)
     return sorted(set(folder.glob("*/*.mp4")) - set(paths))
 

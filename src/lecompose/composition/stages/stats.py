@@ -25,6 +25,7 @@ from lecompose.composition.layout import Layout
 from lecompose.concurrency import Prefetch
 from lecompose.dataset import stored_stats
 from lecompose.errors import OutputUnwritable, SourceBroken
+from lecompose.files.parquet.damage import find_damage
 from lecompose.formats import SUBTASK_INDEX, Feature
 from lecompose.statistics import Clip, DataFile, Measured
 
@@ -152,11 +153,8 @@ def _told_of_sources(run: Run, output: _Output) -> Iterator[None]:
     try:
         yield
     except SourceBroken as error:
-        file = find_damaged(sorted({episode.data_file for episode in output.episodes}))
-        if file is None:
-            raise
-        reason = error.reason or error.problem
-        raise SourceBroken("data cannot be read, damaged pages?", reason=reason, path=file) from error
+        files = sorted({episode.data_file for episode in output.episodes})
+        raise find_damage(files) or error from error.__cause__
 
 
 def _number(run: Run, outputs: list[_Output], numeric: list[Feature], incomplete: Collection[str]) -> None:

@@ -70,9 +70,8 @@ def data_files(source: Source) -> list[DataFile]:
 
     Errors: SourceBroken naming every file that is no whole parquet file.
     """
-    default = formats.DATA_PATH if source.is_v3 else formats.V2_DATA_PATH
     with located(source.root / "meta" / "info.json"):
-        pattern = formats.path_glob(str(source.info.get("data_path") or default))
+        pattern = formats.path_glob(source.data_template)
     paths = sorted(source.root.glob(pattern))
     if not paths:
         why = "no episode was recorded" if source.info.get("total_episodes") == 0 else "its files are missing"

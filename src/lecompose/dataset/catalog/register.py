@@ -143,14 +143,13 @@ def register_clips(engine: Engine, sources: Sequence[Source]) -> None:
 
 def _clips_v2(engine: Engine, source: Source) -> Iterator[str]:
     for n, camera in enumerate(source.cameras):
-        fields = ("video_key", "episode_chunk", "episode_index")
         engine.table(
             source.relation(f"clips_{n}"),
             "catalog/clips_v2",
             {"declared": "declared"},
             src_dataset=source.name,
             root=str(source.root),
-            template=_video_format(source, formats.V2_VIDEO_PATH, fields),
+            template=_video_format(source),
             chunk_size=source.chunks_size,
             camera=camera.name,
         )
@@ -163,7 +162,7 @@ def _cameras_of(source: Source) -> list[ClipColumns]:
         return []
     with read_from(source.root / "meta" / "episodes"):
         first = read_arrow_schema(source.episode_files[0])
-    template = _video_format(source, formats.VIDEO_PATH, ("video_key", "chunk_index", "file_index"))
+    template = _video_format(source)
     held = [(f.name, ["episode_index", "length", *_pointers(f.name).values()]) for f in source.cameras]
     return [ClipColumns(name, template, _kinds(first, columns)) for name, columns in held]
 
@@ -189,9 +188,11 @@ def _clips_v3(engine: Engine, camera: ClipColumns, relation: str, sources: Seque
     )
 
 
-def _video_format(source: Source, default: str, fields: tuple[str, ...]) -> str:
+def _video_format(source: Source) -> str:
     with located(source.root / "meta" / "info.json"):
-        return formats.path_format(str(source.info.get("video_path") or default), fields)
+        return formats.path_format(
+            source.video_template, ("video_key", *formats.place_fields(source.version))
+        )
 
 
 def data_file_rows(files: Iterable[tuple[Source, DataFile]]) -> pa.Table:

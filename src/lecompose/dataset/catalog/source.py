@@ -60,6 +60,16 @@ class Source:
         return said
 
     @property
+    def data_template(self) -> str:
+        """The path template of its data files."""
+        return str(self.info.get("data_path") or formats.usual_data_path(self.version))
+
+    @property
+    def video_template(self) -> str:
+        """The path template of its video files."""
+        return str(self.info.get("video_path") or formats.usual_video_path(self.version))
+
+    @property
     def cameras(self) -> tuple[Feature, ...]:
         """The features whose pictures are in mp4 files."""
         return tuple(f for f in self.features if f.is_video)

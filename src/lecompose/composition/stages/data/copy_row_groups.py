@@ -270,7 +270,7 @@ def _made(
 def _read_tasks(job: DataFileJob) -> Iterator[np.ndarray]:
     """Yield the source's task number of each row, an array an episode. Raises NotAligned."""
     for path, episodes in groupby(job.episodes, key=lambda e: e.data_file):
-        with _readable():
+        with _readable(path):
             column = pq.read_table(path, columns=["task_index"], partitioning=None)["task_index"].to_numpy()
         for episode in episodes:
             yield column[episode.row_from : episode.row_to]

@@ -19,6 +19,7 @@ from lecompose.dataset.frames.read_in_order import PlacedEpisode, output_columns
 from lecompose.engine import Engine
 from lecompose.engine.duckdb_errors import first_line
 from lecompose.errors import QueryError, SourceBroken
+from lecompose.files.parquet.damage import find_damage
 
 # A query costs the footer of its file, however little it reads: beyond so many, row groups are picked out.
 _FEW_READS = 16
@@ -183,8 +184,8 @@ def _stored(engine: Engine, read: Read, columns: list[dict[str, str]], rows: int
 
 
 def _damaged(read: Read, reason: str) -> SourceBroken:
-    file = find_damaged(read.files) or read.title
-    return SourceBroken("data cannot be read, damaged pages?", reason=reason, path=file)
+    unknown = SourceBroken("data cannot be read, damaged pages?", reason=reason, path=read.title)
+    return find_damage(read.files) or unknown
 
 
 def _reads(job: DataFileJob) -> Iterator[Read]:
