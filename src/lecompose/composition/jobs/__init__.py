@@ -12,6 +12,7 @@ from lecompose.composition.jobs.data_file_job import (
     EpisodeRows,
     SourceColumns,
 )
+from lecompose.composition.jobs.job_file import Job, read_job, write_job
 from lecompose.composition.jobs.video_file_job import (
     ClipSpan,
     EncodeClipJob,
@@ -28,8 +29,11 @@ __all__ = [
     "DataFileResult",
     "EncodeClipJob",
     "EpisodeRows",
+    "Job",
     "SourceColumns",
     "VideoClip",
     "VideoFileJob",
     "VideoFileResult",
+    "read_job",
+    "write_job",
 ]

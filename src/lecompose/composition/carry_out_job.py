@@ -1,0 +1,36 @@
+"""Carry out one job by itself: in this process or another, once or again, with the same bytes."""
+
+from pathlib import Path
+
+from lecompose.composition.jobs import (
+    DataFileJob,
+    DataFileResult,
+    EncodeClipJob,
+    VideoFileJob,
+    VideoFileResult,
+)
+from lecompose.composition.stages.data.write_data_file import write_data_file
+from lecompose.composition.stages.video.write_video_file import VideoSources, encode_clip, write_video_file
+from lecompose.engine import Engine
+from lecompose.files import mp4
+
+
+def carry_out_job(
+    job: DataFileJob | VideoFileJob | EncodeClipJob, folder: Path, engine: Engine
+) -> DataFileResult | VideoFileResult | mp4.EncodedVideo:
+    """Write the file of a job into the folder of its output; encode a clip into the engine's scratch folder.
+
+    Nothing else is touched.
+
+    Raises:
+        SourceError: if a source is not what the job says.
+        MediaError: if a video cannot be read, or a clip cannot be encoded.
+        OutputUnwritable: if the file cannot be written.
+    """
+    workers = engine.workers()
+    if isinstance(job, DataFileJob):
+        return write_data_file(job, folder, engine, workers)
+    sources = VideoSources(engine.scratch)
+    if isinstance(job, VideoFileJob):
+        return write_video_file(job, folder, sources, workers)
+    return encode_clip(job, sources, workers)

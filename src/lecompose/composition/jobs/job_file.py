@@ -1,0 +1,111 @@
+"""A job in a file, so that another process can carry it out: JSON, read back by the declared types.
+
+Rows of records stand column by column: a job may hold very many episodes.
+"""
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from fractions import Fraction
+from functools import cache
+from pathlib import Path
+from types import UnionType
+from typing import Any, TypeAlias, get_args, get_origin, get_type_hints
+
+import pyarrow as pa
+
+from lecompose.composition.jobs.data_file_job import DataFileJob
+from lecompose.composition.jobs.video_file_job import EncodeClipJob, VideoFileJob
+from lecompose.errors import RequestError
+
+Job: TypeAlias = DataFileJob | VideoFileJob | EncodeClipJob
+
+_VERSION = 1
+_KINDS: dict[str, type[Job]] = {
+    "data file": DataFileJob,
+    "video file": VideoFileJob,
+    "encode clip": EncodeClipJob,
+}
+
+
+def write_job(job: Job, path: Path) -> None:
+    """Write a job to a new file. Raises OSError if that cannot be."""
+    kind = next(name for name, cls in _KINDS.items() if isinstance(job, cls))
+    content = {"lecompose job": _VERSION, "kind": kind, "job": _encode(job)}
+    path.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+
+
+def read_job(path: Path) -> Job:
+    """Return the job in a file.
+
+    Raises:
+        RequestError: if the file holds no job of this version.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RequestError("the job cannot be read", reason=error, path=path) from error
+    if not isinstance(content, Mapping) or content.get("lecompose job") != _VERSION:
+        raise RequestError(f"no job of version {_VERSION}", path=path)
+    job: Job = _decode(content["job"], _KINDS[content["kind"]])
+    return job
+
+
+def _encode(value: Any) -> Any:
+    if isinstance(value, Fraction):
+        return f"{value.numerator}/{value.denominator}"
+    if isinstance(value, pa.Schema):
+        return base64.b64encode(value.serialize().to_pybytes()).decode()
+    if isinstance(value, tuple) and value and is_dataclass(value[0]):
+        names = [field.name for field in fields(value[0])]
+        return {name: [_encode(getattr(record, name)) for record in value] for name in names}
+    if isinstance(value, tuple | list):
+        return [_encode(item) for item in value]
+    if is_dataclass(value):
+        return {field.name: _encode(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {name: _encode(item) for name, item in value.items()}
+    return value
+
+
+def _decode(value: Any, kind: Any) -> Any:
+    """Return an encoded value as the type that it had."""
+    if value is None or kind is Any:
+        return value
+    arguments = get_args(kind)
+    if isinstance(kind, UnionType):
+        return _decode(value, next(argument for argument in arguments if argument is not type(None)))
+    if get_origin(kind) is tuple:
+        return tuple(_decode_items(value, arguments[0]))
+    if isinstance(get_origin(kind), type) and issubclass(get_origin(kind), Mapping):
+        return {name: _decode(item, arguments[1]) for name, item in value.items()}
+    if kind is Fraction:
+        return Fraction(value)
+    if kind is pa.Schema:
+        return pa.ipc.read_schema(pa.py_buffer(base64.b64decode(value)))
+    if _is_record(kind):
+        return _decode_record(value, kind)
+    return value
+
+
+def _decode_items(value: Any, kind: Any) -> list[Any]:
+    if not value or not _is_record(kind):
+        return [_decode(item, kind) for item in value]
+    columns = [[_decode(item, cls) for item in value[name]] for name, cls in _types(kind).items()]
+    return [kind(*values) for values in zip(*columns, strict=True)]
+
+
+def _decode_record(value: Mapping[str, Any], kind: Any) -> Any:
+    return kind(**{name: _decode(value[name], cls) for name, cls in _types(kind).items()})
+
+
+def _is_record(kind: Any) -> bool:
+    return is_dataclass(kind)
+
+
+@cache
+def _types(kind: Any) -> dict[str, Any]:
+    """Return the declared type of each field of a dataclass."""
+    hints = get_type_hints(kind)
+    return {field.name: hints[field.name] for field in fields(kind)}
