@@ -10,8 +10,8 @@ import av
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import typed
-from typed import Kind
+from support import typed
+from support.typed import Kind
 
 import lecompose
 from lecompose.composition import execute
@@ -19,7 +19,7 @@ from lecompose.composition.jobs import DataFileJob, VideoFileJob, read_job, writ
 from lecompose.errors import RequestError
 
 Record = Callable[..., Path]
-CHILD = Path(__file__).parents[1] / "unit" / "composition" / "carry_out_twice.py"
+CHILD = Path(__file__).parents[1] / "support" / "carry_out_twice.py"
 SMALL: dict[str, Any] = {
     "codec": "h264",
     "size": (64, 48),
