@@ -1,14 +1,13 @@
 -- catalog/task_totals: each task of a dataset, with the episodes and frames in which it is done
 -- reads:  tasks, placement
 -- params: $src_dataset
--- gives:  src_task BIGINT, task VARCHAR, episodes BIGINT, frames BIGINT
+-- gives:  task VARCHAR, episodes BIGINT, frames BIGINT
 with done as (
     select unnest(map_entries(task_frames)) as label
     from placement
     where src_dataset = $src_dataset
 )
-select t.src_task,
-       t.task,
+select t.task,
        count(d.label) as episodes,
        coalesce(sum(d.label.value), 0)::bigint as frames
 from tasks t

@@ -17,27 +17,12 @@ from lecompose.checks.footers import Footers
 from lecompose.dataset.catalog import Source
 from lecompose.dataset.catalog.data_files import DataFile
 from lecompose.dataset.catalog.register import choose_read_options, placement
+from lecompose.dataset.catalog.relations import PLACEMENT
 from lecompose.engine import Engine
 from lecompose.engine.duckdb_errors import first_line
 from lecompose.errors import ComposeError, QueryError, SourceBroken
 from lecompose.files.parquet.damage import payload_bytes, read_footer, read_pages
 
-PLACEMENT = pa.schema(
-    {
-        "src_dataset": pa.string(),
-        "src_episode": pa.int64(),
-        "data_file": pa.string(),
-        "last_data_file": pa.string(),
-        "row_from": pa.int64(),
-        "row_to": pa.int64(),
-        "rows": pa.int64(),
-        "in_order": pa.bool_(),
-        "index_from": pa.int64(),
-        "index_in_order": pa.bool_(),
-        "off_grid_s": pa.float64(),
-        "task_frames": pa.map_(pa.int64(), pa.uint64()),
-    }
-)
 _NUMBERED = ("episode_index", "frame_index", "index", "task_index", "timestamp")
 _Read: TypeAlias = tuple[DataFile, pq.FileMetaData]
 

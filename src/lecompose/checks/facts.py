@@ -19,6 +19,7 @@ from lecompose.checks import episode_stats
 from lecompose.checks.faults import NO_DAMAGE, Damage, Fault, as_damage, try_to, unreadable
 from lecompose.checks.footers import Footers, Row, footer_facts, huggingface, kind_of
 from lecompose.dataset.catalog import Catalog, Source, read_json
+from lecompose.dataset.catalog.frames import list_data_files
 from lecompose.engine import Engine
 from lecompose.errors import ComposeError, MediaError, SourceBroken
 from lecompose.files import mp4
@@ -97,17 +98,6 @@ def load_facts(
     return found
 
 
-@dataclass(frozen=True)
-class _File:
-    data_file: str
-
-
-def data_file_list(engine: Engine, source: Source) -> list[Path]:
-    """Return the data files of a source, in order."""
-    rows = engine.records("catalog/data_file_list", _File, src_dataset=source.name)
-    return [Path(row.data_file) for row in rows]
-
-
 def _table(shape: _Columns, rows: list[Row]) -> pa.Table:
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(shape)
     return pa.table(
@@ -124,7 +114,7 @@ def _facts(
 ) -> tuple[_Facts, Damage]:
     """Return the rows of every fact relation for one source, and what cannot be read."""
     if footers is None:
-        files = data_file_list(engine, source)
+        files = [Path(file) for file in list_data_files(engine, source)]
         footers = dict(zip(files, engine.workers().each(files, read_footer), strict=True))
     videos, pointers = ([], NO_DAMAGE) if "clips" in known.lacking else _videos(source, engine, scratch)
     metadata, unread = (_v3_facts if source.is_v3 else _v2_facts)(source, known)

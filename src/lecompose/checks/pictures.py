@@ -8,9 +8,9 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from lecompose.checks.facts import data_file_list
 from lecompose.checks.faults import NO_DAMAGE, Damage, Fault, as_damage
 from lecompose.dataset.catalog import Catalog, Source
+from lecompose.dataset.catalog.frames import list_data_files
 from lecompose.engine import Engine
 from lecompose.errors import MediaError, SourceBroken
 from lecompose.files import mp4
@@ -97,7 +97,7 @@ def _problem(what: str, numbers: Sequence[int]) -> str:
 
 def _undecodable_images(engine: Engine, source: Source) -> Iterator[Fault]:
     images = [f for f in source.columns if f.is_visual]
-    files = data_file_list(engine, source) if images else []
+    files = [Path(file) for file in list_data_files(engine, source)] if images else []
     jobs = [
         (path, group, feature)
         for feature in images

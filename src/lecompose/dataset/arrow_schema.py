@@ -7,6 +7,7 @@ types as their storage, float16 as float32. The declared features say what they 
 import io
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -26,7 +27,7 @@ def data_schema(catalog: Catalog, columns: tuple[Feature, ...], takes: FeatureMa
     `takes` says what of each source is taken; without it all of its columns are.
     Errors: SourceBroken naming every source file whose columns are not the declared ones.
     """
-    files = _data_files(catalog)
+    files = catalog.files_by_source()
     odd = _odd_files(catalog, files)
     stored = {s.name: _stored_schema(files[s.name][0], odd[s.name].values()) for s in catalog.sources}
     taken = {s.name: _taken_of(s, takes) for s in catalog.sources}
@@ -45,20 +46,19 @@ def types_follow_content(columns: Iterable[Feature]) -> bool:
     return any(f.is_language for f in columns)
 
 
-def _data_files(catalog: Catalog) -> dict[str, list[str]]:
-    """The data files of each source, in order."""
-    files: dict[str, list[str]] = {source.name: [] for source in catalog.sources}
-    for row in catalog.engine.rows("catalog/union", {"relations": ["data_files"]}):
-        files[row["src_dataset"]].append(row["data_file"])
-    return {name: sorted(paths) for name, paths in files.items()}
+@dataclass(frozen=True)
+class _OddFile:
+    src_dataset: str
+    file_name: str
 
 
 def _odd_files(catalog: Catalog, files: Mapping[str, list[str]]) -> dict[str, dict[str, pa.Schema]]:
     """The files of each source that are not like its first one, and their schemas."""
     odd: dict[str, dict[str, pa.Schema]] = {name: {} for name in files}
     views = _file_views(catalog, files)
-    for row in catalog.engine.rows("catalog/odd_files", {"sources": views}) if views else ():
-        odd[row["src_dataset"]][row["file_name"]] = read_arrow_schema(row["file_name"])
+    found = catalog.engine.records("catalog/odd_files", _OddFile, {"sources": views}) if views else []
+    for file in found:
+        odd[file.src_dataset][file.file_name] = read_arrow_schema(file.file_name)
     return odd
 
 
@@ -79,7 +79,7 @@ def _language_field(feature: Feature, catalog: Catalog) -> pa.Field:
     """
     single, double = (formats.language_field(feature.name, timestamp=t()) for t in (pa.float32, pa.float64))
     fields, problems = [], []
-    for paths in _data_files(catalog).values():
+    for paths in catalog.files_by_source().values():
         for path in paths:
             schema = read_arrow_schema(path)
             have = schema.field(feature.name).type if feature.name in schema.names else pa.null()

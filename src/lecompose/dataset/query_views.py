@@ -152,7 +152,7 @@ class Views:
         try:
             yield
         except SourceBroken as error:
-            files = (file for source in self.catalog.sources for file in _files(self.catalog, source))
+            files = (file for source in self.catalog.sources for file in self.catalog.data_files(source))
             raise find_damage(files) or error from error.__cause__
 
     def _complete(self, sql: str) -> None:
@@ -280,7 +280,7 @@ def _register_frames(catalog: Catalog, sandbox: Sandbox) -> list[str]:
     """Make the view `frames`, and give the files that it reads."""
     columns = {s.name: _columns(catalog, s) for s in catalog.sources}
     mixed = _mixed(columns)
-    files = {s.name: _files(catalog, s) for s in catalog.sources}
+    files = {s.name: catalog.data_files(s) for s in catalog.sources}
     with sandbox.behind("sources"):
         for source in catalog.sources:
             sandbox.view(
@@ -288,7 +288,7 @@ def _register_frames(catalog: Catalog, sandbox: Sandbox) -> list[str]:
                 "query_views/frames_of_source",
                 {"columns": [_column(name, mixed) for name in columns[source.name]]},
                 src_dataset=source.name,
-                tasks=_task_list(catalog, source),
+                tasks=catalog.task_texts(source),
                 files=[escaped_glob(file) for file in files[source.name]],
                 by_name=needs_union_by_name(files[source.name]),
             )
@@ -301,17 +301,12 @@ def _register_frames(catalog: Catalog, sandbox: Sandbox) -> list[str]:
     return [file for mine in files.values() for file in mine]
 
 
-def _files(catalog: Catalog, source: Source) -> list[str]:
-    rows = catalog.engine.rows("catalog/data_file_list", src_dataset=source.name)
-    return [row["data_file"] for row in rows]
-
-
 def _columns(catalog: Catalog, source: Source) -> dict[str, str]:
     """The columns of a source's data files, and their types in SQL."""
     stored = catalog.engine.column_types(frames_relation(catalog.engine, source))
     kinds = [kind for _, kind in stored[len(_NOT_SHOWN) :]]
     # By place: DuckDB renames a column that is called as one of ours.
-    return dict(zip(read_arrow_schema(_files(catalog, source)[0]).names, kinds, strict=True))
+    return dict(zip(read_arrow_schema(catalog.data_files(source)[0]).names, kinds, strict=True))
 
 
 def _untyped(catalog: Catalog, columns: dict[str, dict[str, str]]) -> pa.Schema | None:
@@ -350,12 +345,3 @@ _NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOU
 
 def _column(name: str, mixed: set[str]) -> dict[str, Any]:
     return {"name": name, "shown": _shown(name, _FRONT, "data"), "as_text": name.lower() in mixed}
-
-
-def _task_list(catalog: Catalog, source: Source) -> list[str | None]:
-    """The texts of a source's tasks, each at the place of its number."""
-    rows = catalog.engine.rows("query_views/tasks_of", src_dataset=source.name)
-    texts: list[str | None] = [None] * max((r["src_task"] + 1 for r in rows), default=0)
-    for row in rows:
-        texts[row["src_task"]] = row["task"]
-    return texts

@@ -175,17 +175,17 @@ def _repeat_whole(catalog: Catalog, source: Source, wanted: dict[str, Feature]) 
     found = {name: _numbers_of_size(said, name, f) for name, f in wanted.items() if f.is_visual}
     present = {name: values for name, values in found.items() if values is not None}
     cameras = {name.rpartition("/")[0] for name in present}
-    rows = catalog.engine.rows("catalog/lengths", src_dataset=source.name)
+    rows = catalog.lengths(source)
     columns: dict[str, pa.Array] = {}
     for name in wanted:
         feature, _, stat = name.rpartition("/")
         if feature in cameras and stat == "count":
-            columns[name] = pa.array([[float(row["length"])] for row in rows], _NUMBERS)
+            columns[name] = pa.array([[float(row.length)] for row in rows], _NUMBERS)
         elif name in present:
             columns[name] = pa.array([present[name]] * len(rows), _NUMBERS)
         else:
             columns[name] = pa.nulls(len(rows), _NUMBERS)
-    episodes = pa.array([row["src_episode"] for row in rows], pa.int64())
+    episodes = pa.array([row.src_episode for row in rows], pa.int64())
     return pa.table({"src_dataset": pa.repeat(source.name, len(rows)), "src_episode": episodes, **columns})
 
 

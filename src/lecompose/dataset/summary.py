@@ -52,6 +52,12 @@ class Camera:
 
 
 @dataclass(frozen=True)
+class _Totals:
+    episodes: int
+    frames: int
+
+
+@dataclass(frozen=True)
 class Summary:
     """One dataset at a glance. Units: `seconds` of recording, over all episodes."""
 
@@ -83,33 +89,31 @@ def summarise(catalog: Catalog) -> Summary:
         raise RequestError(f"{len(catalog.sources)} datasets; a summary is of one", hint="one at a time")
     (source,) = catalog.sources
     cameras = tuple(_camera(catalog, feature) for feature in source.cameras)
-    (totals,) = catalog.engine.rows("catalog/episode_totals", src_dataset=source.name)
-    files = catalog.engine.rows("catalog/data_file_list", src_dataset=source.name)
+    (totals,) = catalog.engine.records("catalog/episode_totals", _Totals, src_dataset=source.name)
+    files = catalog.data_files(source)
     return Summary(
         root=source.root,
         version=source.version,
         robot_type=source.info.get("robot_type"),
         fps=float(source.fps),
-        **totals,
-        seconds=float(totals["frames"] / source.fps),
+        episodes=totals.episodes,
+        frames=totals.frames,
+        seconds=float(totals.frames / source.fps),
         tasks=_tasks(catalog, source),
         features=tuple(Column(f.name, f.dtype, f.shape) for f in source.features),
         cameras=cameras,
-        data=_size(Path(row["data_file"]) for row in files),
+        data=_size(map(Path, files)),
         video=Size(sum(c.files for c in cameras), sum(c.size_bytes for c in cameras)),
         meta=_size((source.root / "meta").rglob("*")),
     )
 
 
 def _tasks(catalog: Catalog, source: Source) -> tuple[Task, ...]:
-    rows = catalog.engine.rows("catalog/task_totals", src_dataset=source.name)
-    return tuple(Task(row["task"], row["episodes"], row["frames"]) for row in rows)
+    return tuple(catalog.engine.records("catalog/task_totals", Task, src_dataset=source.name))
 
 
 def _camera(catalog: Catalog, feature: Feature) -> Camera:
-    rows = catalog.engine.rows("catalog/camera_files")
-    named = (row["video_file"] for row in rows if row["camera"] == feature.name)
-    paths = [Path(file) for file in named if file is not None]
+    paths = [Path(file.video_file) for file in catalog.camera_files() if file.camera == feature.name]
     size = _size(paths)
     try:
         first = mp4.probe(paths[0]) if paths else None

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from lecompose.dataset.catalog import Catalog, open_catalog
+from lecompose.dataset.catalog.relations import RELATIONS
 from lecompose.engine import Engine, open_engine
 from lecompose.errors import RequestError, SourceBroken
 from lecompose.files.git_lfs import is_pointer
@@ -67,6 +68,17 @@ def test_names_that_tell_nothing_apart(
     with pytest.raises(RequestError) as refused:
         opened(*[dataset_v30] * 3, names=names)
     assert all(word in str(refused.value) for word in words)
+
+
+@pytest.mark.parametrize("formats", [("v30",), ("v21",), ("v30", "v21")], ids="+".join)
+def test_relations_have_the_columns_that_they_declare(
+    formats: tuple[str, ...], dataset_v30: Path, dataset_v21: Path, opened: Callable[..., Catalog]
+) -> None:
+    folders = {"v30": dataset_v30, "v21": dataset_v21}
+    engine = opened(*(folders[format] for format in formats)).engine
+    for name, schema in RELATIONS.items():
+        engine.load(f"declared_{name}", schema.empty_table())
+        assert engine.column_types(name) == engine.column_types(f"declared_{name}"), name
 
 
 def test_without_custom_columns_and_lineage(

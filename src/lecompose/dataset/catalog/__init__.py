@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lecompose.dataset.catalog.custom_columns import CustomColumn, CustomColumns
+from lecompose.dataset.catalog.frames import list_data_files
 from lecompose.dataset.catalog.lineage import LINEAGE_PATH
 from lecompose.dataset.catalog.register import gather_facts, register_sources
 from lecompose.dataset.catalog.source import (
@@ -35,6 +36,7 @@ from lecompose.errors import RequestError, collected
 
 __all__ = [
     "LINEAGE_PATH",
+    "CameraFile",
     "Catalog",
     "CustomColumn",
     "CustomColumns",
@@ -48,12 +50,65 @@ __all__ = [
 
 
 @dataclass(frozen=True)
+class DeclaredLength:
+    """How many frames an episode has, as meta/ declares it."""
+
+    src_episode: int
+    length: int
+
+
+@dataclass(frozen=True)
+class CameraFile:
+    """A video file, and how many episodes of a source lie in it."""
+
+    src_dataset: str
+    camera: str
+    video_file: str
+    episodes: int
+    first_episode: int
+
+
+@dataclass(frozen=True)
+class _NumberedTask:
+    src_task: int | None
+    task: str
+
+
+@dataclass(frozen=True)
 class Catalog:
     """Open sources, and the engine whose relations describe them."""
 
     engine: Engine
     sources: tuple[Source, ...]
     custom: CustomColumns
+
+    def data_files(self, source: Source) -> list[str]:
+        """Return the paths of the data files of a source, in order."""
+        return list_data_files(self.engine, source)
+
+    def files_by_source(self) -> dict[str, list[str]]:
+        """Return the paths of the data files of each source, in order."""
+        files: dict[str, list[str]] = {source.name: [] for source in self.sources}
+        found = self.engine.read("data_files", ["src_dataset", "data_file"], order=["data_file"])
+        for name, path in zip(*(column.to_pylist() for column in found.columns), strict=True):
+            files[name].append(path)
+        return files
+
+    def camera_files(self) -> list[CameraFile]:
+        """Return every video file in which an episode lies, once, source by source."""
+        return self.engine.records("catalog/camera_files", CameraFile)
+
+    def task_texts(self, source: Source) -> list[str | None]:
+        """Return the tasks of a source, each at the place of its number."""
+        asked = ("src_dataset", source.name)
+        tasks = self.engine.read_records("tasks", _NumberedTask, where=asked, order=["src_task"])
+        texts = {task.src_task: task.task for task in tasks if task.src_task is not None}
+        return [texts.get(number) for number in range(max(texts, default=-1) + 1)]
+
+    def lengths(self, source: Source) -> list[DeclaredLength]:
+        """Return how many frames each episode of a source has, as its metadata declares it."""
+        asked = ("src_dataset", source.name)
+        return self.engine.read_records("declared", DeclaredLength, where=asked, order=["src_episode"])
 
 
 def open_catalog(

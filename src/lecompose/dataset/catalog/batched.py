@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from lecompose.dataset.catalog.data_files import read_from
+from lecompose.dataset.catalog.relations import RELATIONS
 from lecompose.dataset.catalog.source import Source
 from lecompose.engine import Engine
 from lecompose.errors import QueryError, SourceBroken, collected
@@ -34,10 +35,10 @@ def make_batched(
     return relation
 
 
-def join_parts(engine: Engine, relation: str, parts: Sequence[str], *, lacking: str = "") -> None:
-    """Make one relation of its parts, which are no more; of no part, by the template `lacking`."""
+def join_parts(engine: Engine, relation: str, parts: Sequence[str]) -> None:
+    """Make a relation of its parts, which are there no more; an empty one where there are none."""
     if not parts:
-        engine.table(relation, lacking)
+        engine.load(relation, RELATIONS[relation].empty_table())
     elif len(parts) == 1:
         engine.rename(parts[0], relation)
     else:

@@ -6,12 +6,19 @@ from lecompose.dataset.catalog.source import Source
 from lecompose.engine import Engine
 
 
+def list_data_files(engine: Engine, source: Source) -> list[str]:
+    """Return the paths of the data files of a source, in order."""
+    asked = ("src_dataset", source.name)
+    found = engine.read("data_files", ["data_file"], where=asked, order=["data_file"])
+    files: list[str] = found["data_file"].to_pylist()
+    return files
+
+
 def frames_relation(engine: Engine, source: Source) -> str:
     """The name of the relation with every row of a source, which the first call makes."""
     relation = source.relation("frames")
     if not engine.has(relation):
-        rows = engine.rows("catalog/data_file_list", src_dataset=source.name)
-        files = [row["data_file"] for row in rows]
+        files = list_data_files(engine, source)
         engine.view(
             relation,
             "catalog/frames_of_source",

@@ -31,11 +31,3 @@ def register_source_lineage(engine: Engine, source: Source) -> str | None:
             file=formats.escaped_glob(str(file)),
         )
     return source.relation("lineage")
-
-
-def register_lineage(engine: Engine, relations: list[str]) -> None:
-    """Make the relation `lineage` of the sources' own."""
-    if relations:
-        engine.table("lineage", "catalog/union", {"relations": relations})
-    else:
-        engine.table("lineage", "catalog/no_lineage")

@@ -19,6 +19,7 @@ from lecompose.dataset.catalog.data_files import (
     read_from,
     require_file,
 )
+from lecompose.dataset.catalog.relations import DATA_FILES, DATASETS, FEATURES
 from lecompose.dataset.catalog.source import Source, located
 from lecompose.engine import Engine
 from lecompose.errors import ComposeError, SourceBroken, collected, few
@@ -138,7 +139,7 @@ def register_clips(engine: Engine, sources: Sequence[Source]) -> None:
     for n, (camera, group) in enumerate(alike.items()):
         together = partial(_clips_v3, engine, camera)
         parts.append(make_batched(engine, f"clips_v3_{n}", group, together, folder="meta/episodes"))
-    join_parts(engine, "clips", parts, lacking="catalog/no_clips")
+    join_parts(engine, "clips", parts)
 
 
 def _clips_v2(engine: Engine, source: Source) -> Iterator[str]:
@@ -196,14 +197,8 @@ def _video_format(source: Source) -> str:
 
 
 def data_file_rows(files: Iterable[tuple[Source, DataFile]]) -> pa.Table:
-    rows = list(files)
-    return pa.table(
-        {
-            "src_dataset": pa.array([source.name for source, _ in rows], pa.string()),
-            "data_file": pa.array([str(file.path) for _, file in rows], pa.string()),
-            "size_bytes": pa.array([file.size_bytes for _, file in rows], pa.int64()),
-        }
-    )
+    rows = [(source.name, str(file.path), file.size_bytes) for source, file in files]
+    return _table(rows, DATA_FILES)
 
 
 def placement(files: Iterable[tuple[Source, DataFile]], reading: ReadOptions) -> dict[str, Any]:
@@ -237,7 +232,7 @@ def register_sources(
         engine.table(relation, "catalog/union", {"relations": [s.relation(relation) for s in numbered]})
     engine.table("episodes", "catalog/episodes")
     held = collected(sources, lambda source: lineage.register_source_lineage(engine, source), what="sources")
-    lineage.register_lineage(engine, [relation for relation in held if relation])
+    join_parts(engine, "lineage", [relation for relation in held if relation])
     return custom_columns.register_custom(engine, [share.custom for share in shares])
 
 
@@ -294,17 +289,11 @@ def _placed(
 
 
 def dataset_rows(sources: tuple[Source, ...]) -> pa.Table:
-    return pa.table(
-        {
-            "src_dataset": pa.array([s.name for s in sources], pa.string()),
-            "src_position": pa.array([s.position for s in sources], pa.int64()),
-            "path": pa.array([s.given for s in sources], pa.string()),
-            "root": pa.array([str(s.root) for s in sources], pa.string()),
-            "version": pa.array([s.version for s in sources], pa.string()),
-            "fps": pa.array([float(s.fps) for s in sources], pa.float64()),
-            "robot_type": pa.array([_text(s.info.get("robot_type")) for s in sources], pa.string()),
-        }
-    )
+    rows = [
+        (s.name, s.position, s.given, str(s.root), s.version, float(s.fps), _text(s.info.get("robot_type")))
+        for s in sources
+    ]
+    return _table(rows, DATASETS)
 
 
 def _text(value: object) -> str | None:
@@ -312,15 +301,16 @@ def _text(value: object) -> str | None:
 
 
 def feature_rows(sources: tuple[Source, ...]) -> pa.Table:
-    rows = [(s.name, n, f) for s in sources for n, f in enumerate(s.features)]
-    return pa.table(
-        {
-            "src_dataset": pa.array([name for name, _, _ in rows], pa.string()),
-            "position": pa.array([n for _, n, _ in rows], pa.int64()),
-            "feature": pa.array([f.name for _, _, f in rows], pa.string()),
-            "dtype": pa.array([f.dtype for _, _, f in rows], pa.string()),
-            "shape": pa.array([list(f.shape) for _, _, f in rows], pa.list_(pa.int64())),
-            "names": pa.array([json.dumps(f.spec.get("names")) for _, _, f in rows], pa.string()),
-            "info": pa.array([json.dumps(f.info) for _, _, f in rows], pa.string()),
-        }
-    )
+    rows = [
+        (s.name, n, f.name, f.dtype, list(f.shape), json.dumps(f.spec.get("names")), json.dumps(f.info))
+        for s in sources
+        for n, f in enumerate(s.features)
+    ]
+    return _table(rows, FEATURES)
+
+
+def _table(rows: Sequence[tuple[object, ...]], schema: pa.Schema) -> pa.Table:
+    """Return rows as a table of a schema."""
+    columns = zip(*rows, strict=True) if rows else ((),) * len(schema)
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=schema)

@@ -34,8 +34,8 @@ class Frames:
 
     @cached_property
     def _places(self) -> dict[tuple[str, int], PlacedEpisode]:
-        rows = self.catalog.engine.rows("query_views/places")
-        return {(row["src_dataset"], row["src_episode"]): PlacedEpisode(**row) for row in rows}
+        places = self.catalog.engine.records("query_views/places", PlacedEpisode)
+        return {(place.src_dataset, place.src_episode): place for place in places}
 
     @cached_property
     def _schema(self) -> pa.Schema:
@@ -45,7 +45,7 @@ class Frames:
     @cached_property
     def tasks(self) -> dict[str, pa.Array]:
         """The tasks of each source, each at the place of its number."""
-        return {source.name: _task_texts(self.catalog, source) for source in self.catalog.sources}
+        return {s.name: pa.array(self.catalog.task_texts(s), pa.string()) for s in self.catalog.sources}
 
     def read(
         self,
@@ -181,12 +181,3 @@ def _refuse_differing(
         raise FeatureMismatch(
             "the sources do not share their columns", hint=f"{option}, or one source", parts=problems
         )
-
-
-def _task_texts(catalog: Catalog, source: Source) -> pa.Array:
-    """The tasks of a source, each at the place of its number."""
-    rows = catalog.engine.rows("query_views/tasks_of", src_dataset=source.name)
-    texts: list[str | None] = [None] * max((row["src_task"] + 1 for row in rows), default=0)
-    for row in rows:
-        texts[row["src_task"]] = row["task"]
-    return pa.array(texts, pa.string())
