@@ -14,7 +14,7 @@ from lecompose.engine import Engine, open_engine
 from lecompose.errors import SourceBroken, listed
 
 if TYPE_CHECKING:
-    from lecompose.checks.repair import Dropped, Mended
+    from lecompose.checks.repair import Dropped, Repaired
     from lecompose.composition.named_sources import NamedSources, PathLike
     from lecompose.composition.settings import Settings
 
@@ -25,7 +25,7 @@ class OpenSources:
 
     catalog: Catalog
     roots: tuple[Path, ...]
-    repaired: Mapping[str, "Mended"]
+    repaired: Mapping[str, "Repaired"]
 
     @cached_property
     def off_grid(self) -> frozenset[str]:
@@ -94,7 +94,7 @@ def open_sources(
     Raises:
         SourceError: for sources that cannot be opened, or of which nothing can be saved.
     """
-    repaired: list[Mended] = []
+    repaired: list[Repaired] = []
     stand_ins: list[Path] = []
     if settings.skip_broken:
         repaired = _repair(given, settings, scratch)
@@ -108,12 +108,12 @@ def open_sources(
     return OpenSources(catalog, tuple(roots), by_name)
 
 
-def _repair(given: "NamedSources", settings: "Settings", scratch: Path) -> list["Mended"]:
-    from lecompose.checks.repair import mend
+def _repair(given: "NamedSources", settings: "Settings", scratch: Path) -> list["Repaired"]:
+    from lecompose.checks.repair import repair_dataset
 
     without = frozenset(name for key in settings.changes.remove for name in (key, key.partition(":")[2]))
     return [
-        mend(
+        repair_dataset(
             path,
             scratch=scratch / f"mended-{n}",
             without=without,

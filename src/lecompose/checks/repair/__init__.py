@@ -14,10 +14,10 @@ from pathlib import Path
 import pyarrow as pa
 
 from lecompose.checks.faults import in_dataset, problem_in
-from lecompose.checks.repair.episodes import Dropped, Salvage, sound_episodes
-from lecompose.checks.repair.features import mended_features
+from lecompose.checks.repair.episodes import Dropped, Salvage, find_sound_episodes
+from lecompose.checks.repair.features import find_features
 from lecompose.checks.repair.overlay import write
-from lecompose.checks.repair.videos import with_clips
+from lecompose.checks.repair.videos import find_clips
 from lecompose.checks.tolerant_open import Opened, open_tolerantly
 from lecompose.dataset import stored_stats
 from lecompose.dataset.catalog import Catalog, Source
@@ -30,11 +30,11 @@ from lecompose.formats import TOLERANCE_S
 _DRIFT = 0.05
 _OTHER_RATE = 1e-4
 
-__all__ = ["Dropped", "Mended", "mend"]
+__all__ = ["Dropped", "Repaired", "repair_dataset"]
 
 
 @dataclass(frozen=True)
-class Mended:
+class Repaired:
     """A damaged dataset made readable: `root` is the folder to read in its place.
 
     `dropped` are the episodes that could not be saved, `notes` what was put right. `undeclared` are columns
@@ -51,9 +51,9 @@ class Mended:
     has_stats: bool
 
 
-def mend(
+def repair_dataset(
     given: str | Path, *, scratch: Path, without: frozenset[str], threads: int | None, memory: str | None
-) -> Mended:
+) -> Repaired:
     """What can be saved of the dataset, in a new folder below `scratch`; cameras of `without` are no matter.
 
     Errors: SourceBroken where nothing can be saved, or it is not clear how; SourceNotFound.
@@ -65,16 +65,16 @@ def mend(
             raise _hopeless(opened)
         (source,) = opened.catalog.sources
         _refuse_without_rate(opened)
-        features = mended_features(source, opened.footers)
-        salvage = sound_episodes(engine, source, features.files)
-        salvage = with_clips(engine, source, salvage, scratch=scratch, without=without)
+        features = find_features(source, opened.footers)
+        salvage = find_sound_episodes(engine, source, features.files)
+        salvage = find_clips(engine, source, salvage, scratch=scratch, without=without)
         _refuse_other_rate(source, salvage)
         if not salvage.episodes:
             raise _nothing_left(source, salvage)
         stats = _stats(opened.catalog)
         root = write(source, features, salvage, _custom(engine, source), stats, scratch / source.name)
         lost = stats is None or any(episode.is_changed for episode in salvage.episodes)
-        return Mended(
+        return Repaired(
             source=source,
             root=root,
             dropped=tuple(sorted(salvage.dropped, key=lambda d: d.episode)),

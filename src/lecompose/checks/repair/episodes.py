@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from lecompose.dataset.catalog import Source
 from lecompose.engine import Engine
@@ -31,7 +30,7 @@ class Clip:
 
 
 @dataclass(frozen=True)
-class Sound:
+class SoundEpisode:
     """An episode whose rows are whole. `is_changed` where its length is not the one that was listed.
 
     Units: `off_grid_s`, how far a timestamp is from its frame's, in seconds.
@@ -56,7 +55,7 @@ class Salvage:
     Units: `rates` are those of the videos, in frames a second.
     """
 
-    episodes: tuple[Sound, ...]
+    episodes: tuple[SoundEpisode, ...]
     dropped: tuple[Dropped, ...]
     texts: Mapping[int, str]
     notes: tuple[str, ...] = ()
@@ -68,7 +67,7 @@ class Salvage:
         return any(e.off_grid_s >= TOLERANCE_S for e in self.episodes)
 
     def without(self, dropped: Iterable[Dropped], *notes: str) -> "Salvage":
-        """The same, but for episodes that are not sound after all; of two reasons the first is kept."""
+        """Return the salvage without some episodes; of two reasons for one the first is kept."""
         reasons = {d.episode: d for d in reversed(list(dropped))}
         return replace(
             self,
@@ -78,61 +77,94 @@ class Salvage:
         )
 
 
-def sound_episodes(engine: Engine, source: Source, files: Sequence[Path]) -> Salvage:
-    """The episodes whose rows stand together in one of these files, in order, with tasks that are known."""
-    placed = {row["src_episode"]: row for row in engine.rows("repair/placement")}
-    listed: dict[int, dict[str, Any]] = {}
-    twice: list[int] = []
-    for row in engine.rows("repair/listed"):
-        if listed.setdefault(row["src_episode"], row) is not row:
-            twice.append(row["src_episode"])
+@dataclass(frozen=True)
+class _PlacedEpisode:
+    """Where the rows of an episode really are."""
+
+    src_episode: int
+    data_file: str
+    last_data_file: str
+    row_from: int
+    row_to: int
+    rows: int
+    in_order: bool
+    off_grid_s: float | None
+    task_frames: dict[int, int]
+
+
+@dataclass(frozen=True)
+class _ListedEpisode:
+    """What the episode list says of an episode."""
+
+    src_episode: int | None
+    length: int | None
+    tasks: list[str] | None
+
+
+@dataclass(frozen=True)
+class _TaskText:
+    src_task: int
+    task: str
+
+
+def find_sound_episodes(engine: Engine, source: Source, files: Sequence[Path]) -> Salvage:
+    """Return the episodes whose rows stand together in one of these files, in order, with known tasks."""
+    placed = {row.src_episode: row for row in engine.records("repair/placement", _PlacedEpisode)}
+    listed, twice = _listed_episodes(engine)
     texts, ambiguous = _texts(engine)
-    texts |= _told_by_lists(placed.values(), listed, texts, ambiguous)
+    texts |= _texts_by_lists(placed.values(), listed, texts, ambiguous)
     usable = {str(path) for path in files}
     dropped, sound = [], []
     for episode in sorted(set(placed) | set(listed)):
-        reason = _unsound(placed.get(episode), usable, texts)
-        if reason is not None:
-            file = placed[episode]["data_file"] if episode in placed else None
-            dropped.append(Dropped(source.name, episode, reason, file))
+        rows = placed.get(episode)
+        reason = "none of its rows can be read" if rows is None else _unsound(rows, usable, texts)
+        if rows is None or reason is not None:
+            dropped.append(Dropped(source.name, episode, str(reason), rows.data_file if rows else None))
         else:
-            sound.append(_sound(placed[episode], listed.get(episode), texts))
+            sound.append(_sound(rows, listed.get(episode), texts))
     return Salvage(tuple(sound), tuple(dropped), texts, tuple(_notes(source, sound, twice)))
 
 
-def _unsound(placed: Mapping[str, Any] | None, usable: set[str], texts: Mapping[int, str]) -> str | None:
-    """Why the rows of an episode are none to keep; None where they are."""
-    if placed is None:
-        return "none of its rows can be read"
-    if placed["data_file"] != placed["last_data_file"]:
+def _listed_episodes(engine: Engine) -> tuple[dict[int, _ListedEpisode], list[int]]:
+    """Return the episode list by number, the first row of each, and the numbers of the other rows."""
+    listed: dict[int, _ListedEpisode] = {}
+    twice: list[int] = []
+    for row in engine.read_records("declared", _ListedEpisode, order=["row_number"]):
+        if row.src_episode is not None and listed.setdefault(row.src_episode, row) is not row:
+            twice.append(row.src_episode)
+    return listed, twice
+
+
+def _unsound(placed: _PlacedEpisode, usable: set[str], texts: Mapping[int, str]) -> str | None:
+    """Return why the rows of an episode cannot be kept; None where they can."""
+    if placed.data_file != placed.last_data_file:
         return "its rows are in more than one data file"
-    if placed["data_file"] not in usable:
+    if placed.data_file not in usable:
         return "the columns of its data file are not those of the others"
-    if not placed["in_order"] or placed["row_to"] - placed["row_from"] != placed["rows"]:
+    if not placed.in_order or placed.row_to - placed.row_from != placed.rows:
         return "its rows do not stand together in order, frame_index running from 0"
-    numbers = dict(placed["task_frames"])
-    if sum(numbers.values()) != placed["rows"]:
+    if sum(placed.task_frames.values()) != placed.rows:
         return "some of its rows have no task"
-    unknown = [n for n in numbers if n not in texts]
+    unknown = [n for n in placed.task_frames if n not in texts]
     if unknown:
         return f"no text is known for task_index {', '.join(map(str, unknown))}"
     return None
 
 
-def _sound(placed: Mapping[str, Any], listed: Mapping[str, Any] | None, texts: Mapping[int, str]) -> Sound:
-    numbers = tuple(placed["task_frames"])
+def _sound(placed: _PlacedEpisode, listed: _ListedEpisode | None, texts: Mapping[int, str]) -> SoundEpisode:
+    numbers = tuple(placed.task_frames)
     of_frames = [texts[n] for n in numbers]
-    of_list = listed["tasks"] or () if listed else ()
-    return Sound(
-        episode=placed["src_episode"],
-        length=placed["rows"],
-        data_file=Path(placed["data_file"]),
-        row_from=placed["row_from"],
+    of_list = listed.tasks or () if listed else ()
+    return SoundEpisode(
+        episode=placed.src_episode,
+        length=placed.rows,
+        data_file=Path(placed.data_file),
+        row_from=placed.row_from,
         tasks=tuple(dict.fromkeys([*of_frames, *of_list])),
         numbers=numbers,
         is_listed=listed is not None,
-        is_changed=listed is None or listed["length"] != placed["rows"],
-        off_grid_s=placed["off_grid_s"] if placed["off_grid_s"] is not None else float("inf"),
+        is_changed=listed is None or listed.length != placed.rows,
+        off_grid_s=placed.off_grid_s if placed.off_grid_s is not None else float("inf"),
         clips={},
     )
 
@@ -141,49 +173,53 @@ def _sound(placed: Mapping[str, Any], listed: Mapping[str, Any] | None, texts: M
 
 
 def _texts(engine: Engine) -> tuple[dict[int, str], set[int]]:
-    """The one text of each task number; and the numbers that have several."""
+    """Return the one text of each task number, and the numbers that have several."""
     found: dict[int, set[str]] = defaultdict(set)
-    for row in engine.rows("repair/texts"):
-        found[row["src_task"]].add(row["task"])
+    for row in engine.records("repair/texts", _TaskText):
+        found[row.src_task].add(row.task)
     known = {number: min(texts) for number, texts in found.items() if len(texts) == 1}
     return known, {number for number, texts in found.items() if len(texts) > 1}
 
 
-def _told_by_lists(
-    placed: Iterable[Mapping[str, Any]],
-    listed: Mapping[int, Mapping[str, Any]],
+def _texts_by_lists(
+    placed: Iterable[_PlacedEpisode],
+    listed: Mapping[int, _ListedEpisode],
     texts: Mapping[int, str],
     ambiguous: set[int],
 ) -> dict[int, str]:
-    """Texts of numbers that the task list lacks: each episode with one lists one text more, the same one."""
+    """Return texts of numbers that the task list lacks.
+
+    A number's text is known where each episode with the number lists one text more, the same one.
+    """
     votes: dict[int, set[str | None]] = defaultdict(set)
-    for row in placed:
-        numbers = list(row["task_frames"])
+    for rows in placed:
+        numbers = list(rows.task_frames)
         unknown = [n for n in numbers if n not in texts and n not in ambiguous]
-        told = listed.get(row["src_episode"], {}).get("tasks") or ()
-        more = set(told) - {texts[n] for n in numbers if n in texts}
+        in_list = listed[rows.src_episode].tasks or () if rows.src_episode in listed else ()
+        more = set(in_list) - {texts[n] for n in numbers if n in texts}
         for number in unknown:
             votes[number].add(next(iter(more)) if len(more) == len(unknown) == 1 else None)
-    agreed = {number: next(iter(told)) for number, told in votes.items() if len(told) == 1}
+    agreed = {number: next(iter(vote)) for number, vote in votes.items() if len(vote) == 1}
     return {number: text for number, text in agreed.items() if text is not None}
 
 
 # Notes ------------------------------------------------------------------------------------------
 
 
-def _notes(source: Source, sound: Sequence[Sound], twice: Sequence[int]) -> Iterator[str]:
-    told = f'source "{source.name}": '
+def _notes(source: Source, sound: Sequence[SoundEpisode], twice: Sequence[int]) -> Iterator[str]:
+    start = f'source "{source.name}": '
     if twice:
-        yield f"{told}listed twice, the first time counts: episode {_some(twice)}"
+        yield f"{start}listed twice, the first time counts: episode {_some(twice)}"
     unlisted = [e.episode for e in sound if not e.is_listed]
     if unlisted:
-        yield f"{told}whole in the data, not in the episode list, and taken in: episode {_some(unlisted)}"
+        yield f"{start}whole in the data, not in the episode list, and taken in: episode {_some(unlisted)}"
     changed = [e.episode for e in sound if e.is_listed and e.is_changed]
     if changed:
-        yield f"{told}the length is the number of rows, and was another in the list: episode {_some(changed)}"
+        what = "the length is the number of rows, and was another in the list"
+        yield f"{start}{what}: episode {_some(changed)}"
     off = [e.episode for e in sound if e.off_grid_s >= TOLERANCE_S]
     if off:
-        yield f"{told}timestamps are frame_index / fps, and were up to something else: episode {_some(off)}"
+        yield f"{start}timestamps are frame_index / fps, and were up to something else: episode {_some(off)}"
 
 
 def _some(episodes: Sequence[int]) -> str:

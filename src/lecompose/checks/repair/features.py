@@ -29,7 +29,7 @@ class Features:
     notes: tuple[str, ...]
 
 
-def mended_features(source: Source, footers: Footers) -> Features:
+def find_features(source: Source, footers: Footers) -> Features:
     """The features that most data files hold; those that hold other columns are left out.
 
     Errors: SourceBroken where no data file can be read, or a column that every dataset needs is not there.

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lecompose import formats
-from lecompose.checks.repair.episodes import Salvage, Sound
+from lecompose.checks.repair.episodes import Salvage, SoundEpisode
 from lecompose.checks.repair.features import Features
 from lecompose.dataset.catalog import LINEAGE_PATH, Source
 from lecompose.dataset.catalog.custom_columns import CustomValues
@@ -73,7 +73,7 @@ def _write_tasks(salvage: Salvage, root: Path) -> None:
 
 
 def _columns(
-    source: Source, episodes: Sequence[Sound], cameras: Sequence[str], root: Path
+    source: Source, episodes: Sequence[SoundEpisode], cameras: Sequence[str], root: Path
 ) -> dict[str, pa.Array]:
     ends = list(accumulate(e.length for e in episodes))
     columns: dict[str, Sequence[Any]] = {
@@ -115,7 +115,7 @@ def _literal(name: str) -> str:
     return name.replace("{", "{{").replace("}", "}}")
 
 
-def _custom(share: CustomValues | None, episodes: Sequence[Sound]) -> dict[str, pa.Array]:
+def _custom(share: CustomValues | None, episodes: Sequence[SoundEpisode]) -> dict[str, pa.Array]:
     """The dataset's own columns of the episodes."""
     if share is None:
         return {}
@@ -124,7 +124,7 @@ def _custom(share: CustomValues | None, episodes: Sequence[Sound]) -> dict[str, 
     return {name: column.take(wanted).combine_chunks() for name, column in share.columns.items()}
 
 
-def _stats(stats: pa.Table | None, episodes: Sequence[Sound]) -> dict[str, pa.Array]:
+def _stats(stats: pa.Table | None, episodes: Sequence[SoundEpisode]) -> dict[str, pa.Array]:
     """The statistics of the episodes whose length is the one that they are of."""
     if stats is None:
         return {}
