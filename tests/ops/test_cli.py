@@ -39,7 +39,10 @@ def process(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 def commands() -> Iterator[tuple[list[str], click.Command]]:
     yield [], main
-    for name, command in main.commands.items():
+    context = click.Context(main)
+    for name in main.list_commands(context):
+        command = main.get_command(context, name)
+        assert command is not None
         yield [name], command
         if isinstance(command, click.Group):
             yield from (([name, inner], below) for inner, below in command.commands.items())

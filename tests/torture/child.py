@@ -90,7 +90,7 @@ def _listened(heard: int, pid: int, start: float, kill_after_s: float | None) ->
 def loaded() -> None:
     """Load everything that a run imports, for children to inherit; starts no thread."""
     import lecompose.api.operations
-    import lecompose.cli.show
+    import lecompose.cli.show_report
     from lecompose.composition import execute
 
     assert execute.STAGES

@@ -4,34 +4,35 @@ import gc
 import os
 import sys
 from contextlib import suppress
+from importlib import import_module
 from typing import Any
 
 import click
 
 from lecompose import __version__
-from lecompose.cli.check import check
-from lecompose.cli.compose import compose
-from lecompose.cli.delete import delete
-from lecompose.cli.edit import edit
-from lecompose.cli.filter import filter
-from lecompose.cli.info import info
-from lecompose.cli.merge import merge
-from lecompose.cli.query import query
-from lecompose.cli.repair import repair
-from lecompose.cli.sample import sample
-from lecompose.cli.sort import sort
-from lecompose.cli.split import split
-from lecompose.cli.stats import stats
-from lecompose.cli.terminal import Terminated, exit_on_broken_pipe, printable, unwind_on_sigterm
-from lecompose.errors import ComposeError
+from lecompose.cli.exit_codes import exit_with_code
+from lecompose.cli.terminal import exit_on_broken_pipe
 
-_INTERRUPTED, _TERMINATED = 130, 143
+# In the order of `--help`; each is a module of its name.
+_COMMANDS = (
+    *("merge", "split", "filter", "delete", "sort", "sample", "compose", "edit"),
+    *("query", "info", "check", "repair", "stats"),
+)
 # New objects between two looks for garbage: loading libraries makes none, and would be looked at 100 times.
 _NEW_OBJECTS = 50_000
 
 
 class _Commands(click.Group):
-    """Turns our errors into one message on stderr and their exit code."""
+    """The commands, each loaded when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"lecompose.cli.{cmd_name}"), cmd_name)
+        return command
 
     def make_context(self, *arguments: Any, **options: Any) -> click.Context:
         with exit_on_broken_pipe():  # of --help, too
@@ -39,19 +40,8 @@ class _Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         _start_quickly()
-        with exit_on_broken_pipe():
-            return self._invoked(ctx)
-
-    def _invoked(self, ctx: click.Context) -> Any:
-        try:
-            with unwind_on_sigterm():
-                return super().invoke(ctx)
-        except ComposeError as error:
-            click.echo(f"error: {printable(str(error), lines=True)}", err=True)
-            sys.exit(error.exit_code)
-        except KeyboardInterrupt as error:
-            click.echo("interrupted; the output is as it was before.", err=True)
-            sys.exit(_TERMINATED if isinstance(error, Terminated) else _INTERRUPTED)
+        with exit_on_broken_pipe(), exit_with_code():
+            return super().invoke(ctx)
 
 
 def _start_quickly() -> None:
@@ -74,10 +64,6 @@ def main() -> None:
     Exit codes: 0 done, 2 impossible request, 3 unusable source, 4 unusable video, 5 unwritable output,
     6 our own result failed its check.
     """
-
-
-for command in (merge, split, filter, delete, sort, sample, compose, edit, query, info, check, repair, stats):
-    main.add_command(command)
 
 
 def run() -> None:

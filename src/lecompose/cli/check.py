@@ -43,9 +43,9 @@ def check(
       lecompose check day/ --decode --fail-on warning
     """
     import lecompose
-    from lecompose.cli import show
+    from lecompose.cli.show_findings import show_findings
 
     findings = lecompose.check(source, decode=decode, threads=threads, memory=memory)
-    show.findings(source, findings, as_json=as_json)
+    show_findings(source, findings, as_json=as_json)
     if any(finding.severity in ("error", fail_on) for finding in findings):
         sys.exit(SourceBroken.exit_code)

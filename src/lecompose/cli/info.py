@@ -18,6 +18,6 @@ def info(source: str, threads: int | None, memory: str | None, as_json: bool) ->
       lecompose info day/
     """
     import lecompose
-    from lecompose.cli import show
+    from lecompose.cli.show_summary import show_summary
 
-    show.summary(lecompose.info(source, threads=threads, memory=memory), as_json=as_json)
+    show_summary(lecompose.info(source, threads=threads, memory=memory), as_json=as_json)

@@ -28,13 +28,13 @@ def stats(source: str, out: str | None, as_json: bool, **request: Any) -> None:
       lecompose stats day/ -o day_true/ --images
     """
     import lecompose
-    from lecompose.cli import show
     from lecompose.cli.progress import show_progress
     from lecompose.cli.run_operation import run_operation
+    from lecompose.cli.show_stats import show_stats
 
     if out is not None:
         return run_operation("stats", source, out=out, as_json=as_json, **request)
     with show_progress(quiet=request.pop("quiet") or as_json) as progress:
         found = lecompose.stats(source, progress=progress, **request)
-    show.statistics(found, as_json=as_json)
+    show_stats(found, as_json=as_json)
     return None

@@ -8,10 +8,10 @@ from typing import Any
 import click
 import pyarrow as pa
 from rich.cells import cell_len, set_cell_size
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from lecompose.cli.console import Screen
 from lecompose.cli.terminal import printable, size
 
 _ROWS = 40
@@ -35,13 +35,6 @@ class _Column:
         return max(
             cell_len(cell) for cell in (self.name, *(c if c is not None else "NULL" for c in self.cells))
         )
-
-
-class Screen(Console):
-    """A console that leaves it to the command line what to do where nobody reads on."""
-
-    def on_broken_pipe(self) -> None:
-        raise BrokenPipeError
 
 
 def show(rows: pa.RecordBatchReader, *, most_rows: int = _ROWS, whole: str = "--format csv") -> None:

@@ -6,8 +6,10 @@ Values are never rendered: they are bound by the engine as `$name`. Jinja shapes
 
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from jinja2 import Environment, StrictUndefined, Template
+if TYPE_CHECKING:
+    from jinja2 import Environment, Template
 
 # What begins anything that Jinja does.
 _MARKS = ("{{", "{%", "{#")
@@ -49,7 +51,9 @@ _folder = cache(folder)
 
 
 @cache
-def _environment() -> Environment:
+def _environment() -> "Environment":
+    from jinja2 import Environment, StrictUndefined  # slow to load, and few templates have anything to shape
+
     env = Environment(
         undefined=StrictUndefined,
         finalize=_only_safe,
@@ -87,5 +91,5 @@ def _text(name: str) -> str:
 
 
 @cache
-def _template(name: str) -> Template:
+def _template(name: str) -> "Template":
     return _environment().from_string(_text(name))

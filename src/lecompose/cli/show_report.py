@@ -1,0 +1,89 @@
+"""What a run did, or would do, on stdout."""
+
+import math
+
+import click
+from rich.console import Console
+
+from lecompose.cli.console import harmless, make_console, make_table, print_json
+from lecompose.cli.terminal import printable, size
+from lecompose.composition.report import Report
+
+_PLAN_ROWS = 20
+_REENCODED_ROWS = 10
+
+
+def show_report(done: Report, *, as_json: bool, quiet: bool) -> None:
+    """Print what a run did, or would do."""
+    if as_json:
+        return print_json(done.as_dict())
+    if quiet:
+        return None
+    console = make_console()
+    if done.dry_run:
+        _plan(console, done)
+    for note in done.notes:
+        click.echo(f"note: {printable(note, lines=True)}", err=True)
+    verb = "would write" if done.dry_run else "wrote"
+    for output in done.outputs:
+        console.print(
+            f"{verb} {harmless(str(output.path))}: {output.episodes:,} episodes, {output.frames:,} frames"
+        )
+    console.print(
+        f"  {len(done.files):,} data and video files; data: {_data(done)}\n"
+        f"  video: {size(done.bytes_copied)} copied, {size(done.bytes_remuxed)} remuxed,"
+        f" {done.frames_decoded} frames decoded"
+    )
+    if done.frames_unreferenced:
+        console.print(
+            f"  {done.frames_unreferenced:,} frames of the videos belong to no episode, and stay behind"
+        )
+    _reencoded(console, done)
+    if done.seconds:
+        stages = ", ".join(f"{name} {seconds:.2f}" for name, seconds in done.seconds.items())
+        console.print(f"  {sum(done.seconds.values()):.2f} s: {stages}")
+    return None
+
+
+def _data(done: Report) -> str:
+    if done.dry_run:
+        return f"{size(done.bytes_encoded)} in the sources"
+    return f"{size(done.bytes_spliced)} copied, {size(done.bytes_encoded)} encoded"
+
+
+def _reencoded(console: Console, done: Report) -> None:
+    verb = "to be encoded anew" if done.dry_run else "encoded anew"
+    if done.reencoded:
+        console.print(f"  {len(done.reencoded)} of the clips {verb}, for they cannot be cut out as they are:")
+    for clip in done.reencoded[:_REENCODED_ROWS]:
+        console.print(
+            f'    {harmless(clip.output)} episode {clip.episode}, camera "{harmless(clip.camera)}":'
+            f" {clip.reason}{_nearness(clip.psnr_db)}"
+        )
+    if len(done.reencoded) > _REENCODED_ROWS:
+        console.print(f"    … and {len(done.reencoded) - _REENCODED_ROWS} more; all of them with --json")
+
+
+def _nearness(psnr_db: float | None) -> str:
+    if psnr_db is None:
+        return ""
+    return "; nothing lost" if psnr_db == math.inf else f"; {psnr_db:.1f} dB"
+
+
+def _plan(console: Console, done: Report) -> None:
+    assert done.plan is not None
+    table = make_table("output", "episode", "from", "source episode", title="plan")
+    for row in done.plan.slice(0, _PLAN_ROWS).to_pylist():
+        table.add_row(
+            harmless(row["out_dataset"]),
+            str(row["out_episode"]),
+            harmless(row["src_dataset"]),
+            str(row["src_episode"]),
+        )
+    console.print(table)
+    if done.plan.num_rows > _PLAN_ROWS:
+        console.print(f"… and {done.plan.num_rows - _PLAN_ROWS} more episodes; all of them with --json")
+    files = make_table("file", "episodes", "from source", title="files")
+    for file in done.files:
+        files.add_row(harmless(f"{file.output}/{file.path}"), str(file.episodes), size(file.size_bytes))
+    console.print(files)
