@@ -22,7 +22,6 @@ was found against what is needed, the next step, and the path last. So no code h
 All problems of one kind are raised together, as the `parts` of one error.
 """
 
-import difflib
 from collections.abc import Callable, Iterable, Sequence
 from os import PathLike
 from typing import TypeVar
@@ -196,6 +195,8 @@ def few(names: Iterable[str]) -> str:
 
 def near(name: str, names: Iterable[str]) -> str:
     """Return in parentheses the name that may have been meant, or "" if no name is similar."""
+    import difflib  # slow to load, and few runs fail
+
     found = difflib.get_close_matches(name, sorted(set(names)), 1)
     return f' (did you mean "{found[0]}"?)' if found else ""
 

@@ -13,13 +13,12 @@ import pyarrow as pa
 
 from lecompose.composition.named_sources import Sources, name_sources
 from lecompose.dataset.catalog import Catalog, open_catalog
-from lecompose.dataset.frames import Episodes, Frames
 from lecompose.dataset.query_views import BATCH_ROWS, Views, open_views
 from lecompose.engine import open_engine, parse_size
 from lecompose.errors import RequestError
-from lecompose.training.selection import asked
 
 if TYPE_CHECKING:
+    from lecompose.dataset.frames import Episodes, Frames
     from lecompose.training.dataset import TorchDataset
 
 
@@ -68,7 +67,9 @@ class Datasets:
         return self._sandbox
 
     @cached_property
-    def _frames(self) -> Frames:
+    def _frames(self) -> "Frames":
+        from lecompose.dataset.frames import Frames  # queries do without
+
         return Frames(self._catalog)
 
     def _refuse_closed(self) -> None:
@@ -110,7 +111,7 @@ class Datasets:
 
     def frames(
         self,
-        episodes: Episodes | None = None,
+        episodes: "Episodes | None" = None,
         columns: Sequence[str] | None = None,
         *,
         batch_rows: int | None = None,
@@ -127,7 +128,7 @@ class Datasets:
 
     def to_torch(
         self,
-        episodes: Episodes | None = None,
+        episodes: "Episodes | None" = None,
         delta_timestamps: Mapping[str, Sequence[float]] | None = None,
         *,
         features: Sequence[str] | None = None,
@@ -150,6 +151,7 @@ class Datasets:
         self._refuse_closed()
         try:
             from lecompose.training.dataset import Look, TorchDataset
+            from lecompose.training.selection import asked
         except ImportError as error:
             raise RequestError(str(error), hint="pip install 'lecompose[torch]'") from error
         look = Look(image_transforms, tolerance_s, video_backend, return_uint8, depth_output_unit)
