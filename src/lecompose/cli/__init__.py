@@ -13,13 +13,13 @@ from lecompose import __version__
 from lecompose.cli.exit_codes import exit_with_code
 from lecompose.cli.terminal import exit_on_broken_pipe
 
-# In the order of `--help`; each is a module of its name.
+# Each is a module of its name.
 _COMMANDS = (
-    *("merge", "split", "filter", "delete", "sort", "sample", "compose", "edit"),
-    *("query", "info", "check", "repair", "stats"),
+    *("check", "compose", "delete", "edit", "filter", "info", "merge", "query"),
+    *("repair", "sample", "sort", "split", "stats"),
 )
 # New objects between two looks for garbage: loading libraries makes none, and would be looked at 100 times.
-_NEW_OBJECTS = 50_000
+_NEW_OBJECTS = 100_000
 
 
 class _Commands(click.Group):
