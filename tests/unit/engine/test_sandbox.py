@@ -76,6 +76,11 @@ def test_files_whose_names_are_globs_are_read(sandbox: Sandbox) -> None:
     ]
 
 
+def quoted(path: Path) -> str:
+    """As it stands between the quotes of SQL: else what is tried is no more than a syntax error."""
+    return str(path).replace("'", "''")
+
+
 WRITES = "copy (select 1) to '{target}' (format parquet, use_tmp_file false)"
 ESCAPES = [
     "copy episodes to '{target}'",
@@ -128,9 +133,7 @@ def test_no_way_out(sandbox: Sandbox, data_file: Path, tmp_path: Path, sql: str)
     assert local_table.num_rows == 1
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     for target in (data_file, tmp_path / "scratch" / "new.parquet", tmp_path / "new.parquet"):
-        text = sql.format(
-            target=str(target).replace("'", "''"), secret=tmp_path / "secret.csv", data=data_file
-        )
+        text = sql.format(target=quoted(target), secret=tmp_path / "secret.csv", data=quoted(data_file))
         with pytest.raises(QueryError):
             sandbox.ask(text)
         with pytest.raises(QueryError), sandbox.asked(text, batch_rows=10) as reader:
@@ -158,8 +161,18 @@ EXPRESSIONS = [
 ]
 
 
-@pytest.mark.parametrize("expression", EXPRESSIONS)
-@pytest.mark.parametrize("way", ["each", "grouped", "ordered"])
+TERMS = ("length > 1, true", "columns(*)", "*")  # an order may be a list of them
+
+
+@pytest.mark.parametrize(
+    ("way", "expression"),
+    [
+        (way, expression)
+        for way in ("each", "grouped", "ordered")
+        for expression in EXPRESSIONS
+        if way != "ordered" or expression not in TERMS
+    ],
+)
 def test_no_way_out_of_an_expression(
     sandbox: Sandbox, data_file: Path, tmp_path: Path, expression: str, way: str
 ) -> None:
@@ -168,12 +181,9 @@ def test_no_way_out_of_an_expression(
         "grouped": lambda text: sandbox.grouped("frames", text),
         "ordered": lambda text: sandbox.ordered("episodes", text, ties="src_episode"),
     }[way]
-    if way == "ordered" and expression in ("length > 1, true", "columns(*)", "*"):
-        return  # these are lists of terms
     before = data_file.read_bytes()
-    target = str(data_file).replace("'", "''")
     with pytest.raises(QueryError):
-        ask(expression.format(target=target, secret=tmp_path / "secret.csv"))
+        ask(expression.format(target=quoted(data_file), secret=tmp_path / "secret.csv"))
     assert data_file.read_bytes() == before
     assert sandbox.ask("from episodes").equals(EPISODES)
 
