@@ -2,11 +2,16 @@
 -- reads:  datasets, declared, placement, data_files
 -- params:
 -- gives:  src_dataset VARCHAR, src_episode BIGINT, length BIGINT, seconds DOUBLE, task VARCHAR, tasks VARCHAR[], from_index BIGINT, to_index BIGINT, data_file VARCHAR, row_from BIGINT, row_to BIGINT, size_bytes BIGINT
-with bytes as (
-    select p.src_dataset, p.data_file, any_value(f.size_bytes) / sum(p.rows) as bytes_a_row
+with placed as (
+    select p.src_dataset,
+           p.src_episode,
+           p.data_file,
+           p.row_from,
+           p.row_to,
+           f.size_bytes / sum(p.rows) over (partition by p.src_dataset, p.data_file) as bytes_a_row,
+           p.rows
     from placement p
-    join data_files f using (src_dataset, data_file)
-    group by p.src_dataset, p.data_file
+    left join data_files f using (src_dataset, data_file)
 )
 select e.src_dataset,
        e.src_episode,
@@ -19,9 +24,8 @@ select e.src_dataset,
        p.data_file,
        p.row_from,
        p.row_to,
-       ceil(bytes.bytes_a_row * p.rows)::bigint as size_bytes
+       ceil(p.bytes_a_row * p.rows)::bigint as size_bytes
 from declared e
 join datasets d using (src_dataset)
-left join placement p using (src_dataset, src_episode)
-left join bytes using (src_dataset, data_file)
+left join placed p using (src_dataset, src_episode)
 order by d.src_position, e.src_episode

@@ -79,7 +79,9 @@ class Sandbox:
 
     def load(self, relation: str, rows: pa.Table) -> None:
         """Let users see the rows of an Arrow table as `relation`."""
-        self._engine.load(relation, rows)
+        # Once sealed, DuckDB finds nothing by the name that it has in Python.
+        with translate_errors(relation):
+            self._engine.wait.run(lambda: self._engine.con.from_arrow(rows).create(relation))
 
     def view(self, relation: str, template: str, context: Context | None = None, /, **values: object) -> None:
         """Let users see what a template gives as `relation`, computed at each read."""

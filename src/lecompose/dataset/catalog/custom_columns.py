@@ -176,10 +176,14 @@ def register_custom(engine: Engine, shares: Sequence[CustomValues]) -> CustomCol
         column, combined = _told_apart(name, values), _combined(name, held)
         columns.append(_column(name, column, held, agree=combined is not None))
         values[column] = _texts(name, held) if combined is None else combined
+    if not columns:
+        keys = {"relation": "episodes", "columns": ["src_dataset", "src_episode"], "where": "", "order": []}
+        engine.table("custom", "read", keys)
+        return CustomColumns((), 0)
     table = pa.table(values)
     engine.load("custom_values", table)
     engine.table("custom", "catalog/custom")
-    return CustomColumns(tuple(columns), table.nbytes // max(1, table.num_rows) if columns else 0)
+    return CustomColumns(tuple(columns), table.nbytes // max(1, table.num_rows))
 
 
 def _column(name: str, column: str, held: list[CustomValues], *, agree: bool) -> CustomColumn:

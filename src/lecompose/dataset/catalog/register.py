@@ -41,9 +41,12 @@ class ReadOptions:
 
 @dataclass(frozen=True)
 class ClipColumns:
-    """How the clips of a camera are read, for one query to read those of many sources."""
+    """How the clips of a source are read, for one query to read those of many sources.
 
-    name: str
+    `template` is that of its video files, `kinds` are the types of the columns that place clips.
+    """
+
+    cameras: tuple[str, ...]
     template: str
     kinds: tuple[str, ...]
 
@@ -129,15 +132,19 @@ def _episodes_v3(engine: Engine, relation: str, sources: Sequence[Source]) -> No
 
 
 def register_clips(engine: Engine, sources: Sequence[Source]) -> None:
-    """Make `clips`; `declared` of the sources must be there. Errors: SourceBroken, all of a kind together."""
+    """Make `clips`; `declared` of the sources must be there.
+
+    Raises:
+        SourceBroken: all of a kind together.
+    """
     parts = [part for source in sources if not source.is_v3 for part in _clips_v2(engine, source)]
-    found = collected(sources, _cameras_of, what="sources")
+    found = collected(sources, _clip_columns, what="sources")
     alike: dict[ClipColumns, list[Source]] = {}
-    for source, cameras in zip(sources, found, strict=True):
-        for camera in cameras:
-            alike.setdefault(camera, []).append(source)
-    for n, (camera, group) in enumerate(alike.items()):
-        together = partial(_clips_v3, engine, camera)
+    for source, columns in zip(sources, found, strict=True):
+        if columns is not None:
+            alike.setdefault(columns, []).append(source)
+    for n, (columns, group) in enumerate(alike.items()):
+        together = partial(_clips_v3, engine, columns)
         parts.append(make_batched(engine, f"clips_v3_{n}", group, together, folder="meta/episodes"))
     join_parts(engine, "clips", parts)
 
@@ -157,35 +164,37 @@ def _clips_v2(engine: Engine, source: Source) -> Iterator[str]:
         yield source.relation(f"clips_{n}")
 
 
-def _cameras_of(source: Source) -> list[ClipColumns]:
-    """The cameras of a source of v3.0; none of another."""
+def _clip_columns(source: Source) -> ClipColumns | None:
+    """Return how the clips of a source of v3.0 are read; None for one without, and for another version."""
     if not source.is_v3 or not source.cameras:
-        return []
+        return None
     with read_from(source.root / "meta" / "episodes"):
         first = read_arrow_schema(source.episode_files[0])
     template = _video_format(source)
-    held = [(f.name, ["episode_index", "length", *_pointers(f.name).values()]) for f in source.cameras]
-    return [ClipColumns(name, template, _kinds(first, columns)) for name, columns in held]
+    cameras = tuple(feature.name for feature in source.cameras)
+    pointers = [column for camera in cameras for column in _pointers(camera).values()]
+    return ClipColumns(cameras, template, _kinds(first, ["episode_index", "length", *pointers]))
 
 
 def _pointers(camera: str) -> dict[str, str]:
+    """Return the columns of an episode list that say where a camera's clips are, by their short names."""
     names = ("chunk_index", "file_index", "from_timestamp", "to_timestamp")
     return {name: f"videos/{camera}/{name}" for name in names}
 
 
-def _clips_v3(engine: Engine, camera: ClipColumns, relation: str, sources: Sequence[Source]) -> None:
+def _clips_v3(engine: Engine, columns: ClipColumns, relation: str, sources: Sequence[Source]) -> None:
     rows = [(str(path), source) for source in sources for path in source.episode_files]
     engine.table(
         relation,
         "catalog/clips_v3",
-        _pointers(camera.name),
+        {"pointers": [_pointers(camera) for camera in columns.cameras]},
         globs=[formats.escaped_glob(path) for path in dict.fromkeys(path for path, _ in rows)],
         files=[path for path, _ in rows],
         src_datasets=[source.name for _, source in rows],
         roots=[str(source.root) for _, source in rows],
         rates=[float(source.fps) for _, source in rows],
-        template=camera.template,
-        camera=camera.name,
+        template=columns.template,
+        cameras=list(columns.cameras),
     )
 
 
