@@ -225,7 +225,7 @@ def test_a_remedy_can_be_pasted(make_dataset: Record) -> None:
     root = make_dataset("my day", cameras=())
     info(total_frames=1)(root)
     said = CliRunner().invoke(main, ["check", str(root)]).stdout
-    assert f"Try: lecompose merge '{root}' -o OUT, which writes this anew\n" in said
+    assert f"Try: lecompose merge '{root}' -o OUT, which writes it again\n" in said
 
 
 def test_names_do_not_drive_the_terminal(make_dataset: Record) -> None:

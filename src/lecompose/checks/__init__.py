@@ -155,7 +155,7 @@ def _ask(catalog: Catalog, codes: Sequence[Code]) -> list[Finding]:
     """Return the promises broken, in their order; several are asked at a time, for most leave a core idle."""
 
     def ask(code: Code) -> list[Finding]:
-        rows = catalog.engine.rows(f"verify/{code.name}", **code.values)
+        rows = catalog.engine.rows(f"verify/{code.template}", **code.values)
         return [_finding(code.name, **row) for row in rows]
 
     found = catalog.engine.workers().each(codes, ask)

@@ -1,115 +1,124 @@
-"""What `check` holds a dataset against: a row a code, and docs/checks.md is made of these rows."""
+"""The table of everything that `check` can find, one code each; docs/checks.md is made of it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from lecompose import formats
 
 Severity = Literal["error", "warning"]
 
-_ANEW = "lecompose merge DATASET -o OUT, which writes this anew"
-_AGAIN = "fetch or record the file again; lecompose repair DATASET -o OUT saves the others"
+_REWRITE = "lecompose merge DATASET -o OUT, which writes it again"
+_FETCH = "fetch or record the file again; lecompose repair DATASET -o OUT saves the other episodes"
 _INFO = "correct meta/info.json"
-_STATS = "lecompose stats DATASET -o OUT, which computes them anew"
-_VIDEO = "record or encode the video again; lecompose repair DATASET -o OUT saves the others"
+_STATS = "lecompose stats DATASET -o OUT, which computes them again"
+_VIDEO = "record or encode the video again; lecompose repair DATASET -o OUT saves the other episodes"
 
 
 @dataclass(frozen=True)
 class Code:
-    """One thing that must hold of a dataset: `what`, why it matters, and what to do where it does not.
+    """One thing that must be true of a dataset: `what` and why it matters, and the remedy where it is not.
 
-    An `error` makes a reader lose or mix something, or refuse; with a `warning` readers cope. `whole` are
-    the relations of which no part may be missing for a verdict; `values` are bound in its SQL.
+    An `error` makes readers lose data, mix it up or refuse it; with a `warning` they cope. A verdict needs
+    every row of the relations in `whole`. The SQL is `sql/verify/` + `template`, mostly `name`; `values` are
+    bound in it.
     """
 
     name: str
     severity: Severity
     what: str
     remedy: str
-    whole: tuple[str, ...] = ()
-    values: Mapping[str, object] = field(default_factory=dict)
+    whole: tuple[str, ...]
+    values: Mapping[str, object]
+    template: str
 
 
 def _error(
-    name: str, what: str, remedy: str, *whole: str, values: Mapping[str, object] | None = None
+    name: str,
+    what: str,
+    remedy: str,
+    *whole: str,
+    values: Mapping[str, object] | None = None,
+    template: str = "",
 ) -> Code:
-    return Code(name, "error", what, remedy, whole, values or {})
+    return Code(name, "error", what, remedy, whole, values or {}, template or name)
 
 
 def _warning(
     name: str, what: str, remedy: str, *whole: str, values: Mapping[str, object] | None = None
 ) -> Code:
-    return Code(name, "warning", what, remedy, whole, values or {})
+    return Code(name, "warning", what, remedy, whole, values or {}, name)
 
 
 # What is found while files are read.
 READING = (
     _error(
-        "info_readable", "meta/info.json is there: a JSON object with features.", "fetch meta/info.json again"
+        "info_readable",
+        "meta/info.json exists and is a JSON object with features.",
+        "fetch meta/info.json again",
     ),
     _error(
         "lfs_pulled",
-        "Every file is itself, not the Git LFS pointer that stands for it.",
+        "Git LFS has fetched every file; none is only a pointer.",
         "git lfs pull, in the folder of the dataset",
     ),
     _error(
         "metadata_readable",
-        "The other files in meta/ are there and can be read to the end.",
-        "fetch the file again; what only a crash took is in the data files",
+        "The other files in meta/ exist and can be read to the end.",
+        "fetch the file again; after a crash, lecompose repair DATASET -o OUT reads the data files",
     ),
-    _error("data_readable", "Every data file is there, and a whole parquet file.", _AGAIN),
+    _error("data_readable", "Every data file exists and is a whole parquet file.", _FETCH),
     _error(
         "info_version",
-        "codebase_version is v2.0, v2.1 or v3.0. Readers choose how to read by it.",
+        "codebase_version is v2.0, v2.1 or v3.0. Readers read the dataset by it.",
         "set codebase_version in meta/info.json to what the folder holds",
     ),
     _warning(
         "version_newer",
-        "codebase_version is one that lecompose knows by that name. Others of v3 are read as v3.0.",
-        "a newer lecompose, or v3.0 in meta/info.json",
+        "lecompose knows the codebase_version. It reads other versions of v3 as v3.0.",
+        "use a newer lecompose, or write v3.0 in meta/info.json",
     ),
-    _error("info_fps", "fps is a number above 0. Without it no time can be told.", _INFO),
+    _error("info_fps", "fps is a number above 0. Times cannot be computed without it.", _INFO),
     _warning(
         "fps_whole",
-        "fps is a whole number, unless --retime or --fps asked for another. LeRobot records no other.",
+        "fps is a whole number, unless --retime or --fps set it. LeRobot records only whole numbers.",
         _INFO,
     ),
     _error(
         "info_limits",
-        "chunks_size is a whole number above 0, and so are, in v3.0, the sizes of files. LeRobot computes"
-        " paths with the first, and refuses to load with others.",
+        "chunks_size is a whole number above 0, and in v3.0 the file sizes are numbers above 0. LeRobot"
+        " computes paths with chunks_size, and refuses to load the dataset with other values.",
         _INFO,
     ),
-    _warning("robot_type", "robot_type is text, or null.", _INFO),
+    _warning("robot_type", "robot_type is text or null.", _INFO),
     _error("feature_specs", "Every feature has a name, a dtype that LeRobot knows, and a shape.", _INFO),
     _error(
         "episode_fields",
         "Each episode has its number, length, tasks and pointers, as whole numbers.",
-        "correct the episode list; lengths can be counted in the data files",
+        "correct the episode list; the data files have the lengths",
     ),
 )
 
 # One file of `sql/verify/` each, in the order in which a reader would trip over them.
 PROMISES = (
-    _warning("no_episodes", "There is at least one episode.", "record one", "declared"),
+    _warning("no_episodes", "The dataset has at least one episode.", "record an episode", "declared"),
     _error(
         "info_totals",
-        "total_episodes, total_frames and total_tasks are those of the dataset. LeRobot loads so many.",
-        _ANEW,
+        "total_episodes, total_frames and total_tasks are true. LeRobot loads that many.",
+        _REWRITE,
         "declared",
         "tasks",
     ),
     _warning(
         "info_splits",
-        "splits, and in v2.x total_videos and total_chunks, fit the dataset.",
-        _ANEW,
+        "splits, and in v2.x total_videos and total_chunks, are true.",
+        _REWRITE,
         "declared",
     ),
     _error(
         "path_templates",
-        "data_path and video_path lead to the files. In v3.0 they are the ones that LeRobot's tools expect"
-        " whatever info.json says.",
+        "data_path and video_path lead to the files. In v3.0 they are the usual ones, which LeRobot's tools"
+        " use whatever info.json says.",
         "rename the folder, or correct the path in meta/info.json",
         values={"data_path": formats.DATA_PATH, "video_path": formats.VIDEO_PATH},
     ),
@@ -124,92 +133,93 @@ PROMISES = (
     ),
     _warning("feature_names", "A feature has as many names as dimensions.", _INFO),
     _error(
-        "tasks_dense", "Row i of the task list is task i, with a text. Readers go by the row.", _ANEW, "tasks"
+        "tasks_dense",
+        "Row i of the task list is task i, with a text. Readers take the row number.",
+        _REWRITE,
+        "tasks",
     ),
-    _warning("tasks_unique", "No two tasks have the same text. Searching one by its text finds both.", _ANEW),
+    _warning("tasks_unique", "No two tasks have the same text. A search by text would find both.", _REWRITE),
     _error(
         "tasks_indexed",
-        "v3.0: the task strings are the index of tasks.parquet to pandas. LeRobot looks there.",
-        _ANEW,
+        "v3.0: pandas takes the task strings for the index of tasks.parquet. LeRobot reads them there.",
+        _REWRITE,
     ),
-    _error(
-        "episodes_unique", "No episode is listed twice, and each has a number.", "correct the episode list"
-    ),
+    _error("episodes_unique", "Each episode is listed once and has a number.", "correct the episode list"),
     _error(
         "episodes_dense",
-        "Row i of the episode list, over its files in path order, is episode i. Readers go by the row.",
-        _ANEW,
+        "Row i of the episode list is episode i, over its files in path order. Readers take the row number.",
+        _REWRITE,
         "declared",
     ),
     _error(
         "episode_spans",
-        "v3.0: dataset_from_index and dataset_to_index follow each other from 0, as the lengths say.",
-        _ANEW,
+        "v3.0: dataset_from_index and dataset_to_index count up from 0 by the lengths, without a gap.",
+        _REWRITE,
         "declared",
     ),
     _error(
         "episode_rows",
-        "Each listed episode has its length of rows, together in one file, frame_index running from 0.",
-        "lecompose repair DATASET -o OUT, which corrects lengths and leaves out what is torn",
+        "Each listed episode has as many rows as its length, together in one file, with frame_index from 0.",
+        "lecompose repair DATASET -o OUT, which corrects lengths and leaves out torn episodes",
     ),
     _error(
         "episodes_listed",
-        "No data file has rows of an episode that the list lacks. Readers take them for frames.",
-        "lecompose repair DATASET -o OUT, which takes them in where it can; merge leaves them behind",
+        "Every row of the data files belongs to a listed episode. Readers use the others as frames, too.",
+        "lecompose repair DATASET -o OUT, which lists those that are whole; merge leaves them out",
         "declared",
     ),
     _error(
         "index_dense",
-        "A row's index is its position over the data files in path order. Readers fetch rows by it.",
-        _ANEW,
+        "A row's index is its position in the data files, in path order. Readers fetch rows by index.",
+        _REWRITE,
         "placement",
     ),
     _error(
         "data_pointers",
-        "The data file that an episode's metadata or number names is the one with its rows.",
-        _ANEW,
+        "An episode's metadata or number names the data file that has its rows.",
+        _REWRITE,
     ),
     _error(
         "episode_pointers",
-        "v3.0: meta/episodes/chunk_index and file_index name the file that the row is in. LeRobot's tools"
-        " open it.",
-        _ANEW,
+        "v3.0: meta/episodes/chunk_index and file_index name the file that has the row. LeRobot's tools"
+        " open that file.",
+        _REWRITE,
         values={"episodes_format": formats.path_format(formats.EPISODES_PATH, ("chunk_index", "file_index"))},
     ),
     _error(
         "frame_times",
-        "The timestamp of frame i is i / fps, within LeRobot's tolerance. Videos are read by it.",
-        "correct fps; lecompose repair DATASET -o OUT times jittery frames anew",
+        "The timestamp of frame i is i / fps, within LeRobot's tolerance. Readers find pictures by it.",
+        "correct fps, or lecompose repair DATASET -o OUT, which corrects the times of jittery frames",
         "fps",
         values={"tolerance_s": formats.TOLERANCE_S},
     ),
     _error(
         "task_indices",
-        "Every row has a task_index for which the task list has one text.",
+        "Every row has a task_index, and the task list has one text for it.",
         "add the task to the task list",
         "tasks",
     ),
     _warning(
         "episode_tasks",
-        "An episode lists the tasks of all its frames, and only tasks that the dataset knows.",
-        _ANEW,
+        "An episode lists the tasks of all its frames, and only tasks of the task list.",
+        _REWRITE,
         "tasks",
         "task_lists",
     ),
     _error(
         "columns",
-        "Each data file has the declared columns, with the declared types, and no other.",
-        "declare the column in meta/info.json as it is, or remove it from the file",
+        "Each data file has exactly the declared columns, with the declared types.",
+        "declare the column in meta/info.json as the file has it, or remove it from the file",
     ),
     _warning(
         "huggingface_metadata",
-        "Data files tell Hugging Face `datasets` the declared type of every column, for the Hub's viewer.",
-        _ANEW,
+        "Data files give Hugging Face `datasets` the declared type of every column, for the Hub's viewer.",
+        _REWRITE,
     ),
     _error(
         "data_files_named",
-        "v3.0: parquet files are chunk-NNN/file-NNN, from 000/000 without a gap. Readers take them all.",
-        "move what is no data out of the folder; lecompose merge DATASET -o OUT closes gaps",
+        "v3.0: parquet files are chunk-NNN/file-NNN, from 000/000 without a gap. Readers read all of them.",
+        "move other files out of the folder; lecompose merge DATASET -o OUT closes gaps",
     ),
     _warning(
         "files_listed",
@@ -218,19 +228,31 @@ PROMISES = (
         "declared",
         "clips",
     ),
-    _warning("row_groups", "Each row group of a data file is one whole episode.", _ANEW),
+    _warning("row_groups", "Each row group of a data file is one whole episode.", _REWRITE),
     _warning(
         "episode_columns",
-        "Statistics and video columns of episodes belong to declared features, and are alike in all files.",
+        "Statistics and video columns of episodes belong to declared features, and all files have the same.",
         _STATS,
     ),
     _error(
         "video_named",
-        "v3.0: each episode names a video file for each camera, or the camera is hollow.",
-        "lecompose repair DATASET -o OUT, which leaves the episode out, or with --remove the camera",
+        "v3.0: each episode names a video file for each camera. Readers cannot find its pictures otherwise.",
+        "lecompose repair DATASET -o OUT, which leaves the episode out, or the camera with --remove",
     ),
-    _error("video_present", "The video file of every episode and camera is there.", _AGAIN),
-    _error("video_readable", "Every video file can be read.", _AGAIN),
+    _error(
+        "video_present",
+        "The video file of every episode and camera exists.",
+        _FETCH,
+        values={"fault": "missing"},
+        template="video_fault",
+    ),
+    _error(
+        "video_readable",
+        "Every video file can be read.",
+        _FETCH,
+        values={"fault": "unreadable"},
+        template="video_fault",
+    ),
     _error(
         "video_spans",
         "An episode's clip lies inside its file, on whole frames, and is as long as its data.",
@@ -239,55 +261,59 @@ PROMISES = (
     ),
     _warning(
         "video_surplus",
-        "Every frame of a video belongs to an episode. Readers never show the others.",
-        "lecompose merge DATASET -o OUT, which leaves them behind",
+        "Every frame of a video belongs to an episode. Readers never show other frames.",
+        "lecompose merge DATASET -o OUT, which leaves them out",
         "declared",
         "clips_whole",
         "fps",
     ),
     _error(
         "video_grid",
-        "Frame k of a video is shown at k / fps, and its header has the dataset's fps. Readers go by time.",
+        "Frame k of a video is shown at k / fps, and its header has the dataset's fps. Readers seek by time.",
         _VIDEO,
         "fps",
         values={"tolerance_s": formats.TOLERANCE_S},
     ),
     _error(
         "video_order",
-        "v3.0: a camera's files, from 000/000, and the clips in them follow the episodes; none overlap.",
-        "lecompose repair DATASET -o OUT, which corrects pointers; where only the order is off, merge",
+        "v3.0: a camera's files, from 000/000, and their clips are in episode order; no clips overlap.",
+        "lecompose repair DATASET -o OUT, which corrects pointers; if only the order is wrong, merge",
         "fps",
     ),
     _error("video_size", "The frames of a video have the declared height and width.", _INFO),
     _warning(
-        "video_alike", "All files of a camera have the same codec and pixel format.", "encode one kind again"
+        "video_alike",
+        "All files of a camera have the same codec and pixel format.",
+        "encode the odd files again",
     ),
-    _warning("video_decoding_times", "No two frames of a video have the same time of decoding.", _ANEW),
+    _warning("video_decoding_times", "No two frames of a video have the same decoding time.", _REWRITE),
     _warning(
-        "video_audio", "A video has no sound. No operation carries it.", "keep the originals, if it matters"
+        "video_audio",
+        "A video has no sound. Operations drop it.",
+        "keep the original files if the sound matters",
     ),
     _error(
         "stats_keys",
-        "v3.0, v2.0: stats.json has each declared feature's statistics, in its shape, and no other. Training"
-        " normalises by them.",
+        "v3.0, v2.0: stats.json has the statistics of exactly the declared features, in their shapes."
+        " Training normalises by them.",
         _STATS,
         "stats_facts",
     ),
     _warning(
         "stats_bookkeeping",
-        "stats.json is true about index, frames, episodes and tasks.",
+        "stats.json is true about index, frame_index, episode_index and task_index.",
         _STATS,
         "placement",
     ),
     _warning(
         "episode_stats",
-        "An episode's statistics are true about its count and its numbering.",
+        "An episode's statistics are true about its count, index, episode_index and task_index.",
         _STATS,
         "declared",
     ),
     _warning(
         "episode_stats_listed",
-        "v2.1, v3.0: there are statistics of each episode, and of no other.",
+        "v2.1, v3.0: exactly the listed episodes have statistics.",
         _STATS,
         "declared",
         "episode_stats_facts",
@@ -297,8 +323,8 @@ PROMISES = (
 DECODING = (
     _error(
         "pictures_decode",
-        "With --decode: every picture, of videos and of image columns, decodes.",
-        "record or encode the video again, or leave its episodes out: lecompose delete",
+        "With --decode: every picture of videos and image columns can be decoded.",
+        "record or encode the video again, or leave its episodes out with lecompose delete",
     ),
 )
 

@@ -315,7 +315,7 @@ def test_every_promise_is_broken_once() -> None:
 
 def test_every_file_of_sql_verify_is_a_promise() -> None:
     files = {name.removeprefix("verify/") for name in templates.names() if name.startswith("verify/")}
-    assert files == NAMES | ASIDE
+    assert files == {code.template for code in PROMISES} | ASIDE
     assert set(REQUIREMENTS) < NAMES
     assert {*PASSED_ON, *NAMES} < set(CODES)
 
@@ -394,7 +394,7 @@ def test_a_violation_says_where(make_dataset: Record, opened: Callable[..., Cata
         episode=1,
         feature=None,
         problem="frame_index does not run 0 to 9 in row order",
-        remedy="lecompose repair DATASET -o OUT, which corrects lengths and leaves out what is torn",
+        remedy="lecompose repair DATASET -o OUT, which corrects lengths and leaves out torn episodes",
         src_dataset="spoilt",
     )
     assert str(found) == f"episode_rows: episode 1: {found.problem} ({DATA[0]})"

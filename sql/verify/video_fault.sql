@@ -1,6 +1,6 @@
--- verify/video_present: the video file of every episode and camera is there
+-- verify/video_fault: the video files of episodes that are missing, or that cannot be read
 -- reads:  datasets, clips, videos
--- params:
+-- params: $fault
 -- gives:  src_dataset VARCHAR, file VARCHAR, episode BIGINT, feature VARCHAR, problem VARCHAR
 select c.src_dataset,
        substr(c.video_file, length(any_value(d.root)) + 2) as file,
@@ -11,6 +11,6 @@ select c.src_dataset,
 from clips c
 join datasets d using (src_dataset)
 join videos v using (src_dataset, camera, video_file)
-where v.fault = 'missing'
+where v.fault = $fault
 group by c.src_dataset, c.camera, c.video_file
 order by c.src_dataset, c.camera, c.video_file
