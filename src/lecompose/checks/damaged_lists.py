@@ -12,8 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lecompose.checks.faults import NO_DAMAGE, Damage, Fault, as_damage, try_to, unreadable
-from lecompose.dataset.catalog import Source, parsed
+from lecompose.dataset.catalog import Source
 from lecompose.errors import ComposeError, SourceBroken
+from lecompose.files.json_files import read_json_lines
 from lecompose.files.parquet.damage import payload_bytes, reading_parquet
 
 _INT, _TEXT, _FLOAT = pa.int64(), pa.string(), pa.float64()
@@ -129,33 +130,24 @@ def _v2_files(source: Source) -> tuple[list[_ListFile], Damage]:
 
 def _read_lines(path: Path, *, lacks: str) -> tuple[list[Mapping[str, Any]], Damage]:
     """Return the objects in a JSON lines file, and which lines are none."""
+    bad: list[int] = []
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, ValueError) as error:
-        unread = SourceBroken(str(error))
-        return [], as_damage(unreadable("metadata_readable", path, unread, lacks=lacks))
-    rows: list[Mapping[str, Any]] = []
-    bad = []
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        if isinstance(row := _parsed(line), dict):
-            rows.append(row)
-        else:
-            bad.append(number)
+        rows = list(read_json_lines(path, _require_object, what="a JSON object", on_bad=bad.append))
+    except SourceBroken as error:
+        return [], as_damage(unreadable("metadata_readable", path, error, lacks=lacks))
     if not bad:
         return rows, NO_DAMAGE
     shown = ", ".join(map(str, bad[:10])) + (", …" if len(bad) > 10 else "")
-    count = len(lines) - (not lines[-1])  # a last line may end with a break, or with the file
+    with path.open("rb") as lines:
+        count = sum(1 for _ in lines)
     problem = SourceBroken(f"{len(bad)} of {count} lines are no JSON objects: line {shown}")
     return rows, as_damage(unreadable("metadata_readable", path, problem, lacks=lacks))
 
 
-def _parsed(line: str) -> Any:
-    try:
-        return parsed(line)
-    except (ValueError, RecursionError):
-        return None
+def _require_object(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError("it is not a JSON object")
+    return value
 
 
 def _v3_files(source: Source) -> tuple[list[_ListFile], Damage]:

@@ -9,8 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lecompose.dataset.catalog import parsed
-from lecompose.errors import SourceBroken
+from lecompose.files.json_files import read_json_lines
 from lecompose.files.parquet.damage import reading_parquet
 
 SHAPE = {"src_episode": pa.int64(), "feature": pa.string(), "stat": pa.string(), "number": pa.float64()}
@@ -64,17 +63,11 @@ def of_lines(path: Path) -> Iterator[tuple[int, dict[str, dict[str, Any]]]]:
 
     Errors: SourceBroken for lines that are something else.
     """
-    if not path.is_file():
-        return
-    with path.open("rb") as lines:
-        for number, line in enumerate(lines, start=1):
-            try:
-                row = parsed(line.decode())
-                yield int(row["episode_index"]), {f: dict(part) for f, part in row["stats"].items()}
-            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-                raise SourceBroken(
-                    f"line {number} is no statistics of an episode", reason=error, path=path
-                ) from error
+    return read_json_lines(path, _of_row, what="an episode's statistics") if path.is_file() else iter(())
+
+
+def _of_row(row: Any) -> tuple[int, dict[str, dict[str, Any]]]:
+    return int(row["episode_index"]), {feature: dict(part) for feature, part in row["stats"].items()}
 
 
 def first(value: Any) -> float:

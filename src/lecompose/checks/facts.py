@@ -24,6 +24,7 @@ from lecompose.engine import Engine
 from lecompose.errors import ComposeError, MediaError, SourceBroken
 from lecompose.files import mp4
 from lecompose.files.git_lfs import is_pointer
+from lecompose.files.json_files import read_json
 from lecompose.files.parquet.damage import read_footer
 from lecompose.formats import Feature
 

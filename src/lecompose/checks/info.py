@@ -7,8 +7,9 @@ from typing import Any
 
 from lecompose import formats
 from lecompose.checks.faults import NO_DAMAGE, Damage, Fault, as_damage, try_to
-from lecompose.dataset.catalog import Source, read_json
+from lecompose.dataset.catalog import Source
 from lecompose.errors import SourceBroken
+from lecompose.files.json_files import read_json
 from lecompose.formats import Feature
 
 _USUAL_FPS = 30

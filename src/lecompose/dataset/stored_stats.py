@@ -18,10 +18,10 @@ import pyarrow.parquet as pq
 
 from lecompose import formats
 from lecompose.concurrency import map_ahead
-from lecompose.dataset.catalog import Catalog, Source, episode_number, parsed, read_json
+from lecompose.dataset.catalog import Catalog, Source, episode_number
 from lecompose.dataset.catalog.data_files import read_arrow_schema
 from lecompose.dataset.feature_map import FeatureMap
-from lecompose.errors import SourceBroken
+from lecompose.files.json_files import read_json, read_json_lines
 from lecompose.files.parquet.damage import reading_parquet
 from lecompose.formats import STATS, Feature
 
@@ -306,17 +306,11 @@ def _v21_column(lines: Sequence[dict[str, Any]], name: str, feature: Feature) ->
 
 
 def _v21_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            try:
-                row = parsed(line)
-                yield episode_number(row["episode_index"]), dict(row["stats"])
-            except (ValueError, KeyError, TypeError, OverflowError) as error:
-                raise SourceBroken(
-                    f"line {number} is no episode's statistics", reason=repr(error), path=path
-                ) from error
+    return read_json_lines(path, _episode_and_stats, what="an episode's statistics")
+
+
+def _episode_and_stats(row: Any) -> tuple[int, dict[str, Any]]:
+    return episode_number(row["episode_index"]), dict(row["stats"])
 
 
 def _numbers_of_size(stats: dict[str, Any], name: str, feature: Feature) -> list[float] | None:

@@ -123,7 +123,7 @@ def test_statistics_are_read_only_when_they_are_meant(make_dataset: Record, tmp_
             lambda: views.strata("episodes"),
             lambda: views.episode_order("stats.action.max[1]"),
         ):
-            with pytest.raises(SourceBroken, match="line 1 is no episode's statistics"):
+            with pytest.raises(SourceBroken, match="line 1 is not an episode's statistics"):
                 ask()
 
 

@@ -26,8 +26,6 @@ from lecompose.dataset.catalog.source import (
     episode_number,
     given_names,
     locate,
-    parsed,
-    read_json,
     read_source,
     unique_names,
 )
@@ -44,8 +42,6 @@ __all__ = [
     "episode_number",
     "locate",
     "open_catalog",
-    "parsed",
-    "read_json",
 ]
 
 

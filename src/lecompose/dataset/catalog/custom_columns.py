@@ -15,9 +15,10 @@ import pyarrow as pa
 
 from lecompose import formats
 from lecompose.dataset.catalog.data_files import episode_files, read_arrow_schema, read_from, require_file
-from lecompose.dataset.catalog.source import Source, episode_number, parsed
+from lecompose.dataset.catalog.source import Source, episode_number
 from lecompose.engine import Engine
 from lecompose.errors import SourceBroken
+from lecompose.files.json_files import read_json_lines
 
 _OWN = ("episode_index", "tasks", "length", "dataset_from_index", "dataset_to_index")
 # The last is what pandas calls an index that was written along.
@@ -107,15 +108,11 @@ def _of_lines(source: Source) -> CustomValues:
 
 def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Episode and keys of each line, as Python reads JSON: DuckDB and Arrow take some strings for dates."""
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            try:
-                row = parsed(line)
-                yield episode_number(row["episode_index"]), dict(row)
-            except (ValueError, KeyError, TypeError, OverflowError) as error:
-                raise SourceBroken(f"line {number} is no episode", reason=error, path=path) from error
+    return read_json_lines(path, _episode_and_keys, what="an episode")
+
+
+def _episode_and_keys(row: Any) -> tuple[int, dict[str, Any]]:
+    return episode_number(row["episode_index"]), dict(row)
 
 
 def _typed(values: list[Any]) -> pa.ChunkedArray | None:

@@ -3,7 +3,6 @@
 import difflib
 import json
 import os
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,17 +14,12 @@ from typing import Any
 
 from lecompose import formats
 from lecompose.errors import RequestError, SourceBroken, SourceNotFound, UnsupportedVersion
-from lecompose.files.git_lfs import refuse_pointer
+from lecompose.files.json_files import read_json
 from lecompose.formats import Feature
 
 # info.json of 10,000 features is 2 MB.
 _INFO_BYTES = 2**26
 _LEAST_FPS, _MOST_FPS = 1e-3, 1e6
-_MOST_LEVELS = 64
-# How the text begins that Git LFS leaves in the place of a file.
-_TOO_DEEP = f"objects and lists lie more than {_MOST_LEVELS} deep in each other"
-# JSON may spell one half of a pair that stands for a character: text that no file can hold.
-_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 @dataclass(frozen=True)
@@ -207,55 +201,9 @@ def _refuse_ambiguous(features: tuple[Feature, ...], root: Path) -> None:
             )
 
 
-def read_json(path: Path, *, most_bytes: int = 2**30) -> dict[str, Any]:
-    """The JSON object in a file.
-
-    Errors: SourceBroken where the file is missing, larger than such a file can be, or holds anything else.
-    """
-    try:
-        if (size := path.stat().st_size) > most_bytes:
-            raise SourceBroken(f"{path.name} has {size:,} bytes, at most {most_bytes:,} are read", path=path)
-        refuse_pointer(path)
-        value = parsed(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise SourceBroken(f"{path.name} is missing", path=path) from None
-    except (ValueError, OSError, RecursionError) as error:
-        raise SourceBroken(f"{path.name} cannot be read", reason=error, path=path) from error
-    if not isinstance(value, dict):
-        raise SourceBroken(f"{path.name} must hold a JSON object", path=path)
-    return value
-
-
 def is_dataset(folder: Path) -> bool:
     """Whether the folder has an info.json."""
     return (folder / "meta" / "info.json").is_file()
-
-
-def parsed(text: str) -> Any:
-    """The value that a JSON text stands for.
-
-    Errors: ValueError, also where it lies deeper than anyone nests by hand, or holds half a character.
-    """
-    try:
-        value = json.loads(text)
-    except RecursionError:
-        raise ValueError(_TOO_DEEP) from None
-    # Whatever walks the value later may do so by recursion.
-    if text.count("[") + text.count("{") > _MOST_LEVELS and _levels(value) > _MOST_LEVELS:
-        raise ValueError(_TOO_DEEP)
-    if _HALF.search(text):
-        json.dumps(value, ensure_ascii=False).encode()  # UnicodeEncodeError is a ValueError
-    return value
-
-
-def _levels(value: Any) -> int:
-    """How deep objects and lists lie in each other, counted no further than one level too many."""
-    level, depth = [value] if isinstance(value, dict | list) else [], 0
-    while level and depth <= _MOST_LEVELS:
-        held = (part.values() if isinstance(part, dict) else part for part in level)
-        level = [inner for part in held for inner in part if isinstance(inner, dict | list)]
-        depth += 1
-    return depth
 
 
 def episode_number(said: Any) -> int:

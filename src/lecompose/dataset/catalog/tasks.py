@@ -12,9 +12,10 @@ from lecompose import formats
 from lecompose.dataset.catalog import frames
 from lecompose.dataset.catalog.batched import join_parts, make_batched
 from lecompose.dataset.catalog.data_files import read_arrow_schema, read_from, require_file
-from lecompose.dataset.catalog.source import Source, parsed
+from lecompose.dataset.catalog.source import Source
 from lecompose.engine import Engine
 from lecompose.errors import SourceBroken, collected
+from lecompose.files.json_files import parse_json, reading_json
 
 
 def register_tasks(engine: Engine, sources: Sequence[Source]) -> None:
@@ -114,13 +115,9 @@ def _is_text(kind: pa.DataType) -> bool:
 
 def _from_json(source: Source, file: Path) -> pa.Table:
     """The rows of `tasks` in a plain JSON file, as some writers of v2.x left one instead of lines."""
-    try:
-        tasks = list(_numbered(parsed(file.read_text(encoding="utf-8"))))
+    with reading_json(file, what="a list of tasks"):
+        tasks = list(_numbered(parse_json(file.read_text(encoding="utf-8"))))
         numbers = pa.array([number for number, _ in tasks], pa.int64())
-    except (ValueError, KeyError, TypeError, AttributeError, OSError, OverflowError) as error:
-        raise SourceBroken(
-            f"{file.name} cannot be read as a list of tasks", reason=error, path=file
-        ) from error
     return pa.table(
         {
             "src_dataset": pa.array([source.name] * len(tasks), pa.string()),
