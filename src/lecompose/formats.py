@@ -52,9 +52,14 @@ V2_VIDEO_PATH = "videos/chunk-{episode_chunk:03d}/{video_key}/episode_{episode_i
 MAX_INDEX = 1000
 # LeRobot refuses a video frame whose time is further than this from the one asked for.
 TOLERANCE_S = 1e-4
-# How many lengths depth videos tell apart, and which are meant where info says nothing. Units: metres.
+# A video whose rate is further than this share from the dataset's runs at another rate.
+FPS_TOLERANCE = 0.01
+# How many files share a folder, unless something else is asked for.
+CHUNK_FILES = 1000
+# How many picture files are held in memory at a time, where they are columns.
+PICTURE_BATCH_ROWS = 16
+# How many lengths depth videos tell apart.
 DEPTH_CODES = 4096
-DEPTH_USUAL = {"video.depth_min": 0.01, "video.depth_max": 10.0, "video.shift": 3.5}
 # What a frame of one feature may hold; a list of more numbers is none that parquet can tell the length of.
 MAX_DIMENSIONS, MAX_NUMBERS = 8, 2**31 - 1
 # What file systems allow.
@@ -94,7 +99,7 @@ class Limits:
 
     data_mb: float = 100
     video_mb: float = 200
-    chunk_files: int = 1000
+    chunk_files: int = CHUNK_FILES
     video_s: float = 1000
     concatenate_data: bool = True
     concatenate_videos: bool = True
@@ -277,6 +282,46 @@ def is_list(kind: pa.DataType) -> bool:
 _FIELDS = ("video_key", "chunk_index", "file_index", "episode_chunk", "episode_index")
 # How a number may be printed; a width of a billion would fill the memory with zeros.
 _SPEC = re.compile(r"(0?[0-9]{1,2})?d?")
+
+
+@dataclass(frozen=True)
+class DepthScale:
+    """What the codes 0 to `DEPTH_CODES` - 1 of a depth video stand for. Units: metres.
+
+    They divide the lengths from `low` to `high`; if `is_log`, the logarithms of the lengths plus `shift`.
+    """
+
+    low: float
+    high: float
+    shift: float
+    is_log: bool
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """What the first and the last code stand for, as logarithms if `is_log`."""
+        ends = self.low, self.high
+        return (math.log(ends[0] + self.shift), math.log(ends[1] + self.shift)) if self.is_log else ends
+
+
+# Source: what LeRobot 0.6.1 assumes where info.json says nothing.
+_USUAL_DEPTHS = {"video.depth_min": 0.01, "video.depth_max": 10.0, "video.shift": 3.5}
+
+
+def depth_scale(feature: Feature) -> DepthScale:
+    """Return what the codes of a depth video stand for.
+
+    Raises:
+        SourceBroken: if info.json gives numbers from which no lengths follow.
+    """
+    info = {key: value for key, value in feature.info.items() if value is not None}
+    for key, usual in _USUAL_DEPTHS.items():
+        said = info.get(key, usual)
+        if isinstance(said, bool) or not isinstance(said, int | float) or not abs(said) < 1e9:
+            raise SourceBroken(f"{key} is {str(said)[:100]}; a number is needed", feature=feature.name)
+    low, high, shift = (float(info.get(key, usual)) for key, usual in _USUAL_DEPTHS.items())
+    if not -shift < low < high:
+        raise SourceBroken(f"depths from {low} to {high} with a shift of {shift}", feature=feature.name)
+    return DepthScale(low, high, shift, bool(info.get("video.use_log", True)))
 
 
 def usual_data_path(version: str) -> str:

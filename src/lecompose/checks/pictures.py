@@ -15,8 +15,8 @@ from lecompose.engine import Engine
 from lecompose.errors import MediaError, SourceBroken
 from lecompose.files import mp4
 from lecompose.files.parquet.damage import read_footer, reading_parquet
+from lecompose.formats import PICTURE_BATCH_ROWS
 
-_BATCH_ROWS = 16
 _SHOWN = 10
 
 
@@ -131,7 +131,7 @@ def _lost_images(path: Path, group: int, name: str, *, depth: bool) -> list[tupl
             wanted = [n for n in ("episode_index", "frame_index", name) if n in file.schema_arrow.names]
             if name not in wanted:
                 return []  # `columns` tells that
-            for batch in file.iter_batches(_BATCH_ROWS, row_groups=[group], columns=wanted):
+            for batch in file.iter_batches(PICTURE_BATCH_ROWS, row_groups=[group], columns=wanted):
                 lost += [
                     _place(row) for row in batch.to_pylist() if not _decodes(row[name], path, depth=depth)
                 ]

@@ -42,10 +42,6 @@ from lecompose.lerobot.compat import DepthEncoderConfig, LeRobotDataset, RGBEnco
 Encoders: TypeAlias = Mapping[str, RGBEncoderConfig | DepthEncoderConfig]
 """By camera."""
 
-# Pictures that are held in memory at a time.
-_BATCH_ROWS = 16
-_CHUNK = 1000
-
 
 def convert_image_to_video_dataset(
     dataset: LeRobotDataset,
@@ -207,7 +203,7 @@ class _Conversion:
     ) -> Iterator[_EncodingJob]:
         """Yield the clips to encode, whose pictures lie in files by then."""
         for camera, encoder in self.encoders.items():
-            reader = frames.read(clips, ["src_episode", camera], batch_rows=_BATCH_ROWS)
+            reader = frames.read(clips, ["src_episode", camera], batch_rows=formats.PICTURE_BATCH_ROWS)
             for episode, held in self._extract_pictures(reader, camera, pictures):
                 clip = folder / _video_path(camera, clips[episode])
                 yield _EncodingJob(
@@ -249,7 +245,7 @@ def _find_file_pattern(encoder: RGBEncoderConfig | DepthEncoderConfig) -> str:
 
 def _video_path(camera: str, number: int) -> str:
     return formats.VIDEO_PATH.format(
-        video_key=camera, chunk_index=number // _CHUNK, file_index=number % _CHUNK
+        video_key=camera, chunk_index=number // formats.CHUNK_FILES, file_index=number % formats.CHUNK_FILES
     )
 
 
@@ -323,7 +319,7 @@ def _write_episodes(source: Source, cameras: Collection[str], clips: Mapping[int
         table = pq.read_table(file, partitioning=None)
         table = table.select([name for name in table.column_names if not name.startswith("videos/")])
         episodes, lengths = table["episode_index"].to_pylist(), table["length"].to_pylist()
-        places = [divmod(clips[n], _CHUNK) if n in clips else (None, None) for n in episodes]
+        places = [divmod(clips[n], formats.CHUNK_FILES) if n in clips else (None, None) for n in episodes]
         pointers = {
             "chunk_index": pa.array([chunk for chunk, _ in places], pa.int64()),
             "file_index": pa.array([number for _, number in places], pa.int64()),

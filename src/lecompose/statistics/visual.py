@@ -20,7 +20,7 @@ from lecompose.concurrency import Workers
 from lecompose.errors import OutputUnwritable, SourceBroken
 from lecompose.files import mp4
 from lecompose.files.parquet.damage import reading_parquet
-from lecompose.formats import DEPTH_CODES, DEPTH_USUAL, Feature
+from lecompose.formats import DEPTH_CODES, PICTURE_BATCH_ROWS, Feature, depth_scale
 from lecompose.statistics import tiff
 from lecompose.statistics.exact import (
     Floats,
@@ -36,7 +36,6 @@ Counts = NDArray[np.int64]
 
 # Pictures that one job looks at, about; enough that opening a video does not matter.
 _JOB_PICTURES = 200
-_BATCH_ROWS = 16
 
 
 @dataclass(frozen=True)
@@ -167,23 +166,12 @@ def _values(feature: Feature) -> Floats:
         return np.arange(256) / 255
     if not feature.is_video:
         return np.arange(2**16, dtype=np.float64)
-    info = feature.info
-    low, high, shift = (_number(feature, key, usual) for key, usual in DEPTH_USUAL.items())
-    if not -shift < low < high:
-        raise SourceBroken(f"depths from {low} to {high} with a shift of {shift}", feature=feature.name)
-    if info.get("video.use_log", True):
-        metres = np.exp(np.linspace(np.log(low + shift), np.log(high + shift), DEPTH_CODES)) - shift
-    else:
-        metres = np.linspace(low, high, DEPTH_CODES)
-    clipped: Floats = np.clip(metres, low, high)
-    return clipped if info.get("depth_unit") == "m" else np.rint(clipped * 1000)
-
-
-def _number(feature: Feature, key: str, usual: float) -> float:
-    said = feature.info.get(key, usual)
-    if isinstance(said, bool) or not isinstance(said, int | float) or not abs(said) < 1e9:
-        raise SourceBroken(f"{key} is {str(said)[:100]}; a number is needed", feature=feature.name)
-    return float(said)
+    scale = depth_scale(feature)
+    metres = np.linspace(*scale.ends, DEPTH_CODES)
+    if scale.is_log:
+        metres = np.exp(metres) - scale.shift
+    clipped: Floats = np.clip(metres, scale.low, scale.high)
+    return clipped if feature.info.get("depth_unit") == "m" else np.rint(clipped * 1000)
 
 
 # Looking ----------------------------------------------------------------------------------------
@@ -263,7 +251,7 @@ def _cells(clip: Clip, feature: Feature) -> Iterator[tuple[int, Any]]:
         ends = np.cumsum(sizes)
         groups = [n for n, end in enumerate(ends) if end > clip.start and end - sizes[n] < clip.end]
         row = int(ends[groups[0]] - sizes[groups[0]])
-        batches = parquet.iter_batches(_BATCH_ROWS, row_groups=groups, columns=[feature.name])
+        batches = parquet.iter_batches(PICTURE_BATCH_ROWS, row_groups=groups, columns=[feature.name])
         for batch in batches:
             for n in range(batch.num_rows):
                 if row + n in wanted:

@@ -5,7 +5,6 @@ Source: LeRobot 0.6.1.
 
 import io
 import json
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +12,7 @@ import numpy as np
 import torch
 
 from lecompose.errors import SourceBroken
-from lecompose.formats import DEPTH_CODES, DEPTH_USUAL, Feature
+from lecompose.formats import DEPTH_CODES, Feature, depth_scale
 
 _MOST_MM = 2**16 - 1
 
@@ -78,14 +77,12 @@ def _picture(feature: Feature, data: bytes) -> torch.Tensor:
 
 def lengths(feature: Feature, codes: torch.Tensor, unit: str) -> torch.Tensor:
     """What the codes of a depth video stand for. Units: metres, or whole millimetres."""
-    said = {key: value for key, value in feature.info.items() if value is not None}
-    low, high, shift = (float(said.get(key, usual)) for key, usual in DEPTH_USUAL.items())
-    is_log = said.get("video.use_log", True)
-    first, last = (math.log(low + shift), math.log(high + shift)) if is_log else (low, high)
+    scale = depth_scale(feature)
+    first, last = scale.ends
     metres = codes.to(torch.float32) * ((last - first) / (DEPTH_CODES - 1)) + first
-    if is_log:
-        metres = metres.exp() - shift
-    metres = metres.clamp(low, high)
+    if scale.is_log:
+        metres = metres.exp() - scale.shift
+    metres = metres.clamp(scale.low, scale.high)
     return metres if unit == "m" else (metres * 1000).round().clamp(0, _MOST_MM)
 
 

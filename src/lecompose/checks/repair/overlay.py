@@ -15,7 +15,6 @@ from lecompose.checks.repair.features import Features
 from lecompose.dataset.catalog import LINEAGE_PATH, Source
 from lecompose.dataset.catalog.custom_columns import CustomValues
 
-_CHUNK = 1000
 # Kept as they are where they can be read.
 _BESIDE = (LINEAGE_PATH, formats.SUBTASKS_PATH, "meta/modality.json", "README.md")
 # What of info.json is about files, and no longer true.
@@ -55,7 +54,7 @@ def _write_info(source: Source, kept: Sequence[Any], salvage: Salvage, root: Pat
         "total_episodes": len(salvage.episodes),
         "total_frames": sum(e.length for e in salvage.episodes),
         "total_tasks": len(salvage.texts),
-        "chunks_size": _CHUNK,
+        "chunks_size": formats.CHUNK_FILES,
         "data_path": formats.DATA_PATH,
         "video_path": formats.VIDEO_PATH,
     }
@@ -102,12 +101,14 @@ def _linked(root: Path, template: str, family: str, files: Sequence[Path]) -> di
     """Links to files under their new names, and the pointers to them."""
     places = {file: n for n, file in enumerate(dict.fromkeys(files))}
     for file, number in places.items():
-        link = root / template.format(chunk_index=number // _CHUNK, file_index=number % _CHUNK)
+        link = root / template.format(
+            chunk_index=number // formats.CHUNK_FILES, file_index=number % formats.CHUNK_FILES
+        )
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(file.resolve())
     return {
-        f"{family}/chunk_index": [places[file] // _CHUNK for file in files],
-        f"{family}/file_index": [places[file] % _CHUNK for file in files],
+        f"{family}/chunk_index": [places[file] // formats.CHUNK_FILES for file in files],
+        f"{family}/file_index": [places[file] % formats.CHUNK_FILES for file in files],
     }
 
 

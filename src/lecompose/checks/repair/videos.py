@@ -15,8 +15,6 @@ from lecompose.engine import Engine
 from lecompose.errors import ComposeError, MediaError, OutputUnwritable, SourceBroken
 from lecompose.files import mp4
 
-# How far a video's own rate may be from the dataset's before it is another rate, not jitter.
-_FPS_TOLERANCE = 0.01
 _Clips = dict[int, Clip]
 """By episode."""
 
@@ -187,7 +185,7 @@ def _fault(video: mp4.Video | ComposeError, source: Source) -> str | None:
     """Return why no clips can be taken from a video; None where they can."""
     if isinstance(video, ComposeError):
         return video.fault
-    if video.frames > 1 and abs(video.fps / source.fps - 1) > _FPS_TOLERANCE:
+    if video.frames > 1 and abs(video.fps / source.fps - 1) > formats.FPS_TOLERANCE:
         return f"the video runs at {float(video.fps):g} fps, the dataset at {float(source.fps):g}"
     return None
 

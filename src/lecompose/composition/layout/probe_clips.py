@@ -7,13 +7,11 @@ from fractions import Fraction
 from itertools import groupby
 from pathlib import Path
 
+from lecompose import formats
 from lecompose.composition.output_spec import OutputSpec
 from lecompose.dataset.catalog import Catalog
 from lecompose.errors import ComposeError, MediaError, SourceBroken
 from lecompose.files import mp4
-
-# How far a video's own rate may be from the dataset's before it is another rate, not jitter.
-_FPS_TOLERANCE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +118,7 @@ def _about(clip: WantedClip, error: ComposeError) -> ComposeError:
 
 
 def _refuse_other_rate(video: mp4.Video, fps: Fraction) -> None:
-    if video.frames > 1 and abs(video.fps / fps - 1) > _FPS_TOLERANCE:
+    if video.frames > 1 and abs(video.fps / fps - 1) > formats.FPS_TOLERANCE:
         raise MediaError(
             f"the video runs at {float(video.fps):.3f} fps, the dataset at {float(fps):g}",
             hint="record or encode it again at the dataset's rate",
