@@ -114,7 +114,7 @@ def test_of_depth_codes(unit: str, log: bool) -> None:
     from lerobot.datasets.depth_utils import dequantize_depth
 
     info = {"is_depth_map": True, "depth_unit": unit, "video.use_log": log, "video.depth_max": 7.0}
-    ours = visual._values(feature("depth", {"dtype": "video", "shape": (4, 4, 1), "info": info}))
+    ours = visual._sample_values(feature("depth", {"dtype": "video", "shape": (4, 4, 1), "info": info}))
     codes = np.arange(4096, dtype=np.uint16)[None, :]
     theirs = dequantize_depth(codes, depth_max=7.0, use_log=log, output_unit=unit, output_tensor=False)
     np.testing.assert_allclose(ours, np.ravel(theirs), rtol=0, atol=1 if unit == "mm" else 1e-5)

@@ -13,7 +13,7 @@ from lecompose.composition.report import Report
 from lecompose.composition.request import Request
 from lecompose.composition.settings import Options, parse_options
 from lecompose.errors import RequestError
-from lecompose.statistics.of_dataset import survey
+from lecompose.statistics.of_dataset import measure_dataset
 
 if TYPE_CHECKING:
     from typing import overload
@@ -52,7 +52,7 @@ def stats(  # noqa: F811
     if out is None:
         with open_one(given.paths[0], settings.threads, settings.memory) as (catalog, scratch):
             refuse_broken(catalog)
-            return survey(catalog, wanted, scratch=scratch, progress=settings.progress)
+            return measure_dataset(catalog, wanted, scratch=scratch, progress=settings.progress)
     to = single_destination(output_folder(out))
     make_plan = partial(plan.merge, output=to.root.name)
     settings = replace(settings, statistics=wanted)

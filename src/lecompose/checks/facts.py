@@ -18,7 +18,7 @@ from lecompose import formats
 from lecompose.checks import episode_stats
 from lecompose.checks.faults import NO_DAMAGE, Damage, Fault, as_damage, try_to, unreadable
 from lecompose.checks.footers import Footers, Row, footer_facts, huggingface, kind_of
-from lecompose.dataset.catalog import Catalog, Source, read_json
+from lecompose.dataset.catalog import Catalog, Source
 from lecompose.dataset.catalog.frames import list_data_files
 from lecompose.engine import Engine
 from lecompose.errors import ComposeError, MediaError, SourceBroken

@@ -15,7 +15,7 @@ from lecompose import statistics
 from lecompose.dataset.catalog import Catalog, Source
 from lecompose.errors import SourceBroken
 from lecompose.formats import Feature
-from lecompose.statistics import DataFile, Measured
+from lecompose.statistics import FeatureStats, FileRows
 
 _COUNTED = {
     "src_dataset": pa.string(),
@@ -50,17 +50,20 @@ def load_counts(catalog: Catalog) -> None:
 
 def _looked_at(
     catalog: Catalog, source: Source, doubted: Iterable[tuple[str, str]], places: list[dict[str, Any]]
-) -> Iterator[tuple[Feature, Measured]]:
+) -> Iterator[tuple[Feature, FeatureStats]]:
     """The doubted numeric features of a source, measured; without those whose columns cannot be read."""
     workers = catalog.engine.workers()
     files = [
-        DataFile(Path(path), tuple((row["row_from"], row["row_to"]) for row in rows))
+        FileRows(Path(path), tuple((row["row_from"], row["row_to"]) for row in rows))
         for path, rows in groupby(places, key=lambda row: row["data_file"])
     ]
     for feature in source.columns:
         if feature.is_numeric and (source.name, feature.name) in doubted:
             try:
-                yield feature, statistics.numbers(workers, files, [feature], quantiles={})[feature.name]
+                yield (
+                    feature,
+                    statistics.measure_numbers(workers, files, [feature], quantiles={})[feature.name],
+                )
             except SourceBroken:
                 continue  # another promise tells of it; the statistics have no excuse
 

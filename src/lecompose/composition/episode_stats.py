@@ -13,7 +13,7 @@ from lecompose.composition.layout import Layout
 from lecompose.composition.output_spec import OutputSpec
 from lecompose.engine import Engine
 from lecompose.formats import Feature
-from lecompose.statistics import Measured
+from lecompose.statistics import FeatureStats
 
 # What the layout numbers.
 FROM_LAYOUT = ("index", "episode_index")
@@ -69,7 +69,7 @@ class EpisodeStats:
 def make_episode_stats(
     layout: Layout,
     features: Sequence[Feature],
-    measured: Mapping[str, Mapping[str, Measured]],
+    measured: Mapping[str, Mapping[str, FeatureStats]],
     *,
     stored: Collection[str],
     kept: Collection[str],
@@ -166,7 +166,7 @@ def _index_quantiles(layout: Layout, stored: Collection[str]) -> dict[str, np.nd
     }
 
 
-def _compute(layout: Layout, feature: Feature, measured: Mapping[str, Mapping[str, Measured]]) -> Columns:
+def _compute(layout: Layout, feature: Feature, measured: Mapping[str, Mapping[str, FeatureStats]]) -> Columns:
     """Return what was computed of each episode: its count is of all frames unless some have no value."""
     parts = [measured[output][feature.name] for output in layout.totals]
     lengths = [totals.episodes for totals in layout.totals.values()]

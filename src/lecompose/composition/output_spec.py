@@ -18,7 +18,7 @@ from lecompose.dataset.catalog import Catalog, CustomColumn, Source
 from lecompose.dataset.feature_map import FeatureMap, Holders, map_features, plain_names
 from lecompose.errors import FeatureMismatch, SourceBroken, few
 from lecompose.formats import QUANTILES, Feature, Limits, feature
-from lecompose.statistics.exact import Wanted
+from lecompose.statistics.options import StatsOptions
 
 # How a camera's video was made. They describe, they do not bind: kept where all sources agree, else null.
 # Source: LeRobot 0.6.1 merges these so, `video.extra_options` and `video.video_backend` too.
@@ -56,7 +56,7 @@ class OutputSpec:
     notes: tuple[str, ...] = ()
     info: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict)
-    statistics: Wanted = field(default_factory=lambda: Wanted(QUANTILES))
+    statistics: StatsOptions = field(default_factory=lambda: StatsOptions(QUANTILES))
 
     @property
     def fps(self) -> Fraction:

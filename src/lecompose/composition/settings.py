@@ -13,7 +13,7 @@ from lecompose.concurrency import Progress, Silent
 from lecompose.dataset.feature_map import Changes
 from lecompose.errors import RequestError
 from lecompose.formats import QUANTILES, Limits
-from lecompose.statistics.exact import Wanted
+from lecompose.statistics.options import StatsOptions
 
 Pairs: TypeAlias = Mapping[str, str] | Iterable[str | tuple[str, str]]
 """{"old": "new"}, [("old", "new")], or ["old=new"] as on the command line."""
@@ -89,7 +89,7 @@ class Settings:
     limits: Limits
     row_groups: str
     rewrite_data: bool
-    statistics: Wanted
+    statistics: StatsOptions
     reencode: bool
     skip_broken: bool
     overwrite: bool
@@ -136,7 +136,7 @@ def parse_options(**options: Unpack[Options]) -> Settings:
         ),
         row_groups=given["row_groups"],
         rewrite_data=given["rewrite_data"],
-        statistics=Wanted(quantiles),
+        statistics=StatsOptions(quantiles),
         reencode=given["reencode"],
         skip_broken=given["skip_broken"],
         overwrite=given["overwrite"],

@@ -4,20 +4,20 @@ Knows files, rows and frames of one dataset; not which operation made them, nor 
 statistics.
 """
 
-from lecompose.statistics.bookkeeping_stats import constants, numbering
-from lecompose.statistics.feature_stats import Measured
-from lecompose.statistics.numeric import numbers, numbers_bytes
-from lecompose.statistics.row_groups import DataFile
-from lecompose.statistics.visual import Clip, pictures, pictures_bytes
+from lecompose.statistics.bookkeeping_stats import measure_bookkeeping, measure_constants
+from lecompose.statistics.feature_stats import FeatureStats
+from lecompose.statistics.numeric import estimate_numbers_bytes, measure_numbers
+from lecompose.statistics.row_groups import FileRows
+from lecompose.statistics.visual import SampledClip, estimate_pictures_bytes, measure_pictures
 
 __all__ = [
-    "Clip",
-    "DataFile",
-    "Measured",
-    "constants",
-    "numbering",
-    "numbers",
-    "numbers_bytes",
-    "pictures",
-    "pictures_bytes",
+    "FeatureStats",
+    "FileRows",
+    "SampledClip",
+    "estimate_numbers_bytes",
+    "estimate_pictures_bytes",
+    "measure_bookkeeping",
+    "measure_constants",
+    "measure_numbers",
+    "measure_pictures",
 ]

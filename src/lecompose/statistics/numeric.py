@@ -13,34 +13,34 @@ import pyarrow as pa
 from lecompose.concurrency import Workers
 from lecompose.formats import Feature
 from lecompose.statistics.exact import Numbers, summarise, summarise_runs
-from lecompose.statistics.feature_stats import Measured, joined
+from lecompose.statistics.feature_stats import FeatureStats, join_dimensions
 from lecompose.statistics.row_groups import (
-    Bunch,
-    DataFile,
-    bunches,
-    declared,
-    dtype_of,
-    read,
-    rows_a_frame,
-    rows_of,
+    FileRows,
+    RowGroupBatch,
+    batch_row_groups,
+    expecting_declared,
+    read_batch,
+    rows_per_frame,
+    sorting_dtype,
+    to_rows,
 )
-from lecompose.statistics.streamed import streamable, streamed
+from lecompose.statistics.streamed import is_streamable, stream_statistics
 
 # Numbers gathered at a time; never more than a quarter of the memory limit either.
 _ROOM_BYTES = 2**26
 
 
 @dataclass(frozen=True)
-class _Share:
-    """Some dimensions of a feature: what is gathered of it in one pass over the files."""
+class _DimensionRange:
+    """Some dimensions of a feature, which are gathered in one pass over the files."""
 
     feature: Feature
     columns: slice
 
 
 @dataclass(frozen=True)
-class _Gathered:
-    """The numbers of a share.
+class _GatheredRows:
+    """The numbers of some dimensions.
 
     Shape: numbers (dimensions, frames × rows a frame), missing (frames, rows a frame).
     A row that is `missing` has a null in it. An array of several dimensions has several rows a frame.
@@ -50,73 +50,75 @@ class _Gathered:
     missing: np.ndarray
 
     @property
-    def rows_a_frame(self) -> int:
+    def rows_per_frame(self) -> int:
         return int(self.missing.shape[1])
 
 
-def numbers_bytes(
-    workers: Workers, files: Sequence[DataFile], features: Sequence[Feature], by_episode: Collection[str] = ()
+def estimate_numbers_bytes(
+    workers: Workers, files: Sequence[FileRows], features: Sequence[Feature], by_episode: Collection[str] = ()
 ) -> int:
-    """How much `numbers` will tell that it has done, if nothing has to be read twice."""
-    at_once, gathered = _divided(workers, files, features, by_episode)
-    passes = len(list(_passes(workers, files, gathered))) + bool(at_once)
+    """Return how many bytes of progress `measure_numbers` will report, if nothing has to be read twice."""
+    at_once, gathered = _divide(workers, files, features, by_episode)
+    passes = len(list(_plan_passes(workers, files, gathered))) + bool(at_once)
     return passes * sum(f.path.stat().st_size for f in files)
 
 
-def numbers(
+def measure_numbers(
     workers: Workers,
-    files: Sequence[DataFile],
+    files: Sequence[FileRows],
     features: Sequence[Feature],
     *,
     quantiles: Mapping[str, float],
     by_episode: Collection[str] = (),
-) -> dict[str, Measured]:
-    """The statistics of numeric features over all rows of the episodes, of each episode for some features.
+) -> dict[str, FeatureStats]:
+    """Return the statistics of numeric features over all episodes, and over each one for some features.
 
     Nulls are left out: statistics are of the rows that have numbers.
-    Errors: SourceBroken for a file that cannot be read, or does not hold what is declared.
+
+    Raises:
+        SourceBroken: if a file cannot be read, or does not hold what is declared.
     """
-    at_once, _ = _divided(workers, files, features, by_episode)
-    found = streamed(workers, files, at_once, quantiles) if at_once else {}
+    at_once, _ = _divide(workers, files, features, by_episode)
+    found = stream_statistics(workers, files, at_once, quantiles) if at_once else {}
     rest = [feature for feature in features if feature.name not in found]
     lengths = [n for file in files for n in file.lengths]
-    parts: dict[str, list[Measured]] = {f.name: [] for f in rest}
-    for shares in _passes(workers, files, rest):
+    parts: dict[str, list[FeatureStats]] = {f.name: [] for f in rest}
+    for shares in _plan_passes(workers, files, rest):
         # Taken out one by one: two passes' numbers are never held at once.
         gathered = _gather(workers, files, shares)[::-1]
         for name in (share.feature.name for share in shares):
-            measured = _measured(workers, gathered.pop(), lengths, quantiles, by_episode=name in by_episode)
+            measured = _measure(workers, gathered.pop(), lengths, quantiles, by_episode=name in by_episode)
             parts[name].append(measured)
-    found |= {name: joined(of_feature, lengths) for name, of_feature in parts.items()}
+    found |= {name: join_dimensions(of_feature, lengths) for name, of_feature in parts.items()}
     return {feature.name: found[feature.name] for feature in features}
 
 
-def _divided(
-    workers: Workers, files: Sequence[DataFile], features: Sequence[Feature], by_episode: Collection[str]
+def _divide(
+    workers: Workers, files: Sequence[FileRows], features: Sequence[Feature], by_episode: Collection[str]
 ) -> tuple[list[Feature], list[Feature]]:
-    """The features that are read once, with little held of them; and those that are gathered."""
-    if len(list(_passes(workers, files, features))) <= 1:
+    """Return the features that are streamed, with few of their numbers held, and those that are gathered."""
+    if len(list(_plan_passes(workers, files, features))) <= 1:
         return [], list(features)
-    at_once = [f for f in features if f.name not in by_episode and streamable(f)]
+    at_once = [f for f in features if f.name not in by_episode and is_streamable(f)]
     return at_once, [f for f in features if f not in at_once]
 
 
-def _passes(
-    workers: Workers, files: Sequence[DataFile], features: Sequence[Feature]
-) -> Iterator[list[_Share]]:
-    """What to gather at a time, so that it stays within memory."""
+def _plan_passes(
+    workers: Workers, files: Sequence[FileRows], features: Sequence[Feature]
+) -> Iterator[list[_DimensionRange]]:
+    """Yield what to gather in each pass, so that it fits in memory."""
     frames = sum(n for file in files for n in file.lengths)
     room = left = min(_ROOM_BYTES, workers.memory_bytes // 4)
-    shares: list[_Share] = []
+    shares: list[_DimensionRange] = []
     for feature in features:
-        size = max(1, frames * rows_a_frame(feature) * dtype_of(feature).itemsize)
+        size = max(1, frames * rows_per_frame(feature) * sorting_dtype(feature).itemsize)
         at = 0
         while at < feature.stat_size:
             if left < size and shares:
                 yield shares
                 shares, left = [], room
             end = min(feature.stat_size, at + max(1, left // size))
-            shares.append(_Share(feature, slice(at, end)))
+            shares.append(_DimensionRange(feature, slice(at, end)))
             left -= (end - at) * size
             at = end
     if shares:
@@ -126,35 +128,37 @@ def _passes(
 # Gathering --------------------------------------------------------------------------------------
 
 
-def _gather(workers: Workers, files: Sequence[DataFile], shares: list[_Share]) -> list[_Gathered]:
+def _gather(
+    workers: Workers, files: Sequence[FileRows], shares: list[_DimensionRange]
+) -> list[_GatheredRows]:
     features = {share.feature.name: share.feature for share in shares}
-    found = bunches(workers, files, list(features.values()))
-    gathered = [_empty(share, sum(bunch.frames for bunch in found)) for share in shares]
+    found = batch_row_groups(workers, files, list(features.values()))
+    gathered = [_allocate(share, sum(bunch.frames for bunch in found)) for share in shares]
 
-    def fill(bunch: Bunch) -> None:
-        table = read(bunch, list(features))
+    def fill(bunch: RowGroupBatch) -> None:
+        table = read_batch(bunch, list(features))
         for share, into in zip(shares, gathered, strict=True):
-            with declared(share.feature, bunch.path):
-                _put(table[share.feature.name], share, into, bunch.frame)
+            with expecting_declared(share.feature, bunch.path):
+                _fill(table[share.feature.name], share, into, bunch.frame)
         workers.advance(bunch.size_bytes)
 
     workers.each(found, fill)
     return gathered
 
 
-def _empty(share: _Share, frames: int) -> _Gathered:
-    rows = frames * rows_a_frame(share.feature)
+def _allocate(share: _DimensionRange, frames: int) -> _GatheredRows:
+    rows = frames * rows_per_frame(share.feature)
     dimensions = share.columns.stop - share.columns.start
     # Zeros take no memory until something else is written.
-    missing = np.zeros((frames, rows_a_frame(share.feature)), bool)
-    return _Gathered(np.empty((dimensions, rows), dtype_of(share.feature)), missing)
+    missing = np.zeros((frames, rows_per_frame(share.feature)), bool)
+    return _GatheredRows(np.empty((dimensions, rows), sorting_dtype(share.feature)), missing)
 
 
-def _put(column: pa.ChunkedArray, share: _Share, into: _Gathered, frame: int) -> None:
-    """Write a share's part of a column where it belongs: from `frame` on."""
-    row = frame * rows_a_frame(share.feature)
+def _fill(column: pa.ChunkedArray, share: _DimensionRange, into: _GatheredRows, frame: int) -> None:
+    """Write some dimensions of a column to where they belong: from `frame` on."""
+    row = frame * rows_per_frame(share.feature)
     for chunk in column.chunks:
-        numbers, missing = rows_of(chunk, share.feature)
+        numbers, missing = to_rows(chunk, share.feature)
         end = row + len(numbers)
         into.numbers[:, row:end] = numbers[:, share.columns].T
         if missing is not None:
@@ -165,28 +169,28 @@ def _put(column: pa.ChunkedArray, share: _Share, into: _Gathered, frame: int) ->
 # Measuring --------------------------------------------------------------------------------------
 
 
-def _measured(
+def _measure(
     workers: Workers,
-    found: _Gathered,
+    found: _GatheredRows,
     lengths: list[int],
     quantiles: Mapping[str, float],
     *,
     by_episode: bool,
-) -> Measured:
+) -> FeatureStats:
     numbers, counts = found.numbers, None
-    runs = [length * found.rows_a_frame for length in lengths]
+    runs = [length * found.rows_per_frame for length in lengths]
     if found.missing.any():
         known = ~found.missing
         numbers = numbers[:, known.reshape(-1)]
-        counts = _per_run(np.all(known, axis=1), lengths)
-        runs = _per_run(known.reshape(-1), runs)
+        counts = _count_per_run(np.all(known, axis=1), lengths)
+        runs = _count_per_run(known.reshape(-1), runs)
     episodes = summarise_runs(numbers.T, runs, quantiles) if by_episode else None
     parts = workers.each(list(numbers), lambda row: summarise(row[None], quantiles))
-    return Measured({s: np.concatenate([p[s] for p in parts]) for s in parts[0]}, episodes, counts)
+    return FeatureStats({s: np.concatenate([p[s] for p in parts]) for s in parts[0]}, episodes, counts)
 
 
-def _per_run(known: np.ndarray, lengths: list[int]) -> list[int]:
-    """How many are known in each of the runs that follow each other."""
+def _count_per_run(known: np.ndarray, lengths: list[int]) -> list[int]:
+    """Return how many are known in each of the consecutive runs."""
     upto = np.cumsum([0, *known])
     ends = np.cumsum([0, *lengths])
     return [int(n) for n in upto[ends[1:]] - upto[ends[:-1]]]

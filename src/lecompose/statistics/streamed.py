@@ -1,6 +1,6 @@
 """Exact statistics of very many numbers, of which only those near a quantile are held.
 
-Bunches of row groups are read in an order in which the first few stand for all of them, so that what is held
+Batches of row groups are read in an order in which the first few stand for all of them, so that what is held
 narrows down around the quantiles early. Where a number was not held after all, the feature is read a second
 time; one with nulls is left to whoever gathers all of its numbers.
 """
@@ -14,79 +14,82 @@ import pyarrow as pa
 
 from lecompose.concurrency import Workers
 from lecompose.formats import Feature
-from lecompose.statistics.exact import Numbers, between, quiet, ranks
-from lecompose.statistics.feature_stats import Measured
+from lecompose.statistics.exact import Numbers, interpolate, quantile_ranks, quiet
+from lecompose.statistics.feature_stats import FeatureStats
 from lecompose.statistics.row_groups import (
-    Bunch,
-    DataFile,
-    bunches,
-    declared,
-    dtype_of,
-    read,
-    rows_a_frame,
-    rows_of,
+    FileRows,
+    RowGroupBatch,
+    batch_row_groups,
+    expecting_declared,
+    read_batch,
+    rows_per_frame,
+    sorting_dtype,
+    to_rows,
 )
-from lecompose.statistics.streaming_quantiles import Ranks
+from lecompose.statistics.streaming_quantiles import StreamingQuantiles
 
 # What is held of all dimensions together; never more than an eighth of the memory limit either.
 _ROOM_BYTES = 2**26
-# Beyond so many dimensions a bunch has too few rows for each.
+# Beyond so many dimensions a batch has too few rows for each.
 _MOST_DIMENSIONS = 256
 # A step that visits every part of a row early and evenly.
 _GOLDEN = (5**0.5 - 1) / 2
 
 
-def streamable(feature: Feature) -> bool:
-    """Whether a feature's numbers come in runs that are worth sorting."""
+def is_streamable(feature: Feature) -> bool:
+    """Return whether a feature's numbers come in runs that are worth sorting."""
     return feature.stat_size <= _MOST_DIMENSIONS
 
 
-def streamed(
-    workers: Workers, files: Sequence[DataFile], features: Sequence[Feature], quantiles: Mapping[str, float]
-) -> dict[str, Measured]:
-    """The statistics of features over all rows of the episodes, without those that have to be gathered.
+def stream_statistics(
+    workers: Workers, files: Sequence[FileRows], features: Sequence[Feature], quantiles: Mapping[str, float]
+) -> dict[str, FeatureStats]:
+    """Return the statistics of features over all episodes, without those that have to be gathered.
 
-    Errors: SourceBroken for a file that cannot be read, or does not hold what is declared.
+    Raises:
+        SourceBroken: if a file cannot be read, or does not hold what is declared.
     """
-    found = bunches(workers, files, features)
+    found = batch_row_groups(workers, files, features)
     room = min(_ROOM_BYTES, workers.memory_bytes // 8) // sum(_dimension_bytes(f) for f in features)
-    running = [_Running(feature, len(found), quantiles, room) for feature in features]
-    _read(workers, found, running)
-    unsure = [one for one in running if one.begin_again()]
+    running = [_RunningStats(feature, len(found), quantiles, room) for feature in features]
+    _read_batches(workers, found, running)
+    unsure = [one for one in running if one.needs_second_pass()]
     if unsure:
-        _read(workers, found, unsure)
-    measured = ((one.feature.name, one.measured()) for one in running)
-    return {name: statistics for name, statistics in measured if statistics is not None}
+        _read_batches(workers, found, unsure)
+    finished = ((one.feature.name, one.finish()) for one in running)
+    return {name: statistics for name, statistics in finished if statistics is not None}
 
 
-def _read(workers: Workers, found: Sequence[Bunch], running: Sequence["_Running"]) -> None:
+def _read_batches(
+    workers: Workers, found: Sequence[RowGroupBatch], running: Sequence["_RunningStats"]
+) -> None:
     names = [one.feature.name for one in running]
     buffers = _Buffers()
 
     def take(number: int) -> None:
-        bunch = found[number]
-        table = read(bunch, names)
+        batch = found[number]
+        table = read_batch(batch, names)
         for one in running:
-            with declared(one.feature, bunch.path):
+            with expecting_declared(one.feature, batch.path):
                 one.add(number, table[one.feature.name], buffers)
-        workers.advance(bunch.size_bytes)
+        workers.advance(batch.size_bytes)
 
     workers.each(sorted(range(len(found)), key=lambda n: n * _GOLDEN % 1), take)
-    workers.each([held for one in running for held in one.ranks], Ranks.settle)
+    workers.each([held for one in running for held in one.ranks], StreamingQuantiles.settle)
 
 
 def _dimension_bytes(feature: Feature) -> int:
-    return feature.stat_size * dtype_of(feature).itemsize
+    return feature.stat_size * sorting_dtype(feature).itemsize
 
 
 class _Buffers(local):
-    """Memory of each thread, used again for every bunch: fresh memory costs more than what is done in it."""
+    """Memory of each thread, used again for every batch: fresh memory costs more than what is done in it."""
 
     def __init__(self) -> None:
         self._held: dict[object, np.ndarray] = {}
 
     def of(self, dimensions: int, rows: int, dtype: np.dtype) -> np.ndarray:
-        """An array to write to. Shape: (dimensions, rows)."""
+        """Return an array to write to. Shape: (dimensions, rows)."""
         size = dimensions * rows
         held = self._held.get(dtype)
         if held is None or len(held) < size:
@@ -96,7 +99,7 @@ class _Buffers(local):
 
 @dataclass
 class _Moments:
-    """What is known of each bunch. Shape: (bunches, dimensions) each."""
+    """What is known of each batch. Shape: (batch_row_groups, dimensions) each."""
 
     least: np.ndarray
     most: np.ndarray
@@ -105,15 +108,17 @@ class _Moments:
     counts: np.ndarray
 
 
-class _Running:
-    """The statistics of one feature, while its rows come in, bunch by bunch in any order."""
+class _RunningStats:
+    """The statistics of one feature, while its rows come in, batch by batch in any order."""
 
     def __init__(self, feature: Feature, count: int, quantiles: Mapping[str, float], room: int) -> None:
         self.feature = feature
         self._quantiles = quantiles
         self._moments = _Moments(*(np.zeros((count, feature.stat_size)) for _ in range(5)))
         levels = list(quantiles.values())
-        self.ranks = [Ranks(levels, dtype_of(feature), room) for _ in range(feature.stat_size)]
+        self.ranks = [
+            StreamingQuantiles(levels, sorting_dtype(feature), room) for _ in range(feature.stat_size)
+        ]
         self._locks = [Lock() for _ in self.ranks]
         self._has_gaps = self._is_second = False
 
@@ -127,29 +132,31 @@ class _Running:
         broken: np.ndarray = np.isnan(self._moments.most).any(axis=0)
         return broken
 
-    def begin_again(self) -> bool:
-        """Whether a quantile is not known and all rows have to come in once more."""
+    def needs_second_pass(self) -> bool:
+        """Return whether a quantile is unknown, and get ready to take in all rows once more."""
         if (
             self._has_gaps
             or not self._count
             or all(self._quantile(q) is not None for q in self._quantiles.values())
         ):
             return False
-        wanted = [rank for level in self._quantiles.values() for rank in ranks(level, self._count)[:2]]
+        wanted = [
+            rank for level in self._quantiles.values() for rank in quantile_ranks(level, self._count)[:2]
+        ]
         self.ranks = [
-            held if is_broken else held.again(wanted)
+            held if is_broken else held.prepare_second_pass(wanted)
             for held, is_broken in zip(self.ranks, self._broken, strict=True)
         ]
         self._is_second = True
         return True
 
     def add(self, number: int, column: pa.ChunkedArray, buffers: _Buffers) -> None:
-        """Take in the rows of a bunch. Errors: ValueError for a column of another shape."""
-        rows = len(column) * rows_a_frame(self.feature)
-        numbers = buffers.of(self.feature.stat_size, rows, dtype_of(self.feature))
+        """Take in the rows of a batch. Raises ValueError if the column has another shape."""
+        rows = len(column) * rows_per_frame(self.feature)
+        numbers = buffers.of(self.feature.stat_size, rows, sorting_dtype(self.feature))
         at = 0
         for chunk in column.chunks:
-            values, missing = rows_of(chunk, self.feature)
+            values, missing = to_rows(chunk, self.feature)
             self._has_gaps |= missing is not None and bool(missing.any())
             numbers[:, at : at + len(values)] = values.T
             at += len(values)
@@ -158,18 +165,18 @@ class _Running:
 
     @quiet
     def _add(self, number: int, numbers: Numbers, workers: np.ndarray) -> None:
-        """Take in a bunch, whose numbers are put in order. Shape: (dimensions, rows)."""
+        """Take in a batch, whose numbers are put in order. Shape: (dimensions, rows)."""
         numbers.sort(axis=1)
         if not self._is_second:
             self._note(number, numbers, workers)
-        # Each bunch begins with another dimension: threads would wait for each other.
+        # Each batch begins with another dimension: threads would wait for each other.
         for dimension in np.roll(np.arange(len(numbers)), number * len(numbers) // 2).tolist():
             if not np.isnan(self._moments.most[number, dimension]):
                 with self._locks[dimension]:
                     self.ranks[dimension].add(numbers[dimension])
 
     def _note(self, number: int, ordered: Numbers, workers: np.ndarray) -> None:
-        """Note a bunch's moments, counted from the median: the mean is within a deviation of it."""
+        """Note a batch's moments, counted from the median: the mean is within a deviation of it."""
         moments, rows = self._moments, ordered.shape[1]
         moments.least[number], moments.most[number] = ordered[:, 0], ordered[:, -1]
         moments.counts[number] = rows
@@ -183,8 +190,8 @@ class _Running:
             moments.variance[number, dimension] = np.einsum("i,i", workers, workers) / rows - shift * shift
 
     @quiet
-    def measured(self) -> Measured | None:
-        """The statistics, None where the numbers have to be gathered after all."""
+    def finish(self) -> FeatureStats | None:
+        """Return the statistics, or None if the numbers have to be gathered after all."""
         moments, counts, count = self._moments, self._moments.counts[:, 0], self._count
         if self._has_gaps or count == 0:
             return None
@@ -200,11 +207,11 @@ class _Running:
         quantiles = {name: self._quantile(level) for name, level in self._quantiles.items()}
         found = {name: values for name, values in (moments_of_all | quantiles).items() if values is not None}
         whole = {name: np.where(self._broken, np.nan, values) for name, values in found.items()}
-        return Measured({**whole, "count": np.array([count / rows_a_frame(self.feature)])}, None)
+        return FeatureStats({**whole, "count": np.array([count / rows_per_frame(self.feature)])}, None)
 
     def _quantile(self, level: float) -> np.ndarray | None:
-        """Of each dimension; None where a number was not held. Shape: (dimensions,)."""
-        below, above, t = ranks(level, self._count)
+        """Return a quantile of each dimension, or None if a number was not held. Shape: (dimensions,)."""
+        below, above, t = quantile_ranks(level, self._count)
         told = [
             (np.nan, np.nan) if is_broken else (held.at(below), held.at(above))
             for held, is_broken in zip(self.ranks, self._broken, strict=True)
@@ -212,4 +219,4 @@ class _Running:
         if any(value is None for pair in told for value in pair):
             return None
         lower, upper = np.array(told, np.float64).T
-        return between(lower, upper, t)
+        return interpolate(lower, upper, t)

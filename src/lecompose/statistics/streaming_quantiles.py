@@ -64,18 +64,18 @@ class _Window:
 
     @property
     def total(self) -> int:
-        """How many numbers there are, once settled."""
+        """How many numbers there are, after `settle`."""
         return len(self.values) if self.counts is None else int(self.counts.sum())
 
     def index(self, place: float) -> int:
-        """Which of the values the number at a place is; the last one behind them."""
+        """Return the index of the value at a place; behind the end, that of the last value."""
         last = len(self.values) - 1
         if self.counts is None:
             return min(max(int(place), 0), last)
         return min(int(np.searchsorted(np.cumsum(self.counts), place, side="right")), last)
 
     def part(self, first: int, last: int) -> "_Window":
-        """From one of the values to another; as open as this window at its ends."""
+        """Return the window from one value to another, as open as this one at its ends."""
         which = slice(first, last + 1)
         low = self.low if first == 0 else self.values[first]
         high = self.high if last + 1 == len(self.values) else self.values[last]
@@ -85,11 +85,11 @@ class _Window:
 
 
 def _starts(ordered: Numbers) -> np.ndarray:
-    """Where each number is for the first time."""
+    """Return where each number occurs first."""
     return np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))[: len(ordered)]
 
 
-class Ranks:
+class StreamingQuantiles:
     """Takes in sorted numbers of a dtype, and holds at most about `most` of them.
 
     `levels` are the quantiles near which ranks will be asked for.
@@ -115,12 +115,12 @@ class Ranks:
             self._narrow()
 
     def settle(self) -> None:
-        """Make ready for questions: with many numbers some time goes by."""
+        """Sort what came in, so that ranks can be asked for; with many numbers this takes time."""
         for window in self._windows:
             window.settle()
 
     def at(self, rank: int) -> float | None:
-        """The number of a rank, the lowest has 0; None where it was not held."""
+        """Return the number at a rank, which is 0 for the lowest; None if it was not held."""
         for window in self._windows:
             window.settle()
             place = rank - window.below
@@ -128,14 +128,14 @@ class Ranks:
                 return float(window.values[window.index(place)])
         return None
 
-    def again(self, ranks: Sequence[int]) -> "Ranks":
-        """What will hold the numbers of these ranks for sure, when the same batches come in once more."""
+    def prepare_second_pass(self, ranks: Sequence[int]) -> "StreamingQuantiles":
+        """Return what will surely hold the numbers at these ranks when the same batches come in once more."""
         sample = np.sort(np.concatenate(self._sample))
         # Of n samples below a number, n steps less one a batch lie below it at least, n steps at most.
         unsure = (_STEP - 1) * len(self._sample)
-        found = Ranks(self._levels, self._nothing.dtype, np.inf)
+        found = StreamingQuantiles(self._levels, self._nothing.dtype, np.inf)
         windows = []
-        for first, last in _merged([(r // _STEP, -(-(r + 1 + unsure) // _STEP)) for r in ranks]):
+        for first, last in _merge_spans([(r // _STEP, -(-(r + 1 + unsure) // _STEP)) for r in ranks]):
             low = sample[first] if first > 0 else self._lowest
             high = sample[last] if last < len(sample) else self._highest
             windows.append(_Window(low, high, 0, self._nothing))
@@ -148,21 +148,21 @@ class Ranks:
         self._highs = np.array([window.high for window in windows], self._nothing.dtype)
 
     def _narrow(self) -> None:
-        """Hold less: what lies nearest to the ranks that are looked for, as it seems now."""
+        """Keep only what seems now to lie nearest to the ranks that will be asked for."""
         self.settle()
         if sum(window.held for window in self._windows) > _KEPT * self._most:
-            self._watch([narrow for window in self._windows for narrow in self._narrowed(window)])
+            self._watch([narrow for window in self._windows for narrow in self._narrow_window(window)])
 
-    def _narrowed(self, window: _Window) -> list[_Window]:
+    def _narrow_window(self, window: _Window) -> list[_Window]:
         spans = []
-        for level, reach in zip(self._levels, self._reaches(), strict=True):
+        for level, reach in zip(self._levels, self._reach(), strict=True):
             place = level * (self.count - 1) - window.below
             if window.held and -reach <= place < window.total + reach:
                 spans.append((window.index(place - reach), window.index(place + reach)))
-        return [window.part(first, last) for first, last in _merged(spans)]
+        return [window.part(first, last) for first, last in _merge_spans(spans)]
 
-    def _reaches(self) -> np.ndarray:
-        """How far around each quantile to hold: those in the middle move most while numbers come in."""
+    def _reach(self) -> np.ndarray:
+        """Return how far around each quantile to keep numbers: those in the middle move most."""
         levels = np.array(self._levels)
         weights = np.sqrt(levels * (1 - levels)) + 0.02
         reaches: np.ndarray = _KEPT / 2 * self._most * weights / weights.sum()
@@ -175,8 +175,8 @@ def _limits(dtype: np.dtype) -> tuple[Any, Any]:
     return np.iinfo(dtype).min, np.iinfo(dtype).max
 
 
-def _merged(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Spans in order, those that touch as one."""
+def _merge_spans(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return the spans in order, with those that touch joined."""
     merged: list[tuple[int, int]] = []
     for first, last in sorted(spans):
         if merged and first <= merged[-1][1] + 1:

@@ -19,10 +19,11 @@ _NEEDED = {_BITS: (32,), _COMPRESSION: (1,), _CHANNELS: (1,), _KIND: (3,)}
 _TYPES = {1: "B", 3: "H", 4: "I"}
 
 
-def floats(data: bytes, *, name: Path) -> NDArray[np.float32]:
-    """The picture in a TIFF file; `name` is where it is held. Shape: (height, width, 1).
+def decode_floats(data: bytes, *, name: Path) -> NDArray[np.float32]:
+    """Return the picture in a TIFF file; `name` is the file that holds it. Shape: (height, width, 1).
 
-    Errors: MediaError for any other file.
+    Raises:
+        MediaError: if it is any other file.
     """
     try:
         order = {b"II*\0": "<", b"MM\0*": ">"}[data[:4]]
@@ -34,7 +35,7 @@ def floats(data: bytes, *, name: Path) -> NDArray[np.float32]:
         pixels = np.frombuffer(packed, f"{order}f4").reshape(tags[_HEIGHT][0], tags[_WIDTH][0], 1)
     except (KeyError, ValueError, struct.error) as error:
         raise MediaError(
-            "a picture in it is no uncompressed TIFF of float32, as depth in metres is",
+            "a picture in it is not an uncompressed TIFF of float32, as depth in metres is",
             reason=error,
             path=name,
         ) from error
@@ -42,7 +43,7 @@ def floats(data: bytes, *, name: Path) -> NDArray[np.float32]:
 
 
 def _tags(data: bytes, order: str) -> dict[int, tuple[int, ...]]:
-    """The values of the first directory's entries, by tag."""
+    """Return the values of the first directory's entries, by tag."""
     (start,) = struct.unpack_from(f"{order}I", data, 4)
     (count,) = struct.unpack_from(f"{order}H", data, start)
     found = {}

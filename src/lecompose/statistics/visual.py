@@ -1,4 +1,4 @@
-"""Statistics of pictures: some frames of each episode, thinned out, as LeRobot 0.6.1 samples them.
+"""Statistics of pictures: some frames of each episode, downsampled, as LeRobot 0.6.1 samples them.
 
 Pictures have few distinct values, so that counting these gives exact statistics of every pixel looked at,
 quantiles included, in a few kilobytes an episode. Depth in metres is of floats: the pixels of an episode are
@@ -30,7 +30,7 @@ from lecompose.statistics.exact import (
     summarise_counts,
     summarise_sorted,
 )
-from lecompose.statistics.feature_stats import Measured
+from lecompose.statistics.feature_stats import FeatureStats
 
 Counts = NDArray[np.int64]
 
@@ -39,7 +39,7 @@ _JOB_PICTURES = 200
 
 
 @dataclass(frozen=True)
-class Clip:
+class SampledClip:
     """One episode's pictures: frames of a video file, or rows of a data file."""
 
     path: Path
@@ -48,7 +48,7 @@ class Clip:
 
     @property
     def sampled(self) -> list[int]:
-        """The frames to look at.
+        """The frames that are sampled.
 
         Source: LeRobot 0.6.1, `sample_indices`.
         """
@@ -62,54 +62,57 @@ class _Job:
     """Clips of one file that are looked at together, and that file's frame times if it is a video."""
 
     path: Path
-    clips: list[Clip]
+    clips: list[SampledClip]
     times: mp4.DisplayTimes | None
     size_bytes: int
 
 
-def pictures_bytes(clips: Sequence[Clip]) -> int:
-    """How much `pictures` will tell that it has done."""
+def estimate_pictures_bytes(clips: Sequence[SampledClip]) -> int:
+    """Return how many bytes of progress `measure_pictures` will report."""
     return sum(path.stat().st_size for path in {clip.path for clip in clips} if path.is_file())
 
 
-def pictures(
+def measure_pictures(
     workers: Workers,
-    clips: Sequence[Clip],
+    clips: Sequence[SampledClip],
     feature: Feature,
     *,
     quantiles: Mapping[str, float],
     on_frame: Callable[[], None] = lambda: None,
-) -> Measured:
-    """The statistics of a camera over all its clips, and over each of them.
+) -> FeatureStats:
+    """Return the statistics of a camera over all its clips, and over each of them.
 
-    `count` is the number of pictures looked at. `on_frame` is told of each frame decoded.
+    `count` is the number of sampled pictures. `on_frame` is called for each frame that is decoded.
     Units: RGB is 0 to 1; depth is in the unit that the feature declares.
-    Errors: MediaError for pictures that do not decode; SourceBroken for files that cannot be read.
+
+    Raises:
+        MediaError: if a picture cannot be decoded.
+        SourceBroken: if a file cannot be read.
     """
     if _is_of_floats(feature):
-        return _sorted(workers, clips, feature, quantiles, on_frame)
-    values = _values(feature)
+        return _measure_by_sorting(workers, clips, feature, quantiles, on_frame)
+    values = _sample_values(feature)
     total = np.zeros((feature.stat_size, len(values)), np.int64)
     episodes: list[Statistics] = []
 
     def look(job: _Job) -> tuple[list[Statistics], Counts]:
         own = np.zeros_like(total)
         found = []
-        for clip, looked in _looked(job, feature, on_frame):
-            counts = _counts(looked, feature, len(values))
-            found.append(_statistics(values, counts, len(clip.sampled), quantiles))
+        for clip, looked in _decode_clips(job, feature, on_frame):
+            counts = _count_values(looked, feature, len(values))
+            found.append(_summarise(values, counts, len(clip.sampled), quantiles))
             own += counts
             workers.advance(job.size_bytes // len(job.clips))
         return found, own
 
-    for found, counts in workers.each(list(_jobs(workers, clips, feature)), look):
+    for found, counts in workers.each(list(_make_jobs(workers, clips, feature)), look):
         episodes += found
         total += counts
-    whole = _statistics(values, total, sum(len(clip.sampled) for clip in clips), quantiles)
-    return Measured(whole, {stat: np.stack([e[stat] for e in episodes]) for stat in whole})
+    whole = _summarise(values, total, sum(len(clip.sampled) for clip in clips), quantiles)
+    return FeatureStats(whole, {stat: np.stack([e[stat] for e in episodes]) for stat in whole})
 
 
-def _statistics(values: Floats, counts: Counts, pictures: int, quantiles: Mapping[str, float]) -> Statistics:
+def _summarise(values: Floats, counts: Counts, pictures: int, quantiles: Mapping[str, float]) -> Statistics:
     return summarise_counts(values, counts, quantiles) | {"count": np.array([float(pictures)])}
 
 
@@ -117,21 +120,21 @@ def _is_of_floats(feature: Feature) -> bool:
     return feature.is_depth and not feature.is_video and feature.info.get("depth_unit") == "m"
 
 
-def _sorted(
+def _measure_by_sorting(
     workers: Workers,
-    clips: Sequence[Clip],
+    clips: Sequence[SampledClip],
     feature: Feature,
     quantiles: Mapping[str, float],
     on_frame: Callable[[], None],
-) -> Measured:
-    """As `pictures`, of those whose values are too many to be counted."""
+) -> FeatureStats:
+    """Do what `measure_pictures` does, for pictures with too many distinct values to count them."""
 
     def look(numbered: tuple[int, _Job]) -> list[tuple[Numbers, Statistics]]:
         path, job = Path(folder) / str(numbered[0]), numbered[1]
         runs = []
         with path.open("wb") as file:
-            for _, looked in _looked(job, feature, on_frame):
-                numbers = np.concatenate([_thinned(picture).ravel() for picture in looked])
+            for _, looked in _decode_clips(job, feature, on_frame):
+                numbers = np.concatenate([_downsample(picture).ravel() for picture in looked])
                 runs.append((len(numbers), summarise(numbers[None], quantiles)))  # sorts them
                 numbers.tofile(file)
                 workers.advance(job.size_bytes // len(job.clips))
@@ -143,7 +146,7 @@ def _sorted(
         try:
             parts = [
                 run
-                for job in workers.each(list(enumerate(_jobs(workers, clips, feature))), look)
+                for job in workers.each(list(enumerate(_make_jobs(workers, clips, feature))), look)
                 for run in job
             ]
         except OSError as error:
@@ -154,11 +157,11 @@ def _sorted(
         whole = summarise_sorted([numbers for numbers, _ in parts], each, quantiles)
         count = {"count": np.array([[float(len(clip.sampled))] for clip in clips])}
         episodes = {stat: np.stack([found[stat] for _, found in parts]) for stat in whole} | count
-    return Measured(whole | {"count": count["count"].sum(axis=0)}, episodes)
+    return FeatureStats(whole | {"count": count["count"].sum(axis=0)}, episodes)
 
 
-def _values(feature: Feature) -> Floats:
-    """The numbers that samples of pictures stand for.
+def _sample_values(feature: Feature) -> Floats:
+    """Return the numbers that the samples of pictures stand for.
 
     Source: LeRobot 0.6.1 divides RGB by 255, and turns the codes of depth videos back into lengths.
     """
@@ -177,8 +180,8 @@ def _values(feature: Feature) -> Floats:
 # Looking ----------------------------------------------------------------------------------------
 
 
-def _jobs(workers: Workers, clips: Sequence[Clip], feature: Feature) -> Iterator[_Job]:
-    """The clips in their order, as pieces of work of about the same size."""
+def _make_jobs(workers: Workers, clips: Sequence[SampledClip], feature: Feature) -> Iterator[_Job]:
+    """Yield the clips in their order, as jobs of about the same size."""
     by_file = [(path, list(group)) for path, group in groupby(clips, key=lambda clip: clip.path)]
     paths = list(dict.fromkeys(path for path, _ in by_file))
     times: list[mp4.DisplayTimes | None] = [None] * len(paths)
@@ -187,13 +190,13 @@ def _jobs(workers: Workers, clips: Sequence[Clip], feature: Feature) -> Iterator
     known = dict(zip(paths, times, strict=True))
     for path, group in by_file:
         frames = sum(clip.end - clip.start for clip in group)
-        for some in _parted(group):
+        for some in _split_clips(group):
             share = sum(clip.end - clip.start for clip in some) / frames
             yield _Job(path, some, known[path], int(path.stat().st_size * share))
 
 
-def _parted(clips: list[Clip]) -> Iterator[list[Clip]]:
-    some: list[Clip] = []
+def _split_clips(clips: list[SampledClip]) -> Iterator[list[SampledClip]]:
+    some: list[SampledClip] = []
     for clip in clips:
         some.append(clip)
         if sum(len(each.sampled) for each in some) >= _JOB_PICTURES:
@@ -203,48 +206,50 @@ def _parted(clips: list[Clip]) -> Iterator[list[Clip]]:
         yield some
 
 
-def _looked(
+def _decode_clips(
     job: _Job, feature: Feature, on_frame: Callable[[], None]
-) -> Iterator[tuple[Clip, Iterator[mp4.Picture]]]:
-    """Each clip with its sampled pictures."""
+) -> Iterator[tuple[SampledClip, Iterator[mp4.Picture]]]:
+    """Yield each clip with its sampled pictures."""
     for clip in job.clips:
         if job.times is None:
-            yield clip, _of_column(clip, feature, on_frame)
+            yield clip, _decode_column(clip, feature, on_frame)
         else:
             depth = feature.is_depth
             yield clip, mp4.decode_frames(job.path, job.times, clip.sampled, depth=depth, on_frame=on_frame)
 
 
-def _counts(looked: Iterator[mp4.Picture], feature: Feature, bins: int) -> Counts:
-    """How often each value is there. Shape: (channels, values)."""
+def _count_values(looked: Iterator[mp4.Picture], feature: Feature, bins: int) -> Counts:
+    """Return how often each value occurs. Shape: (channels, values)."""
     counts = np.zeros((feature.stat_size, bins), np.int64)
     for picture in looked:
-        thin = _thinned(picture)
+        thin = _downsample(picture)
         for channel in range(feature.stat_size):
             counts[channel] += np.bincount(thin[..., channel].ravel(), minlength=bins)
     return counts
 
 
-def _thinned(picture: mp4.Picture) -> mp4.Picture:
-    """Source: LeRobot 0.6.1, `auto_downsample_height_width`."""
+def _downsample(picture: mp4.Picture) -> mp4.Picture:
+    """Return a smaller picture. Source: LeRobot 0.6.1, `auto_downsample_height_width`."""
     longest = max(picture.shape[:2])
     step = longest // 150 if longest >= 300 else 1
     return picture[::step, ::step]
 
 
-def _of_column(clip: Clip, feature: Feature, on_frame: Callable[[], None]) -> Iterator[mp4.Picture]:
-    """The sampled pictures of a column of picture files."""
-    for row, held in _cells(clip, feature):
+def _decode_column(
+    clip: SampledClip, feature: Feature, on_frame: Callable[[], None]
+) -> Iterator[mp4.Picture]:
+    """Yield the sampled pictures of a column of picture files."""
+    for row, held in _read_cells(clip, feature):
         if not held or held.get("bytes") is None:
             raise SourceBroken(f"row {row} has no bytes", feature=feature.name, path=clip.path)
         on_frame()
         if _is_of_floats(feature):
-            yield tiff.floats(held["bytes"], name=clip.path)
+            yield tiff.decode_floats(held["bytes"], name=clip.path)
         else:
             yield mp4.decode_picture(held["bytes"], depth=feature.is_depth, name=clip.path)
 
 
-def _cells(clip: Clip, feature: Feature) -> Iterator[tuple[int, Any]]:
+def _read_cells(clip: SampledClip, feature: Feature) -> Iterator[tuple[int, Any]]:
     wanted = set(clip.sampled)
     with reading_parquet(clip.path), pq.ParquetFile(clip.path) as parquet:
         sizes = [parquet.metadata.row_group(n).num_rows for n in range(parquet.metadata.num_row_groups)]

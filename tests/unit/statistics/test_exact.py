@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from lecompose.formats import QUANTILES
-from lecompose.statistics.exact import Statistics, sortable, summarise, summarise_runs, summarise_sorted
+from lecompose.statistics.exact import Statistics, as_sortable, summarise, summarise_runs, summarise_sorted
 
 floats = st.floats(-1e6, 1e6, width=32)
 rows = arrays(np.float32, st.tuples(st.integers(1, 40), st.integers(1, 3)), elements=floats)
@@ -72,7 +72,7 @@ def test_sorted_runs_with_what_is_no_number() -> None:
 )
 def test_every_dtype(dtype: type) -> None:
     numbers = (np.arange(30).reshape(10, 3) % 7).astype(dtype)
-    assert_equal(summarise(np.ascontiguousarray(sortable(numbers).T)), expected(numbers))
+    assert_equal(summarise(np.ascontiguousarray(as_sortable(numbers).T)), expected(numbers))
 
 
 @pytest.mark.parametrize(("centre", "spread"), [(2048.0, 1.0), (180.0, 0.5), (90.0, 0.1)])

@@ -15,7 +15,7 @@ from lecompose.concurrency import Workers
 from lecompose.engine import open_engine
 from lecompose.errors import SourceBroken
 from lecompose.formats import Feature, feature
-from lecompose.statistics import DataFile, numeric, row_groups
+from lecompose.statistics import FileRows, numeric, row_groups
 
 LEVELS = {"q05": 0.05, "q50": 0.5}
 LENGTHS = (40, 1, 60, 9)
@@ -66,7 +66,7 @@ def columns() -> dict[str, np.ndarray]:
 FEATURES = [named("state", "float32", 5), named("count", "int64", 1), named("grid", "float32", 2, 3)]
 
 
-def files(tmp_path: Path, columns: dict[str, np.ndarray]) -> list[DataFile]:
+def files(tmp_path: Path, columns: dict[str, np.ndarray]) -> list[FileRows]:
     """Two files: 41 rows and the rest; the grid as lists of lists."""
     found = []
     for n, (rows, lengths) in enumerate(((slice(0, 41), LENGTHS[:2]), (slice(41, 110), LENGTHS[2:]))):
@@ -75,7 +75,7 @@ def files(tmp_path: Path, columns: dict[str, np.ndarray]) -> list[DataFile]:
             "count": columns["count"][rows, 0],
             "grid": columns["grid"][rows].reshape(-1, 2, 3).tolist(),
         }
-        found.append(DataFile(written(tmp_path / f"{n}.parquet", held), cut(lengths)))
+        found.append(FileRows(written(tmp_path / f"{n}.parquet", held), cut(lengths)))
     return found
 
 
@@ -87,7 +87,7 @@ def test_any_memory_gives_the_same(
 ) -> None:  # fmt: skip
     monkeypatch.setattr(numeric, "_ROOM_BYTES", room)
     monkeypatch.setattr(row_groups, "_BUNCH_BYTES", bunch)
-    found = statistics.numbers(
+    found = statistics.measure_numbers(
         workers, files(tmp_path, columns), FEATURES, quantiles=LEVELS, by_episode={"state", "grid"}
     )
     for name, rows in columns.items():
@@ -106,15 +106,15 @@ def test_little_room_takes_more_passes(
     workers: Workers, columns: dict[str, np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sources = files(tmp_path, columns)
-    once = statistics.numbers_bytes(workers, sources, FEATURES)
+    once = statistics.estimate_numbers_bytes(workers, sources, FEATURES)
     assert once == sum(f.path.stat().st_size for f in sources)
     # A dimension of the state is 440 bytes, the others 880: 2, 2, 1, and 4 times 1 at a time.
     monkeypatch.setattr(numeric, "_ROOM_BYTES", 1000)
     names = {feature.name for feature in FEATURES}
-    assert statistics.numbers_bytes(workers, sources, FEATURES, by_episode=names) == 7 * once
+    assert statistics.estimate_numbers_bytes(workers, sources, FEATURES, by_episode=names) == 7 * once
     # What is not asked for by episode is read along once.
-    assert statistics.numbers_bytes(workers, sources, FEATURES) == once
-    assert statistics.numbers_bytes(workers, sources, FEATURES, by_episode={"state"}) == 4 * once
+    assert statistics.estimate_numbers_bytes(workers, sources, FEATURES) == once
+    assert statistics.estimate_numbers_bytes(workers, sources, FEATURES, by_episode={"state"}) == 4 * once
 
 
 def test_only_the_rows_of_episodes_count(
@@ -122,8 +122,10 @@ def test_only_the_rows_of_episodes_count(
 ) -> None:
     held = {"state": list(columns["state"])}
     path = written(tmp_path / "a.parquet", held)
-    file = DataFile(path, ((3, 10), (10, 12), (60, 110)))
-    found = statistics.numbers(workers, [file], FEATURES[:1], quantiles=LEVELS, by_episode={"state"})["state"]
+    file = FileRows(path, ((3, 10), (10, 12), (60, 110)))
+    found = statistics.measure_numbers(workers, [file], FEATURES[:1], quantiles=LEVELS, by_episode={"state"})[
+        "state"
+    ]
     state = columns["state"]
     assert_close(found.whole, np.concatenate([state[3:12], state[60:]]))
     assert found.episodes is not None
@@ -141,8 +143,8 @@ def test_nulls_are_left_out(workers: Workers, tmp_path: Path) -> None:
         row_group_size=2,
     )
     features = [named("one", "int64", 1), named("two", "float32", 2), named("none", "float32", 1)]
-    found = statistics.numbers(
-        workers, [DataFile(path, ((0, 4), (4, 6)))], features, quantiles=LEVELS, by_episode={"one", "two"}
+    found = statistics.measure_numbers(
+        workers, [FileRows(path, ((0, 4), (4, 6)))], features, quantiles=LEVELS, by_episode={"one", "two"}
     )
     assert_close(found["one"].whole, np.array([[1], [3], [4]]))
     assert_close(found["two"].whole, np.array([[1, 2], [5, 6]]))
@@ -161,8 +163,8 @@ def test_a_frame_counts_that_has_all_its_numbers(workers: Workers, tmp_path: Pat
     rows = [[[1, 2], [3, 4]], [[5, None], [7, 8]], None, [[9, 10], [11, 12]]]
     path = written(tmp_path / "a.parquet", {"grid": pa.array(rows, pa.list_(pa.list_(pa.int16())))})
     grid = named("grid", "int16", 2, 2)
-    file = DataFile(path, ((0, 1), (1, 3), (3, 4)))
-    found = statistics.numbers(workers, [file], [grid], quantiles=LEVELS, by_episode={"grid"})["grid"]
+    file = FileRows(path, ((0, 1), (1, 3), (3, 4)))
+    found = statistics.measure_numbers(workers, [file], [grid], quantiles=LEVELS, by_episode={"grid"})["grid"]
     assert found.counts == [1, 0, 1]
     assert_close(found.whole, np.array([[1, 2], [3, 4], [7, 8], [9, 10], [11, 12]]))
     assert found.episodes is not None
@@ -177,14 +179,14 @@ def test_a_column_that_is_not_as_declared_is_named(cells: Any, workers: Workers,
     for name in ("state", "mood"):
         feature = named(name, "float32", 2)
         with pytest.raises(SourceBroken, match=rf'"{name}": its column is not float32 \[2\].*a\.parquet\)$'):
-            statistics.numbers(workers, [DataFile(path, ((0, 2),))], [feature], quantiles=LEVELS)
+            statistics.measure_numbers(workers, [FileRows(path, ((0, 2),))], [feature], quantiles=LEVELS)
 
 
 def test_a_file_that_is_none_is_named(workers: Workers, tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     path.write_bytes(b"PAR1 but no more")
     with pytest.raises(SourceBroken, match=r"truncated parquet file.*a\.parquet\)$"):
-        statistics.numbers(workers, [DataFile(path, ((0, 1),))], FEATURES[:1], quantiles=LEVELS)
+        statistics.measure_numbers(workers, [FileRows(path, ((0, 1),))], FEATURES[:1], quantiles=LEVELS)
 
 
 @pytest.mark.parametrize(
@@ -199,7 +201,7 @@ def test_codes_of_depth_videos_stand_for_lengths(info: dict[str, Any], first: fl
     from lecompose.statistics import visual
 
     spec = {"dtype": "video", "shape": (4, 4, 1), "info": {"is_depth_map": True, **info}}
-    values = visual._values(feature("depth", spec))
+    values = visual._sample_values(feature("depth", spec))
     assert len(values) == 4096
     np.testing.assert_allclose(values[[0, -1]], [first, last])
     assert (np.diff(values) >= 0).all()

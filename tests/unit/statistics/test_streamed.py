@@ -14,16 +14,18 @@ from lecompose import statistics
 from lecompose.concurrency import Workers
 from lecompose.engine import open_engine
 from lecompose.formats import Feature
-from lecompose.statistics import DataFile, numeric, row_groups, streamed
+from lecompose.statistics import FileRows, numeric, row_groups, streamed
 from lecompose.statistics.exact import summarise
-from lecompose.statistics.streaming_quantiles import Ranks
+from lecompose.statistics.streaming_quantiles import StreamingQuantiles
 
 LEVELS = {"q01": 0.01, "q50": 0.5, "q99": 0.99}
 ORDERS = ["drawn", "ascending", "in steps"]
 
 
-def ranked(batches: Sequence[np.ndarray], most: int, levels: Sequence[float] = (0.01, 0.5, 0.99)) -> Ranks:
-    found = Ranks(levels, batches[0].dtype, most)
+def ranked(
+    batches: Sequence[np.ndarray], most: int, levels: Sequence[float] = (0.01, 0.5, 0.99)
+) -> StreamingQuantiles:
+    found = StreamingQuantiles(levels, batches[0].dtype, most)
     for batch in batches:
         found.add(np.sort(batch))
     return found
@@ -40,7 +42,7 @@ def test_a_rank_is_right_or_not_known(batches: list[list[int]], most: int) -> No
     for rank, number in enumerate(every):
         assert found.at(rank) in (None, number)
     for rank in range(0, len(every), 7):
-        again = found.again([rank])
+        again = found.prepare_second_pass([rank])
         for batch in batches:
             again.add(np.sort(np.array(batch, np.int64)))
         assert again.at(rank) == every[rank]
@@ -60,7 +62,7 @@ def test_what_is_near_a_quantile_is_held(order: str) -> None:
         assert found.at(rank) == every[rank]
     if order != "in steps":
         assert found.at(len(every) // 4) is None
-        again = found.again([len(every) // 4])
+        again = found.prepare_second_pass([len(every) // 4])
         for batch in batches:
             again.add(np.sort(batch))
         assert again.at(len(every) // 4) == every[len(every) // 4]
@@ -88,9 +90,9 @@ def little_room(monkeypatch: pytest.MonkeyPatch) -> None:
 STATE = Feature("state", "float32", (3,), {"dtype": "float32", "shape": (3,)})
 
 
-def written(path: Path, numbers: np.ndarray) -> DataFile:
+def written(path: Path, numbers: np.ndarray) -> FileRows:
     pq.write_table(pa.table({"state": list(numbers)}), path, row_group_size=50)
-    return DataFile(path, ((0, len(numbers)),))
+    return FileRows(path, ((0, len(numbers)),))
 
 
 def drawn(order: str) -> np.ndarray:
@@ -104,7 +106,7 @@ def test_files_of_many_numbers(order: str, workers: Workers, tmp_path: Path) -> 
     numbers = drawn(order)
     halves = np.array_split(numbers, 2)
     files = [written(tmp_path / f"{n}.parquet", half) for n, half in enumerate(halves)]
-    found = streamed.streamed(workers, files, [STATE], LEVELS)
+    found = streamed.stream_statistics(workers, files, [STATE], LEVELS)
     # Bunches are read in an order that shows even what rises what it will come to.
     assert found.keys() == {"state"}
     assert_right(found["state"].whole, numbers)
@@ -118,7 +120,7 @@ def test_what_was_not_held_is_read_again(
 ) -> None:
     monkeypatch.setattr(streamed, "_ROOM_BYTES", room)
     numbers = drawn(order)
-    found = streamed.streamed(workers, [written(tmp_path / "0.parquet", numbers)], [STATE], LEVELS)
+    found = streamed.stream_statistics(workers, [written(tmp_path / "0.parquet", numbers)], [STATE], LEVELS)
     assert_right(found["state"].whole, numbers)
 
 
@@ -127,7 +129,7 @@ def test_what_was_not_held_is_read_again(
 def test_numbers_that_are_none(odd: float, workers: Workers, tmp_path: Path) -> None:
     numbers = drawn("drawn")
     numbers[12_345, 1] = odd
-    found = streamed.streamed(workers, [written(tmp_path / "0.parquet", numbers)], [STATE], LEVELS)
+    found = streamed.stream_statistics(workers, [written(tmp_path / "0.parquet", numbers)], [STATE], LEVELS)
     assert_right(found["state"].whole, numbers)
 
 
@@ -135,9 +137,9 @@ def test_numbers_that_are_none(odd: float, workers: Workers, tmp_path: Path) -> 
 def test_rows_without_a_value_are_gathered(workers: Workers, tmp_path: Path) -> None:
     rows = [*drawn("drawn")[:2000].tolist(), None]
     pq.write_table(pa.table({"state": pa.array(rows, pa.list_(pa.float32()))}), tmp_path / "0.parquet")
-    files = [DataFile(tmp_path / "0.parquet", ((0, 2001),))]
-    assert streamed.streamed(workers, files, [STATE], LEVELS) == {}
-    found = statistics.numbers(workers, files, [STATE], quantiles=LEVELS)["state"]
+    files = [FileRows(tmp_path / "0.parquet", ((0, 2001),))]
+    assert streamed.stream_statistics(workers, files, [STATE], LEVELS) == {}
+    found = statistics.measure_numbers(workers, files, [STATE], quantiles=LEVELS)["state"]
     assert found.counts == [2000]
     assert_right(found.whole, drawn("drawn")[:2000])
 
@@ -154,7 +156,7 @@ def assert_right(whole: dict[str, np.ndarray], numbers: np.ndarray) -> None:
 
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=12))
 def test_numbering_follows_from_lengths(lengths: list[int]) -> None:
-    found = statistics.numbering(lengths, LEVELS, by_episode={"frame_index"})
+    found = statistics.measure_bookkeeping(lengths, LEVELS, by_episode={"frame_index"})
     frames = np.concatenate([np.arange(n) for n in lengths])
     every = {
         "index": np.arange(sum(lengths)),
@@ -172,7 +174,7 @@ def test_numbering_follows_from_lengths(lengths: list[int]) -> None:
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(1, 40)), min_size=1, max_size=12))
 def test_constants_follow_from_lengths(episodes: list[tuple[int, int]]) -> None:
     values, lengths = [v for v, _ in episodes], [n for _, n in episodes]
-    found = statistics.constants(values, lengths, LEVELS)
+    found = statistics.measure_constants(values, lengths, LEVELS)
     assert_right(found.whole, np.repeat(values, lengths)[:, None])
     for n, (value, length) in enumerate(episodes):
         own = {stat: numbers[n] for stat, numbers in (found.episodes or {}).items()}

@@ -8,7 +8,7 @@ import pytest
 from support.typed import tiff
 
 from lecompose.errors import MediaError
-from lecompose.statistics.tiff import floats
+from lecompose.statistics.tiff import decode_floats
 
 PICTURE = np.arange(12, dtype=np.float32).reshape(4, 3) / 7
 HELD = Path("data/file-000.parquet")
@@ -17,7 +17,7 @@ HELD = Path("data/file-000.parquet")
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("rows_a_strip", [1, 3, 4])
 def test_every_pixel(order: str, rows_a_strip: int) -> None:
-    read = floats(tiff(PICTURE, order=order, rows_a_strip=rows_a_strip), name=HELD)
+    read = decode_floats(tiff(PICTURE, order=order, rows_a_strip=rows_a_strip), name=HELD)
     assert read.dtype == np.float32
     np.testing.assert_array_equal(read[..., 0], PICTURE)
 
@@ -33,4 +33,4 @@ WHOLE = tiff(PICTURE)
 )  # fmt: skip
 def test_other_files_are_told(data: bytes) -> None:
     with pytest.raises(MediaError, match=r"no uncompressed TIFF of float32.*\(data/file-000\.parquet\)$"):
-        floats(data, name=HELD)
+        decode_floats(data, name=HELD)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
 
+from lecompose import formats
 from lecompose.checks.repair.episodes import Clip, Dropped, Salvage, SoundEpisode
 from lecompose.concurrency import Workers
 from lecompose.dataset.catalog import Source

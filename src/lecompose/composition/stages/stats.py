@@ -27,7 +27,7 @@ from lecompose.dataset import stored_stats
 from lecompose.errors import OutputUnwritable, SourceBroken
 from lecompose.files.parquet.damage import find_damage
 from lecompose.formats import SUBTASK_INDEX, Feature
-from lecompose.statistics import Clip, DataFile, Measured
+from lecompose.statistics import FeatureStats, FileRows, SampledClip
 
 # Of what sources carry so many tables of some 16 MiB wait.
 _AHEAD = 2
@@ -38,9 +38,9 @@ class _Output:
     """One output's data files, the episodes in them in the order of the rows, and what was measured."""
 
     name: str
-    files: list[DataFile]
+    files: list[FileRows]
     episodes: list[EpisodeRows]
-    measured: dict[str, Measured]
+    measured: dict[str, FeatureStats]
 
     @property
     def lengths(self) -> list[int]:
@@ -89,14 +89,14 @@ def stats(run: Run) -> None:
     clips = {(o.name, f.name): _clips(run, o, f) for o in outputs for f in looked}
     unknown = {o.name: [f for f in numeric if f.name not in o.measured] for o in outputs}
     size_bytes = sum(
-        statistics.numbers_bytes(run.workers, o.files, unknown[o.name], incomplete) for o in outputs
+        statistics.estimate_numbers_bytes(run.workers, o.files, unknown[o.name], incomplete) for o in outputs
     )
-    run.progress.stage("stats", size_bytes + sum(map(statistics.pictures_bytes, clips.values())))
+    run.progress.stage("stats", size_bytes + sum(map(statistics.estimate_pictures_bytes, clips.values())))
     quantiles = run.output_spec.statistics.quantiles
     for output in outputs:
         wanted = unknown[output.name]
         with _told_of_sources(run, output):
-            found = statistics.numbers(
+            found = statistics.measure_numbers(
                 run.workers, output.files, wanted, quantiles=quantiles, by_episode=incomplete
             )
         output.measured.update(found)
@@ -162,16 +162,16 @@ def _number(run: Run, outputs: list[_Output], numeric: list[Feature], incomplete
     names = {feature.name for feature in numeric}
     quantiles = run.output_spec.statistics.quantiles
     for output in outputs:
-        found = statistics.numbering(output.lengths, quantiles, by_episode=incomplete)
+        found = statistics.measure_bookkeeping(output.lengths, quantiles, by_episode=incomplete)
         numbers = [episode.only_task for episode in output.episodes if episode.only_task is not None]
         if len(numbers) == len(output.episodes):
-            found["task_index"] = statistics.constants(numbers, output.lengths, quantiles)
+            found["task_index"] = statistics.measure_constants(numbers, output.lengths, quantiles)
         output.measured.update({name: measured for name, measured in found.items() if name in names})
 
 
-def _data_file(path: Path, job: DataFileJob) -> DataFile:
+def _data_file(path: Path, job: DataFileJob) -> FileRows:
     ends = np.cumsum([0, *(episode.length for episode in job.episodes)]).tolist()
-    return DataFile(path, tuple(pairwise(ends)))
+    return FileRows(path, tuple(pairwise(ends)))
 
 
 def _looked_at(run: Run) -> list[Feature]:
@@ -179,17 +179,17 @@ def _looked_at(run: Run) -> list[Feature]:
     return [f for f in run.output_spec.features if f.is_visual and run.output_spec.statistics.pictures]
 
 
-def _clips(run: Run, output: _Output, camera: Feature) -> list[Clip]:
+def _clips(run: Run, output: _Output, camera: Feature) -> list[SampledClip]:
     if not camera.is_video:
-        return [Clip(file.path, *rows) for file in output.files for rows in file.rows]
+        return [SampledClip(file.path, *rows) for file in output.files for rows in file.rows]
     folder, placed = run.folders[output.name], run.layout.clips.of_cameras[output.name, camera.name]
-    return [Clip(folder / clip.path(camera.name), clip.from_frame, clip.to_frame) for clip in placed]
+    return [SampledClip(folder / clip.path(camera.name), clip.from_frame, clip.to_frame) for clip in placed]
 
 
-def _pictures(run: Run, clips: list[Clip], camera: Feature) -> Measured:
+def _pictures(run: Run, clips: list[SampledClip], camera: Feature) -> FeatureStats:
     quantiles = run.output_spec.statistics.quantiles
     decoded = partial(run.count, "frames_decoded", 1)
-    return statistics.pictures(run.workers, clips, camera, quantiles=quantiles, on_frame=decoded)
+    return statistics.measure_pictures(run.workers, clips, camera, quantiles=quantiles, on_frame=decoded)
 
 
 # Per episode ------------------------------------------------------------------------------------
