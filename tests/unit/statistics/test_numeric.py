@@ -86,7 +86,7 @@ def test_any_memory_gives_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(numeric, "_ROOM_BYTES", room)
-    monkeypatch.setattr(row_groups, "_BUNCH_BYTES", bunch)
+    monkeypatch.setattr(row_groups, "_BATCH_BYTES", bunch)
     found = statistics.measure_numbers(
         workers, files(tmp_path, columns), FEATURES, quantiles=LEVELS, by_episode={"state", "grid"}
     )

@@ -84,7 +84,7 @@ def workers(tmp_path: Path) -> Workers:
 def little_room(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(numeric, "_ROOM_BYTES", 1000)
     monkeypatch.setattr(streamed, "_ROOM_BYTES", 100_000)
-    monkeypatch.setattr(row_groups, "_BUNCH_BYTES", 2000)
+    monkeypatch.setattr(row_groups, "_BATCH_BYTES", 2000)
 
 
 STATE = Feature("state", "float32", (3,), {"dtype": "float32", "shape": (3,)})

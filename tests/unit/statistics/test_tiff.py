@@ -32,5 +32,5 @@ WHOLE = tiff(PICTURE)
     ids=["empty", "png", "no tags", "cut", "packed", "of integers", "astray"],
 )  # fmt: skip
 def test_other_files_are_told(data: bytes) -> None:
-    with pytest.raises(MediaError, match=r"no uncompressed TIFF of float32.*\(data/file-000\.parquet\)$"):
+    with pytest.raises(MediaError, match=r"not an uncompressed TIFF of float32.*\(data/file-000\.parquet\)$"):
         decode_floats(data, name=HELD)
