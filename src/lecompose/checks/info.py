@@ -37,7 +37,7 @@ def read_info(root: Path, given: str) -> tuple[Source | None, Damage]:
         return None, faults
     if not isinstance(info.get("robot_type"), str | None):
         problem = f"robot_type is {_json(info['robot_type'])}, must be text or null"
-        return None, faults | as_damage(Fault("robot_type", path, problem))
+        faults |= as_damage(Fault("robot_type", path, problem))
     fps, odd_fps = _usable_fps(info, path)
     limits, odd_limits = _usable_limits(info, version, path)
     templates, odd_templates = _usable_templates(info, version, path)
@@ -90,7 +90,7 @@ def _usable_limits(info: Mapping[str, Any], version: str, path: Path) -> tuple[_
             shown = _json(said) if name in info else "missing"
             faults.append(Fault("info_limits", path, f"{name} is {shown}, must be a number above 0"))
     usable = _is_chunk(info.get("chunks_size"))
-    return {} if usable else {"chunks_size": 1000}, as_damage(*faults)
+    return {} if usable else {"chunks_size": formats.CHUNK_FILES}, as_damage(*faults)
 
 
 def _is_chunk(said: Any) -> bool:

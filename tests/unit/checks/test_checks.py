@@ -21,6 +21,7 @@ from lecompose.checks import (
     REQUIREMENTS,
     Finding,
     episode_stats,
+    examine,
     facts,
     findings,
     requirements,
@@ -428,6 +429,13 @@ def test_an_unreadable_video_is_told_as_media_tells_it(
         facts.mp4.probe(root / VIDEO)
     (found,) = findings(opened(root))
     assert found.problem == f"{error.value.fault}; so for 3 episodes"
+
+
+def test_an_odd_robot_type_hides_nothing(make_dataset: Record, engine: Engine) -> None:
+    root = make_dataset(**MANY_FILES)
+    set_info("robot_type", 7)(root)
+    set_info("total_episodes", 9)(root)
+    assert named(examine(engine, root, scratch=engine.scratch)) == {"robot_type", "info_totals"}
 
 
 # verify -------------------------------------------------------------------------------------------

@@ -45,7 +45,7 @@ class Source:
     @property
     def chunks_size(self) -> int:
         """How many files, in v2.x episodes, share a folder. Errors: SourceBroken for what is no number."""
-        said = self.info.get("chunks_size") or 1000
+        said = self.info.get("chunks_size") or formats.CHUNK_FILES
         if isinstance(said, bool) or not isinstance(said, int) or not 1 <= said < 2**31:
             raise SourceBroken(
                 f"chunks_size in info.json is {json.dumps(said)[:100]}; a whole number above 0 is needed",
