@@ -158,7 +158,7 @@ def _ask(catalog: Catalog, codes: Sequence[Code]) -> list[Finding]:
         rows = catalog.engine.rows(f"verify/{code.template}", **code.values)
         return [_finding(code.name, **row) for row in rows]
 
-    found = catalog.engine.workers().each(codes, ask)
+    found = catalog.engine.workers().each(codes, ask, threads=1 if catalog.is_small else None)
     return [finding for of_code in found for finding in of_code]
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from lecompose.dataset.catalog.custom_columns import CustomColumn, CustomColumns
 from lecompose.dataset.catalog.frames import list_data_files
 from lecompose.dataset.catalog.lineage import LINEAGE_PATH
-from lecompose.dataset.catalog.register import gather_facts, register_sources
+from lecompose.dataset.catalog.register import are_small, gather_facts, register_sources
 from lecompose.dataset.catalog.source import (
     Source,
     episode_number,
@@ -72,11 +72,15 @@ class _NumberedTask:
 
 @dataclass(frozen=True)
 class Catalog:
-    """Open sources, and the engine whose relations describe them."""
+    """Open sources, and the engine whose relations describe them.
+
+    `is_small` where statements over them take longer to plan than to run: threads do not help.
+    """
 
     engine: Engine
     sources: tuple[Source, ...]
     custom: CustomColumns
+    is_small: bool = False
 
     def data_files(self, source: Source) -> list[str]:
         """Return the paths of the data files of a source, in order."""
@@ -132,4 +136,4 @@ def open_catalog(
     sources = tuple(collected(found, lambda source: read_source(*source), what="sources"))
     shares = collected(sources, lambda source: gather_facts(engine, source), what="sources")
     custom = register_sources(engine, sources, shares)
-    return Catalog(engine, sources, custom)
+    return Catalog(engine, sources, custom, are_small(shares))

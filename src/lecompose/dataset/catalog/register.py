@@ -24,6 +24,7 @@ from lecompose.dataset.catalog.source import Source, located
 from lecompose.engine import Engine
 from lecompose.errors import ComposeError, SourceBroken, collected, few
 
+_FEW_FILES, _FEW_BYTES = 32, 2**20
 _PLACING = ("episode_index", "frame_index", "index", "task_index", "timestamp")
 
 
@@ -233,7 +234,12 @@ def register_sources(
     engine.load("datasets", dataset_rows(sources))
     engine.load("features", feature_rows(sources))
     engine.load("data_files", data_file_rows(_files_of(shares)))
-    _side_by_side(engine, partial(_place, shares=shares), partial(_declare, sources=sources))
+    jobs = partial(_place, shares=shares), partial(_declare, sources=sources)
+    if are_small(shares):
+        for job in jobs:
+            job(engine)
+    else:
+        _side_by_side(engine, *jobs)
     numbered = [s for s in sources if s.has_subtasks]
     for source in numbered:
         tasks.register_subtasks(engine, source)
@@ -243,6 +249,12 @@ def register_sources(
     held = collected(sources, lambda source: lineage.register_source_lineage(engine, source), what="sources")
     join_parts(engine, "lineage", [relation for relation in held if relation])
     return custom_columns.register_custom(engine, [share.custom for share in shares])
+
+
+def are_small(shares: Sequence[SourceFacts]) -> bool:
+    """Return whether statements take longer to plan than to run: threads would only wait for each other."""
+    sizes = [file.size_bytes for share in shares for file in share.files]
+    return len(sizes) <= _FEW_FILES and sum(sizes) <= _FEW_BYTES
 
 
 def _side_by_side(engine: Engine, *jobs: Callable[[Engine], None]) -> None:
