@@ -50,10 +50,6 @@ V2_VIDEO_PATH = "videos/chunk-{episode_chunk:03d}/{video_key}/episode_{episode_i
 
 # Readers sort files by their path as a string: chunk-1000 would come before chunk-101.
 MAX_INDEX = 1000
-# How many files LeRobot puts into a folder, in v2.x how many episodes.
-CHUNK_FILES = 1000
-# How far a video's own rate may be from the dataset's before it is another rate, not jitter.
-FPS_TOLERANCE = 0.01
 # LeRobot refuses a video frame whose time is further than this from the one asked for.
 TOLERANCE_S = 1e-4
 # A video whose rate is further than this share from the dataset's runs at another rate.
