@@ -154,6 +154,21 @@ def test_the_folder_of_another_run_is_not_removed(tmp_path: Path) -> None:
     assert (second.outputs / "a").read_bytes() == b"other"
 
 
+def test_a_lock_on_a_file_that_is_gone_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that ends removes the folder between the moment another one opens the lock and holds it."""
+    flock, folder = fcntl.flock, tmp_path / ".out.lecompose"
+
+    def late(fd: int, how: int) -> None:
+        if not (tmp_path / "gone").exists():
+            folder.rename(tmp_path / "gone")
+        flock(fd, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with workspace(tmp_path / "out") as staging:
+        assert staging.stands
+    assert names(tmp_path) == ["gone", "gone/lock"]
+
+
 def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each run has a folder of its own then, as no run can tell whether another one lives."""
 
@@ -222,6 +237,8 @@ def test_a_manifest_that_was_cut_holds_what_comes_before(tmp_path: Path) -> None
     for size in range(len(content)):
         manifest.write_bytes(content[:size])
         assert read(manifest) == whole[: content[:size].count(b"\n")]
+    manifest.write_bytes(content + b'[]\n{"file": "outputs/c"}\n')
+    assert read(manifest) == whole
     for strange in (b"\0" * 100, b"[]\n", b'{"file": 1}\n', b"\xff\n"):
         manifest.write_bytes(strange)
         assert read(manifest) == []
@@ -389,6 +406,29 @@ def test_the_only_copy_is_never_removed(tmp_path: Path) -> None:
         assert str(there.aside) in str(told.value)
         assert (there.aside / "meta/info.json").read_text() == "old"
         assert stands(there) == "somebody's"
+
+
+def test_a_run_that_cannot_put_it_back_leaves_the_only_copy(tmp_path: Path) -> None:
+    out = dataset(tmp_path / "out", "old")
+    with workspace(out) as staging:
+        staging.begin("f", "lecompose merge")
+        dataset(staging.outputs / "out", "new")
+        [there] = staging.intend({staging.outputs / "out": out}, overwrite=True)
+        there.aside.parent.mkdir()
+        put(there.destination, there.aside)
+        dataset(out, "somebody's")
+    assert (there.aside / "meta/info.json").read_text() == "old"
+    assert stands(there) == "somebody's"
+
+
+def test_what_is_about_to_be_moved_is_on_disk_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[int] = []
+    with workspace(tmp_path / "out") as staging:
+        staging.begin("f", "lecompose merge")
+        dataset(staging.outputs / "out", "new")
+        monkeypatch.setattr(os, "fsync", lambda fd: synced.append(os.fstat(fd).st_ino))
+        staging.intend({staging.outputs / "out": tmp_path / "out"}, overwrite=False)
+        assert synced == [inode(staging.folder / "manifest.jsonl")]
 
 
 @pytest.mark.parametrize("overwrite", [False, True])

@@ -76,6 +76,28 @@ def test_files_whose_names_are_globs_are_read(sandbox: Sandbox) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "set threads = 1",
+        "set enable_external_access = true",
+        "from local_table",
+        "select * from read_csv('{secret}')",
+        "copy (select 1) to '{folder}/new.csv'",
+        "attach '{folder}/new.db'",
+        "load '{folder}/x.duckdb_extension'",
+    ],
+)
+def test_duckdb_holds_by_itself(sandbox: Sandbox, tmp_path: Path, sql: str) -> None:
+    """Were a text to get past us, its settings would not let it go further."""
+    local_table = pa.table({"a": [1]})  # SQL must not see Python's variables
+    assert local_table.num_rows == 1
+    con = sandbox._engine.con
+    with pytest.raises(duckdb.Error):
+        con.execute(sql.format(secret=tmp_path / "secret.csv", folder=tmp_path))
+    assert con.execute("select current_setting('autoload_known_extensions')").fetchone() == (False,)
+
+
 def quoted(path: Path) -> str:
     """As it stands between the quotes of SQL: else what is tried is no more than a syntax error."""
     return str(path).replace("'", "''")
@@ -129,8 +151,6 @@ ESCAPES = [
 @pytest.mark.parametrize("sql", ESCAPES)
 def test_no_way_out(sandbox: Sandbox, data_file: Path, tmp_path: Path, sql: str) -> None:
     """Not even onto the one file that DuckDB itself may open: that is the source."""
-    local_table = pa.table({"a": [1]})  # SQL must not see Python's variables
-    assert local_table.num_rows == 1
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     for target in (data_file, tmp_path / "scratch" / "new.parquet", tmp_path / "new.parquet"):
         text = sql.format(target=quoted(target), secret=tmp_path / "secret.csv", data=quoted(data_file))
