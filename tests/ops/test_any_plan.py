@@ -124,7 +124,7 @@ def test_any_split_restores_the_set(
     assert_composed(scratch / "merged", picks)
 
 
-@settings(max_examples=examples(1, whole=8), **lightly)
+@settings(max_examples=examples(2, whole=8), **lightly)
 @given(gone=st.sets(st.integers(0, 4), min_size=1, max_size=4))
 def test_kept_and_dropped_are_everything(gone: set[int], sources: dict[str, Path], scratch: Path) -> None:
     shutil.rmtree(scratch)

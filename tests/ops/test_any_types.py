@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from support import typed
-from support.effort import examples
+from support.effort import Effort, examples
 from support.independent import arrow_type, hf_type, read
 from support.typed import DEFAULTS, Kind
 
@@ -76,11 +76,32 @@ def features(draw: st.DrawFn) -> list[dict[str, Kind]]:
     return [{name: pair[n] for name, pair in found.items()} for n in range(2)]
 
 
+def one_of_each() -> list[dict[str, Kind]]:
+    """Every kind at once; the first that hypothesis draws are three booleans."""
+    found: dict[str, Pair] = {
+        **{f"s.{name}": (typed.scalar(name),) * 2 for name in ("bool", "uint64", "float16")},
+        "v": (typed.vector("float32", 3, fixed=True), typed.vector("float32", 3, fixed=False)),
+        "a": (
+            typed.array("int16", (2, 1, 3), extension=True),
+            typed.array("int16", (2, 1, 3), extension=False),
+        ),
+        "text": (typed.text(),) * 2,
+        "image": (typed.image("png"), typed.image("jpg")),
+        "depth": (typed.depth(),) * 2,
+        "nulls": (typed.nulls("string", (1,), pa.string()), typed.nulls("string", (1,), pa.null())),
+    }
+    for name in ("language_persistent", "language_events"):
+        found[name] = (typed.language(name, "mixed"), typed.language(name, "json"))
+    return [{name: pair[n] for name, pair in found.items()} for n in range(2)]
+
+
 @settings(
-    max_examples=examples(2, whole=12),
+    max_examples=examples(1, whole=12),
     suppress_health_check=[HealthCheck.function_scoped_fixture],
-    phases=[Phase.explicit, Phase.generate],
+    phases=[Phase.explicit, Phase.generate] if Effort.whole else [Phase.explicit],
 )
+@example(features=one_of_each(), versions=("v2.1", "v3.0"), row_groups="packed", seed=1, metadata=True)
+@example(features=one_of_each(), versions=("v3.0", "v2.0"), row_groups="episode", seed=2, metadata=False)
 @given(
     features=features(),
     versions=st.tuples(VERSIONS, VERSIONS),
