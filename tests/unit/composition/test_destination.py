@@ -26,10 +26,15 @@ def test_one_rename_puts_several_outputs_in_place_where_their_folder_is_new(tmp_
     assert not single_destination(tmp_path / "new").appear_at_once
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "/a", "a\0b"])
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "/a", "a\0b", "ü" * 128])
 def test_names_that_are_no_folder(name: str, tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="cannot be named"):
         several_destinations(tmp_path, ["fine", name])
+
+
+def test_names_that_are_one_folder_on_some_disks(tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="differ in case only"):
+        several_destinations(tmp_path, ["Train", "val", "train"])
 
 
 def test_what_is_there_is_refused(tmp_path: Path) -> None:
