@@ -18,7 +18,7 @@ from support.independent import assert_composed, every, read
 
 import lecompose
 from lecompose.cli import main
-from lecompose.composition.resume import Move, carry_out
+from lecompose.composition.resume import Move, move_into_place
 from lecompose.errors import QueryError, RequestError, UnknownEpisode
 
 Record = Callable[..., Path]
@@ -202,10 +202,10 @@ def test_an_edit_in_place_that_fails_at_the_last_moment_leaves_all_as_it_was(
     before = digest(root)
 
     def failing(move: Move) -> None:
-        carry_out(move)
+        move_into_place(move)
         raise OSError(5, "broken disk")
 
-    monkeypatch.setattr("lecompose.composition.stages.publish.carry_out", failing)
+    monkeypatch.setattr("lecompose.composition.stages.publish.move_into_place", failing)
     with pytest.raises(lecompose.OutputUnwritable, match="broken disk"):
         lecompose.edit_tasks(root, in_place=True, task="wave")
     assert digest(root) == before

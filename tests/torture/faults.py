@@ -70,7 +70,7 @@ def counted(count: Callable[[int], None]) -> Hook:
 
         for name in _CALLED:
             setattr(os, name, _told(getattr(os, name), moment))
-        atomic_rename._renamed = _told(atomic_rename._renamed, moment, moment)
+        atomic_rename._try_rename = _told(atomic_rename._try_rename, moment, moment)
         sys.addaudithook(lambda event, _: moment() if event in _AUDITED else None)
 
     return lay

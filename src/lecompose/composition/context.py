@@ -40,9 +40,8 @@ class Run:
 
     `command` is the whole request as a shell would take it, for the outputs to remember. What `overwrite`
     replaces is gone then; what is replaced `in_place` leaves behind what was no part of the dataset.
-    `disk` takes what is written while later stages work, `carried` are the statistics of sources' episodes,
-    which are read while earlier ones do. `episode_stats` are made by the
-    stats stage.
+    `disk` takes what is written while later stages work. `stored_stats` are the statistics of sources'
+    episodes, read while earlier stages work; the stats stage makes `episode_stats` of them.
     """
 
     layout: Layout
@@ -52,7 +51,7 @@ class Run:
     progress: Progress
     command: str
     staging: Staging
-    carried: Prefetch[pa.Table]
+    stored_stats: Prefetch[pa.Table]
     overwrite: bool = False
     in_place: bool = False
     counted: Counter[str] = field(default_factory=Counter)
@@ -82,9 +81,9 @@ class Run:
 
     def unfinished(self, jobs: Sequence[J]) -> list[J]:
         """Return the jobs still to be carried out: files that a killed run has finished are only counted."""
-        if not self.staging.held:
+        if not self.staging.finished:
             return list(jobs)
-        there = self.workers.each(jobs, lambda job: self.staging.has(self._path(job)))
+        there = self.workers.each(jobs, lambda job: self.staging.has_finished(self._path(job)))
         self.count("files_resumed", sum(there))
         return [job for job, has in zip(jobs, there, strict=True) if not has]
 

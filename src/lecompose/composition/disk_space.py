@@ -19,8 +19,8 @@ _FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 _FULL_WORDS = ("No space left", "Disk quota exceeded", "File too large")
 
 
-def needed(layout: Layout) -> int:
-    """About how many bytes the outputs of a layout take: what moves, and the tables around it.
+def estimate_bytes(layout: Layout) -> int:
+    """Return about how many bytes the outputs of a layout take: what moves, and the tables around it.
 
     Where values change on the way (a cast, other row groups, a clip encoded anew), it is the source's bytes.
     """
@@ -39,18 +39,18 @@ def needed(layout: Layout) -> int:
 
 
 def refuse_too_little(folder: Path, size_bytes: int) -> None:
-    """Errors: OutputUnwritable where the disk of `folder` has not that many bytes free."""
+    """Raise OutputUnwritable if the disk of `folder` has not that many bytes free."""
     free = free_bytes(folder)
     if free is not None and free < size_bytes:
         raise OutputUnwritable(
-            f"not enough room: {told(size_bytes)} needed, {told(free)} free",
+            f"not enough room: {format_size(size_bytes)} needed, {format_size(free)} free",
             hint="make room, or another disk with -o",
             path=folder.parent,
         )
 
 
 def free_bytes(folder: Path) -> int | None:
-    """What may be written yet; None where the file system does not say, or is not there."""
+    """Return what may still be written; None where the file system does not say, or is not there."""
     try:
         usage = shutil.disk_usage(folder)
     except OSError:
@@ -58,8 +58,8 @@ def free_bytes(folder: Path) -> int | None:
     return usage.free if usage.total else None
 
 
-def ran_out(error: BaseException) -> bool:
-    """Whether a full disk, a quota or a limit is behind an error."""
+def is_disk_full(error: BaseException) -> bool:
+    """Return whether a full disk, a quota or a limit is behind an error."""
     found: BaseException | None = error
     while found is not None:
         if isinstance(found, OSError) and found.errno in _FULL:
@@ -71,6 +71,6 @@ def ran_out(error: BaseException) -> bool:
     return False
 
 
-def told(size_bytes: int) -> str:
-    """Bytes as people compare them."""
+def format_size(size_bytes: int) -> str:
+    """Return bytes as people compare them."""
     return f"{size_bytes / 1e9:,.2f} GB" if size_bytes >= 10**8 else f"{size_bytes / 1e6:,.3f} MB"

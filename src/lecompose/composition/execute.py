@@ -6,19 +6,25 @@ from contextlib import contextmanager
 
 from lecompose.composition.context import Run
 from lecompose.composition.destination import Destinations
-from lecompose.composition.disk_space import free_bytes, needed, ran_out, refuse_too_little, told
-from lecompose.composition.free_memory import give_back
+from lecompose.composition.disk_space import (
+    estimate_bytes,
+    format_size,
+    free_bytes,
+    is_disk_full,
+    refuse_too_little,
+)
+from lecompose.composition.free_memory import release_free_memory
 from lecompose.composition.layout import Layout
-from lecompose.composition.report import Report, finished
+from lecompose.composition.report import Report, report_run
 from lecompose.composition.resume import Staging
 from lecompose.composition.resume.fingerprint import fingerprint
-from lecompose.composition.stages.data import data
-from lecompose.composition.stages.metadata import metadata
+from lecompose.composition.stages.data import write_data
+from lecompose.composition.stages.metadata import write_metadata
 from lecompose.composition.stages.publish import publish
-from lecompose.composition.stages.stats import begin_stats, stats
+from lecompose.composition.stages.stats import make_stats, prefetch_stored_stats
 from lecompose.composition.stages.sync import begin_sync, sync
 from lecompose.composition.stages.verify import verify
-from lecompose.composition.stages.video import video
+from lecompose.composition.stages.video import write_videos
 from lecompose.concurrency import Progress
 from lecompose.errors import ComposeError, OutputUnwritable
 
@@ -32,14 +38,14 @@ def _verify(run: Run) -> None:
 def _stats(run: Run) -> None:
     # Data and videos are all written, and nothing else is large.
     begin_sync(run)
-    stats(run)
+    make_stats(run)
 
 
 STAGES: tuple[tuple[str, Callable[[Run], None]], ...] = (
-    ("data", data),
-    ("video", video),
+    ("data", write_data),
+    ("video", write_videos),
     ("stats", _stats),
-    ("metadata", metadata),
+    ("metadata", write_metadata),
     ("verify", _verify),
     ("sync", sync),
     ("publish", publish),
@@ -56,17 +62,20 @@ def execute(
     progress: Progress,
     before: Mapping[str, float],
 ) -> Report:
-    """The report of a layout carried out; on any error every destination is untouched.
+    """Carry a layout out and return the report; on any error every destination is untouched.
 
     What a killed run with the same request has finished is taken over from `staging`.
     Units: `before` is what opening and planning took, in seconds of wall time.
-    Errors: what the stages raise; VerifyError where the result broke a promise; OutputUnwritable where
-    there is not room enough.
+
+    Raises:
+        ComposeError: what the stages raise.
+        VerifyError: if the result broke a promise.
+        OutputUnwritable: if there is not room enough.
     """
     made = staging.outputs
     folders = {output: made / output for output in destinations.folders}
     moves = {folders[output]: folder for output, folder in destinations.folders.items()}
-    with _explained(staging, layout):
+    with _explain_errors(staging, layout):
         _begin(staging, layout, command)
         run = Run(
             layout=layout,
@@ -74,54 +83,54 @@ def execute(
             moves={made: destinations.root} if destinations.appear_at_once else moves,
             scratch=staging.scratch,
             staging=staging,
-            carried=begin_stats(layout),
+            stored_stats=prefetch_stored_stats(layout),
             progress=progress,
             command=command,
             overwrite=overwrite or destinations.in_place,
             in_place=destinations.in_place,
         )
-        with _stopped(run):
-            seconds = dict(_carried_out(run))
+        with _stop_at_end(run):
+            seconds = dict(_run_stages(run))
     _note_resumed(run)
-    return finished(run, destinations, seconds={**before, **seconds})
+    return report_run(run, destinations, seconds={**before, **seconds})
 
 
-def _carried_out(run: Run) -> Iterator[tuple[str, float]]:
-    """Every stage, and what it took, in seconds of wall time."""
+def _run_stages(run: Run) -> Iterator[tuple[str, float]]:
+    """Carry out every stage, and yield what it took, in seconds of wall time."""
     for name, stage in STAGES:
         start = time.perf_counter()
         if not run.staging.stands:
-            raise _vanished(run.staging)
-        give_back()
+            raise _folder_gone(run.staging)
+        release_free_memory()
         stage(run)
         yield name, time.perf_counter() - start
 
 
 def _begin(staging: Staging, layout: Layout, command: str) -> None:
     """Take over what is finished, and see that there is room for the rest."""
-    staging.begin(fingerprint(layout, command, scratch=staging.scratch), command)
-    refuse_too_little(staging.folder, needed(layout) - staging.held_bytes)
+    staging.resume(fingerprint(layout, command, scratch=staging.scratch), command)
+    refuse_too_little(staging.folder, estimate_bytes(layout) - staging.finished_bytes)
 
 
 @contextmanager
-def _stopped(run: Run) -> Iterator[None]:
+def _stop_at_end(run: Run) -> Iterator[None]:
     """Leave nothing at work behind."""
     try:
         yield
     finally:
-        run.carried.stop()
+        run.stored_stats.stop()
         run.disk.stop()
 
 
 @contextmanager
-def _explained(staging: Staging, layout: Layout) -> Iterator[None]:
+def _explain_errors(staging: Staging, layout: Layout) -> Iterator[None]:
     """Say what is behind an error: the folder that is gone, the disk that is full."""
     try:
         yield
     except Exception as error:
         if not staging.stands:
-            raise _vanished(staging) from error
-        if ran_out(error):
+            raise _folder_gone(staging) from error
+        if is_disk_full(error):
             raise OutputUnwritable(
                 f"{error}\n{_describe_room(staging, layout)}",
                 hint="make room, or another disk with -o",
@@ -132,7 +141,7 @@ def _explained(staging: Staging, layout: Layout) -> Iterator[None]:
         raise
 
 
-def _vanished(staging: Staging) -> OutputUnwritable:
+def _folder_gone(staging: Staging) -> OutputUnwritable:
     return OutputUnwritable(
         "the folder that the output was made in is gone; was it removed during the run?", path=staging.folder
     )
@@ -140,8 +149,8 @@ def _vanished(staging: Staging) -> OutputUnwritable:
 
 def _describe_room(staging: Staging, layout: Layout) -> str:
     free = free_bytes(staging.folder)
-    left = "" if free is None else f", {told(free)} are free now"
-    return f"the outputs need about {told(needed(layout))} in all{left}"
+    left = "" if free is None else f", {format_size(free)} are free now"
+    return f"the outputs need about {format_size(estimate_bytes(layout))} in all{left}"
 
 
 def _note_resumed(run: Run) -> None:

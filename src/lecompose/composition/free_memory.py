@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 
-def give_back() -> None:
+def release_free_memory() -> None:
     """Give back what is free, where the system's allocator knows how to."""
     pa.default_memory_pool().release_unused()
     if (trim := _trim()) is not None:

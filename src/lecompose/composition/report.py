@@ -11,7 +11,7 @@ import pyarrow as pa
 from lecompose.checks.repair.episodes import Dropped
 from lecompose.composition.context import Run
 from lecompose.composition.destination import Destinations
-from lecompose.composition.disk_space import needed
+from lecompose.composition.disk_space import estimate_bytes
 from lecompose.composition.layout import Layout, Reencoded
 
 
@@ -68,7 +68,7 @@ class Report:
     dropped: tuple[Dropped, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """The report as plain values, for JSON; the plan as a list of rows."""
+        """Return the report as plain values, for JSON; the plan as a list of rows."""
         plain = {f.name: getattr(self, f.name) for f in fields(self)}
         return plain | {
             "outputs": [asdict(output) | {"path": str(output.path)} for output in self.outputs],
@@ -85,10 +85,10 @@ def _plain(clip: Reencoded) -> dict[str, Any]:
 
 
 def preview(layout: Layout, destinations: Destinations, *, seconds: dict[str, float]) -> Report:
-    """The report of a run that has not happened: the very relations that a run would use."""
-    files = tuple(_output_files(layout))
+    """Return the report of a run that has not happened, from the very jobs that it would carry out."""
+    files = tuple(_list_output_files(layout))
     videos = sum(f.size_bytes for f in files if f.path.endswith(".mp4"))
-    return _report(
+    return _make_report(
         layout,
         destinations,
         files=files,
@@ -98,18 +98,18 @@ def preview(layout: Layout, destinations: Destinations, *, seconds: dict[str, fl
     )
 
 
-def finished(run: Run, destinations: Destinations, *, seconds: dict[str, float]) -> Report:
-    """The report of a run whose outputs are in place."""
+def report_run(run: Run, destinations: Destinations, *, seconds: dict[str, float]) -> Report:
+    """Return the report of a run whose outputs are in place."""
     files = tuple(
         replace(file, size_bytes=(destinations.folders[file.output] / file.path).stat().st_size)
-        for file in _output_files(run.layout)
+        for file in _list_output_files(run.layout)
     )
-    found = _report(run.layout, destinations, files=files, counted=run.counted, seconds=seconds)
+    found = _make_report(run.layout, destinations, files=files, counted=run.counted, seconds=seconds)
     reencoded = tuple(sorted(run.reencoded, key=lambda clip: (clip.output, clip.episode, clip.camera)))
     return replace(found, reencoded=reencoded, notes=(*found.notes, *run.staging.notes, *run.notes))
 
 
-def _report(
+def _make_report(
     layout: Layout,
     destinations: Destinations,
     *,
@@ -135,7 +135,7 @@ def _report(
         frames_decoded=counted.get("frames_decoded", 0),
         frames_unreferenced=layout.unreferenced_frames,
         files_resumed=counted.get("files_resumed", 0),
-        bytes_needed=needed(layout),
+        bytes_needed=estimate_bytes(layout),
         reencoded=layout.reencoded,
         seconds=seconds,
         notes=layout.notes,
@@ -144,7 +144,7 @@ def _report(
     )
 
 
-def _output_files(layout: Layout) -> Iterator[OutputFile]:
+def _list_output_files(layout: Layout) -> Iterator[OutputFile]:
     for output in layout.totals:
         for data in (job for job in layout.data_jobs if job.out_dataset == output):
             yield OutputFile(output, data.path, len(data.episodes), data.size_bytes)

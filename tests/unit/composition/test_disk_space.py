@@ -69,10 +69,12 @@ def test_a_full_disk_is_known_however_deep_it_lies(code: int) -> None:
     error = OutputUnwritable("cannot write")
     error.__cause__ = RuntimeError("a library's")
     error.__cause__.__context__ = OSError(code, "no")
-    assert disk_space.ran_out(error) == (code != errno.EIO)
+    assert disk_space.is_disk_full(error) == (code != errno.EIO)
 
 
 def test_a_full_disk_is_known_by_the_words_of_duckdb() -> None:
     words = 'IO Error: Could not write file "/x": No space left on device'
-    assert disk_space.ran_out(OutputUnwritable("write/packed", reason=words))
-    assert not disk_space.ran_out(OutputUnwritable("write/packed", reason="IO Error: Could not open file"))
+    assert disk_space.is_disk_full(OutputUnwritable("write/packed", reason=words))
+    assert not disk_space.is_disk_full(
+        OutputUnwritable("write/packed", reason="IO Error: Could not open file")
+    )

@@ -14,15 +14,15 @@ import pytest
 from lecompose.composition.resume import (
     Move,
     Staging,
-    _claimed,
     atomic_rename,
-    carry_out,
+    move_back,
+    move_into_place,
     settle,
-    take_back,
     workspace,
 )
-from lecompose.composition.resume.atomic_rename import exchange, inode, put
-from lecompose.composition.resume.journal import looked_at, read
+from lecompose.composition.resume.atomic_rename import exchange, inode, rename_if_free
+from lecompose.composition.resume.journal import checksum_file, read_journal
+from lecompose.composition.resume.staging_folder import claim
 from lecompose.errors import OutputBusy, OutputExists, OutputUnwritable
 
 
@@ -34,8 +34,8 @@ def dataset(folder: Path, content: str = "{}") -> Path:
 
 def killed(out: Path, fingerprint: str = "f", files: dict[str, bytes] | None = None) -> Staging:
     """What a run leaves that is killed when it has finished these files."""
-    staging = _claimed(out.with_name(f".{out.name}.lecompose"))
-    staging.begin(fingerprint, "lecompose merge")
+    staging = claim(out.with_name(f".{out.name}.lecompose"))
+    staging.resume(fingerprint, "lecompose merge")
     for name, content in (files or {}).items():
         path = staging.outputs / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -69,7 +69,7 @@ def test_a_file_in_the_way_of_a_folder(tmp_path: Path) -> None:
 def test_a_workspace_leaves_nothing_behind(fails: bool, tmp_path: Path) -> None:
     def use(out: Path) -> Path:
         with workspace(out) as staging:
-            staging.begin("f", "lecompose merge")
+            staging.resume("f", "lecompose merge")
             (staging.outputs / "a").mkdir()
             (staging.scratch / "spilt").write_text("much")
             if fails:
@@ -91,7 +91,7 @@ def test_a_workspace_leaves_nothing_behind(fails: bool, tmp_path: Path) -> None:
 
 def test_a_second_run_is_told_who_is_writing_and_harms_nothing(tmp_path: Path) -> None:
     with workspace(tmp_path / "out") as first:
-        first.begin("f", "lecompose merge")
+        first.resume("f", "lecompose merge")
         (first.outputs / "file").write_text("mine")
         for second in (lambda: workspace(tmp_path / "out").__enter__(), lambda: settle(tmp_path / "out")):
             with pytest.raises(OutputBusy, match=rf"process {os.getpid()} on .*, since \d{{4}}-"):
@@ -139,7 +139,7 @@ def test_what_is_not_ours_is_not_touched(what: str, tmp_path: Path) -> None:
 
 def test_what_somebody_puts_into_it_stays(tmp_path: Path) -> None:
     with workspace(tmp_path / "out") as staging:
-        staging.begin("f", "lecompose merge")
+        staging.resume("f", "lecompose merge")
         (staging.folder / "notes.txt").write_text("precious")
     assert names(tmp_path) == [".out.lecompose", ".out.lecompose/notes.txt"]
 
@@ -147,7 +147,7 @@ def test_what_somebody_puts_into_it_stays(tmp_path: Path) -> None:
 def test_the_folder_of_another_run_is_not_removed(tmp_path: Path) -> None:
     """Somebody removes the folder of a run under way, and starts another one."""
     with workspace(tmp_path / "out") as first:
-        first.begin("f", "lecompose merge")
+        first.resume("f", "lecompose merge")
         first.folder.rename(tmp_path / "gone")
         assert not first.stands
         second = killed(tmp_path / "out", files={"a": b"other"})
@@ -179,7 +179,7 @@ def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with workspace(tmp_path / "out") as one, workspace(tmp_path / "out") as other:
         assert one.folder != other.folder
         assert one.stands
-        one.begin("f", "lecompose merge")
+        one.resume("f", "lecompose merge")
         assert "no locks" in one.notes[0]
     assert names(tmp_path) == []
 
@@ -193,9 +193,10 @@ def test_the_same_request_goes_on(tmp_path: Path) -> None:
     (left.outputs / "out/c").unlink()
     (left.outputs / "out/half").write_bytes(b"unfinished")
     with workspace(tmp_path / "out") as staging:
-        staging.begin("f", "lecompose merge")
+        staging.resume("f", "lecompose merge")
         assert staging.notes == []
-        assert {n: staging.has(staging.outputs / "out" / n) for n in ("a", "b", "c", "half", "new")} == {
+        out = staging.outputs / "out"
+        assert {n: staging.has_finished(out / n) for n in ("a", "b", "c", "half", "new")} == {
             "a": True, "b": False, "c": False, "half": False, "new": False,
         }  # fmt: skip
         assert names(staging.outputs) == ["out", "out/a"]
@@ -205,16 +206,16 @@ def test_it_goes_on_after_being_killed_twice(tmp_path: Path) -> None:
     killed(tmp_path / "out", files={"a": b"first"})
     killed(tmp_path / "out", files={"b": b"second"})
     with workspace(tmp_path / "out") as staging:
-        staging.begin("f", "lecompose merge")
-        assert staging.has(staging.outputs / "a")
-        assert staging.has(staging.outputs / "b")
+        staging.resume("f", "lecompose merge")
+        assert staging.has_finished(staging.outputs / "a")
+        assert staging.has_finished(staging.outputs / "b")
 
 
 def test_another_request_removes_it_and_says_so(tmp_path: Path) -> None:
     killed(tmp_path / "out", files={"a": b"x" * 1234})
     with workspace(tmp_path / "out") as staging:
-        staging.begin("other", "lecompose merge")
-        assert not staging.has(staging.outputs / "a")
+        staging.resume("other", "lecompose merge")
+        assert not staging.has_finished(staging.outputs / "a")
         assert names(staging.outputs) == []
         assert "1,234 bytes" in staging.notes[0]
 
@@ -231,37 +232,37 @@ def test_a_request_that_fails_before_it_is_known_removes_nothing(tmp_path: Path)
 def test_a_manifest_that_was_cut_holds_what_comes_before(tmp_path: Path) -> None:
     left = killed(tmp_path / "out", files={"a": b"one", "b": b"two"})
     manifest = left.folder / "manifest.jsonl"
-    whole = read(manifest)
+    whole = read_journal(manifest)
     assert [record.get("file") for record in whole] == [None, "outputs/a", "outputs/b"]
     content = manifest.read_bytes()
     for size in range(len(content)):
         manifest.write_bytes(content[:size])
-        assert read(manifest) == whole[: content[:size].count(b"\n")]
+        assert read_journal(manifest) == whole[: content[:size].count(b"\n")]
     manifest.write_bytes(content + b'[]\n{"file": "outputs/c"}\n')
-    assert read(manifest) == whole
+    assert read_journal(manifest) == whole
     for strange in (b"\0" * 100, b"[]\n", b'{"file": 1}\n', b"\xff\n"):
         manifest.write_bytes(strange)
-        assert read(manifest) == []
+        assert read_journal(manifest) == []
 
 
 def test_large_files_are_noted_while_the_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And what was not noted when it ends leaves nothing behind."""
-    monkeypatch.setattr("lecompose.composition.resume._SOON_S", 0.0)
-    staging = _claimed(tmp_path / ".out.lecompose")
-    staging.begin("f", "lecompose merge")
+    monkeypatch.setattr("lecompose.composition.resume.staging._SOON_S", 0.0)
+    staging = claim(tmp_path / ".out.lecompose")
+    staging.resume("f", "lecompose merge")
     large = b"\0" * 2**24
     for name, content in (("small", b"one"), ("large", large), ("larger", large + b"1")):
         (staging.outputs / name).write_bytes(content)
         staging.finish(staging.outputs / name)
-    assert read(staging.folder / "manifest.jsonl")[1]["file"] == "outputs/small"
+    assert read_journal(staging.folder / "manifest.jsonl")[1]["file"] == "outputs/small"
     staging._beside.wait()
-    noted = read(staging.folder / "manifest.jsonl")[1:]
+    noted = read_journal(staging.folder / "manifest.jsonl")[1:]
     assert [(record["file"], record["size_bytes"]) for record in noted] == [
         ("outputs/small", 3),
         ("outputs/large", 2**24),
         ("outputs/larger", 2**24 + 1),
     ]
-    assert all(record["crc32"] == looked_at(staging.folder / record["file"]).crc32 for record in noted)
+    assert all(record["crc32"] == checksum_file(staging.folder / record["file"]).crc32 for record in noted)
     for _ in range(20):
         staging.finish(staging.outputs / "larger")
     staging.close()
@@ -271,18 +272,18 @@ def test_large_files_are_noted_while_the_run_goes_on(tmp_path: Path, monkeypatch
 def test_large_files_are_not_noted_before_the_run_has_lasted_a_while(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lecompose.composition.resume._SOON_S", 0.3)
-    staging = _claimed(tmp_path / ".out.lecompose")
-    staging.begin("f", "lecompose merge")
+    monkeypatch.setattr("lecompose.composition.resume.staging._SOON_S", 0.3)
+    staging = claim(tmp_path / ".out.lecompose")
+    staging.resume("f", "lecompose merge")
     begun = time.monotonic()
     large = staging.outputs / "large"
     large.write_bytes(b"\0" * 2**24)
     staging.finish(large)
-    assert len(read(staging.folder / "manifest.jsonl")) == 1
+    assert len(read_journal(staging.folder / "manifest.jsonl")) == 1
     staging._beside.wait()
     assert time.monotonic() - begun > 0.2
-    assert read(staging.folder / "manifest.jsonl")[1]["file"] == "outputs/large"
-    monkeypatch.setattr("lecompose.composition.resume._SOON_S", 1000.0)
+    assert read_journal(staging.folder / "manifest.jsonl")[1]["file"] == "outputs/large"
+    monkeypatch.setattr("lecompose.composition.resume.staging._SOON_S", 1000.0)
     staging.finish(large)
     staging.close()  # waits for nobody
     assert list(tmp_path.iterdir()) == []
@@ -291,19 +292,19 @@ def test_large_files_are_not_noted_before_the_run_has_lasted_a_while(
 def test_a_checksum_is_that_of_all_bytes(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"a" * (2**20 + 7))
-    first = looked_at(path)
+    first = checksum_file(path)
     assert first.size_bytes == 2**20 + 7
     for at in (0, 2**20, 2**20 + 6):
         content = bytearray(path.read_bytes())
         content[at] ^= 1
         (tmp_path / "other").write_bytes(content)
-        assert looked_at(tmp_path / "other").crc32 != first.crc32
+        assert checksum_file(tmp_path / "other").crc32 != first.crc32
 
 
 def test_what_was_published_before_the_kill_is_tidied_up(tmp_path: Path) -> None:
     left = killed(tmp_path / "out", files={"out/a": b"whole"})
     for move in left.intend({left.outputs / "out": tmp_path / "out"}, overwrite=False):
-        carry_out(move)
+        move_into_place(move)
     assert settle(tmp_path / "out") == []
     assert names(tmp_path) == ["out", "out/a"]
 
@@ -314,14 +315,14 @@ def test_what_was_published_before_the_kill_is_tidied_up(tmp_path: Path) -> None
 @pytest.fixture(params=["names can be exchanged", "names cannot be exchanged", "no flags at all"])
 def renaming(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """File systems of three kinds; what they refuse is refused as they do it: with False."""
-    real = atomic_rename._renamed
+    real = atomic_rename._try_rename
 
     def refused(source: Path, target: Path, flag: int) -> bool:
         exchanging = flag == atomic_rename._EXCHANGE
         return real(source, target, flag) if not exchanging and "exchanged" in request.param else False
 
     if request.param != "names can be exchanged":
-        monkeypatch.setattr(atomic_rename, "_renamed", refused)
+        monkeypatch.setattr(atomic_rename, "_try_rename", refused)
     return request.param
 
 
@@ -342,11 +343,11 @@ def stands(move: Move) -> str | None:
 def test_a_move_and_back(old: bool, renaming: str, tmp_path: Path) -> None:
     there = move(tmp_path, old=old)
     before = names(tmp_path)
-    take_back(there)  # of what has not begun there is nothing to undo
+    move_back(there)  # of what has not begun there is nothing to undo
     assert names(tmp_path) == before
-    carry_out(there)
+    move_into_place(there)
     assert (stands(there), there.done) == ("new", True)
-    take_back(there)
+    move_back(there)
     assert (stands(there), there.done) == ("old" if old else None, False)
     assert [name for name in names(tmp_path) if name != "staging/replaced"] == before
 
@@ -356,8 +357,8 @@ def test_a_move_to_a_name_that_is_taken(renaming: str, tmp_path: Path) -> None:
     there = move(tmp_path, old=False)
     (tmp_path / "out").mkdir()
     with pytest.raises(FileExistsError):
-        carry_out(there)
-    take_back(there)
+        move_into_place(there)
+    move_back(there)
     assert names(tmp_path / "out") == []
     assert there.staged.is_dir()
 
@@ -369,14 +370,14 @@ def test_killed_between_two_renames_the_old_one_comes_back(
     left = killed(out, files={"out/meta/info.json": b"new"})
     [there] = left.intend({left.outputs / "out": out}, overwrite=True)
     there.aside.parent.mkdir()
-    put(there.destination, there.aside)
+    rename_if_free(there.destination, there.aside)
     assert not out.exists()
     notes = settle(out)
     assert stands(there) == "old"
     assert "the old one is back" in notes[0]
     with workspace(out) as staging:
-        staging.begin("f", "lecompose merge")
-        assert staging.has(staging.outputs / "out/meta/info.json")
+        staging.resume("f", "lecompose merge")
+        assert staging.has_finished(staging.outputs / "out/meta/info.json")
 
 
 def test_an_old_one_whose_successor_was_moved_away_comes_back(tmp_path: Path) -> None:
@@ -385,7 +386,7 @@ def test_an_old_one_whose_successor_was_moved_away_comes_back(tmp_path: Path) ->
     left = killed(out)
     dataset(left.outputs / "out", "new")
     [there] = left.intend({left.outputs / "out": out}, overwrite=True)
-    carry_out(there)
+    move_into_place(there)
     out.rename(tmp_path / "elsewhere")
     assert "the old one is back" in settle(out)[0]
     assert stands(there) == "old"
@@ -398,7 +399,7 @@ def test_the_only_copy_is_never_removed(tmp_path: Path) -> None:
     dataset(left.outputs / "out", "new")
     [there] = left.intend({left.outputs / "out": out}, overwrite=True)
     there.aside.parent.mkdir()
-    put(there.destination, there.aside)
+    rename_if_free(there.destination, there.aside)
     dataset(out, "somebody's")
     for attempt in (lambda: settle(out), lambda: workspace(out).__enter__()):
         with pytest.raises(OutputUnwritable, match="cannot be put back") as told:
@@ -411,11 +412,11 @@ def test_the_only_copy_is_never_removed(tmp_path: Path) -> None:
 def test_a_run_that_cannot_put_it_back_leaves_the_only_copy(tmp_path: Path) -> None:
     out = dataset(tmp_path / "out", "old")
     with workspace(out) as staging:
-        staging.begin("f", "lecompose merge")
+        staging.resume("f", "lecompose merge")
         dataset(staging.outputs / "out", "new")
         [there] = staging.intend({staging.outputs / "out": out}, overwrite=True)
         there.aside.parent.mkdir()
-        put(there.destination, there.aside)
+        rename_if_free(there.destination, there.aside)
         dataset(out, "somebody's")
     assert (there.aside / "meta/info.json").read_text() == "old"
     assert stands(there) == "somebody's"
@@ -424,7 +425,7 @@ def test_a_run_that_cannot_put_it_back_leaves_the_only_copy(tmp_path: Path) -> N
 def test_what_is_about_to_be_moved_is_on_disk_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[int] = []
     with workspace(tmp_path / "out") as staging:
-        staging.begin("f", "lecompose merge")
+        staging.resume("f", "lecompose merge")
         dataset(staging.outputs / "out", "new")
         monkeypatch.setattr(os, "fsync", lambda fd: synced.append(os.fstat(fd).st_ino))
         staging.intend({staging.outputs / "out": tmp_path / "out"}, overwrite=False)
@@ -434,7 +435,7 @@ def test_what_is_about_to_be_moved_is_on_disk_before(tmp_path: Path, monkeypatch
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_nothing_but_a_dataset_is_replaced(overwrite: bool, tmp_path: Path) -> None:
     with workspace(tmp_path / "out") as staging:
-        staging.begin("f", "lecompose merge")
+        staging.resume("f", "lecompose merge")
         dataset(staging.outputs / "out", "new")
         (tmp_path / "out").mkdir()
         with pytest.raises(OutputExists, match="appeared"):

@@ -14,7 +14,8 @@ from lecompose.composition.layout.cut_clips import (
     UncutClip,
     choose_encodings,
     cut_clips,
-    encode_jobs,
+    make_encode_jobs,
+    order_clips,
     refuse_reencoding,
 )
 from lecompose.composition.layout.number_files import MIB, Item, number_files, refuse_too_many_files
@@ -165,8 +166,9 @@ def lay_out(
     if not reencode:
         refuse_reencoding(uncut)
     encodings = choose_encodings(output_spec, videos, uncut)
-    encode = encode_jobs(output_spec, uncut, encodings, threads=engine.threads)
-    clips = place_clips(engine, output_spec, encodings, encode) if probed else PlacedClips()
+    encode = make_encode_jobs(output_spec, uncut, encodings, threads=engine.threads)
+    ordered = order_clips(engine, output_spec, encodings) if probed else []
+    clips = place_clips(output_spec, ordered, encode)
     chunks = {job.chunk_index for job in data_jobs} | {job.chunk_index for job in clips.jobs}
     refuse_too_many_files(chunks, chunk_files=output_spec.limits.chunk_files)
     return Layout(

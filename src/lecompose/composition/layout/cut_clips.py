@@ -104,8 +104,29 @@ class UncutClip:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class OrderedClip:
+    """A clip of an output's camera. Clips of one `item` cannot be parted into two files.
+
+    One that `continues` goes on in its source where the one before it ended, and is cut out with it.
+    """
+
+    out_dataset: str
+    camera: str
+    out_episode: int
+    video_file: str
+    from_frame: int
+    to_frame: int
+    frames: int
+    size_bytes: int
+    encoded: bool
+    continues: bool
+    must_break: bool
+    item: int
+
+
 def cut_clips(engine: Engine, output_spec: OutputSpec, probed: Iterable[Probed]) -> list[UncutClip]:
-    """Return the clips that cannot be copied; `place_clips` may then put all of them into files."""
+    """Return the clips that cannot be copied; `order_clips` then gives all of them."""
     rows = [
         {name: getattr(clip, name) for name in _PIECES.names[:6]}
         | {name: getattr(piece, name) for name in _PIECES.names[6:-1]}
@@ -159,7 +180,20 @@ def choose_encodings(
     return found
 
 
-def encode_jobs(
+def order_clips(
+    engine: Engine, output_spec: OutputSpec, encodings: Mapping[str, mp4.Encoding]
+) -> list[OrderedClip]:
+    """Return the clips that `cut_clips` was given, in the order of outputs, cameras and episodes."""
+    return engine.records(
+        "layout/clip_order",
+        OrderedClip,
+        concatenate=output_spec.limits.concatenate_videos,
+        video_files=list(encodings),
+        compat_keys=[how.compat_key for how in encodings.values()],
+    )
+
+
+def make_encode_jobs(
     output_spec: OutputSpec,
     uncut: Sequence[UncutClip],
     encodings: Mapping[str, mp4.Encoding],

@@ -6,31 +6,9 @@ from itertools import groupby
 
 from lecompose import formats
 from lecompose.composition.jobs import ClipSpan, EncodeClipJob, VideoClip, VideoFileJob
+from lecompose.composition.layout.cut_clips import OrderedClip
 from lecompose.composition.layout.number_files import MIB, NO_LIMIT, Item, number_files
 from lecompose.composition.output_spec import OutputSpec
-from lecompose.engine import Engine
-from lecompose.files import mp4
-
-
-@dataclass(frozen=True, slots=True)
-class OrderedClip:
-    """A clip of an output's camera. Clips of one `item` cannot be parted into two files.
-
-    One that `continues` goes on in its source where the one before it ended, and is cut out with it.
-    """
-
-    out_dataset: str
-    camera: str
-    out_episode: int
-    video_file: str
-    from_frame: int
-    to_frame: int
-    frames: int
-    size_bytes: int
-    encoded: bool
-    continues: bool
-    must_break: bool
-    item: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +39,9 @@ class PlacedClips:
 
 
 def place_clips(
-    engine: Engine,
-    output_spec: OutputSpec,
-    encodings: Mapping[str, mp4.Encoding],
-    encode: Mapping[ClipSpan, EncodeClipJob],
+    output_spec: OutputSpec, ordered: Iterable[OrderedClip], encode: Mapping[ClipSpan, EncodeClipJob]
 ) -> PlacedClips:
-    """Put the clips that `cut_clips` was given into files, copied ones and those to be encoded."""
-    ordered = engine.records(
-        "layout/clip_order",
-        OrderedClip,
-        concatenate=output_spec.limits.concatenate_videos,
-        video_files=list(encodings),
-        compat_keys=[how.compat_key for how in encodings.values()],
-    )
+    """Put the clips of all outputs and cameras into files, copied ones and those to be encoded."""
     jobs: list[VideoFileJob] = []
     of_cameras = {}
     for (output, camera), group in groupby(ordered, key=lambda clip: (clip.out_dataset, clip.camera)):

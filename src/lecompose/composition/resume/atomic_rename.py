@@ -42,31 +42,35 @@ class Move:
         return self.aside if inode(self.aside) else None
 
 
-def carry_out(move: Move) -> None:
+def move_into_place(move: Move) -> None:
     """Put the new folder at its destination, in one step where the file system can exchange names.
 
-    Errors: FileExistsError where something else stands there; OSError. `take_back` then undoes what was done.
+    Where that fails, `move_back` undoes what was done.
+
+    Raises:
+        FileExistsError: if something else stands there.
+        OSError: if it cannot be moved.
     """
     if not move.replaces:
-        put(move.staged, move.destination)
+        rename_if_free(move.staged, move.destination)
     elif not exchange(move.staged, move.destination):
         move.aside.parent.mkdir(exist_ok=True)
-        put(move.destination, move.aside)
+        rename_if_free(move.destination, move.aside)
         sync_folder(move.aside.parent)
-        put(move.staged, move.destination)
+        rename_if_free(move.staged, move.destination)
     sync_folder(move.destination.parent)
     sync_folder(move.staged.parent)
 
 
-def take_back(move: Move) -> None:
-    """Make it as it was before `carry_out`, wherever that ended. Errors: OSError where that fails too."""
+def move_back(move: Move) -> None:
+    """Make it as it was before `move_into_place`, wherever that ended. Raises OSError if that fails too."""
     old, done = move.keeper, move.done
     if done and old == move.staged:
         _exchange_back(move)
     elif done:
-        put(move.destination, move.staged)
+        rename_if_free(move.destination, move.staged)
     if old is not None and old == move.aside:
-        put(move.aside, move.destination)
+        rename_if_free(move.aside, move.destination)
     if done or old:
         sync_folder(move.destination.parent)
 
@@ -77,16 +81,21 @@ def _exchange_back(move: Move) -> None:
 
 
 def inode(path: Path) -> int:
-    """The inode of what stands at `path`, a link's own; 0 for nothing."""
+    """Return the inode of what stands at `path`, a link's own; 0 for nothing."""
     try:
         return path.lstat().st_ino
     except OSError:
         return 0
 
 
-def put(source: Path, target: Path) -> None:
-    """Rename to a name that is free. Errors: FileExistsError where it is not; OSError."""
-    if _renamed(source, target, _NOREPLACE):
+def rename_if_free(source: Path, target: Path) -> None:
+    """Rename to a name that is free.
+
+    Raises:
+        FileExistsError: if it is not.
+        OSError: if it cannot be renamed.
+    """
+    if _try_rename(source, target, _NOREPLACE):
         return
     if os.path.lexists(target):  # a plain rename replaces an empty folder in silence
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
@@ -94,12 +103,12 @@ def put(source: Path, target: Path) -> None:
 
 
 def exchange(one: Path, other: Path) -> bool:
-    """Whether the two have changed names, in one step; False where kernel or file system cannot."""
-    return _renamed(one, other, _EXCHANGE)
+    """Exchange two names in one step. Return False where kernel or file system cannot."""
+    return _try_rename(one, other, _EXCHANGE)
 
 
-def _renamed(source: Path, target: Path, flag: int) -> bool:
-    call = _renameat2()
+def _try_rename(source: Path, target: Path, flag: int) -> bool:
+    call = _load_renameat2()
     if call is None:
         return False
     if call(_AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(target), flag) == 0:
@@ -111,7 +120,7 @@ def _renamed(source: Path, target: Path, flag: int) -> bool:
 
 
 @cache
-def _renameat2() -> Callable[..., int] | None:
+def _load_renameat2() -> Callable[..., int] | None:
     try:
         call = ctypes.CDLL(None, use_errno=True).renameat2
     except (AttributeError, OSError):

@@ -11,38 +11,40 @@ from lecompose.version import __version__
 
 
 def fingerprint(layout: Layout, command: str, *, scratch: Path) -> str:
-    """The digest of the command, the plan that it led to, and every file that is read.
+    """Return a digest of the command, the plan that it led to, and every file that is read.
 
     The plan is in it for SQL that does not give the same twice. A file is its path, size and time of change;
     metadata that was made anew in `scratch`, at another time by each run, is what it says.
-    Errors: SourceBroken for a source's file that is gone.
+
+    Raises:
+        SourceBroken: if a file of a source is gone.
     """
     digest = hashlib.blake2b(digest_size=16)
-    digest.update(_framed(__version__) + _framed(command))
+    digest.update(_frame(__version__) + _frame(command))
     for column in layout.engine.arrow("plan/all").columns:
-        digest.update(_framed(repr(column.to_pylist())))
-    for path in _metadata(layout):
+        digest.update(_frame(repr(column.to_pylist())))
+    for path in _list_metadata(layout):
         made = path.startswith(f"{scratch}{os.sep}") and not Path(path).is_symlink()
-        digest.update(_framed(_content(path) if made else _identity(path)))
-    for path in _media(layout):
-        digest.update(_framed(_identity(path)))
+        digest.update(_frame(_describe_content(path) if made else _describe_file(path)))
+    for path in _list_media(layout):
+        digest.update(_frame(_describe_file(path)))
     return digest.hexdigest()
 
 
-def _framed(part: str) -> bytes:
-    """A part that cannot run into the next one."""
+def _frame(part: str) -> bytes:
+    """Return a part that cannot run into the next one."""
     content = part.encode(errors="surrogateescape")
     return len(content).to_bytes(8, "little") + content
 
 
-def _metadata(layout: Layout) -> Iterator[str]:
-    """Every file of metadata, in order."""
+def _list_metadata(layout: Layout) -> Iterator[str]:
+    """Yield every file of metadata, in order."""
     for source in layout.catalog.sources:
-        yield from sorted(_below(str(source.root / "meta")))
+        yield from sorted(_list_files(str(source.root / "meta")))
 
 
-def _below(folder: str) -> Iterator[str]:
-    """The files in a folder and in those in it, each looked at once: there may be very many."""
+def _list_files(folder: str) -> Iterator[str]:
+    """Yield the files in a folder and in those in it, each asked once: there may be very many."""
     try:
         entries = os.scandir(folder)
     except OSError:
@@ -50,23 +52,23 @@ def _below(folder: str) -> Iterator[str]:
     with entries:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
-                yield from _below(entry.path)
+                yield from _list_files(entry.path)
             # Of a link it is a Path that is asked: it bears one that leads to itself.
             elif entry.is_file(follow_symlinks=False) or Path(entry.path).is_file():
                 yield entry.path
 
 
-def _media(layout: Layout) -> Iterator[str]:
-    """Every data file and video that a run reads, in order."""
+def _list_media(layout: Layout) -> Iterator[str]:
+    """Yield every data file and video that a run reads, in order."""
     yield from sorted({episode.data_file for job in layout.data_jobs for episode in job.episodes})
     yield from sorted(layout.videos)
 
 
-def _content(path: str) -> str:
+def _describe_content(path: str) -> str:
     return f"{path}\0{hashlib.blake2b(Path(path).read_bytes()).hexdigest()}"
 
 
-def _identity(path: str) -> str:
+def _describe_file(path: str) -> str:
     try:
         found = Path(path).stat()
     except OSError as error:

@@ -17,15 +17,15 @@ _STEP_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
-class Finished:
+class FinishedFile:
     """A file as it was when it was finished. What a power cut leaves of it is told by the checksum."""
 
     size_bytes: int
     crc32: int
 
 
-def looked_at(path: Path, stop: Event | None = None) -> Finished:
-    """The size and checksum of a file. Errors: OSError, when told to `stop` as well."""
+def checksum_file(path: Path, stop: Event | None = None) -> FinishedFile:
+    """Return the size and checksum of a file. Raises OSError, also when told to `stop`."""
     crc, size = 0, 0
     buffer = memoryview(bytearray(_STEP_BYTES))
     with path.open("rb", buffering=0) as file:
@@ -33,11 +33,11 @@ def looked_at(path: Path, stop: Event | None = None) -> Finished:
             crc, size = zlib.crc32(buffer[:got], crc), size + got
             if stop is not None and stop.is_set():
                 raise InterruptedError(path)
-    return Finished(size, crc)
+    return FinishedFile(size, crc)
 
 
-def read(path: Path) -> list[Record]:
-    """The records of a manifest, up to one that was not written to its end; none where it is missing."""
+def read_journal(path: Path) -> list[Record]:
+    """Return the records of a journal, up to one that was not written to its end; none if it is missing."""
     try:
         lines = path.read_bytes().split(b"\n")[:-1]
     except OSError:
@@ -55,8 +55,8 @@ def read(path: Path) -> list[Record]:
 
 
 @dataclass
-class Manifest:
-    """A manifest that is written to; safe from any thread."""
+class Journal:
+    """A journal that is written to; safe from any thread."""
 
     path: Path
     _fd: int
@@ -64,7 +64,7 @@ class Manifest:
     _lock: Lock = field(default_factory=Lock, repr=False)
 
     def add(self, record: Record, *, sync: bool = False) -> None:
-        """Append a record; with `sync` it is on disk afterwards. Errors: OSError."""
+        """Append a record; with `sync` it is on disk afterwards. Raises OSError if it cannot be written."""
         line = json.dumps(record).encode() + b"\n"
         with self._lock:
             # One write: a process that is killed leaves a line or none.
@@ -77,14 +77,14 @@ class Manifest:
         os.close(self._fd)
 
 
-def started(path: Path, records: list[Record]) -> Manifest:
-    """A new manifest in place of any before, which holds `records` already. Errors: OSError."""
+def start_journal(path: Path, records: list[Record]) -> Journal:
+    """Return a new journal in place of any before, which holds `records`. Raises OSError if that fails."""
     fresh = path.with_name(f"{path.name}.new")
     fresh.unlink(missing_ok=True)
     fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o644)
-    manifest = Manifest(path, fd)
+    journal = Journal(path, fd)
     for record in records:
-        manifest.add(record)
+        journal.add(record)
     os.fsync(fd)
     fresh.rename(path)
-    return manifest
+    return journal

@@ -38,10 +38,13 @@ class Lock:
         os.close(self.fd)
 
 
-def taken(path: Path) -> Lock:
-    """The lock on `path`, whose folder is made where it is missing.
+def acquire_lock(path: Path) -> Lock:
+    """Lock the file `path`, whose folder is made if it is missing.
 
-    Errors: OutputBusy while another run holds it; NoLocks; OSError.
+    Raises:
+        OutputBusy: while another run holds it.
+        NoLocks: if the file system has no locks.
+        OSError: if the file cannot be made.
     """
     while True:
         path.parent.mkdir(mode=0o755, exist_ok=True)
@@ -51,7 +54,7 @@ def taken(path: Path) -> Lock:
             continue
         lock = Lock(path, fd)
         try:
-            _hold(lock)
+            _lock_file(lock)
         except BaseException:
             lock.release()
             raise
@@ -61,7 +64,7 @@ def taken(path: Path) -> Lock:
         lock.release()
 
 
-def _hold(lock: Lock) -> None:
+def _lock_file(lock: Lock) -> None:
     try:
         fcntl.flock(lock.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -70,13 +73,13 @@ def _hold(lock: Lock) -> None:
         if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
             raise
         raise OutputBusy(
-            f"another run is writing this output{_holder(lock)}",
+            f"another run is writing this output{_describe_holder(lock)}",
             hint="wait for it, or another -o",
             path=lock.path.parent,
         ) from error
 
 
-def _holder(lock: Lock) -> str:
+def _describe_holder(lock: Lock) -> str:
     """Who holds it, as it signed; nothing in the moment before it has."""
     try:
         said = json.loads(os.pread(lock.fd, 4096, 0))

@@ -27,7 +27,7 @@ _BYTES_A_NUMBER = 8
 _BYTES_A_ROW = 512
 
 
-def metadata(run: Run) -> None:
+def write_metadata(run: Run) -> None:
     """Write meta/ of every output.
 
     Raises:
@@ -46,7 +46,7 @@ def metadata(run: Run) -> None:
                 folder.joinpath(name).write_bytes(content)
         except OSError as error:
             raise OutputUnwritable("cannot write metadata", reason=error, path=folder) from error
-    run.engine.load("episode_rows", _episode_rows(run))
+    run.engine.load("episode_rows", _make_episode_rows(run))
     _write_episodes(run)
     _write_lineage(run)
     run.engine.drop("episode_rows")
@@ -67,7 +67,7 @@ class _EpisodesFile:
     last_episode: int
 
 
-def _episode_rows(run: Run) -> pa.Table:
+def _make_episode_rows(run: Run) -> pa.Table:
     """Return the row of each output episode, but for its statistics and the user's columns."""
     episodes, names = run.layout.episodes, ("out_dataset", "out_episode")
     tasks = run.layout.tasks.of_episodes
@@ -114,7 +114,7 @@ def _write_episodes(run: Run) -> None:
         "custom": custom.columns,
     }
     row_bytes = sum(c.size for c in columns) * _BYTES_A_NUMBER + _BYTES_A_ROW + custom.row_bytes
-    for file in _episodes_files(run, row_bytes):
+    for file in _split_into_files(run, row_bytes):
         name = formats.EPISODES_PATH.format(chunk_index=file.chunk_index, file_index=file.file_index)
         path = run.folders[file.out_dataset] / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -122,7 +122,7 @@ def _write_episodes(run: Run) -> None:
         run.count("files_written", 1)
 
 
-def _episodes_files(run: Run, row_bytes: int) -> Iterator[_EpisodesFile]:
+def _split_into_files(run: Run, row_bytes: int) -> Iterator[_EpisodesFile]:
     """Yield the files of every output, where an episode's row takes so many bytes."""
     limits = run.output_spec.limits
     for output, totals in run.layout.totals.items():
@@ -155,14 +155,14 @@ def _write_texts(texts: list[str], name: str, path: Path) -> None:
     """Write texts and their numbers, as `task` and `task_index` or the like: row i is number i."""
     schema = pa.schema(
         [(f"{name}_index", pa.int64()), (name, pa.string())],
-        metadata={"pandas": json.dumps(_pandas_index(name))},
+        metadata={"pandas": json.dumps(_describe_pandas_index(name))},
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     columns = [pa.array(range(len(texts)), pa.int64()), pa.array(texts, pa.string())]
     pq.write_table(pa.Table.from_arrays(columns, schema=schema), path)
 
 
-def _pandas_index(text: str) -> dict[str, Any]:
+def _describe_pandas_index(text: str) -> dict[str, Any]:
     """Schema metadata that makes `text` the index of the pandas frame: LeRobot finds tasks by it.
 
     Source: the pandas metadata specification of Arrow; LeRobot 0.6.1 reads `tasks.iloc[i].name`.
@@ -195,14 +195,14 @@ def _write_info(run: Run, folder: Path, totals: Totals, tasks: int) -> None:
     output_spec, limits = run.output_spec, run.output_spec.limits
     info = {
         "codebase_version": formats.V30,
-        "fps": _whole(float(output_spec.fps)),
-        "features": {f.name: _spec(run, f) for f in output_spec.features},
+        "fps": _as_whole(float(output_spec.fps)),
+        "features": {f.name: _describe_feature(run, f) for f in output_spec.features},
         "total_episodes": totals.episodes,
         "total_frames": totals.frames,
         "total_tasks": tasks,
         "chunks_size": limits.chunk_files,
-        "data_files_size_in_mb": _whole(limits.data_mb),
-        "video_files_size_in_mb": _whole(limits.video_mb),
+        "data_files_size_in_mb": _as_whole(limits.data_mb),
+        "video_files_size_in_mb": _as_whole(limits.video_mb),
         "data_path": formats.DATA_PATH,
         "video_path": formats.VIDEO_PATH if output_spec.cameras else None,
         "robot_type": output_spec.robot_type,
@@ -213,11 +213,11 @@ def _write_info(run: Run, folder: Path, totals: Totals, tasks: int) -> None:
     folder.joinpath("meta", "info.json").write_text(text, encoding="utf-8")
 
 
-def _whole(value: float) -> float | int:
+def _as_whole(value: float) -> float | int:
     return int(value) if value == int(value) else value
 
 
-def _spec(run: Run, feature: Feature) -> dict[str, Any]:
+def _describe_feature(run: Run, feature: Feature) -> dict[str, Any]:
     """A feature's entry; codec and pixel format that no source declared are read off a video."""
     spec = dict(feature.spec)
     if not feature.is_video:

@@ -1,7 +1,7 @@
 """Puts finished outputs in their places: one step each, or one for all of them; all or none."""
 
 from lecompose.composition.context import Run
-from lecompose.composition.resume import Move, carry_out, take_back
+from lecompose.composition.resume import Move, move_back, move_into_place
 from lecompose.errors import OutputExists, OutputUnwritable
 
 
@@ -10,16 +10,18 @@ def publish(run: Run) -> None:
 
     Killed anywhere, each destination holds the old dataset or the new one; where names cannot be exchanged
     it may be empty, and the next run puts the old one back.
-    Errors: OutputExists where something appeared there meanwhile; OutputUnwritable. Either way every
-    destination is as it was.
+
+    Raises:
+        OutputExists: if something appeared there meanwhile; every destination is then as it was.
+        OutputUnwritable: if a folder cannot be moved; likewise.
     """
     run.progress.stage("publish", 0)
     now = None
     try:
         for now in run.staging.intend(run.moves, overwrite=run.overwrite, in_place=run.in_place):
-            carry_out(now)
+            move_into_place(now)
     except BaseException as error:
-        _take_back(run.staging.moves)
+        _move_back_all(run.staging.moves)
         if isinstance(error, OutputExists) or not isinstance(error, OSError):
             raise
         where = now.destination if now else run.staging.folder
@@ -28,15 +30,15 @@ def publish(run: Run) -> None:
         raise OutputUnwritable("cannot put the output in place", reason=error, path=where) from error
 
 
-def _take_back(moves: list[Move]) -> None:
+def _move_back_all(moves: list[Move]) -> None:
     for move in reversed(moves):
         try:
-            take_back(move)
+            move_back(move)
         except OSError as error:
-            raise OutputUnwritable(_left(move, error)) from error
+            raise OutputUnwritable(_describe_remains(move, error)) from error
 
 
-def _left(move: Move, error: OSError) -> str:
-    """What a person has to know who finds a destination changed after all."""
+def _describe_remains(move: Move, error: OSError) -> str:
+    """Return what a person has to know who finds a destination changed after all."""
     old = f"the dataset that stood here is at {move.keeper}" if move.keeper else "the new dataset stays here"
     return f"cannot put the output in place, nor take it back: {error}; {old}. ({move.destination})"

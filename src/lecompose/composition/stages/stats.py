@@ -1,6 +1,6 @@
-"""Makes the statistics true: the relation `episode_stats`, and meta/stats.json.
+"""Makes the statistics true: those of each output episode, and meta/stats.json.
 
-Per episode: carried where a source has them, moved where numbering changed, computed where missing.
+Per episode: stored ones where a source has them, moved where numbering changed, computed where missing.
 Over an output: computed from all its frames, quantiles included; cameras from their episodes' statistics.
 """
 
@@ -19,7 +19,7 @@ import pyarrow as pa
 from lecompose import statistics
 from lecompose.composition.context import Run
 from lecompose.composition.episode_stats import FROM_LAYOUT, make_episode_stats, pool_pictures
-from lecompose.composition.free_memory import give_back
+from lecompose.composition.free_memory import release_free_memory
 from lecompose.composition.jobs import DataFileJob, EpisodeRows
 from lecompose.composition.layout import Layout
 from lecompose.concurrency import Prefetch
@@ -48,15 +48,16 @@ class _Output:
         return [length for file in self.files for length in file.lengths]
 
 
-def begin_stats(layout: Layout) -> Prefetch[pa.Table]:
-    """Begin to read what sources carry, while the processor does something else."""
+def prefetch_stored_stats(layout: Layout) -> Prefetch[pa.Table]:
+    """Begin to read the statistics that sources have stored, while the processor does something else."""
     return Prefetch(
-        stored_stats.read_tables(layout.catalog, layout.output_spec.taken, _wanted(layout)), most=_AHEAD
+        stored_stats.read_tables(layout.catalog, layout.output_spec.taken, _choose_stored(layout)),
+        most=_AHEAD,
     )
 
 
-def _wanted(layout: Layout) -> set[str]:
-    """The statistics that are carried where a source has them, `feature/stat` each.
+def _choose_stored(layout: Layout) -> set[str]:
+    """Return the statistics that are taken over where a source has them, `feature/stat` each.
 
     What is numbered anew is told by the layout; the range of `index` says whether its quantiles are true.
     """
@@ -74,19 +75,21 @@ def _wanted(layout: Layout) -> set[str]:
     return of_index if wanted.pictures else of_index | pictures
 
 
-def stats(run: Run) -> None:
-    """Make `episode_stats` and write stats.json of every output.
+def make_stats(run: Run) -> None:
+    """Make the statistics of all output episodes, and write stats.json of every output.
 
-    Errors: SourceBroken for unreadable statistics; OutputUnwritable.
+    Raises:
+        SourceBroken: if statistics, or the frames to compute them from, cannot be read.
+        OutputUnwritable: if stats.json cannot be written.
     """
-    held = _missing(run, stored_stats.load_tables(run.layout.catalog, run.carried))
+    stored = _count_missing(run, stored_stats.load_tables(run.layout.catalog, run.stored_stats))
     numeric = [f for f in run.output_spec.columns if f.is_numeric]
-    incomplete = _incomplete(run, numeric, held)
-    give_back()
-    outputs = list(_outputs(run))
-    _number(run, outputs, numeric, incomplete)
-    looked = _looked_at(run)
-    clips = {(o.name, f.name): _clips(run, o, f) for o in outputs for f in looked}
+    incomplete = _find_incomplete(run, numeric, stored)
+    release_free_memory()
+    outputs = list(_list_outputs(run))
+    _measure_numbering(run, outputs, numeric, incomplete)
+    decoded_cameras = _list_decoded_cameras(run)
+    clips = {(o.name, f.name): _list_clips(run, o, f) for o in outputs for f in decoded_cameras}
     unknown = {o.name: [f for f in numeric if f.name not in o.measured] for o in outputs}
     size_bytes = sum(
         statistics.estimate_numbers_bytes(run.workers, o.files, unknown[o.name], incomplete) for o in outputs
@@ -95,60 +98,60 @@ def stats(run: Run) -> None:
     quantiles = run.output_spec.statistics.quantiles
     for output in outputs:
         wanted = unknown[output.name]
-        with _told_of_sources(run, output):
+        with _name_source_file(run, output):
             found = statistics.measure_numbers(
                 run.workers, output.files, wanted, quantiles=quantiles, by_episode=incomplete
             )
         output.measured.update(found)
-        for camera in looked:
-            output.measured[camera.name] = _pictures(run, clips[output.name, camera.name], camera)
+        for camera in decoded_cameras:
+            output.measured[camera.name] = _measure_pictures(run, clips[output.name, camera.name], camera)
     kept = {
-        f.name: _carried_names(run, f, held)
+        f.name: _choose_kept(run, f, stored)
         for f in run.output_spec.features
-        if f.is_visual and f not in looked
+        if f.is_visual and f not in decoded_cameras
     }
-    give_back()
+    release_free_memory()
     run.episode_stats = make_episode_stats(
         run.layout,
-        [*numeric, *looked],
+        [*numeric, *decoded_cameras],
         {output.name: output.measured for output in outputs},
-        stored=held,
+        stored=stored,
         kept=[name for names in kept.values() for name in names],
     )
     for output in outputs:
         path = run.folders[output.name] / "meta" / "stats.json"
-        _write_json(path, _of_output(run, output, kept, held))
+        _write_json(path, _summarise_output(run, output, kept, stored))
     stored_stats.drop_stored_stats(run.layout.catalog)
 
 
-def _missing(run: Run, held: Collection[str]) -> dict[str, int]:
-    """The statistics that are carried, and of how many planned episodes each is missing."""
-    names = sorted(held)
+def _count_missing(run: Run, stored: Collection[str]) -> dict[str, int]:
+    """Return the stored statistics, and of how many planned episodes each is missing."""
+    names = sorted(stored)
     if not names:
         return {}
     counts = run.engine.rows("statistics/missing", {"names": names})[0]["episodes"]
     return dict(zip(names, counts, strict=True))
 
 
-def _incomplete(run: Run, numeric: list[Feature], held: Mapping[str, int]) -> set[str]:
-    """The features of which statistics are to be computed for some episode at least."""
+def _find_incomplete(run: Run, numeric: list[Feature], stored: Mapping[str, int]) -> set[str]:
+    """Return the features whose statistics have to be computed for at least one episode."""
     wanted = run.output_spec.statistics.computed
     return {
         f.name
         for f in numeric
-        if f.name not in FROM_LAYOUT and any(held.get(f"{f.name}/{stat}", 1) for stat in wanted)
+        if f.name not in FROM_LAYOUT and any(stored.get(f"{f.name}/{stat}", 1) for stat in wanted)
     }
 
 
-def _outputs(run: Run) -> Iterator[_Output]:
+def _list_outputs(run: Run) -> Iterator[_Output]:
     for name in run.layout.totals:
         jobs = run.layout.data_jobs_of(name)
-        files = [_data_file(run.folders[name] / job.path, job) for job in jobs]
+        files = [_describe_file(run.folders[name] / job.path, job) for job in jobs]
         yield _Output(name, files, [episode for job in jobs for episode in job.episodes], {})
 
 
 @contextmanager
-def _told_of_sources(run: Run, output: _Output) -> Iterator[None]:
+def _name_source_file(run: Run, output: _Output) -> Iterator[None]:
     """Name the source's file where pages cannot be read that were copied as they are."""
     try:
         yield
@@ -157,7 +160,9 @@ def _told_of_sources(run: Run, output: _Output) -> Iterator[None]:
         raise find_damage(files) or error from error.__cause__
 
 
-def _number(run: Run, outputs: list[_Output], numeric: list[Feature], incomplete: Collection[str]) -> None:
+def _measure_numbering(
+    run: Run, outputs: list[_Output], numeric: list[Feature], incomplete: Collection[str]
+) -> None:
     """Measure what the layout numbers; nothing has to be read."""
     names = {feature.name for feature in numeric}
     quantiles = run.output_spec.statistics.quantiles
@@ -169,24 +174,24 @@ def _number(run: Run, outputs: list[_Output], numeric: list[Feature], incomplete
         output.measured.update({name: measured for name, measured in found.items() if name in names})
 
 
-def _data_file(path: Path, job: DataFileJob) -> FileRows:
+def _describe_file(path: Path, job: DataFileJob) -> FileRows:
     ends = np.cumsum([0, *(episode.length for episode in job.episodes)]).tolist()
     return FileRows(path, tuple(pairwise(ends)))
 
 
-def _looked_at(run: Run) -> list[Feature]:
-    """The cameras whose pictures are decoded."""
+def _list_decoded_cameras(run: Run) -> list[Feature]:
+    """Return the cameras whose pictures are decoded."""
     return [f for f in run.output_spec.features if f.is_visual and run.output_spec.statistics.pictures]
 
 
-def _clips(run: Run, output: _Output, camera: Feature) -> list[SampledClip]:
+def _list_clips(run: Run, output: _Output, camera: Feature) -> list[SampledClip]:
     if not camera.is_video:
         return [SampledClip(file.path, *rows) for file in output.files for rows in file.rows]
     folder, placed = run.folders[output.name], run.layout.clips.of_cameras[output.name, camera.name]
     return [SampledClip(folder / clip.path(camera.name), clip.from_frame, clip.to_frame) for clip in placed]
 
 
-def _pictures(run: Run, clips: list[SampledClip], camera: Feature) -> FeatureStats:
+def _measure_pictures(run: Run, clips: list[SampledClip], camera: Feature) -> FeatureStats:
     quantiles = run.output_spec.statistics.quantiles
     decoded = partial(run.count, "frames_decoded", 1)
     return statistics.measure_pictures(run.workers, clips, camera, quantiles=quantiles, on_frame=decoded)
@@ -195,25 +200,25 @@ def _pictures(run: Run, clips: list[SampledClip], camera: Feature) -> FeatureSta
 # Per episode ------------------------------------------------------------------------------------
 
 
-def _carried_names(run: Run, camera: Feature, held: Mapping[str, int]) -> list[str]:
-    """The statistics of a camera that are kept: what any episode has, quantiles only if all have them."""
+def _choose_kept(run: Run, camera: Feature, stored: Mapping[str, int]) -> list[str]:
+    """Return the statistics of a camera to keep: what any episode has, quantiles only if all have them."""
     wanted = run.output_spec.statistics
-    names = [name for stat in wanted.names if (name := f"{camera.name}/{stat}") in held]
+    names = [name for stat in wanted.names if (name := f"{camera.name}/{stat}") in stored]
     episodes = sum(totals.episodes for totals in run.layout.totals.values())
     return [
         name
         for name in names
-        if held[name] == 0 or (held[name] < episodes and name.rpartition("/")[2] not in wanted.quantiles)
+        if stored[name] == 0 or (stored[name] < episodes and name.rpartition("/")[2] not in wanted.quantiles)
     ]
 
 
 # Over an output ---------------------------------------------------------------------------------
 
 
-def _of_output(
-    run: Run, output: _Output, kept: Mapping[str, list[str]], held: Mapping[str, int]
+def _summarise_output(
+    run: Run, output: _Output, kept: Mapping[str, list[str]], stored: Mapping[str, int]
 ) -> dict[str, Any]:
-    """stats.json of one output, features in their order."""
+    """Return stats.json of one output, features in their order."""
     names, every = run.output_spec.statistics.names, {}
     for feature in run.output_spec.features:
         if feature.name in output.measured:
@@ -224,19 +229,21 @@ def _of_output(
                 _note(run, f'feature "{feature.name}": no value in any frame; stats.json leaves it out')
             if not measured.is_finite:
                 _note(run, f'feature "{feature.name}": NaN or infinite numbers, and so are its statistics')
-        elif feature.is_visual and (said := _of_camera(run, output.name, feature, kept[feature.name], held)):
+        elif feature.is_visual and (
+            said := _summarise_camera(run, output.name, feature, kept[feature.name], stored)
+        ):
             every[feature.name] = {stat: said[stat] for stat in names if stat in said}
     return every
 
 
-def _of_camera(
-    run: Run, output: str, camera: Feature, names: list[str], held: Mapping[str, int]
+def _summarise_camera(
+    run: Run, output: str, camera: Feature, names: list[str], stored: Mapping[str, int]
 ) -> dict[str, Any]:
-    """A camera's statistics, from those of its episodes; empty where they have none."""
+    """Return a camera's statistics, from those of its episodes; nothing where they have none."""
     kept = {name.rpartition("/")[2]: name for name in names}
     if not {"min", "max", "mean", "std"} <= kept.keys():
         return {}
-    _note_unknown(run, camera, held[kept["mean"]])
+    _note_unknown(run, camera, stored[kept["mean"]])
     pooled = pool_pictures(run.episode_stats, output, kept, run.output_spec.statistics.quantiles)
     if pooled is None:
         return {}

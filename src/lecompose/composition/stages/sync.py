@@ -13,29 +13,30 @@ from lecompose.files.fsync import sync_file, sync_folder
 
 def begin_sync(run: Run) -> None:
     """Have the disk take what is written so far, while the processor does something else."""
-    files, _ = _written(run)
-    run.disk.begin(partial(_sync, sync_file), files)
+    files, _ = _list_written(run)
+    run.disk.begin(partial(_sync_path, sync_file), files)
 
 
 def sync(run: Run) -> None:
     """Return when everything in the staging folders is on disk.
 
-    Errors: OutputUnwritable, which a disk may say no sooner than now.
+    Raises:
+        OutputUnwritable: if the disk does not take it; it may say so no sooner than now.
     """
-    _keep_others(run)
-    sizes, folders = _written(run)
+    _link_other_files(run)
+    sizes, folders = _list_written(run)
     run.progress.stage("sync", sum(sizes.values()))
     run.disk.wait()
 
     def sync_one(path: Path) -> None:
-        _sync(sync_file, path)
+        _sync_path(sync_file, path)
         run.workers.advance(sizes[path])
 
     run.workers.each(list(sizes), sync_one, threads=DISK_THREADS)
-    run.workers.each(folders, partial(_sync, sync_folder), threads=DISK_THREADS)
+    run.workers.each(folders, partial(_sync_path, sync_folder), threads=DISK_THREADS)
 
 
-def _written(run: Run) -> tuple[dict[Path, int], list[Path]]:
+def _list_written(run: Run) -> tuple[dict[Path, int], list[Path]]:
     """The files of the outputs, with their sizes in bytes, and the folders they are in."""
     files: list[Path] = []
     folders: list[Path] = []
@@ -45,7 +46,7 @@ def _written(run: Run) -> tuple[dict[Path, int], list[Path]]:
     return {path: path.stat().st_size for path in files if not path.is_symlink()}, folders
 
 
-def _keep_others(run: Run) -> None:
+def _link_other_files(run: Run) -> None:
     """A dataset that is edited in place leaves behind what was no part of it."""
     for folder, destination in run.moves.items() if run.in_place else ():
         try:
@@ -54,7 +55,7 @@ def _keep_others(run: Run) -> None:
             raise OutputUnwritable("cannot keep what lies beside the dataset", reason=error) from error
 
 
-def _sync(sync_one: Callable[[Path], None], path: Path) -> None:
+def _sync_path(sync_one: Callable[[Path], None], path: Path) -> None:
     try:
         sync_one(path)
     except OSError as error:

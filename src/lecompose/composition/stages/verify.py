@@ -17,10 +17,12 @@ def verify(
     scratch: Path,
     row_groups: str | None = "episode",
 ) -> None:
-    """Nothing, if the datasets in `roots` keep every promise of their format.
+    """Check that the datasets in `roots` keep every promise of their format.
 
-    They are all asked at once: many small ones are told as fast as one.
-    Errors: VerifyError listing the violations, or why a dataset cannot even be opened.
+    All are checked at once: many small ones take no longer than one.
+
+    Raises:
+        VerifyError: listing the violations, or why a dataset cannot even be opened.
     """
     try:
         with engine.second_database() as other:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lecompose.composition.stages.data import byte_ranges
-from lecompose.composition.stages.data.byte_ranges import Joiner, Piece
+from lecompose.composition.stages.data.byte_ranges import BytesOrRange, RangeWriter
 from lecompose.errors import SourceBroken
 from lecompose.files.parquet import footers, packed_structs, pages, thrift
 from lecompose.files.parquet.footers import MAGIC, ColumnChunks
@@ -153,7 +153,7 @@ places = st.lists(st.binary(max_size=5) | st.tuples(st.integers(0, 250), st.inte
 
 @given(given_pieces=places, window=st.integers(1, 40), most=st.integers(1, 6))
 def test_pieces_stand_as_they_were_given(
-    given_pieces: list[Piece], window: int, most: int, tmp_path_factory: pytest.TempPathFactory
+    given_pieces: list[BytesOrRange], window: int, most: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp("pieces")
     content = bytes(np.random.default_rng(1).integers(0, 256, 300, np.uint8))
@@ -161,24 +161,24 @@ def test_pieces_stand_as_they_were_given(
     told: list[int] = []
     with pytest.MonkeyPatch.context() as patched, (folder / "out").open("wb", buffering=0) as out:
         patched.setattr(byte_ranges, "_WINDOW_BYTES", window)
-        patched.setattr(byte_ranges, "_MOST_PIECES", most)
-        joiner = Joiner(out, told.append)
-        with joiner.source(folder / "source"):
-            joiner.put(given_pieces)
+        patched.setattr(byte_ranges, "_MOST_BUFFERS", most)
+        writer = RangeWriter(out, told.append)
+        with writer.source(folder / "source"):
+            writer.write(given_pieces)
     parts = [p if isinstance(p, bytes) else content[p[0] : p[0] + p[1]] for p in given_pieces]
     assert (folder / "out").read_bytes() == b"".join(parts)
     copied = sum(p[1] for p in given_pieces if not isinstance(p, bytes))
-    assert joiner.copied == sum(told) == copied
+    assert writer.copied == sum(told) == copied
 
 
 def test_a_source_that_became_shorter(tmp_path: Path) -> None:
     (tmp_path / "source").write_bytes(bytes(100))
     with (tmp_path / "out").open("wb", buffering=0) as out:
-        joiner = Joiner(out, lambda _: None)
+        writer = RangeWriter(out, lambda _: None)
         with (
-            joiner.source(tmp_path / "source"),
+            writer.source(tmp_path / "source"),
             pytest.raises(SourceBroken, match=r"^data changed while it was read: 30 bytes at 100 are gone"),
         ):
-            joiner.put([(10, 50), (90, 40)])
-        with pytest.raises(SourceBroken, match=r"No such file.*gone\)$"), joiner.source(tmp_path / "gone"):
+            writer.write([(10, 50), (90, 40)])
+        with pytest.raises(SourceBroken, match=r"No such file.*gone\)$"), writer.source(tmp_path / "gone"):
             pass

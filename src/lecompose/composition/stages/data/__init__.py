@@ -11,7 +11,7 @@ from lecompose.composition.stages.data.write_data_file import write_data_file
 _COPIES = 4
 
 
-def data(run: Run) -> None:
+def write_data(run: Run) -> None:
     """Write every data file of every output, one job a file.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Bytes of a source file and bytes of our own, put one behind the other into a file that is written.
+"""Write byte ranges of source files, and bytes of our own, one behind the other into a new file.
 
 What lies near in the source is read at once, into a buffer that is used again: fresh memory costs more than
 the copy.
@@ -15,14 +15,14 @@ from lecompose.errors import SourceBroken
 
 _WINDOW_BYTES = 2**22
 # The system writes at most 1,024 at once.
-_MOST_PIECES = 1000
+_MOST_BUFFERS = 1000
 
-Piece: TypeAlias = bytes | tuple[int, int]
+BytesOrRange: TypeAlias = bytes | tuple[int, int]
 """Bytes, or where the source has them: from where on, and how many."""
 
 
-class Joiner:
-    """Puts pieces behind what `out` holds; those of a source are of the one that is open just then.
+class RangeWriter:
+    """Writes pieces behind what `out` holds; ranges are those of the source that is open just then.
 
     `copied` counts the bytes of sources.
     """
@@ -36,9 +36,9 @@ class Joiner:
 
     @contextmanager
     def source(self, path: Path) -> Iterator[None]:
-        """The file that pieces are taken from meanwhile. Errors: SourceBroken where it cannot be opened."""
+        """Copy from this file meanwhile. Raises SourceBroken if it cannot be opened."""
         self.path = path
-        with self._reading():
+        with self._guard_reading():
             self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             yield
@@ -46,65 +46,70 @@ class Joiner:
             os.close(self._file)
 
     def read_at(self, size: int, start: int) -> bytes:
-        """So many bytes of the source; fewer at its end. Errors: SourceBroken."""
-        with self._reading():
+        """Return so many bytes of the source, fewer at its end. Raises SourceBroken if it cannot be read."""
+        with self._guard_reading():
             return os.pread(self._file, size, start)
 
-    def put(self, pieces: Iterable[Piece]) -> None:
-        """Write the pieces. Errors: SourceBroken where the source is shorter; OSError for the output."""
-        for near in _near(pieces):
+    def write(self, pieces: Iterable[BytesOrRange]) -> None:
+        """Write the pieces.
+
+        Raises:
+            SourceBroken: if the source is shorter.
+            OSError: if the output cannot be written.
+        """
+        for near in _group_by_window(pieces):
             places = [piece for piece in near if not isinstance(piece, bytes)]
             first = places[0][0] if places else 0
-            view = self._window(first, sum(places[-1])) if places else self._buffer[:0]
-            _write(self._out, [p if isinstance(p, bytes) else view[p[0] - first :][: p[1]] for p in near])
+            view = self._read_window(first, sum(places[-1])) if places else self._buffer[:0]
+            _write_all(self._out, [p if isinstance(p, bytes) else view[p[0] - first :][: p[1]] for p in near])
             moved = sum(size for _, size in places)
             self.copied += moved
             self._on_bytes(moved)
 
-    def _window(self, start: int, end: int) -> memoryview:
-        """The bytes of the source between two places, at most a window of them, until the next is read."""
+    def _read_window(self, start: int, end: int) -> memoryview:
+        """Return the bytes of the source between two places, at most a window; good until the next call."""
         view = self._buffer[: end - start]
         done = 0
         while done < len(view):
-            with self._reading():
+            with self._guard_reading():
                 got = os.preadv(self._file, [view[done:]], start + done)
             if got == 0:
-                raise self._broken(f"{len(view) - done} bytes at {start + done} are gone")
+                raise self._make_error(f"{len(view) - done} bytes at {start + done} are gone")
             done += got
         return view
 
     @contextmanager
-    def _reading(self) -> Iterator[None]:
+    def _guard_reading(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:
-            raise self._broken(error.strerror or str(error)) from error
+            raise self._make_error(error.strerror or str(error)) from error
 
-    def _broken(self, reason: str) -> SourceBroken:
+    def _make_error(self, reason: str) -> SourceBroken:
         return SourceBroken("data changed while it was read", reason=reason, path=self.path)
 
 
-def _near(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
-    """The pieces in their order, those together that one window of the source holds."""
-    held: list[Piece] = []
+def _group_by_window(pieces: Iterable[BytesOrRange]) -> Iterator[list[BytesOrRange]]:
+    """Yield the pieces in their order, those together that one window of the source holds."""
+    group: list[BytesOrRange] = []
     first = last = -1
-    for piece in _small(pieces):
+    for piece in _fit_into_windows(pieces):
         if not isinstance(piece, bytes):
             start, end = piece[0], piece[0] + piece[1]
             if first >= 0 and (start < last or end - first > _WINDOW_BYTES):
-                yield held
-                held, first = [], -1
+                yield group
+                group, first = [], -1
             first, last = (start if first < 0 else first), end
-        held.append(piece)
-        if len(held) == _MOST_PIECES:
-            yield held
-            held, first = [], -1
-    if held:
-        yield held
+        group.append(piece)
+        if len(group) == _MOST_BUFFERS:
+            yield group
+            group, first = [], -1
+    if group:
+        yield group
 
 
-def _small(pieces: Iterable[Piece]) -> Iterator[Piece]:
-    """The same, cut where a piece is larger than a window, and joined where two are one behind the other."""
+def _fit_into_windows(pieces: Iterable[BytesOrRange]) -> Iterator[BytesOrRange]:
+    """Yield the pieces, cut where one is larger than a window, joined where they go on."""
     start = end = 0
     for piece in pieces:
         if not isinstance(piece, bytes) and piece[0] == end and end - start + piece[1] <= _WINDOW_BYTES:
@@ -124,7 +129,7 @@ def _small(pieces: Iterable[Piece]) -> Iterator[Piece]:
         yield start, end - start
 
 
-def _write(out: FileIO, pieces: Iterable[bytes | memoryview]) -> None:
+def _write_all(out: FileIO, pieces: Iterable[bytes | memoryview]) -> None:
     views = [memoryview(piece) for piece in pieces if len(piece)]
     left = sum(len(view) for view in views)
     while left:

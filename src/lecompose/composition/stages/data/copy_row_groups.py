@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from lecompose.composition.jobs import DataFileJob
-from lecompose.composition.stages.data.byte_ranges import Joiner, Piece
+from lecompose.composition.stages.data.byte_ranges import BytesOrRange, RangeWriter
 from lecompose.composition.stages.data.number_rows import RowNumbers
 from lecompose.concurrency import Workers
 from lecompose.dataset.convert import stored_names
@@ -51,15 +51,15 @@ class _Column:
     chunks: ColumnChunks
     pages: list[bytes] | None = None
 
-    def pieces(self) -> Sequence[Piece]:
-        """Of each row group the bytes, or where the source has them."""
+    def pieces(self) -> Sequence[BytesOrRange]:
+        """Return the bytes of each row group, or where the source has them."""
         if self.pages is not None:
             return self.pages
         return list(zip(self.chunks.start.tolist(), self.chunks.size.tolist(), strict=True))
 
 
 @dataclass(frozen=True)
-class _Copy:
+class _RowGroupCopy:
     """The row groups of a job on their way. `leaves` are how the output's columns are stored."""
 
     job: DataFileJob
@@ -76,64 +76,64 @@ class _Copy:
 
     def write(self, path: Path) -> int:
         """Write the file. Return the bytes that were copied."""
-        columns = self._columns()
+        columns = self._make_columns()
         sizes = np.stack([column.chunks.size for column in columns], axis=1)
         starts = len(MAGIC) + np.cumsum(sizes).reshape(sizes.shape) - sizes
         moved = [column.chunks.move_to(starts[:, n]) for n, column in enumerate(columns)]
         rows = np.array(self.lengths, np.int64)
         with path.open("wb", buffering=0) as out:
-            joiner = Joiner(out, self.workers.advance)
-            joiner.put([MAGIC])
-            self._put_groups(columns, joiner)
-            joiner.put([build_file_end(self.job.schema, rows, list(zip(self.leaves, moved, strict=True)))])
-        return joiner.copied
+            writer = RangeWriter(out, self.workers.advance)
+            writer.write([MAGIC])
+            self._write_groups(columns, writer)
+            writer.write([build_file_end(self.job.schema, rows, list(zip(self.leaves, moved, strict=True)))])
+        return writer.copied
 
-    def _put_groups(self, columns: Sequence[_Column], joiner: Joiner) -> None:
+    def _write_groups(self, columns: Sequence[_Column], writer: RangeWriter) -> None:
         """Put row group after row group, those from one source file together."""
         pieces = list(zip(*(column.pieces() for column in columns), strict=True))
         numbered = enumerate(self.job.episodes)
         for path, group in groupby(numbered, key=lambda item: item[1].data_file):
             first, *rest = (number for number, _ in group)
             groups = range(first, first + 1 + len(rest))
-            with joiner.source(Path(path)):
-                self._refuse_pictures(groups, columns, joiner)
-                joiner.put(piece for number in groups for piece in pieces[number])
+            with writer.source(Path(path)):
+                self._refuse_pictures(groups, columns, writer)
+                writer.write(piece for number in groups for piece in pieces[number])
             self.workers.advance(0, len(groups))
 
-    def _columns(self) -> list[_Column]:
+    def _make_columns(self) -> list[_Column]:
         """Return the columns, in the order of the leaves. Raises NotAligned."""
-        copied = iter(self._copied())
-        numbered = self._numbered()
+        copied = iter(self._copy_columns())
+        numbered = self._number_rows()
         return [numbered.get(leaf.name) or next(copied) for leaf in self.leaves]
 
     # Chunks that are kept --------------------------------------------------------------------------
 
-    def _copied(self) -> list[_Column]:
+    def _copy_columns(self) -> list[_Column]:
         """Return the columns that are copied from source files. Raises NotAligned."""
         kept = [leaf for leaf in self.leaves if leaf.name not in BOOKKEEPING]
-        facts = [each for episode_facts in self._facts(kept) for each in episode_facts]
+        facts = [each for episode_facts in self._read_facts(kept) for each in episode_facts]
         try:
             columns = build_column_chunks(facts, len(kept))
         except ValueError as error:
             raise NotAligned(str(error)) from error
         rows = np.array(self.lengths)
         for leaf, column in zip(kept, columns, strict=True):
-            if (column.values != rows * _values_a_row(leaf, self.features[leaf.name])).any():
+            if (column.values != rows * _count_values_a_row(leaf, self.features[leaf.name])).any():
                 raise NotAligned(f"rows of {leaf.name} with more or fewer values")
         return [_Column(column) for column in columns]
 
-    def _facts(self, kept: list[LeafColumn]) -> Iterator[list[ChunkFact]]:
+    def _read_facts(self, kept: list[LeafColumn]) -> Iterator[list[ChunkFact]]:
         """Yield what footers say of the kept leaves, episode by episode. Raises NotAligned."""
         seen, schema, stored, places = "", None, list[LeafColumn](), [0]
         by_file = groupby(self.job.episodes, key=lambda e: (e.src_dataset, e.data_file))
         for (source, path), group in by_file:
-            metadata = _footer(path)
+            metadata = _read_footer(path)
             if schema is None or not metadata.schema.equals(schema):
                 seen, schema = "", metadata.schema
                 stored = list_leaf_columns(schema)
             if seen != source:
-                seen, places = source, self._places(source, kept, stored)
-            groups = _groups(metadata)
+                seen, places = source, self._find_places(source, kept, stored)
+            groups = _find_groups(metadata)
             for episode in group:
                 number = groups.get((episode.row_from, episode.row_to))
                 if number is None:
@@ -141,7 +141,7 @@ class _Copy:
                 row_group = metadata.row_group(number)
                 yield [read_chunk_fact(row_group.column(place)) for place in places]
 
-    def _places(self, source: str, wanted: list[LeafColumn], stored: list[LeafColumn]) -> list[int]:
+    def _find_places(self, source: str, wanted: list[LeafColumn], stored: list[LeafColumn]) -> list[int]:
         """Return where among a file's leaves those are that the output wants. Raises NotAligned."""
         own = stored_names(self.job.schema, self.job.sources[source].takes)
         there = {(leaf.name, leaf.path): number for number, leaf in enumerate(stored)}
@@ -155,7 +155,7 @@ class _Copy:
 
     # Chunks that are made new ----------------------------------------------------------------------
 
-    def _numbered(self) -> dict[str, _Column]:
+    def _number_rows(self) -> dict[str, _Column]:
         """Return the numbering of the rows."""
         nullable = {leaf.name: leaf.is_nullable for leaf in self.leaves}
         firsts = {
@@ -163,21 +163,22 @@ class _Copy:
             "episode_index": [(e.out_episode, 0) for e in self.job.episodes],
         }
         columns = {
-            name: _sequences(each, self.lengths, nullable=nullable[name]) for name, each in firsts.items()
+            name: _make_sequences(each, self.lengths, nullable=nullable[name])
+            for name, each in firsts.items()
         }
-        return columns | {"task_index": self._tasks(nullable=nullable["task_index"])}
+        return columns | {"task_index": self._number_tasks(nullable=nullable["task_index"])}
 
-    def _tasks(self, *, nullable: bool) -> _Column:
+    def _number_tasks(self, *, nullable: bool) -> _Column:
         single = [(e.only_task, 0) for e in self.job.episodes if e.only_task is not None]
         if len(single) == len(self.job.episodes):
-            return _sequences(single, self.lengths, nullable=nullable)
+            return _make_sequences(single, self.lengths, nullable=nullable)
         numbers = RowNumbers(self.job)
         tasks = enumerate(_read_tasks(self.job))
-        return _plain([numbers.tasks_of(place, own) for place, own in tasks], nullable=nullable)
+        return _make_plain([numbers.tasks_of(place, own) for place, own in tasks], nullable=nullable)
 
     # Pictures --------------------------------------------------------------------------------------
 
-    def _refuse_pictures(self, groups: range, columns: Sequence[_Column], joiner: Joiner) -> None:
+    def _refuse_pictures(self, groups: range, columns: Sequence[_Column], writer: RangeWriter) -> None:
         """Refuse chunks of pictures that are no whole pages; those of numbers are read for statistics.
 
         Raises:
@@ -188,7 +189,7 @@ class _Copy:
             if column.pages is None and self.features[leaf.name].is_visual:
                 each = (column.chunks.start, column.chunks.size, column.chunks.values)
                 for start, size, values in zip(*(numbers[part].tolist() for numbers in each), strict=True):
-                    _refuse_no_pages(joiner, start, start + size, values)
+                    _refuse_no_pages(writer, start, start + size, values)
 
 
 def copy_row_groups(job: DataFileJob, path: Path, workers: Workers) -> int:
@@ -199,18 +200,18 @@ def copy_row_groups(job: DataFileJob, path: Path, workers: Workers) -> int:
         SourceBroken: for pictures whose pages are no pages.
         OSError: if the file cannot be written.
     """
-    return _Copy(job, list_leaf_columns(build_empty_footer(job.schema).schema), workers).write(path)
+    return _RowGroupCopy(job, list_leaf_columns(build_empty_footer(job.schema).schema), workers).write(path)
 
 
-def _footer(path: str) -> pq.FileMetaData:
-    """Errors: NotAligned."""
-    with _readable(path):
+def _read_footer(path: str) -> pq.FileMetaData:
+    """Return the footer of a file. Raises NotAligned if it cannot be read."""
+    with _not_aligned_if_broken(path):
         return pq.read_metadata(path)
 
 
 @contextmanager
-def _readable(path: str) -> Iterator[None]:
-    """Errors: NotAligned for a file that is broken: whoever decodes it tells better what is wrong."""
+def _not_aligned_if_broken(path: str) -> Iterator[None]:
+    """Raise NotAligned for a file that is broken: whoever decodes it tells better what is wrong."""
     try:
         with reading_parquet(path):
             yield
@@ -218,8 +219,8 @@ def _readable(path: str) -> Iterator[None]:
         raise NotAligned("a file that cannot be read") from error
 
 
-def _groups(metadata: pq.FileMetaData) -> dict[tuple[int, int], int]:
-    """The row groups by the rows that they are: from, and to."""
+def _find_groups(metadata: pq.FileMetaData) -> dict[tuple[int, int], int]:
+    """Return the row groups by the rows that they are: from, and to."""
     groups, row = {}, 0
     for number in range(metadata.num_row_groups):
         rows = metadata.row_group(number).num_rows
@@ -228,31 +229,31 @@ def _groups(metadata: pq.FileMetaData) -> dict[tuple[int, int], int]:
     return groups
 
 
-def _values_a_row(leaf: LeafColumn, feature: Feature) -> int:
+def _count_values_a_row(leaf: LeafColumn, feature: Feature) -> int:
     return prod(feature.shape) if leaf.is_repeated else 1
 
 
-def _sequences(firsts: Sequence[tuple[int, int]], lengths: Sequence[int], *, nullable: bool) -> _Column:
-    """Numbers that rise by a step each from a first one on; a (first, step) a row group."""
+def _make_sequences(firsts: Sequence[tuple[int, int]], lengths: Sequence[int], *, nullable: bool) -> _Column:
+    """Return numbers that rise by a step each from a first one on; a (first, step) a row group."""
     told = list(zip(firsts, lengths, strict=True))
     pages = [encode_sequence_page(first, step, length, nullable=nullable) for (first, step), length in told]
     least = [first for first, _ in firsts]
     most = [first + step * (length - 1) for (first, step), length in told]
-    return _made(pages, lengths, _SEQUENCE, least, most)
+    return _make_column(pages, lengths, _SEQUENCE, least, most)
 
 
-def _plain(numbers: Sequence[np.ndarray], *, nullable: bool) -> _Column:
+def _make_plain(numbers: Sequence[np.ndarray], *, nullable: bool) -> _Column:
     pages = [encode_plain_page(of_episode, nullable=nullable) for of_episode in numbers]
     least, most = ([int(pick(of_episode)) for of_episode in numbers] for pick in (np.min, np.max))
-    return _made(pages, [len(of_episode) for of_episode in numbers], _PLAIN, least, most)
+    return _make_column(pages, [len(of_episode) for of_episode in numbers], _PLAIN, least, most)
 
 
-def _made(
+def _make_column(
     pages: list[bytes], values: Sequence[int], way: int, least: Sequence[int], most: Sequence[int]
 ) -> _Column:
     sizes = np.array([len(page) for page in pages], np.int64)
     nothing = np.zeros(len(pages), np.int64)
-    held = ColumnChunks(
+    chunks = ColumnChunks(
         start=nothing,
         size=sizes,
         unpacked=sizes,
@@ -264,25 +265,25 @@ def _made(
         least=np.array(least, np.int64),
         most=np.array(most, np.int64),
     )
-    return _Column(held, pages)
+    return _Column(chunks, pages)
 
 
 def _read_tasks(job: DataFileJob) -> Iterator[np.ndarray]:
     """Yield the source's task number of each row, an array an episode. Raises NotAligned."""
     for path, episodes in groupby(job.episodes, key=lambda e: e.data_file):
-        with _readable(path):
+        with _not_aligned_if_broken(path):
             column = pq.read_table(path, columns=["task_index"], partitioning=None)["task_index"].to_numpy()
         for episode in episodes:
             yield column[episode.row_from : episode.row_to]
 
 
-def _refuse_no_pages(joiner: Joiner, start: int, end: int, values: int) -> None:
+def _refuse_no_pages(writer: RangeWriter, start: int, end: int, values: int) -> None:
     try:
         found = sum(
-            page.values for page in read_headers(joiner.read_at, start, end) if page.kind in (DATA, DATA_V2)
+            page.values for page in read_headers(writer.read_at, start, end) if page.kind in (DATA, DATA_V2)
         )
         problem = "" if found == values else f"{found} values of {values}"
     except ValueError as error:
         problem = str(error)
     if problem:
-        raise SourceBroken("data cannot be read, damaged pages?", reason=problem, path=joiner.path)
+        raise SourceBroken("data cannot be read, damaged pages?", reason=problem, path=writer.path)

@@ -54,8 +54,8 @@ def decode_rows(job: DataFileJob, engine: Engine, workers: Workers) -> Iterator[
     """
     numbers = RowNumbers(job)
     columns = [(column, _open_values(column)) for column in job.computed]
-    reads = list(_reads(job))
-    read = _query(job, reads, numbers, engine) if _is_for_queries(job, reads) else _pick(job)
+    reads = list(_plan_reads(job))
+    read = _query_rows(job, reads, numbers, engine) if _is_for_queries(job, reads) else _pick_rows(job)
     at = 0
     for batch in read:
         stop = at + batch.num_rows
@@ -65,7 +65,7 @@ def decode_rows(job: DataFileJob, engine: Engine, workers: Workers) -> Iterator[
         if job.subtask_numbers is not None:
             numbered[formats.SUBTASK_INDEX] = numbers.number_subtasks(at, batch[formats.SUBTASK_INDEX])
         for column, values in columns:
-            numbered[column.name] = _values(column, values, numbers, at, stop)
+            numbered[column.name] = _read_values(column, values, numbers, at, stop)
         arrays = [numbered[name] if name in numbered else batch[name] for name in job.schema.names]
         yield pa.Table.from_arrays(arrays, schema=job.schema)
         done = np.searchsorted(numbers.ends, [at, stop], side="right")
@@ -99,7 +99,7 @@ def _open_values(column: ComputedColumn) -> pa.ChunkedArray:
         return pa.ipc.open_file(mapped).read_all().column(0)
 
 
-def _values(
+def _read_values(
     column: ComputedColumn, values: pa.ChunkedArray, numbers: RowNumbers, start: int, stop: int
 ) -> pa.Array:
     """Return the values for the rows [start, stop)."""
@@ -114,16 +114,16 @@ def _values(
 # Rows that lie scattered, and rows that stand together -----------------------------------------
 
 
-def _pick(job: DataFileJob) -> Iterator[pa.RecordBatch]:
+def _pick_rows(job: DataFileJob) -> Iterator[pa.RecordBatch]:
     """Yield rows of episodes that lie scattered, picked out row group by row group."""
     shape = output_columns(_read_schema(job), {name: columns.takes for name, columns in job.sources.items()})
     alike = groupby(job.episodes, key=lambda episode: job.sources[episode.src_dataset].resampling)
     for resampling, episodes in alike:
-        for batch in read_batches(list(map(_place, episodes)), shape, batch_rows(job)):
+        for batch in read_batches(list(map(_place_episode, episodes)), shape, batch_rows(job)):
             yield resampling.apply(batch)
 
 
-def _place(episode: EpisodeRows) -> PlacedEpisode:
+def _place_episode(episode: EpisodeRows) -> PlacedEpisode:
     return PlacedEpisode(
         src_dataset=episode.src_dataset,
         src_episode=episode.src_episode,
@@ -135,7 +135,7 @@ def _place(episode: EpisodeRows) -> PlacedEpisode:
     )
 
 
-def _query(
+def _query_rows(
     job: DataFileJob, reads: list[Read], numbers: RowNumbers, engine: Engine
 ) -> Iterator[pa.RecordBatch]:
     """Yield rows that stand one behind the other for long, by a query a stretch."""
@@ -145,7 +145,7 @@ def _query(
         takes, resampling = job.sources[read.src_dataset].takes, job.sources[read.src_dataset].resampling
         columns = [{"stored": own, "name": name} for name, own in stored_names(schema, takes).items()]
         named = {c["name"]: c["name"] for c in columns}
-        for batch in _stored(engine, read, columns, batch_rows(job)):
+        for batch in _query_stretch(engine, read, columns, batch_rows(job)):
             where = partial(_title_at, numbers, at)
             rows = convert_batch(batch, schema, named, takes, where=where, file=read.title)
             yield resampling.apply(rows)
@@ -162,7 +162,9 @@ def _read_schema(job: DataFileJob) -> pa.Schema:
     return pa.schema([f for f in job.schema if f.name not in ("index", "episode_index")])
 
 
-def _stored(engine: Engine, read: Read, columns: list[dict[str, str]], rows: int) -> Iterator[pa.RecordBatch]:
+def _query_stretch(
+    engine: Engine, read: Read, columns: list[dict[str, str]], rows: int
+) -> Iterator[pa.RecordBatch]:
     """Yield the rows of a stretch as its files have them.
 
     Raises:
@@ -178,23 +180,23 @@ def _stored(engine: Engine, read: Read, columns: list[dict[str, str]], rows: int
         with engine.stream(template, {"columns": columns}, batch_rows=rows, **values) as reader:
             yield from reader
     except (pa.ArrowException, OSError) as error:
-        raise _damaged(read, str(error).partition("\n")[0]) from error
+        raise _damaged_error(read, str(error).partition("\n")[0]) from error
     except (QueryError, SourceBroken) as error:
-        raise _damaged(read, first_line(error)) from error
+        raise _damaged_error(read, first_line(error)) from error
 
 
-def _damaged(read: Read, reason: str) -> SourceBroken:
+def _damaged_error(read: Read, reason: str) -> SourceBroken:
     unknown = SourceBroken("data cannot be read, damaged pages?", reason=reason, path=read.title)
     return find_damage(read.files) or unknown
 
 
-def _reads(job: DataFileJob) -> Iterator[Read]:
+def _plan_reads(job: DataFileJob) -> Iterator[Read]:
     """Yield how the rows are fetched, in order.
 
     Neighbours that stand one behind the other in one source file are one read. A read that takes a file whole
     needs no condition, so runs of such files (v2.x keeps one an episode) are fetched by one query.
     """
-    ranges = [_read(episodes) for episodes in _neighbours(job.episodes)]
+    ranges = [_read(episodes) for episodes in _group_neighbours(job.episodes)]
     for (source, is_whole), group in groupby(ranges, key=lambda read: (read.src_dataset, read.is_whole)):
         if not is_whole:
             yield from group
@@ -205,7 +207,7 @@ def _reads(job: DataFileJob) -> Iterator[Read]:
         yield Read(source, True, files, first, max(read.last_episode for read in reads))
 
 
-def _neighbours(episodes: tuple[EpisodeRows, ...]) -> Iterator[list[EpisodeRows]]:
+def _group_neighbours(episodes: tuple[EpisodeRows, ...]) -> Iterator[list[EpisodeRows]]:
     held = [episodes[0]]
     for before, episode in pairwise(episodes):
         if not (

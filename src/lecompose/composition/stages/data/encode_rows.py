@@ -28,18 +28,18 @@ def encode_rows(job: DataFileJob, tables: Iterator[pa.Table], path: Path, engine
         _write_groups(job, tables, path, [episode.length for episode in job.episodes])
     elif any(kind == pa.float16() for _, kind in arrow_schema.parquet_leaves(job.schema)):
         # DuckDB has no such type to write.
-        _write_groups(job, tables, path, _packed(job))
+        _write_groups(job, tables, path, _split_evenly(job))
     else:
         _write_packed(job, tables, path, engine)
 
 
-def _packed(job: DataFileJob) -> list[int]:
+def _split_evenly(job: DataFileJob) -> list[int]:
     """Return the rows of each of a few large row groups."""
     step = batch_rows(job)
     return [min(step, job.rows - first) for first in range(0, job.rows, step)]
 
 
-def _page_rows(job: DataFileJob) -> int:
+def _count_page_rows(job: DataFileJob) -> int:
     """Return after how many rows to see whether a page is full: 1,024 pictures would all be in one."""
     return max(1, min(_MAX_PAGE_ROWS, _PAGE_BYTES * job.rows // max(1, job.size_bytes)))
 
@@ -55,13 +55,13 @@ def _write_groups(job: DataFileJob, tables: Iterator[pa.Table], path: Path, rows
         job.schema,
         compression=compression,
         use_dictionary=arrow_schema.dictionary_leaves(job.schema),
-        write_batch_size=_page_rows(job),
+        write_batch_size=_count_page_rows(job),
     ) as writer:
-        for group in _split(tables, rows):
+        for group in _regroup(tables, rows):
             writer.write_table(group, row_group_size=max(1, group.num_rows))
 
 
-def _split(tables: Iterator[pa.Table], lengths: list[int]) -> Iterator[pa.Table]:
+def _regroup(tables: Iterator[pa.Table], lengths: list[int]) -> Iterator[pa.Table]:
     """Yield the rows of `tables`, so many in each table."""
     rest = next(tables)
     for length in lengths:

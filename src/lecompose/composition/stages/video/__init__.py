@@ -12,7 +12,7 @@ from lecompose.composition.stages.video.write_video_file import (
 from lecompose.files import mp4
 
 
-def video(run: Run) -> None:
+def write_videos(run: Run) -> None:
     """Write every video file of every output.
 
     Raises:
