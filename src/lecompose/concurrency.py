@@ -154,7 +154,7 @@ class Prefetch(Generic[T]):
             self._put([])
 
     def _put(self, item: list[T]) -> bool:
-        """Whether somebody will still ask for it."""
+        """Return whether somebody will still ask for it."""
         while not self._stopped.is_set():
             try:
                 self._held.put(item, timeout=_PATIENCE_S)

@@ -22,10 +22,12 @@ from lecompose.formats import Feature
 
 
 def data_schema(catalog: Catalog, columns: tuple[Feature, ...], takes: FeatureMap | None = None) -> pa.Schema:
-    """The schema of the output's data files, `huggingface` metadata included.
+    """Return the schema of the output's data files, `huggingface` metadata included.
 
     `takes` says what of each source is taken; without it all of its columns are.
-    Errors: SourceBroken naming every source file whose columns are not the declared ones.
+
+    Raises:
+        SourceBroken: naming every source file whose columns are not the declared ones.
     """
     files = catalog.files_by_source()
     odd = _odd_files(catalog, files)
@@ -42,7 +44,10 @@ def data_schema(catalog: Catalog, columns: tuple[Feature, ...], takes: FeatureMa
 
 
 def types_follow_content(columns: Iterable[Feature]) -> bool:
-    """Whether a column's type may differ from file to file: DuckDB reads all files by the first one's."""
+    """Return whether a column's type may differ from file to file.
+
+    DuckDB reads all files by the first one's.
+    """
     return any(f.is_language for f in columns)
 
 
@@ -53,7 +58,7 @@ class _OddFile:
 
 
 def _odd_files(catalog: Catalog, files: Mapping[str, list[str]]) -> dict[str, dict[str, pa.Schema]]:
-    """The files of each source that are not like its first one, and their schemas."""
+    """Return the files of each source that are not like its first one, and their schemas."""
     odd: dict[str, dict[str, pa.Schema]] = {name: {} for name in files}
     views = _file_views(catalog, files)
     found = catalog.engine.records("catalog/odd_files", _OddFile, {"sources": views}) if views else []
@@ -73,9 +78,10 @@ def _differing(source: Source, odd: Mapping[str, pa.Schema], stored: pa.Schema) 
 
 
 def _language_field(feature: Feature, catalog: Catalog) -> pa.Field:
-    """The column of a language feature; its times are float64 where any file holds them so.
+    """Return the column of a language feature; its times are float64 where any file holds them so.
 
-    Errors: SourceBroken naming every file whose column cannot become it.
+    Raises:
+        SourceBroken: naming every file whose column cannot become it.
     """
     single, double = (formats.language_field(feature.name, timestamp=t()) for t in (pa.float32, pa.float64))
     fields, problems = [], []
@@ -102,7 +108,7 @@ def _differences(have: pa.Schema, want: pa.Schema, *, but: Collection[str]) -> I
 
 
 def _alike(one: pa.DataType | None, other: pa.DataType | None) -> bool:
-    """Whether two types differ in layout at most, or where one of them is of nulls, which are of any type."""
+    """Return whether two types differ in layout at most; one of nulls is like any other."""
     if one is None or other is None:
         return False
     one, other = _unlaid(one), _unlaid(other)
@@ -117,7 +123,7 @@ def _alike(one: pa.DataType | None, other: pa.DataType | None) -> bool:
 
 
 def _file_views(catalog: Catalog, files: Mapping[str, list[str]]) -> list[str]:
-    """The columns of each source's files; not of one that has a single file."""
+    """Return the columns of each source's files; not of one that has a single file."""
     views = []
     for source in (s for s in catalog.sources if len(files[s.name]) > 1):
         view = source.relation("parquet_columns")
@@ -132,7 +138,10 @@ def _file_views(catalog: Catalog, files: Mapping[str, list[str]]) -> list[str]:
 
 
 def _stored_schema(path: str, odd: Iterable[pa.Schema]) -> pa.Schema:
-    """The columns of a source's first data file; a column of nulls has the type that an odd file has."""
+    """Return the columns of a source's first data file.
+
+    A column of nulls has the type that an odd file has.
+    """
     first = read_arrow_schema(path)
     typed: dict[str, pa.Field] = {}
     for schema in odd:
@@ -168,7 +177,7 @@ def _problems(source: Source, stored: pa.Schema, taken: Collection[str]) -> Iter
 
 
 def is_lossless(have: pa.DataType, want: pa.DataType) -> bool:
-    """Whether every value of one type is a value of the other."""
+    """Return whether every value of one type is a value of the other."""
     if _is_json(want):
         return True
     have = _unlaid(have)
@@ -190,7 +199,7 @@ def is_lossless(have: pa.DataType, want: pa.DataType) -> bool:
 
 
 def _unlaid(kind: pa.DataType) -> pa.DataType:
-    """The type of the values, whatever the layout they have in memory."""
+    """Return the type of the values, whatever the layout they have in memory."""
     kind = kind.storage_type if isinstance(kind, pa.BaseExtensionType) else kind
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind
     text = pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
@@ -212,7 +221,7 @@ def _widens(have: pa.DataType, want: pa.DataType) -> bool:
 
 
 def _hf(columns: tuple[Feature, ...], fields: list[pa.Field]) -> dict[str, object]:
-    """The `datasets` features of all columns."""
+    """Return the `datasets` features of all columns."""
     return {
         column.name: formats.hf_feature(column) or formats.hf_language(field)
         for column, field in zip(columns, fields, strict=True)
@@ -225,7 +234,8 @@ def _hf(columns: tuple[Feature, ...], fields: list[pa.Field]) -> dict[str, objec
 def cast_exactly(array: pa.Array, kind: pa.DataType) -> pa.Array:
     """`array` as exactly `kind`; zero copy where only the list layout differs.
 
-    Errors: ArrowInvalid where a value has no place in `kind` (a vector of another length).
+    Raises:
+        ArrowInvalid: where a value has no place in `kind` (a vector of another length).
     """
     if isinstance(array.type, pa.BaseExtensionType) and array.type != kind:
         array = array.storage
@@ -250,7 +260,10 @@ def cast_exactly(array: pa.Array, kind: pa.DataType) -> pa.Array:
 
 
 def list_items(lists: pa.Array) -> pa.Array:
-    """What stands in lists, as their `flatten` has it; that one loads all of Arrow's functions first."""
+    """Return what stands in lists, as their `flatten` has it.
+
+    That one loads all of Arrow's functions first.
+    """
     if lists.null_count:
         return lists.flatten()
     if pa.types.is_fixed_size_list(lists.type):
@@ -324,7 +337,7 @@ def _duckdb_type(kind: pa.DataType) -> pa.DataType:
 
 
 def arrow_schema_value(schema: pa.Schema) -> bytes:
-    """The `ARROW:schema` value from which readers restore `schema`."""
+    """Return the `ARROW:schema` value from which readers restore `schema`."""
     sink = io.BytesIO()
     pq.ParquetWriter(sink, schema).close()
     value = pq.read_metadata(io.BytesIO(sink.getvalue())).metadata[b"ARROW:schema"]

@@ -40,8 +40,9 @@ def convert_batch(
 ) -> pa.RecordBatch:
     """Rows of a source as the output has them; `named` are their columns by the names in `schema`.
 
-    Errors: SourceBroken where they are not as declared; RequestError where a value does not fit a dtype that
-    was asked for.
+    Raises:
+        SourceBroken: where they are not as declared.
+        RequestError: where a value does not fit a dtype that was asked for.
     """
     arrays = []
     for field in schema:
@@ -73,7 +74,7 @@ def _values(array: pa.Array, field: pa.Field, how: SourceFeature | None, where: 
 
 
 def _cast(array: pa.Array, field: pa.Field, where: Where) -> pa.Array:
-    """A cast that may round, but never turns a number into a whole one, another one or infinity."""
+    """Return a cast that may round, but never turns a number into a whole one, another one or infinity."""
     row = first_misfit(array, field.type)
     if row is not None:
         raise RequestError(
@@ -85,21 +86,24 @@ def _cast(array: pa.Array, field: pa.Field, where: Where) -> pa.Array:
 
 
 def number_type(kind: pa.DataType) -> pa.DataType:
-    """The type of the numbers in a list of whatever depth."""
+    """Return the type of the numbers in a list of whatever depth."""
     while pa.types.is_nested(kind):
         kind = kind.value_type
     return kind
 
 
 def first_misfit(array: pa.Array, kind: pa.DataType) -> int | None:
-    """The first row with a number that is none of a type."""
+    """Return the first row with a number that is none of a type."""
     if _fits(array, kind):
         return None
     return next(n for n in range(len(array)) if not _fits(array.slice(n, 1), kind))
 
 
 def _fits(array: pa.Array, kind: pa.DataType) -> bool:
-    """Whether each number is within the range of a type; whole ones know no fraction, no infinity, no NaN."""
+    """Return whether each number is within the range of a type.
+
+    Whole ones know no fraction, no infinity, no NaN.
+    """
     while pa.types.is_nested(array.type):
         array = array.flatten()
     numbers = array.drop_null().to_numpy(zero_copy_only=False)

@@ -16,9 +16,10 @@ _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|-?(?:NaN|Infinity|nan|inf)')
 
 
 def format_of(path: Path, format: str | None) -> str:
-    """The format asked for, or else the one that the file's name ends in.
+    """Return the format asked for, or else the one that the file's name ends in.
 
-    Errors: RequestError for one that is none.
+    Raises:
+        RequestError: for one that is none.
     """
     asked = format or path.suffix.removeprefix(".").lower()
     if asked not in FORMATS:
@@ -28,7 +29,13 @@ def format_of(path: Path, format: str | None) -> str:
 
 
 def refuse_place(path: Path, *, overwrite: bool) -> None:
-    """Errors: RequestError for a file in a dataset; OutputExists; OutputUnwritable."""
+    """Refuse a path where no file may be written.
+
+    Raises:
+        RequestError: for a file in a dataset.
+        OutputExists: if something is there already.
+        OutputUnwritable: if there is no folder for it.
+    """
     within = next((folder for folder in path.resolve().parents if is_dataset(folder)), None)
     if within is not None:
         raise RequestError("the rows would lie in a dataset", hint="another -o", path=within)
@@ -54,10 +61,7 @@ def _known(line: bytes) -> bytes:
 
 
 def publish(file: Path, path: Path) -> None:
-    """Move a finished file to `path`, where it appears whole or not at all.
-
-    Errors: OutputUnwritable.
-    """
+    """Move a finished file to `path`, where it appears whole or not at all. Raises OutputUnwritable."""
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         shutil.move(file, beside)  # may be a copy: the scratch folder can lie on another disk

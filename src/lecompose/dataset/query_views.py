@@ -51,14 +51,16 @@ class Views:
     has_stats: Event = field(default_factory=Event)
 
     def episode_condition(self, predicate: str) -> pa.Table:
-        """Whether `predicate` is true of each episode, or null. Shape: src_dataset, src_episode, value."""
+        """Return whether `predicate` is true of each episode, or null. Shape: src_dataset, src_episode,
+        value."""
         self._complete(f"from episodes select {predicate}")
         with _hinted("a window, as in length > avg(length) over (), or a predicate over frames"):
             values = self._of_each_episode(self.sandbox.each("episodes", predicate))
         return self._as_in_sources(_boolean(values))
 
     def frame_condition(self, predicate: str) -> pa.Table:
-        """Whether an aggregate `predicate` is true of the frames of each episode. Shape: as of `truth`."""
+        """Return whether an aggregate `predicate` is true of the frames of each episode. Shape: as of
+        `truth`."""
         self._complete(f"from frames select {predicate}")
         with (
             self._located(),
@@ -68,7 +70,8 @@ class Views:
         return self._as_in_sources(_boolean(values))
 
     def strata(self, expression: str) -> pa.Table:
-        """The value of `expression` as text for each episode. Shape: src_dataset, src_episode, stratum."""
+        """Return the value of `expression` as text for each episode. Shape: src_dataset, src_episode,
+        stratum."""
         self._complete(f"from episodes select {expression}")
         with _hinted("an expression over one episode; length > avg(length) over () sees them all"):
             values = self._of_each_episode(self.sandbox.each("episodes", expression, kind="varchar"))
@@ -76,7 +79,7 @@ class Views:
         return self._as_in_sources(values.drop_columns("value").append_column("stratum", texts))
 
     def task_texts(self, expression: str, held: pa.Table) -> pa.Table:
-        """The value of `expression` as text for each task that an episode has, by the rows of `held`.
+        """Return the value of `expression` as text for each task that an episode has, by the rows of `held`.
 
         Shape: src_dataset, src_episode, task, value; the expression sees the episode's row, with this `task`.
         """
@@ -110,13 +113,16 @@ class Views:
             yield reader
 
     def episode_order(self, terms: str) -> pa.Table:
-        """All episodes in the order of SQL terms, ties as in the sources. Shape: src_dataset, src_episode."""
+        """Return all episodes in the order of SQL terms, ties as in the sources. Shape.
+
+        Src_dataset, src_episode.
+        """
         self._complete(f"from episodes select 1 order by {terms}")
         ties = "(select d.rowid from datasets d where d.src_dataset = episodes.src_dataset), src_episode"
         return self.sandbox.ordered("episodes", terms, ties=ties)
 
     def select(self, sql: str) -> pa.Table:
-        """All rows of one SELECT, in its order."""
+        """Return all rows of one SELECT, in its order."""
         self._complete(sql)
         with self._located():
             return self.sandbox.ask(sql)
@@ -129,9 +135,13 @@ class Views:
             yield reader
 
     def save(self, sql: str, path: Path, *, format: str | None = None, overwrite: bool = False) -> int:
-        """How many rows one SELECT gave, which are now at `path` as CSV, JSON or parquet, in its order.
+        """Return how many rows one SELECT gave, which are now at `path` as CSV, JSON or parquet, in its
+        order.
 
-        Errors: QueryError; OutputExists, OutputUnwritable; RequestError for a path in a dataset.
+        Raises:
+            QueryError: if the text is no SELECT that can be run.
+            OutputExists, OutputUnwritable: if no file can be written there.
+            RequestError: for a path in a dataset.
         """
         format = export.format_of(path, format)
         export.refuse_place(path, overwrite=overwrite)
@@ -158,7 +168,8 @@ class Views:
     def _complete(self, sql: str) -> None:
         """Put the statistics into `episodes` if a text may use them.
 
-        Errors: SourceBroken where they cannot be read.
+        Raises:
+            SourceBroken: where they cannot be read.
         """
         if not self.has_stats.is_set() and self.sandbox.may_use(sql, "episodes", "stats"):
             stored_stats.register_stored_stats(self.catalog)
@@ -214,7 +225,8 @@ def _hinted(hint: str) -> Iterator[None]:
 def open_views(catalog: Catalog) -> Iterator[Views]:
     """The views of everything that `catalog` holds.
 
-    Errors: SourceBroken where statistics cannot be read.
+    Raises:
+        SourceBroken: where statistics cannot be read.
     """
     folder = Path(mkdtemp(prefix="sandbox-", dir=catalog.engine.scratch))
     engine = open_engine(scratch=folder, threads=catalog.engine.threads, memory=catalog.engine.memory_left)
@@ -238,7 +250,7 @@ def _show(sandbox: Sandbox, relation: str, schema: str, rows: pa.Table) -> None:
 
 
 def _episodes(catalog: Catalog, *, with_stats: bool) -> pa.Table:
-    """The relation `episodes`; without statistics its column `stats` is there, and null."""
+    """Return the relation `episodes`; without statistics its column `stats` is there, and null."""
     custom = [
         {"name": c.column, "shown": _shown(c.column, _EPISODE, "custom")} for c in catalog.custom.columns
     ]
@@ -256,7 +268,7 @@ def _with_nulls(episodes: pa.Table, features: list[dict[str, Any]]) -> pa.Table:
 
 
 def _with_stats(catalog: Catalog) -> list[dict[str, Any]]:
-    """The features that have statistics; two that differ in case alone are one to SQL."""
+    """Return the features that have statistics; two that differ in case alone are one to SQL."""
     names: dict[str, str] = {}
     for source in catalog.sources:
         for feature in source.features:
@@ -302,7 +314,7 @@ def _register_frames(catalog: Catalog, sandbox: Sandbox) -> list[str]:
 
 
 def _columns(catalog: Catalog, source: Source) -> dict[str, str]:
-    """The columns of a source's data files, and their types in SQL."""
+    """Return the columns of a source's data files, and their types in SQL."""
     stored = catalog.engine.column_types(frames_relation(catalog.engine, source))
     kinds = [kind for _, kind in stored[len(_NOT_SHOWN) :]]
     # By place: DuckDB renames a column that is called as one of ours.
@@ -310,7 +322,10 @@ def _columns(catalog: Catalog, source: Source) -> dict[str, str]:
 
 
 def _untyped(catalog: Catalog, columns: dict[str, dict[str, str]]) -> pa.Schema | None:
-    """The declared types of the columns of which no source holds anything but nulls; None without any."""
+    """Return the declared types of the columns of which no source holds anything but nulls.
+
+    None without any.
+    """
     kinds: dict[str, set[str]] = {}
     for held in columns.values():
         for name, kind in held.items():
@@ -322,7 +337,7 @@ def _untyped(catalog: Catalog, columns: dict[str, dict[str, str]]) -> pa.Schema 
 
 
 def _mixed(columns: dict[str, dict[str, str]]) -> set[str]:
-    """The columns, in lower case, that hold things in one source that do not go with those of another."""
+    """Return the columns, in lower case, whose types in two sources do not go together."""
     kinds: dict[str, set[str]] = {}
     for held in columns.values():
         for name, kind in held.items():
@@ -332,7 +347,7 @@ def _mixed(columns: dict[str, dict[str, str]]) -> set[str]:
 
 
 def _kind(sql_type: str) -> str:
-    """What a column holds, but for the width of its numbers."""
+    """Return what a column holds, but for the width of its numbers."""
     item = sql_type.replace("[]", "")
     number = item.lstrip("U").rstrip("0123456789") in _NUMBERS
     return "number" + sql_type[len(item) :] if number else sql_type

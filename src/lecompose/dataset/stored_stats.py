@@ -42,16 +42,22 @@ _TOGETHER_BYTES = 2**24
 def register_stored_stats(catalog: Catalog) -> None:
     """Make the relation `stored_stats` for the episodes of all sources, each by its own features.
 
-    Errors: SourceBroken where a statistics file cannot be read.
+    Raises:
+        SourceBroken: where a statistics file cannot be read.
     """
     load_tables(catalog, _read_batched(catalog, lambda source: {f.name: f.name for f in source.features}))
 
 
 def read_tables(catalog: Catalog, takes: FeatureMap, wanted: Collection[str]) -> Iterator[pa.Table]:
-    """What `stored_stats` is made of, for the stages: by the output's names, the columns that are `wanted`.
+    """Yield what `stored_stats` is made of, for the stages.
+
+    By the output's names, the columns that are `wanted`.
 
     A feature that a source lacks, or of which its statistics are true no more, has no statistics of it.
-    Safe from any thread. Errors: SourceBroken where a statistics file cannot be read.
+    Safe from any thread.
+
+    Raises:
+        SourceBroken: where a statistics file cannot be read.
     """
 
     def names(source: Source) -> dict[str, str]:
@@ -106,7 +112,7 @@ def _batches(shares: Iterable[pa.Table]) -> Iterator[list[pa.Table]]:
 
 
 def _read_shares(catalog: Catalog, names: Names, wanted: Collection[str] | None) -> Iterator[pa.Table]:
-    """The statistics of the sources' episodes; of neighbours that are alike as one."""
+    """Yield the statistics of the sources' episodes; of neighbours that are alike as one."""
     alike = groupby(catalog.sources, key=lambda source: (source.is_v3, _shape(source), names(source)))
     for (is_v3, _, own), group in alike:
         sources, choose = list(group), partial(_choose_columns, own, wanted)
@@ -139,7 +145,7 @@ def _read_v2(catalog: Catalog, source: Source, wanted: _Wanted) -> pa.Table:
 def _choose_columns(
     own: Mapping[str, str], wanted: Collection[str] | None, source: Source, other_quantiles: Iterable[str]
 ) -> _Wanted:
-    """The columns to make, all of those features that go by a name where none in particular are wanted."""
+    """Return the columns to make: those that are wanted, or all of the features that go by a name."""
     kept = [*STATS, *other_quantiles]
     return {
         f"{f.name}/{stat}": f
@@ -150,12 +156,12 @@ def _choose_columns(
 
 
 def list_quantiles(catalog: Catalog) -> list[str]:
-    """The quantiles, such as q05, that are none of the usual ones and that some source has."""
+    """Return the quantiles, such as q05, that are none of the usual ones and that some source has."""
     return sorted({q for source in catalog.sources for q in _other_quantiles(source)})
 
 
 def _other_quantiles(source: Source) -> list[str]:
-    """The quantiles, such as q05, that only some datasets have, and none before v3.0."""
+    """Return the quantiles, such as q05, that only some datasets have, and none before v3.0."""
     return _quantiles_in(read_arrow_schema(source.episode_files[0])) if source.is_v3 else []
 
 
@@ -225,7 +231,7 @@ def _read_one(file: _File) -> tuple[Source, _Wanted, pa.Table]:
 
 
 def _read_file(source: Source, path: str, wanted: Iterable[str]) -> pa.Table:
-    """What is wanted of a file, as it is; some writers add columns on the way. Errors: SourceBroken."""
+    """Return what is wanted of a file, as it is; some writers add columns on the way. Raises SourceBroken."""
     with reading_parquet(path):
         with pq.ParquetFile(path) as file:
             columns = ["episode_index", *(f"stats/{name}" for name in wanted)]
@@ -253,7 +259,11 @@ def _flatten_columns(held: Sequence[tuple[Source, pa.Table]], wanted: dict[str, 
 
 
 def _column(table: pa.Table, name: str) -> pa.Array:
-    """A column in one piece. Errors: ArrowInvalid where there is none."""
+    """Return a column in one piece.
+
+    Raises:
+        ArrowInvalid: where there is none.
+    """
     at = table.schema.get_all_field_indices(name)
     if not at:
         raise pa.ArrowInvalid(f"there is no column {name}")
@@ -324,7 +334,7 @@ def _numbers_of_size(stats: dict[str, Any], name: str, feature: Feature) -> list
 
 
 def flatten_numbers(value: Any) -> list[float]:
-    """The numbers in a nested list, in order."""
+    """Return the numbers in a nested list, in order."""
     if isinstance(value, list):
         if all(isinstance(x, int | float) for x in value):  # the usual case, and there are many
             return [float(x) for x in value]

@@ -76,14 +76,15 @@ class Summary:
     meta: Size
 
     def as_dict(self) -> dict[str, Any]:
-        """The same as plain values for JSON."""
+        """Return the same as plain values for JSON."""
         return {**asdict(self), "root": str(self.root)}
 
 
 def summarise(catalog: Catalog) -> Summary:
-    """The summary of the one dataset that the catalog holds.
+    """Return the summary of the one dataset that the catalog holds.
 
-    Errors: RequestError where it holds several.
+    Raises:
+        RequestError: where it holds several.
     """
     if len(catalog.sources) != 1:
         raise RequestError(f"{len(catalog.sources)} datasets; a summary is of one", hint="one at a time")

@@ -94,7 +94,7 @@ class Engine:
         return f"{max(LEAST_MEMORY, parse_size('memory', self.resources.memory, least=0) - used_bytes)}B"
 
     def has(self, *relations: str) -> bool:
-        """Whether all of them have been made. Asked of DuckDB, it would first make all of its own."""
+        """Return whether all of them have been made. Asked of DuckDB, it would first make all of its own."""
         return self._relations.issuperset(relations)
 
     def load(self, relation: str, rows: pa.Table) -> None:
@@ -233,7 +233,8 @@ class Engine:
     ) -> None:
         """COPY record batches of `schema`, in order; the template reads them as `batches`.
 
-        Errors: what `batches` raises, as it raised it.
+        Raises:
+            Exception: what `batches` raises, as it raised it.
         """
         failed: list[Exception] = []
 
@@ -263,7 +264,7 @@ class Engine:
 def _reading(
     relation: str, columns: Sequence[str], where: tuple[str, object] | None, order: Sequence[str]
 ) -> tuple[dict[str, object], dict[str, object]]:
-    """The context and the values of the template `read`."""
+    """Return the context and the values of the template `read`."""
     column, value = where or ("", None)
     context: dict[str, object] = {
         "relation": relation,
@@ -275,5 +276,5 @@ def _reading(
 
 
 def _fetched(con: duckdb.DuckDBPyConnection) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """The names of a result's columns, and its rows."""
+    """Return the names of a result's columns, and its rows."""
     return [column[0] for column in con.description or ()], con.fetchall()

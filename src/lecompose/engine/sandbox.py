@@ -63,8 +63,9 @@ def _beside(relation: str, keys: Sequence[str], expression: str, after: str = ""
 class Sandbox:
     """A database for statements that users write; everything they may see is put there before `seal`.
 
-    Errors: QueryError with DuckDB's own message, the place, and the names that exist; SourceBroken where
-    it is the data that cannot be read.
+    Raises:
+        QueryError: with DuckDB's own message, the place, and the names that exist.
+        SourceBroken: where it is the data that cannot be read.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -124,7 +125,7 @@ class Sandbox:
     # What users ask ---------------------------------------------------------------------------------
 
     def ask(self, sql: str) -> pa.Table:
-        """All rows of one SELECT, in its order."""
+        """Return all rows of one SELECT, in its order."""
         with self._told(_Text(sql)):
             return self._engine.arrow("query/select", sql=sql)
 
@@ -151,7 +152,7 @@ class Sandbox:
             yield batch
 
     def save(self, sql: str, path: Path, *, format: str) -> int:
-        """How many rows one SELECT gave, now at `path`, which must be in `scratch`."""
+        """Return how many rows one SELECT gave, now at `path`, which must be in `scratch`."""
         with self._told(_Text(sql)):
             return int(
                 self._engine.arrow("query/save", sql=sql, path=str(path), format=format).column(0)[0].as_py()
@@ -160,13 +161,17 @@ class Sandbox:
     def each(
         self, relation: str, expression: str, *, kind: str | None = None, keys: Sequence[str] = _KEYS
     ) -> pa.Table:
-        """An expression's value for each row of a relation, cast to `kind` if given. Shape: keys, value."""
+        """Return an expression's value for each row of a relation, cast to `kind` if given. Shape.
+
+        Keys, value.
+        """
         text = _beside(relation, keys, expression)
         with self._told(text), translate_errors(relation):
             return self._engine.wait.run(self._valued(relation, text, keys, kind=kind).to_arrow_table)
 
     def grouped(self, relation: str, aggregate: str) -> pa.Table:
-        """The value of an aggregate over each episode's rows. Shape: src_dataset, src_episode, value."""
+        """Return the value of an aggregate over each episode's rows. Shape: src_dataset, src_episode,
+        value."""
         text = _beside(relation, _KEYS, aggregate, after=f"\ngroup by {', '.join(_KEYS)}")
         with self._told(text), translate_errors(relation):
             return self._engine.wait.run(self._valued(relation, text, _KEYS, group=True).to_arrow_table)
@@ -210,7 +215,7 @@ class Sandbox:
             return self._engine.arrow("query/select", sql=text.whole)
 
     def may_use(self, sql: str, relation: str, column: str) -> bool:
-        """Whether a text could give or use `column` of `relation`; never False where it does."""
+        """Return whether a text could give or use `column` of `relation`; never False where it does."""
         tree = self._tree(sql)
         nodes = [] if tree["error"] else list(_nodes(tree))
         tables = [n for n in nodes if n.get("type") in ("BASE_TABLE", "TABLE_FUNCTION")]
@@ -227,7 +232,11 @@ class Sandbox:
         return tree
 
     def _refuse(self, text: _Text) -> None:
-        """Errors: QueryError for what is not one SELECT, or could do more than read."""
+        """Refuse a text that could do more than read.
+
+        Raises:
+            QueryError: for what is not one SELECT, or could do more than read.
+        """
         tree = self._tree(text.opened)
         if tree["error"] or len(tree["statements"]) != 1:
             raise QueryError(self._located(text) or str(tree.get("error_message")))
@@ -289,7 +298,7 @@ class Sandbox:
         return None
 
     def _names(self, text: _Text) -> Iterator[str]:
-        """What may stand in the text: the relations, and the columns of those that it names."""
+        """Yield what may stand in the text: the relations, and the columns of those that it names."""
         relations = self._engine.list_relations()
         yield f"relations: {', '.join(name for name in relations if name not in self._aside)}"
         for relation in relations:
@@ -300,7 +309,7 @@ class Sandbox:
 
 
 def _hints(told: str, text: _Text) -> Iterator[str]:
-    """What to do about the mistakes that are made most."""
+    """Yield what to do about the mistakes that are made most."""
     missing = re.search(r'Referenced column "(.+?)" not found', told)
     if missing and quote_name(missing[1]) in text.text:
         yield f"Try: '{missing[1]}', if it is a text: double quotes are for names"
@@ -321,7 +330,7 @@ def _refuse_function(function: dict[str, Any]) -> None:
 
 
 def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
-    """Every node of a syntax tree."""
+    """Yield every node of a syntax tree."""
     below = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ()
     if isinstance(tree, dict):
         yield tree
@@ -330,7 +339,7 @@ def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
 
 
 def _uses(node: dict[str, Any], column: str, rows: set[str]) -> bool:
-    """Whether a node names `column` or the whole row of a table, or stands for columns without a name."""
+    """Return whether a node names `column` or a whole row, or stands for columns without a name."""
     if node.get("class") == "COLUMN_REF":
         names = [name.lower() for name in node["column_names"]]
         return column in names or names[-1] in rows
@@ -339,7 +348,7 @@ def _uses(node: dict[str, Any], column: str, rows: set[str]) -> bool:
 
 
 def _but_for_order(tree: dict[str, Any]) -> Any:
-    """A syntax tree without the terms of its outermost ORDER BY."""
+    """Return a syntax tree without the terms of its outermost ORDER BY."""
     if not tree["error"]:
         for modifier in tree["statements"][0]["node"]["modifiers"]:
             modifier.pop("orders", None)
@@ -372,5 +381,5 @@ def _unplaced(message: object) -> str:
 
 
 def _as_typed(name: str) -> str:
-    """A name as a user has to write it."""
+    """Return a name as a user has to write it."""
     return name if re.fullmatch(r"[a-z_]\w*", name) else quote_name(name)

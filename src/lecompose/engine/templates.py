@@ -41,7 +41,7 @@ def _only_safe(value: object) -> object:
 
 
 def folder() -> Path:
-    """The folder of the SQL files: inside the installed package, else the checkout's `sql/`."""
+    """Return the folder of the SQL files: inside the installed package, else the checkout's `sql/`."""
     package = Path(__file__).resolve().parents[1]
     packaged = package / "sql"
     return packaged if packaged.is_dir() else package.parents[1] / "sql"
@@ -67,15 +67,17 @@ def _environment() -> "Environment":
 
 
 def names() -> list[str]:
-    """Every template's name, such as `plan/merge`, sorted."""
+    """Return every template's name, such as `plan/merge`, sorted."""
     root = folder()
     return sorted(p.relative_to(root).with_suffix("").as_posix() for p in root.rglob("*.sql"))
 
 
 def render(name: str, **context: object) -> str:
-    """The SQL text of template `name`.
+    """Return the SQL text of template `name`.
 
-    Errors: KeyError for an unknown template; TypeError where a template would print raw text.
+    Raises:
+        KeyError: for an unknown template.
+        TypeError: where a template would print raw text.
     """
     text = _text(name)
     # Most have nothing to shape, and some of those take longer to compile than to run.

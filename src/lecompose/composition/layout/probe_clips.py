@@ -1,7 +1,6 @@
 """Probe every video file that the plan needs, once, and find the facts of each clip. Decodes nothing."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import groupby
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from lecompose import formats
 from lecompose.composition.output_spec import OutputSpec
+from lecompose.concurrency import Workers
 from lecompose.dataset.catalog import Catalog
 from lecompose.errors import ComposeError, MediaError, SourceBroken
 from lecompose.files import mp4
@@ -55,7 +55,7 @@ def probe_clips(catalog: Catalog, output_spec: OutputSpec, scratch: Path) -> lis
         "layout/clips_wanted", WantedClip, sources=sources, src_cameras=src_cameras, cameras=names
     )
     rates = {source.name: source.fps for source in catalog.sources}
-    return _probe(wanted, rates, scratch, threads=catalog.engine.threads)
+    return _probe(wanted, rates, scratch, catalog.engine.workers())
 
 
 def _cameras(output_spec: OutputSpec) -> Iterator[tuple[str, str, str]]:
@@ -67,12 +67,11 @@ def _cameras(output_spec: OutputSpec) -> Iterator[tuple[str, str, str]]:
 
 
 def _probe(
-    wanted: Sequence[WantedClip], rates: Mapping[str, Fraction], scratch: Path, *, threads: int
+    wanted: Sequence[WantedClip], rates: Mapping[str, Fraction], scratch: Path, workers: Workers
 ) -> list[Probed]:
     """Probe the files on threads. Units: `rates` are the fps of each source."""
     by_file = [(path, list(clips)) for path, clips in groupby(wanted, key=lambda clip: clip.video_file)]
-    with ThreadPoolExecutor(threads) as pool:
-        results = list(pool.map(lambda item: _probe_file(item[0], item[1], rates, scratch), by_file))
+    results = workers.each(by_file, lambda item: _probe_file(item[0], item[1], rates, scratch))
     broken = [errors for errors in results if isinstance(errors, list)]
     if broken:
         errors = [error for of_file in broken for error in of_file]

@@ -118,13 +118,15 @@ def open_catalog(
     names: Sequence[str] | None = None,
     given: Sequence[Path | str] | None = None,
 ) -> Catalog:
-    """The catalog of the dataset folders (or repo ids under $HF_LEROBOT_HOME) in `paths`.
+    """Return the catalog of the dataset folders (or repo ids under $HF_LEROBOT_HOME) in `paths`.
 
     `names` become the sources' `src_dataset`; without them their folders' names do. `given` are the paths
     that the user knows them by, where those are others.
     Only metadata and the data files' bookkeeping columns are read.
-    Errors: RequestError for names that do not tell the sources apart; SourceNotFound, UnsupportedVersion,
-    SourceBroken, all of a kind together.
+
+    Raises:
+        RequestError: for names that do not tell the sources apart.
+        SourceNotFound, UnsupportedVersion, SourceBroken: all of a kind together.
     """
     if not paths:
         raise RequestError("no source was named", hint="lecompose merge A B -o OUT")

@@ -17,9 +17,12 @@ def make_batched(
     *,
     folder: str,
 ) -> str:
-    """The name of a relation of sources that are read alike, in one query: of many that is far less work.
+    """Return the name of a relation of sources that are read alike, in one query.
 
-    Errors: SourceBroken naming the `folder` of every source that cannot be read.
+    Of many that is far less work.
+
+    Raises:
+        SourceBroken: naming the `folder` of every source that cannot be read.
     """
 
     def alone(source: Source) -> None:

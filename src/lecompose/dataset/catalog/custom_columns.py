@@ -62,9 +62,10 @@ class CustomColumns:
 
 
 def read_custom_columns(engine: Engine, source: Source) -> CustomValues:
-    """The custom columns of one source.
+    """Return the custom columns of one source.
 
-    Errors: SourceBroken where they cannot be read, or SQL, which ignores case, mistakes one for another.
+    Raises:
+        SourceBroken: where they cannot be read, or SQL, which ignores case, mistakes one for another.
     """
     return _of_files(engine, source) if source.is_v3 else _of_lines(source)
 
@@ -125,7 +126,10 @@ def _typed(values: list[Any]) -> pa.ChunkedArray | None:
 
 
 def _is_storable(kind: pa.DataType) -> bool:
-    """Whether the type comes back as it is: parquet has no empty struct, SQL ignores the case of fields."""
+    """Return whether the type comes back as it is.
+
+    Parquet has no empty struct, SQL ignores the case of fields.
+    """
     if pa.types.is_struct(kind):
         names = {field.name.lower() for field in kind} - {""}
         return 0 < len(names) == kind.num_fields and all(_is_storable(field.type) for field in kind)
@@ -139,7 +143,7 @@ def _json_texts(values: Iterable[Any]) -> pa.ChunkedArray:
 
 @lru_cache(4096)
 def _is_custom(name: str) -> bool:
-    """Whether a column is none of LeRobot's; what SQL cannot name is left alone."""
+    """Return whether a column is none of LeRobot's; what SQL cannot name is left alone."""
     return bool(name) and "\0" not in name and name not in _OWN and not name.startswith(_OWN_FAMILIES)
 
 
@@ -197,7 +201,10 @@ def _told_apart(name: str, taken: Iterable[str]) -> str:
 
 
 def _combined(name: str, held: list[CustomValues]) -> pa.ChunkedArray | None:
-    """A column's values of all sources, null where one lacks it; None where no type holds them unchanged."""
+    """Return a column's values of all sources, null where one lacks it.
+
+    None where no type holds them unchanged.
+    """
     parts = [share.columns.get(name, _nulls(len(share.episodes), pa.null())) for share in held]
     try:
         kind = _common_type(parts)
@@ -207,9 +214,10 @@ def _combined(name: str, held: list[CustomValues]) -> pa.ChunkedArray | None:
 
 
 def _common_type(parts: list[pa.ChunkedArray]) -> pa.DataType:
-    """The narrowest type of the columns that hold anything: one of nulls only has no say.
+    """Return the narrowest type of the columns that hold anything: one of nulls only has no say.
 
-    Errors: ArrowException where types do not widen into each other.
+    Raises:
+        ArrowException: where types do not widen into each other.
     """
     types = [part.type for part in parts if part.null_count < len(part)]
     types = types or [part.type for part in parts if part.type != pa.null()][:1] or [pa.null()]
@@ -218,7 +226,11 @@ def _common_type(parts: list[pa.ChunkedArray]) -> pa.DataType:
 
 
 def _as(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
-    """Errors: ArrowException where a value would change, such as 2**53 + 1 as a float."""
+    """Return a column in another type.
+
+    Raises:
+        ArrowException: where a value would change, such as 2**53 + 1 as a float.
+    """
     return _nulls(len(column), kind) if column.null_count == len(column) else column.cast(kind)
 
 

@@ -19,7 +19,11 @@ from lecompose.files.parquet.schema_cache import read_schema
 
 
 def read_arrow_schema(path: Path | str) -> pa.Schema:
-    """The Arrow schema of a parquet file. Errors: SourceBroken where its footer cannot be read."""
+    """Return the Arrow schema of a parquet file.
+
+    Raises:
+        SourceBroken: where its footer cannot be read.
+    """
     with reading_parquet(path):
         told = Path(path).stat()
         return _schema_of(str(path), (told.st_dev, told.st_ino, told.st_size, told.st_mtime_ns))
@@ -32,7 +36,7 @@ def _schema_of(path: str, _changed: tuple[int, ...]) -> pa.Schema:
 
 
 def needs_union_by_name(files: Sequence[Path | str]) -> bool:
-    """Whether DuckDB is to take the types of these files from all of them, as it does when it reads by name.
+    """Return whether DuckDB has to read these files by name, to take the types from all of them.
 
     It takes them from the first one otherwise, and that knows no type of a column of nulls.
     """
@@ -60,15 +64,20 @@ def require_file(path: Path) -> Path:
 
 
 def episode_files(source: Source) -> tuple[Path, ...]:
-    """The files of a source's episode list. Errors: SourceBroken naming every one that is no whole file."""
+    """Return the files of a source's episode list.
+
+    Raises:
+        SourceBroken: naming every one that is no whole file.
+    """
     collected(source.episode_files, payload_bytes, what="files")
     return source.episode_files
 
 
 def data_files(source: Source) -> list[DataFile]:
-    """The data parquet files of a source, by its own path template.
+    """Return the data parquet files of a source, by its own path template.
 
-    Errors: SourceBroken naming every file that is no whole parquet file.
+    Raises:
+        SourceBroken: naming every file that is no whole parquet file.
     """
     with located(source.root / "meta" / "info.json"):
         pattern = formats.path_glob(source.data_template)

@@ -15,7 +15,7 @@ def list_data_files(engine: Engine, source: Source) -> list[str]:
 
 
 def frames_relation(engine: Engine, source: Source) -> str:
-    """The name of the relation with every row of a source, which the first call makes."""
+    """Return the name of the relation with every row of a source, which the first call makes."""
     relation = source.relation("frames")
     if not engine.has(relation):
         files = list_data_files(engine, source)

@@ -11,9 +11,10 @@ _COLUMNS = ("episode_index", "step", "from_dataset", "from_path", "from_episode"
 
 
 def register_source_lineage(engine: Engine, source: Source) -> str | None:
-    """The name of the relation with this source's lineage; None where it has none: it was recorded.
+    """Return the name of the relation with this source's lineage; None where it has none: it was recorded.
 
-    Errors: SourceBroken for a file that is something else.
+    Raises:
+        SourceBroken: for a file that is something else.
     """
     file = source.root / LINEAGE_PATH
     if not file.is_file():

@@ -63,7 +63,7 @@ class SourceFacts:
 
 
 def gather_facts(engine: Engine, source: Source) -> SourceFacts:
-    """What a source has, before anything is made of it."""
+    """Return what a source has, before anything is made of it."""
     files = tuple(data_files(source))
     with read_from(source.root / "data"):
         reading = choose_read_options(source, files)
@@ -71,19 +71,27 @@ def gather_facts(engine: Engine, source: Source) -> SourceFacts:
 
 
 def choose_read_options(source: Source, files: Sequence[DataFile]) -> ReadOptions:
-    """How the data files of a source are read. Errors: SourceBroken where the first one cannot be."""
+    """Return how the data files of a source are read.
+
+    Raises:
+        SourceBroken: where the first one cannot be.
+    """
     first = read_arrow_schema(files[0].path)
     return ReadOptions(float(source.fps), needs_union_by_name([files[0].path]), _kinds(first, _PLACING))
 
 
 def _kinds(schema: pa.Schema, names: Iterable[str]) -> tuple[str, ...]:
-    """The types of columns, empty for those that are not there."""
+    """Return the types of columns, empty for those that are not there."""
     there = set(schema.names)
     return tuple(str(schema.field(name).type) if name in there else "" for name in names)
 
 
 def register_episodes(engine: Engine, sources: Sequence[Source]) -> None:
-    """Make `declared`. Errors: SourceBroken, all of a kind together."""
+    """Make `declared`.
+
+    Raises:
+        SourceBroken: all of a kind together.
+    """
     parts = [_episodes_v2(engine, source) for source in sources if not source.is_v3]
     alike: dict[tuple[str, ...], list[Source]] = {}
     held = collected(sources, _episode_kinds, what="sources")
@@ -105,9 +113,10 @@ def _episodes_v2(engine: Engine, source: Source) -> str:
 
 
 def _episode_kinds(source: Source) -> tuple[str, ...]:
-    """The types of the columns of an episode list; of v2.x, which has none, nothing.
+    """Return the types of the columns of an episode list; of v2.x, which has none, nothing.
 
-    Errors: SourceBroken naming the columns that are lacking; DuckDB is less clear.
+    Raises:
+        SourceBroken: naming the columns that are missing; DuckDB is less clear.
     """
     if not source.is_v3:
         return ()
@@ -212,7 +221,7 @@ def data_file_rows(files: Iterable[tuple[Source, DataFile]]) -> pa.Table:
 
 
 def placement(files: Iterable[tuple[Source, DataFile]], reading: ReadOptions) -> dict[str, Any]:
-    """What catalog/placement is given for files that are read alike."""
+    """Return what catalog/placement is given for files that are read alike."""
     rows = list(files)
     paths = [str(file.path) for _, file in rows]
     return {
@@ -258,7 +267,11 @@ def are_small(shares: Sequence[SourceFacts]) -> bool:
 
 
 def _side_by_side(engine: Engine, *jobs: Callable[[Engine], None]) -> None:
-    """Several things, each over a connection of its own. Errors: of the first of them that failed."""
+    """Do several things at once, each over a connection of its own.
+
+    Raises:
+        ComposeError: of the first of them that failed.
+    """
 
     def settled(job: Callable[[Engine], None]) -> ComposeError | None:
         try:
@@ -285,7 +298,11 @@ def _files_of(shares: Iterable[SourceFacts]) -> Iterator[tuple[Source, DataFile]
 
 
 def _place(engine: Engine, shares: Sequence[SourceFacts]) -> None:
-    """Make `placement`. Errors: SourceBroken naming every source whose data cannot be read."""
+    """Make `placement`.
+
+    Raises:
+        SourceBroken: naming every source whose data cannot be read.
+    """
     alike: dict[ReadOptions, list[SourceFacts]] = {}
     for share in shares:
         alike.setdefault(share.reading, []).append(share)

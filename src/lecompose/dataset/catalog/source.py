@@ -44,7 +44,11 @@ class Source:
 
     @property
     def chunks_size(self) -> int:
-        """How many files, in v2.x episodes, share a folder. Errors: SourceBroken for what is no number."""
+        """How many files, in v2.x episodes, share a folder.
+
+        Raises:
+            SourceBroken: for what is no number.
+        """
         said = self.info.get("chunks_size") or formats.CHUNK_FILES
         if isinstance(said, bool) or not isinstance(said, int) or not 1 <= said < 2**31:
             raise SourceBroken(
@@ -75,7 +79,11 @@ class Source:
 
     @cached_property
     def episode_files(self) -> tuple[Path, ...]:
-        """The files of its episode list, of v3.0. Errors: SourceBroken where there is none."""
+        """The files of its episode list, of v3.0.
+
+        Raises:
+            SourceBroken: where there is none.
+        """
         folder = self.root / "meta" / "episodes"
         files = tuple(sorted(folder.glob("*/*.parquet")))
         if not files:
@@ -89,14 +97,15 @@ class Source:
         return numbered and (self.root / formats.SUBTASKS_PATH).is_file()
 
     def relation(self, name: str) -> str:
-        """The name of this source's own share of a relation."""
+        """Return the name of this source's own share of a relation."""
         return f"source_{self.position}_{name}"
 
 
 def locate(path: Path | str) -> Path:
-    """The folder of a dataset named by path, or by repo id under $HF_LEROBOT_HOME.
+    """Return the folder of a dataset named by path, or by repo id under $HF_LEROBOT_HOME.
 
-    Errors: SourceNotFound where neither is a folder with meta/info.json.
+    Raises:
+        SourceNotFound: where neither is a folder with meta/info.json.
     """
     if not str(path):
         raise SourceNotFound("a source has no name", hint="the folder of a dataset")
@@ -121,7 +130,7 @@ def locate(path: Path | str) -> Path:
 
 
 def _near(path: Path) -> str | None:
-    """The dataset beside `path` whose name is most like its own."""
+    """Return the dataset beside `path` whose name is most like its own."""
     try:
         beside = [entry.name for entry in path.parent.iterdir() if is_dataset(entry)]
     except OSError:
@@ -131,7 +140,7 @@ def _near(path: Path) -> str | None:
 
 
 def lerobot_home() -> Path:
-    """Where LeRobot keeps its local datasets."""
+    """Return where LeRobot keeps its local datasets."""
     home = os.environ.get("HF_LEROBOT_HOME")
     if home:
         return Path(home).expanduser()
@@ -154,9 +163,10 @@ def unique_names(names: Iterable[str]) -> list[str]:
 
 
 def given_names(names: Sequence[str], *, sources: int) -> list[str]:
-    """The names that the user gave the sources.
+    """Return the names that the user gave the sources.
 
-    Errors: RequestError where they are not one for each source, empty, or used twice.
+    Raises:
+        RequestError: where they are not one for each source, empty, or used twice.
     """
     if len(names) != sources:
         raise RequestError(f"{len(names)} names for {sources} sources", hint="one name for each source")
@@ -189,7 +199,11 @@ def read_source(position: int, name: str, given: str, root: Path) -> Source:
 
 
 def _refuse_ambiguous(features: tuple[Feature, ...], root: Path) -> None:
-    """Errors: SourceBroken for features that SQL, which ignores case, would take for one another."""
+    """Refuse features that SQL cannot tell apart.
+
+    Raises:
+        SourceBroken: for features that SQL, which ignores case, would take for one another.
+    """
     seen = {name: name for name in ("filename", "file_row_number")}
     for feature in features:
         other = seen.setdefault(feature.name.lower(), feature.name)
@@ -202,12 +216,16 @@ def _refuse_ambiguous(features: tuple[Feature, ...], root: Path) -> None:
 
 
 def is_dataset(folder: Path) -> bool:
-    """Whether the folder has an info.json."""
+    """Return whether the folder has an info.json."""
     return (folder / "meta" / "info.json").is_file()
 
 
 def episode_number(said: Any) -> int:
-    """The number of an episode. Errors: ValueError, TypeError, OverflowError for what is none."""
+    """Return the number of an episode.
+
+    Raises:
+        ValueError, TypeError, OverflowError: for what is none.
+    """
     number = int(said)
     if not 0 <= number < 2**63:
         raise ValueError(f"episode_index {str(number)[:40]}")
@@ -215,7 +233,7 @@ def episode_number(said: Any) -> int:
 
 
 def _version(info: Mapping[str, Any], root: Path) -> str:
-    """The format version, by what info.json says and, where it says something else, what is on disk."""
+    """Return the format version that info.json says or, where it says something else, that is on disk."""
     said = str(info.get("codebase_version", ""))
     if said in formats.VERSIONS:
         return said

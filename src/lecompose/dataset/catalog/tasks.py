@@ -21,7 +21,8 @@ from lecompose.files.json_files import parse_json, reading_json
 def register_tasks(engine: Engine, sources: Sequence[Source]) -> None:
     """Make the relation `tasks`.
 
-    Errors: SourceBroken where a task list is missing or says something else, all of a kind together.
+    Raises:
+        SourceBroken: where a task list is missing or says something else, all of a kind together.
     """
     columns = collected(sources, _columns, what="sources")
     alike: dict[tuple[str, ...], list[Source]] = {}
@@ -41,7 +42,7 @@ _TASKS_V3 = "meta/tasks.parquet"
 
 
 def _columns(source: Source) -> tuple[str, ...] | None:
-    """The column with the texts, and the types of both; None for v2.x."""
+    """Return the column with the texts, and the types of both; None for v2.x."""
     if not source.is_v3:
         return None
     file = require_file(source.root / _TASKS_V3)
@@ -92,9 +93,10 @@ def register_subtasks(engine: Engine, source: Source) -> None:
 
 
 def text_column_of(path: Path, name: str) -> str:
-    """The column with the texts: the one of this name, or else the first that holds strings.
+    """Return the column with the texts: the one of this name, or else the first that holds strings.
 
-    Errors: SourceBroken where there is none.
+    Raises:
+        SourceBroken: where there is none.
     """
     return _text_column(read_arrow_schema(path), path, name)
 
@@ -114,7 +116,7 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _from_json(source: Source, file: Path) -> pa.Table:
-    """The rows of `tasks` in a plain JSON file, as some writers of v2.x left one instead of lines."""
+    """Return the rows of `tasks` in a plain JSON file, as some writers of v2.x left one instead of lines."""
     with reading_json(file, what="a list of tasks"):
         tasks = list(_numbered(parse_json(file.read_text(encoding="utf-8"))))
         numbers = pa.array([number for number, _ in tasks], pa.int64())

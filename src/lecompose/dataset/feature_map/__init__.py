@@ -104,9 +104,10 @@ class OutputFeatures:
 
 
 def map_features(sources: tuple[Source, ...], changes: Changes) -> OutputFeatures:
-    """The output's features, and what each source gives for them.
+    """Return the output's features, and what each source gives for them.
 
-    Errors: RequestError for what is to be removed, renamed or cast and is not there, or cannot be.
+    Raises:
+        RequestError: for what is to be removed, renamed or cast and is not there, or cannot be.
     """
     sources = remove_features(sources, changes.remove)
     held = rename_features(sources, changes.rename)
@@ -134,7 +135,7 @@ def map_features(sources: tuple[Source, ...], changes: Changes) -> OutputFeature
 
 
 def _in_order(lists: list[list[str]]) -> list[str]:
-    """Every name once: the first list, and what only others have before its default features."""
+    """Return every name once: the first list, and what only others have before its default features."""
     first = lists[0]
     more = [name for name in dict.fromkeys(n for names in lists for n in names) if name not in first]
     at = next((n for n, name in enumerate(first) if name in DEFAULT_FEATURES), len(first))
@@ -144,9 +145,10 @@ def _in_order(lists: list[list[str]]) -> list[str]:
 def _with_added(
     mapped: OutputFeatures, sources: tuple[Source, ...], add: tuple[Feature, ...]
 ) -> OutputFeatures:
-    """The same and new features, of which no source gives anything.
+    """Return the same and new features, of which no source gives anything.
 
-    Errors: RequestError for names that are taken or cannot be.
+    Raises:
+        RequestError: for names that are taken or cannot be.
     """
     problems = [p for feature in add for p in name_problems(feature.name, feature.name)]
     problems += name_conflicts([f.name for f in add], mapped.holders)
@@ -171,7 +173,7 @@ def _taken(own: Feature | None, holders: Holders, dtype: str, fill: str) -> Sour
 
 
 def _zero(dtype: str, shape: tuple[int, ...]) -> Any:
-    """A feature's value of nothing but zeros, as plain Python; None where it has no zero."""
+    """Return a feature's value of nothing but zeros, as plain Python; None where it has no zero."""
     if dtype in _EMPTY:
         return _EMPTY[dtype]
     single = np.zeros((), dtype).item()

@@ -15,8 +15,9 @@ NUMBERS = (
 
 
 def shared_dtype(name: str, held: Iterable[Feature]) -> str | None:
-    """The dtype that holds all values of all holders; None where none does. Every dataset has the same of
-    the default features.
+    """Return the dtype that holds all values of all holders; None where none does.
+
+    Every dataset has the same of the default features.
     """
     dtypes = list(dict.fromkeys(f.dtype for f in held))
     if len(dtypes) == 1:
@@ -28,7 +29,10 @@ def shared_dtype(name: str, held: Iterable[Feature]) -> str | None:
 
 
 def holds(wide: str, dtype: str) -> bool:
-    """Whether every value of a dtype is a value of another; an int is one of a float that counts as far."""
+    """Return whether every value of a dtype is a value of another.
+
+    An int is one of a float that counts as far.
+    """
     if wide == dtype:
         return True
     if wide not in NUMBERS or dtype not in NUMBERS:
@@ -40,7 +44,11 @@ def holds(wide: str, dtype: str) -> bool:
 
 
 def refuse_casts(casts: Iterable[tuple[str, str]], holders: Mapping[str, Sequence[Feature]]) -> None:
-    """Errors: RequestError with every cast of what is no number, or to what is none."""
+    """Refuse casts that cannot be done.
+
+    Raises:
+        RequestError: with every cast of what is no number, or to what is none.
+    """
     problems = []
     for name, dtype in casts:
         if name not in holders:

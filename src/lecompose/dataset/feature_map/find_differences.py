@@ -24,7 +24,7 @@ def find_differences(
     features: str,
     fill: str,
 ) -> Iterator[str]:
-    """Every difference that keeps sources apart; features of `casts` may have other dtypes."""
+    """Yield every difference that keeps sources apart; features of `casts` may have other dtypes."""
     seen: dict[str, str] = {}
     for name, held in holders.items():
         other = seen.setdefault(name.lower(), name)
@@ -45,7 +45,7 @@ def _absent(
     holders: HoldersByName,
 ) -> str:
     def others_of(source: Source) -> set[str]:
-        """What this source has, and the first holder has not."""
+        """Return what this source has, and the first holder has not."""
         first = held[0][0].name
         return {
             n
@@ -63,12 +63,12 @@ def _absent(
 
 
 def describe_dropped(name: str, held: Holders, lacking: list[Source]) -> str:
-    """The note on a feature that is left out."""
+    """Return the note on a feature that is left out."""
     return f'feature "{name}" of {_names(held)} is left out: not in {few(s.name for s in lacking)}'
 
 
 def describe_filled(name: str, lacking: list[Source], fill: str) -> str:
-    """The note on a feature that some sources lack."""
+    """Return the note on a feature that some sources lack."""
     hint = "; LeRobot gives None there, which torch cannot batch. Try: --fill zero" if fill == "null" else ""
     return f'feature "{name}" is {fill} in every frame of {few(s.name for s in lacking)}{hint}'
 
@@ -109,7 +109,9 @@ def _unlike(name: str, held: Holders, *, cast: bool) -> Iterator[str]:
 
 
 def plain_names(names: object) -> list[str] | None:
-    """The names of a feature's dimensions whatever way they were written down; None where there are none.
+    """Return the names of a feature's dimensions whatever way they were written down.
+
+    None where there are none.
 
     Source: recorders write a list, a list in a list, or {"motors": [...]}; "channel" and "channels".
     """

@@ -12,9 +12,10 @@ _RESERVED = ("filename", "file_row_number")
 
 
 def remove_features(sources: tuple[Source, ...], removes: Iterable[str]) -> tuple[Source, ...]:
-    """The sources without the features that are to go.
+    """Return the sources without the features that are to go.
 
-    Errors: RequestError with every one that is not there, or that readers need.
+    Raises:
+        RequestError: with every one that is not there, or that readers need.
     """
     gone: dict[str, set[str]] = {s.name: set() for s in sources}
     problems = []
@@ -37,9 +38,10 @@ def remove_features(sources: tuple[Source, ...], removes: Iterable[str]) -> tupl
 def rename_features(
     sources: tuple[Source, ...], renames: Iterable[tuple[str, str]]
 ) -> dict[str, dict[str, Feature]]:
-    """The features of each source by the names they are to have.
+    """Return the features of each source by the names they are to have.
 
-    Errors: RequestError with every rename that cannot be done.
+    Raises:
+        RequestError: with every rename that cannot be done.
     """
     wanted: dict[str, dict[str, str]] = {s.name: {} for s in sources}
     problems: list[str] = []
@@ -57,7 +59,7 @@ def rename_features(
 
 
 def _scope(sources: tuple[Source, ...], key: str) -> tuple[tuple[Source, ...], str]:
-    """The sources that a rename is about, and the feature's old name."""
+    """Return the sources that a rename is about, and the feature's old name."""
     for source in sources:
         if key.startswith(f"{source.name}:"):
             return (source,), key[len(source.name) + 1 :]

@@ -39,7 +39,11 @@ class Frames:
 
     @cached_property
     def _schema(self) -> pa.Schema:
-        """All columns of the first source. Errors: SourceBroken for files that are not as declared."""
+        """All columns of the first source.
+
+        Raises:
+            SourceBroken: for files that are not as declared.
+        """
         return types.data_schema(self.catalog, self.catalog.sources[0].columns)
 
     @cached_property
@@ -54,12 +58,15 @@ class Frames:
         *,
         batch_rows: int | None = None,
     ) -> pa.RecordBatchReader:
-        """The frames of `episodes`, in that order, as a stream of record batches.
+        """Return the frames of `episodes`, in that order, as a stream of record batches.
 
         An episode may come more than once; None is all of them in the order of the sources.
         Shape: `columns` in that order; by default src_dataset, src_episode, task and every data column.
-        Errors: UnknownEpisode, RequestError naming all that is not there; FeatureMismatch where the sources
-        do not share the columns; SourceBroken where rows are not what the catalog saw.
+
+        Raises:
+            UnknownEpisode, RequestError: naming all that is not there.
+            FeatureMismatch: where the sources do not share the columns.
+            SourceBroken: where rows are not what the catalog saw.
         """
         if batch_rows is not None and batch_rows < 1:
             raise RequestError(f"batch_rows is {batch_rows}; at least 1 is needed")
@@ -70,7 +77,7 @@ class Frames:
         )
 
     def places(self, episodes: Episodes | None) -> list[PlacedEpisode]:
-        """Where the rows of `episodes` are, in that order. Errors: UnknownEpisode, RequestError."""
+        """Return where the rows of `episodes` are, in that order. Raises UnknownEpisode, RequestError."""
         if episodes is None:
             return list(self._places.values())
         names = [source.name for source in self.catalog.sources]
@@ -82,9 +89,13 @@ class Frames:
         return [self._places[key] for key in keys]
 
     def features(self, names: Sequence[str] | None) -> tuple[Feature, ...]:
-        """The features of these names, cameras too, in the order of the first source; all without names.
+        """Return the features of these names, cameras too, in the order of the first source.
 
-        Errors: RequestError with every name that is not there; FeatureMismatch where sources differ in them.
+        All without names.
+
+        Raises:
+            RequestError: with every name that is not there.
+            FeatureMismatch: where sources differ in them.
         """
         first = self.catalog.sources[0]
         known = {f.name: f for f in first.features}
@@ -96,7 +107,11 @@ class Frames:
         return found
 
     def schema(self, features: Iterable[Feature]) -> pa.Schema:
-        """The exact types of the columns among `features`. Errors: SourceBroken for files of others."""
+        """Return the exact types of the columns among `features`.
+
+        Raises:
+            SourceBroken: for files of others.
+        """
         return pa.schema([self._schema.field(f.name) for f in features if not f.is_video])
 
     def _shape(self, asked: Sequence[str] | None) -> FrameColumns:
@@ -119,7 +134,11 @@ class Frames:
 
 
 def _key(names: Sequence[str], episode: Episode) -> tuple[str, int]:
-    """Errors: RequestError, UnknownEpisode where it is not clear which episode is meant."""
+    """Return source and number of an episode.
+
+    Raises:
+        RequestError, UnknownEpisode: where it is not clear which episode is meant.
+    """
     if isinstance(episode, tuple):
         name, number = episode
         if name not in names:
@@ -144,7 +163,7 @@ def _quoted(names: Iterable[str]) -> str:
 
 
 def _shown(feature: str) -> str:
-    """A feature's name, as in queries: "data.task" where it is one of ours."""
+    """Return a feature's name, as in queries: "data.task" where it is one of ours."""
     return f"data.{feature}" if feature.lower() in _FRONT else feature
 
 

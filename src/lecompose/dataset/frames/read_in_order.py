@@ -59,7 +59,7 @@ class FrameColumns:
 
 
 def output_columns(schema: pa.Schema, takes: FeatureMap) -> FrameColumns:
-    """The shape of data columns as an output has them."""
+    """Return the shape of data columns as an output has them."""
     proof = [pa.field(name, pa.int64()) for name in PROOF_COLUMNS if name not in schema.names]
     return FrameColumns(schema, tuple(schema.names), pa.schema([*proof, *schema]), {}, takes)
 
@@ -67,7 +67,11 @@ def output_columns(schema: pa.Schema, takes: FeatureMap) -> FrameColumns:
 def read_batches(
     places: Sequence[PlacedEpisode], shape: FrameColumns, batch_rows: int
 ) -> Iterator[pa.RecordBatch]:
-    """The rows of places, in that order. Errors: SourceBroken where they are not what the catalog saw."""
+    """Yield the rows of places, in that order.
+
+    Raises:
+        SourceBroken: where they are not what the catalog saw.
+    """
     for window in _windows(places):
         tables = _one(window[0], shape) if len(window) == 1 else iter([_sorted(window, shape)])
         for table in tables:
@@ -89,7 +93,10 @@ def _windows(places: Iterable[PlacedEpisode]) -> Iterator[list[PlacedEpisode]]:
 
 
 def _one(place: PlacedEpisode, shape: FrameColumns) -> Iterator[pa.Table]:
-    """An episode by itself, some rows at a time: it may be larger than any window, and needs no sorting."""
+    """Yield an episode by itself, some rows at a time.
+
+    It may be larger than any window, and needs no sorting.
+    """
     at = 0
     for rows in _parts([place] if place.length else [], shape):
         table = pa.Table.from_batches([rows])
@@ -100,7 +107,7 @@ def _one(place: PlacedEpisode, shape: FrameColumns) -> Iterator[pa.Table]:
 
 
 def _sorted(window: Sequence[PlacedEpisode], shape: FrameColumns) -> pa.Table:
-    """All rows of a window's episodes, in the order of the window."""
+    """Return all rows of a window's episodes, in the order of the window."""
     held = sorted({place for place in window if place.length}, key=_position)
     rows = pa.Table.from_batches(_parts(held, shape), schema=shape.read).combine_chunks()
     _prove(held, rows, 0)
@@ -114,13 +121,17 @@ def _sorted(window: Sequence[PlacedEpisode], shape: FrameColumns) -> pa.Table:
 
 
 def _begins(places: Sequence[PlacedEpisode]) -> np.ndarray:
-    """The row at which each place begins, were they one behind the other."""
+    """Return the row at which each place begins, were they one behind the other."""
     begins: np.ndarray = np.cumsum([0, *(place.length for place in places)])[:-1]
     return begins
 
 
 def _prove(places: Sequence[PlacedEpisode], rows: pa.Table, at: int) -> None:
-    """Errors: SourceBroken unless `rows` are those of the places from row `at` on, each in its order."""
+    """Compare rows with what the catalog saw.
+
+    Raises:
+        SourceBroken: unless `rows` are those of the places from row `at` on, each in its order.
+    """
     number = np.arange(at, at + len(rows))
     begins = _begins(places)
     which = np.searchsorted(begins, number, side="right") - 1
@@ -148,7 +159,7 @@ def _refuse_short(places: Sequence[PlacedEpisode], rows: int) -> None:
 def _given(
     places: Sequence[PlacedEpisode], lengths: Sequence[int], rows: pa.Table, shape: FrameColumns
 ) -> pa.Table:
-    """The columns asked for, of rows that are so many of each place."""
+    """Return the columns asked for, of rows that are so many of each place."""
     arrays = [
         rows[name] if name else _ours(field.name, places, lengths, rows, shape)
         for field, name in zip(shape.schema, shape.stored, strict=True)
@@ -177,9 +188,10 @@ def _ours(
 
 
 def _parts(places: Sequence[PlacedEpisode], shape: FrameColumns) -> Iterator[pa.RecordBatch]:
-    """The rows of places in the order of `_position`, in the types of `shape.read`.
+    """Yield the rows of places in the order of `_position`, in the types of `shape.read`.
 
-    Errors: SourceBroken where they cannot be read, or are not as declared.
+    Raises:
+        SourceBroken: where they cannot be read, or are not as declared.
     """
     for (source, file), held in groupby(places, key=lambda place: _position(place)[:2]):
         takes = shape.takes.get(source, {})
@@ -194,7 +206,11 @@ def _where(source: str, rows: pa.RecordBatch, row: int) -> str:
 
 
 def require_contiguous(place: PlacedEpisode) -> PlacedEpisode:
-    """The place. Errors: SourceBroken for an episode whose rows are not in one piece, as many as declared."""
+    """Return the place.
+
+    Raises:
+        SourceBroken: for an episode whose rows are not in one piece, as many as declared.
+    """
     if place.data_file is None or place.row_to - place.row_from != place.length:
         raise SourceBroken(
             f"its {place.length} frames do not stand together in one data file",
@@ -207,13 +223,13 @@ def require_contiguous(place: PlacedEpisode) -> PlacedEpisode:
 
 
 def _position(place: PlacedEpisode) -> tuple[str, str, int]:
-    """Where the rows of a place are. Errors: as of `require_contiguous`."""
+    """Return where the rows of a place are; raises what `require_contiguous` does."""
     # The source too: one that is given twice has every row of its files twice.
     return place.src_dataset, str(require_contiguous(place).data_file), place.row_from
 
 
 def _in_file(file: str, places: Sequence[PlacedEpisode], columns: list[str]) -> Iterator[pa.RecordBatch]:
-    """The rows of places that follow each other in one file."""
+    """Yield the rows of places that follow each other in one file."""
     spans = list(_spans(places))
     for row, batch in _rows(file, places, columns):
         end = row + batch.num_rows
@@ -225,7 +241,7 @@ def _in_file(file: str, places: Sequence[PlacedEpisode], columns: list[str]) -> 
 
 
 def _spans(places: Sequence[PlacedEpisode]) -> Iterator[tuple[int, int]]:
-    """The rows of places, neighbours joined."""
+    """Yield the rows of places, neighbours joined."""
     start, end = places[0].row_from, places[0].row_from
     for place in places:
         if place.row_from != end:
@@ -238,7 +254,7 @@ def _spans(places: Sequence[PlacedEpisode]) -> Iterator[tuple[int, int]]:
 def _rows(
     file: str, places: Sequence[PlacedEpisode], columns: list[str]
 ) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """The row groups in which places lie, some rows at a time, each with the row of the file it begins at."""
+    """Yield the row groups in which places lie, some rows at a time, each with the row it begins at."""
     with (
         reading_parquet(file),
         pq.ParquetFile(file, pre_buffer=False, buffer_size=_BUFFER_BYTES) as parquet,
@@ -258,7 +274,7 @@ def _rows(
 
 
 def _read_rows(places: Sequence[PlacedEpisode]) -> int:
-    """How many rows to read at a time."""
+    """Return how many rows to read at a time."""
     size, rows = sum(place.size_bytes or 0 for place in places), sum(place.length for place in places)
     return max(1, min(_READ_ROWS, _READ_BYTES * rows // max(1, size)))
 
@@ -275,7 +291,7 @@ def _runs(starts: np.ndarray, places: Sequence[PlacedEpisode]) -> Iterator[tuple
 
 
 def _own(batch: pa.RecordBatch, offset: int, rows: int) -> pa.RecordBatch:
-    """Some rows of a batch; a few are copied out, for a slice would keep the whole batch alive."""
+    """Return some rows of a batch; a few are copied out, for a slice would keep the whole batch alive."""
     if 2 * rows > batch.num_rows:
         return batch.slice(offset, rows)
     return batch.take(pa.array(range(offset, offset + rows), pa.int64()))
