@@ -1,4 +1,4 @@
-"""What the statistics of episodes say of their counts and their numbering, which the rows can prove wrong."""
+"""Reads the statistics of episodes that their rows can prove wrong: counts and numbering."""
 
 import math
 from collections.abc import Iterator
@@ -18,12 +18,16 @@ _NUMBERED = ("index", "episode_index", "task_index")
 
 
 def checked(feature: str) -> tuple[str, ...]:
-    """The statistics of an episode that can be checked without reading its rows."""
+    """Return the statistics of an episode that can be checked without reading its rows."""
     return ("count", "min", "max", "mean") if feature in _NUMBERED else ("count",)
 
 
 def of_parquet(path: Path, schema: pa.Schema) -> pa.Table:
-    """Of a file of a v3.0 episode list. Shape: `SHAPE`. Errors: SourceBroken."""
+    """Return the statistics in a file of a v3.0 episode list. Shape: `SHAPE`.
+
+    Raises:
+        SourceBroken: if the file cannot be read.
+    """
     wanted = {}
     for name in schema.names:
         family, _, rest = name.partition("/")
@@ -43,7 +47,7 @@ def of_parquet(path: Path, schema: pa.Schema) -> pa.Table:
 
 
 def firsts(column: pa.ChunkedArray) -> pa.Array:
-    """The first number in the nested lists of each row; NaN, which equals nothing, where there is none."""
+    """Return the first number in the nested lists of each row; NaN, which equals nothing, without any."""
     values = column.combine_chunks()
     rows = at = np.arange(len(values))
     while pa.types.is_list(values.type) and not values.null_count:
@@ -59,9 +63,10 @@ def firsts(column: pa.ChunkedArray) -> pa.Array:
 
 
 def of_lines(path: Path) -> Iterator[tuple[int, dict[str, dict[str, Any]]]]:
-    """Episode and statistics of each line of a v2.1 file; nothing where there is no such file.
+    """Yield episode and statistics of each line of a v2.1 file; nothing where there is no such file.
 
-    Errors: SourceBroken for lines that are something else.
+    Raises:
+        SourceBroken: if a line is something else.
     """
     return read_json_lines(path, _of_row, what="an episode's statistics") if path.is_file() else iter(())
 
@@ -71,7 +76,7 @@ def _of_row(row: Any) -> tuple[int, dict[str, dict[str, Any]]]:
 
 
 def first(value: Any) -> float:
-    """The first number in nested lists; NaN, which equals nothing, where there is none."""
+    """Return the first number in nested lists; NaN, which equals nothing, where there is none."""
     while isinstance(value, list):
         value = value[0] if value else None
     return float(value) if isinstance(value, int | float) else math.nan

@@ -1,7 +1,7 @@
-"""What the promises need beyond the catalog, as relations: those of `_SHAPES`.
+"""Makes the relations that promises need beyond the catalog: those of `_SHAPES`.
 
 File names, parquet footers, info.json's totals, statistics and videos: each file is looked at once. What
-cannot be read is a fault, and the facts of the others are told.
+cannot be read is a fault; the other files have their facts.
 """
 
 import json
@@ -17,7 +17,7 @@ import pyarrow as pa
 from lecompose import formats
 from lecompose.checks import episode_stats
 from lecompose.checks.faults import NO_DAMAGE, Damage, Fault, as_damage, try_to, unreadable
-from lecompose.checks.footers import Footers, Row, footer_facts, huggingface, kind_of
+from lecompose.checks.footers import Footers, Row, footer_facts, huggingface_type, kind_of
 from lecompose.dataset.catalog import Catalog, Source
 from lecompose.dataset.catalog.frames import list_data_files
 from lecompose.engine import Engine
@@ -143,7 +143,7 @@ def _needs(feature: Feature) -> Row:
     return (
         feature.name,
         None if field is None else kind_of(field.type),
-        None if spec is None else huggingface(spec),
+        None if spec is None else huggingface_type(spec),
         list(feature.stat_shape) if feature.has_stats else None,
         feature.is_video,
         feature.is_visual,
@@ -154,7 +154,7 @@ def _needs(feature: Feature) -> Row:
 
 
 def _count(names: Any) -> int | None:
-    """How many names there are, in lists and in objects of lists; None where names do not tell."""
+    """Return how many names there are, in lists and in objects of lists; None where that is unclear."""
     parts = list(names.values()) if isinstance(names, dict) else names
     if not isinstance(parts, list) or not parts:
         return None
@@ -169,7 +169,7 @@ def _dimensions(feature: Feature) -> int | None:
 
 
 def _picture_size(feature: Feature) -> tuple[int | None, int | None]:
-    """Height and width of a video's frames, by the names of its dimensions, else by the channels' place."""
+    """Return height and width of a video's frames, by its dimensions' names, else by the channels' place."""
     if not feature.is_video or len(feature.shape) != 3:
         return None, None
     names = feature.spec.get("names")
@@ -338,7 +338,7 @@ def _statistics(path: Path) -> list[Row]:
 
 
 def _shape(value: Any) -> list[int] | None:
-    """The shape of nested lists of numbers; None where they are ragged or hold anything else."""
+    """Return the shape of nested lists of numbers; None where they are ragged or hold anything else."""
     if not isinstance(value, list):
         return [] if isinstance(value, int | float) else None
     inner = [_shape(part) for part in value]

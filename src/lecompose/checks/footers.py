@@ -1,4 +1,4 @@
-"""What parquet footers say: rows, columns, types, and what they tell Hugging Face `datasets`."""
+"""Reads facts off parquet footers: rows, columns, types, and the types for Hugging Face `datasets`."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,7 @@ Footers: TypeAlias = Mapping[Path, pq.FileMetaData]
 
 
 def footer_facts(footers: Footers) -> dict[str, list[Row]]:
-    """What the footers of data files say; equal schemas are told once, by number."""
+    """Return the facts in the footers of data files; equal schemas share a number."""
     numbers: dict[bytes, int] = {}
     facts: dict[str, list[Row]] = {"footer_facts": [], "column_facts": [], "row_group_facts": []}
     for path, found in footers.items():
@@ -22,8 +22,8 @@ def footer_facts(footers: Footers) -> dict[str, list[Row]]:
         if key not in numbers:
             numbers[key] = len(numbers)
             facts["column_facts"] += [(numbers[key], *row) for row in _columns(schema)]
-        told = b"huggingface" in (schema.metadata or {})
-        facts["footer_facts"].append((str(path), numbers[key], told))
+        has_huggingface = b"huggingface" in (schema.metadata or {})
+        facts["footer_facts"].append((str(path), numbers[key], has_huggingface))
         row = 0
         for group in range(found.num_row_groups):
             rows = found.row_group(group).num_rows
@@ -33,24 +33,24 @@ def footer_facts(footers: Footers) -> dict[str, list[Row]]:
 
 
 def _columns(schema: pa.Schema) -> Iterator[Row]:
-    """Name, kind and Hugging Face type of each column, and of names without a column but with the latter."""
+    """Yield name, kind and Hugging Face type of each column, also of names that have only the latter."""
     kinds = {field.name: kind_of(field.type) for field in schema}
-    told = _told_types(schema)
-    for name in kinds | told:
-        yield name, kinds.get(name), told.get(name)
+    huggingface_types = _huggingface_types(schema)
+    for name in kinds | huggingface_types:
+        yield name, kinds.get(name), huggingface_types.get(name)
 
 
-def _told_types(schema: pa.Schema) -> dict[str, str]:
-    """What the `huggingface` schema metadata says of each column; nothing where it is no such JSON."""
+def _huggingface_types(schema: pa.Schema) -> dict[str, str]:
+    """Return the type of each column in the `huggingface` schema metadata; none where that is malformed."""
     try:
-        told = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
-        return {name: huggingface(spec) for name, spec in told["info"]["features"].items()}
+        metadata = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
+        return {name: huggingface_type(spec) for name, spec in metadata["info"]["features"].items()}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
 
 
-def huggingface(spec: Any) -> str:
-    """A `datasets` feature as text that is equal for equal types.
+def huggingface_type(spec: Any) -> str:
+    """Return a `datasets` feature as text that is equal for equal types.
 
     Source: datasets 4 spells "Sequence" as "List"; before 3 it wrote null ids.
     """
@@ -65,7 +65,7 @@ def _canonical(spec: Any) -> Any:
 
 
 def kind_of(kind: pa.DataType) -> str:
-    """An Arrow type without what readers do not care for: large or view layouts, names of list items."""
+    """Return an Arrow type without what readers ignore: large or view layouts, names of list items."""
     types = pa.types
     if isinstance(kind, pa.BaseExtensionType):
         return kind_of(kind.storage_type)

@@ -1,10 +1,11 @@
-"""What statistics may leave unsaid, as relations: `counted_facts` and `valueless_facts`.
+"""Makes `counted_facts` and `valueless_facts`: which frames have no value, so that statistics lack them.
 
-They are of the frames that have a value. Where they tell of fewer frames than there are, or where stats.json
-leaves a feature out, the rows are looked at; no other promise reads them.
+Statistics are of the frames that have a value. Where they count fewer frames than there are, or where
+stats.json leaves a feature out, the rows are read.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from typing import Any
 import pyarrow as pa
 
 from lecompose import statistics
-from lecompose.dataset.catalog import Catalog, Source
+from lecompose.concurrency import Workers
+from lecompose.dataset.catalog import Catalog
 from lecompose.errors import SourceBroken
 from lecompose.formats import Feature
 from lecompose.statistics import FeatureStats, FileRows
@@ -26,46 +28,62 @@ _COUNTED = {
 _VALUELESS = {"src_dataset": pa.string(), "feature": pa.string()}
 
 
+@dataclass(frozen=True)
+class _Doubted:
+    """A feature whose statistics need an excuse."""
+
+    src_dataset: str
+    feature: str
+
+
+@dataclass(frozen=True)
+class _EpisodeRows:
+    """Where the rows of an episode lie in a data file."""
+
+    src_dataset: str
+    src_episode: int
+    data_file: str
+    row_from: int
+    row_to: int
+
+
 def load_counts(catalog: Catalog) -> None:
-    """Make `counted_facts`, the frames of each episode that have a value, and `valueless_facts`, the features
-    of which no frame has one; both of those features only whose statistics need an excuse, and unless an
-    earlier call did.
+    """Make `counted_facts` and `valueless_facts`, of those features only whose statistics need an excuse.
+
+    The former has the frames of each episode that have a value, the latter the features of which no frame has
+    one.
     """
-    if catalog.engine.has("counted_facts"):
-        return
-    doubted = {(row["src_dataset"], row["feature"]) for row in catalog.engine.rows("statistics/doubted")}
-    places = catalog.engine.rows("statistics/rows") if doubted else []
+    engine = catalog.engine
+    doubted = set(engine.records("statistics/doubted", _Doubted))
+    places = engine.records("statistics/rows", _EpisodeRows) if doubted else []
     counted: list[tuple[Any, ...]] = []
     valueless: list[tuple[Any, ...]] = []
     for source in catalog.sources:
-        mine = [row for row in places if row["src_dataset"] == source.name]
-        for feature, found in _looked_at(catalog, source, doubted, mine):
-            lengths = [row["row_to"] - row["row_from"] for row in mine]
+        mine = [rows for rows in places if rows.src_dataset == source.name]
+        features = [f for f in source.columns if f.is_numeric and _Doubted(source.name, f.name) in doubted]
+        for feature, found in _measure(engine.workers(), features, mine):
+            lengths = [rows.row_to - rows.row_from for rows in mine]
             counts = zip(mine, lengths if found.counts is None else found.counts, strict=True)
-            counted += [(source.name, row["src_episode"], feature.name, n) for row, n in counts]
+            counted += [(source.name, rows.src_episode, feature.name, n) for rows, n in counts]
             valueless += [(source.name, feature.name)] if not found.has_value else []
-    catalog.engine.load("counted_facts", _table(_COUNTED, counted))
-    catalog.engine.load("valueless_facts", _table(_VALUELESS, valueless))
+    engine.load("counted_facts", _table(_COUNTED, counted))
+    engine.load("valueless_facts", _table(_VALUELESS, valueless))
 
 
-def _looked_at(
-    catalog: Catalog, source: Source, doubted: Iterable[tuple[str, str]], places: list[dict[str, Any]]
+def _measure(
+    workers: Workers, features: Sequence[Feature], places: Sequence[_EpisodeRows]
 ) -> Iterator[tuple[Feature, FeatureStats]]:
-    """The doubted numeric features of a source, measured; without those whose columns cannot be read."""
-    workers = catalog.engine.workers()
+    """Yield the statistics of each feature; not of those whose columns cannot be read."""
     files = [
-        FileRows(Path(path), tuple((row["row_from"], row["row_to"]) for row in rows))
-        for path, rows in groupby(places, key=lambda row: row["data_file"])
+        FileRows(Path(path), tuple((rows.row_from, rows.row_to) for rows in group))
+        for path, group in groupby(places, key=lambda rows: rows.data_file)
     ]
-    for feature in source.columns:
-        if feature.is_numeric and (source.name, feature.name) in doubted:
-            try:
-                yield (
-                    feature,
-                    statistics.measure_numbers(workers, files, [feature], quantiles={})[feature.name],
-                )
-            except SourceBroken:
-                continue  # another promise tells of it; the statistics have no excuse
+    for feature in features:
+        try:
+            found = statistics.measure_numbers(workers, files, [feature], quantiles={})
+        except SourceBroken:
+            continue  # another promise tells of it; the statistics have no excuse
+        yield feature, found[feature.name]
 
 
 def _table(shape: dict[str, pa.DataType], rows: list[tuple[Any, ...]]) -> pa.Table:

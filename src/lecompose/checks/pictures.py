@@ -1,4 +1,4 @@
-"""Every picture of a dataset, decoded: which of them do not."""
+"""Decodes every picture of a dataset, and finds those that cannot be decoded."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -76,7 +76,7 @@ def _lost(path: Path, threads: int) -> list[int] | str:
 
 
 def _by_episode(spans: Sequence[_Span], frames: Sequence[int]) -> Iterator[tuple[int | None, list[int]]]:
-    """The frames of each episode, numbered as in the episode; those of none as in the file."""
+    """Yield the frames of each episode, numbered in it; frames of no episode are numbered in the file."""
     known: set[int] = set()
     for span in spans:
         own = [n for n in frames if span.start <= n < span.end]
@@ -120,11 +120,11 @@ def _groups(files: Sequence[Path]) -> Iterator[tuple[Path, int]]:
         try:
             yield path, read_footer(path).num_row_groups
         except SourceBroken:
-            continue  # told when the footers were read
+            continue  # a fault since the footers were read
 
 
 def _lost_images(path: Path, group: int, name: str, *, depth: bool) -> list[tuple[int | None, int]]:
-    """Episode and frame of each picture in a row group that does not decode."""
+    """Return episode and frame of each picture in a row group that does not decode."""
     lost = []
     try:
         with reading_parquet(path), pq.ParquetFile(path) as file:

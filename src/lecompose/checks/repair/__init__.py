@@ -1,8 +1,8 @@
-"""What can be saved of a damaged dataset, as one that any operation can read.
+"""Saves what can be saved of a damaged dataset, as one that any operation can read.
 
-It is a folder in scratch: metadata written anew from what the files really hold, and links to those data and
-video files that are whole. Episodes keep their numbers; those that cannot be saved are not in its list, and
-why is told. What is composed of it is checked like any output.
+The result is a folder in scratch: new metadata, made of what the files really hold, and links to the data and
+video files that are whole. Episodes keep their numbers. Those that cannot be saved are not in its list; why
+is in the result. What is composed of it is checked like any output.
 """
 
 import math
@@ -37,9 +37,9 @@ __all__ = ["Dropped", "Repaired", "repair_dataset"]
 class Repaired:
     """A damaged dataset made readable: `root` is the folder to read in its place.
 
-    `dropped` are the episodes that could not be saved, `notes` what was put right. `undeclared` are columns
-    of the data files that info.json did not declare, and now does. `off_grid` where timestamps are not those
-    of the frames, and `has_stats` unless some episode's statistics are gone.
+    `dropped` are the episodes that could not be saved, `notes` say what was corrected. `undeclared` are
+    columns of the data files that info.json did not declare, and now does. `off_grid` says that timestamps
+    are not those of the frames, `has_stats` that every episode has its statistics.
     """
 
     source: Source
@@ -54,9 +54,11 @@ class Repaired:
 def repair_dataset(
     given: str | Path, *, scratch: Path, without: frozenset[str], threads: int | None, memory: str | None
 ) -> Repaired:
-    """What can be saved of the dataset, in a new folder below `scratch`; cameras of `without` are no matter.
+    """Save what can be saved of the dataset in a new folder below `scratch`, without the cameras named.
 
-    Errors: SourceBroken where nothing can be saved, or it is not clear how; SourceNotFound.
+    Raises:
+        SourceBroken: if nothing can be saved, or it is not clear how.
+        SourceNotFound: if there is no dataset at all.
     """
     scratch.mkdir()
     with closing(open_engine(scratch=scratch, threads=threads, memory=memory)) as engine:
@@ -106,7 +108,7 @@ def _refuse_without_rate(opened: Opened) -> None:
 
 
 def _refuse_other_rate(source: Source, salvage: Salvage) -> None:
-    """Errors: SourceBroken where timestamps or videos tell that the rate in info.json is wrong."""
+    """Raise SourceBroken if timestamps or videos show that the rate in info.json is wrong."""
     off = [e for e in salvage.episodes if e.off_grid_s >= TOLERANCE_S]
     # What is infinite was not there.
     drifting = [e for e in off if _DRIFT * e.length / float(source.fps) < e.off_grid_s < math.inf]
@@ -128,7 +130,7 @@ def _nothing_left(source: Source, salvage: Salvage) -> SourceBroken:
 
 
 def _unread(opened: Opened) -> Iterator[str]:
-    """Yield what could not be read, file by file; of episodes it is told by themselves."""
+    """Yield what could not be read, file by file; what is wrong with an episode is in `dropped`."""
     for fault in opened.damage.faults:
         file = in_dataset(fault.path, opened.root)
         where = f" ({file})" if file else ""
@@ -147,5 +149,5 @@ def _stats(catalog: Catalog) -> pa.Table | None:
 def _custom(engine: Engine, source: Source) -> CustomValues | None:
     try:
         return read_custom_columns(engine, source)
-    except (ComposeError, OSError, ValueError):  # what is wrong with them was told when they were read
+    except (ComposeError, OSError, ValueError):  # the damage says what is wrong with them
         return None

@@ -1,4 +1,4 @@
-"""Which episodes are whole in the data files, and what their tasks are."""
+"""Finds the episodes that are whole in the data files, and their tasks."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -31,7 +31,7 @@ class Clip:
 
 @dataclass(frozen=True)
 class SoundEpisode:
-    """An episode whose rows are whole. `is_changed` where its length is not the one that was listed.
+    """An episode whose rows are whole; `is_changed` says that its length is not the listed one.
 
     Units: `off_grid_s`, how far a timestamp is from its frame's, in seconds.
     """

@@ -18,7 +18,7 @@ from lecompose.formats import DEFAULT_FEATURES, Feature, feature
 
 @dataclass(frozen=True)
 class Features:
-    """Every feature of the mended dataset, and the data files that have them all.
+    """Every feature of the repaired dataset, and the data files that have them all.
 
     `undeclared` are those that info.json did not have.
     """
@@ -30,9 +30,10 @@ class Features:
 
 
 def find_features(source: Source, footers: Footers) -> Features:
-    """The features that most data files hold; those that hold other columns are left out.
+    """Return the features that most data files hold, and those files; files with other columns are left out.
 
-    Errors: SourceBroken where no data file can be read, or a column that every dataset needs is not there.
+    Raises:
+        SourceBroken: if no data file can be read, or a column that every dataset needs is missing.
     """
     if not footers:
         raise SourceBroken("no data file can be read: nothing can be saved", path=source.root / "data")
@@ -59,7 +60,7 @@ def find_features(source: Source, footers: Footers) -> Features:
 
 
 def _usual(schemas: Mapping[Path, pa.Schema]) -> pa.Schema:
-    """The schema of most rows of files, by its columns' names and types."""
+    """Return the schema that most files have, by the names and types of its columns."""
     counted = Counter(str(schema.remove_metadata()) for schema in schemas.values())
     most = counted.most_common(1)[0][0]
     return next(schema for schema in schemas.values() if str(schema.remove_metadata()) == most)
@@ -74,9 +75,9 @@ def _goes_with(schema: pa.Schema, usual: pa.Schema) -> bool:
 
 
 def _as_held(name: str, declared: Feature, usual: pa.Schema, notes: list[str]) -> Iterator[Feature]:
-    """A declared feature as the files hold it; nothing where they do not."""
+    """Yield a declared feature as the files hold it; nothing where they do not."""
     if name not in usual.names:
-        notes.append(f'feature "{name}" is in info.json and in no data file: it is declared no more')
+        notes.append(f'feature "{name}" is in info.json and in no data file: it is no longer declared')
         return
     field, have = formats.arrow_field(declared), usual.field(name).type
     if field is None or is_lossless(have, field.type):
@@ -90,10 +91,10 @@ def _as_held(name: str, declared: Feature, usual: pa.Schema, notes: list[str]) -
 
 
 def _declared(name: str, kind: pa.DataType, notes: list[str]) -> Feature | None:
-    """The feature that a column of this type is; None where none can be."""
+    """Return the feature that a column of this type is; None where there is no such feature."""
     spec: dict[str, Any] | None = DEFAULT_FEATURES.get(name) or _spec(kind)
     if spec is None:
-        notes.append(f'column "{name}" is left out: no feature is {kind}')
+        notes.append(f'column "{name}" is left out: no feature can have the type {kind}')
         return None
     try:
         return feature(name, spec)
@@ -103,7 +104,7 @@ def _declared(name: str, kind: pa.DataType, notes: list[str]) -> Feature | None:
 
 
 def _spec(kind: pa.DataType) -> dict[str, Any] | None:
-    """dtype and shape of a column, where its type alone tells."""
+    """Return dtype and shape of a column; None where its type is not enough."""
     kind = kind.storage_type if isinstance(kind, pa.BaseExtensionType) else kind
     if pa.types.is_struct(kind) and {f.name for f in kind} == {"bytes", "path"}:
         return None  # the pictures' size is not in the type
@@ -120,12 +121,12 @@ def _refuse_lacking(source: Source, names: list[str]) -> None:
     lacking = [name for name in DEFAULT_FEATURES if name not in names]
     if lacking:
         raise SourceBroken(
-            f"the data files lack {few(lacking)}, by which frames are told apart", path=source.root / "data"
+            f"the data files lack {few(lacking)}, by which frames are identified", path=source.root / "data"
         )
 
 
 def _in_order(features: list[Feature]) -> Iterator[Feature]:
-    """The default features last, as every dataset has them."""
+    """Yield the features, the default ones last, as every dataset has them."""
     yield from (f for f in features if f.name not in DEFAULT_FEATURES)
     by_name = {f.name: f for f in features}
     yield from (by_name[name] for name in DEFAULT_FEATURES)

@@ -1,4 +1,4 @@
-"""Writes a dataset of format v3.0 around files that stay where they are: metadata anew, links to the rest."""
+"""Writes a dataset of format v3.0 around files that stay where they are: new metadata, links to the rest."""
 
 import json
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ def write(
     stats: pa.Table | None,
     root: Path,
 ) -> Path:
-    """`root`, now holding the sound episodes as a dataset; they keep their numbers."""
+    """Write the sound episodes as a dataset in `root`, and return it; they keep their numbers."""
     cameras = [f.name for f in features.features if f.is_video and f.name in salvage.episodes[0].clips]
     kept = [f for f in features.features if not f.is_video or f.name in cameras]
     _write_info(source, kept, salvage, root)
@@ -98,7 +98,7 @@ def _columns(
 
 
 def _linked(root: Path, template: str, family: str, files: Sequence[Path]) -> dict[str, list[int]]:
-    """Links to files under their new names, and the pointers to them."""
+    """Link files under their new names, and return the pointers to them."""
     places = {file: n for n, file in enumerate(dict.fromkeys(files))}
     for file, number in places.items():
         link = root / template.format(
@@ -117,7 +117,7 @@ def _literal(name: str) -> str:
 
 
 def _custom(share: CustomValues | None, episodes: Sequence[SoundEpisode]) -> dict[str, pa.Array]:
-    """The dataset's own columns of the episodes."""
+    """Return the dataset's own columns of the episodes."""
     if share is None:
         return {}
     rows = {number: row for row, number in enumerate(share.episodes.to_pylist())}
@@ -126,7 +126,7 @@ def _custom(share: CustomValues | None, episodes: Sequence[SoundEpisode]) -> dic
 
 
 def _stats(stats: pa.Table | None, episodes: Sequence[SoundEpisode]) -> dict[str, pa.Array]:
-    """The statistics of the episodes whose length is the one that they are of."""
+    """Return the statistics of the episodes, null where the length has changed."""
     if stats is None:
         return {}
     rows = {number: row for row, number in enumerate(stats["src_episode"].to_pylist())}
