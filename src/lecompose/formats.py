@@ -176,7 +176,7 @@ def feature(name: str, spec: object) -> Feature:
         size = str(list(shape[: MAX_DIMENSIONS + 1]))[:100]
         raise SourceBroken(f"shape {size} is larger than a frame can be", feature=name)
     if dtype not in _ARROW and dtype not in (*_VISUAL, "language"):
-        raise SourceBroken(f'dtype "{dtype}" is none that LeRobot knows', feature=name)
+        raise SourceBroken(f'dtype "{dtype}" is not one that LeRobot knows', feature=name)
     for key in ("info", "video_info"):
         if not isinstance(said.get(key), Mapping | None):
             raise SourceBroken(f"{key} is {json.dumps(said[key])[:200]}, must be an object", feature=name)

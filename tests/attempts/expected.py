@@ -78,7 +78,7 @@ TIMED_ANEW = ("times off the grid", "a timestamp missing", "fractional fps")
 EXCEPTIONS: dict[tuple[str, str], Expected] = {
     # The times that are wrong are not taken.
     **{("edit info --retime", name): WORKS for name in TIMED_ANEW},
-    # Told before the data is looked at: 29.97 is no whole multiple of 15, nor 30.
+    # Told before the data is looked at: 29.97 is not a whole multiple of 15, nor 30.
     **{(name, "fractional fps"): refused(2) for name in ("merge --fps", "merge with another")},
     # It is not in the list any more.
     ("delete the broken one", "crash before the last episode"): refused(2),

@@ -457,7 +457,7 @@ def test_output_is_there(
     old = make_dataset(name="old", cameras=())
     before = digest(old)
     outcome = lecompose_merge(dataset_v30, "-o", old)
-    assert_refused(outcome, errors.OutputExists, ("already there", "--overwrite"))
+    assert_refused(outcome, errors.OutputExists, ("already exists", "--overwrite"))
     assert isinstance(outcome.error, FileExistsError)
     assert digest(old) == before
     assert left_behind(tmp_path) == []
@@ -483,7 +483,7 @@ def test_output_is_something_else(
             (out / "photo.png").write_bytes(b"precious")
     before = sorted((p.name, p.is_symlink()) for p in tmp_path.rglob("*"))
     outcome = lecompose_merge(dataset_v30, "-o", out, *overwrite)
-    assert_refused(outcome, errors.OutputExists, ("this is not one",) if overwrite else ("already there",))
+    assert_refused(outcome, errors.OutputExists, ("this is not one",) if overwrite else ("already exists",))
     assert sorted((p.name, p.is_symlink()) for p in tmp_path.rglob("*")) == before
 
 

@@ -127,7 +127,7 @@ def test_lines_are_counted_with_the_last_one(end: str, make_dataset: Record) -> 
     path = root / "meta/episodes.jsonl"
     path.write_text(path.read_text() + '{"episode_index": 3' + end)
     (found,) = (f for f in lecompose.check(root) if f.code == "metadata_readable")
-    assert found.problem == "1 of 4 lines are no JSON objects: line 4"
+    assert found.problem == "1 of 4 lines are not JSON objects: line 4"
 
 
 @pytest.mark.parametrize("version", ["v2.1", "v3.0"])

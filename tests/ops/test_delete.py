@@ -111,7 +111,7 @@ class Loaded:
     [
         ({"c": "0"}, 'no:\n  - "c"'),
         ({"a": "0,9"}, "no:\n  - episode 9"),
-        ({"a": ""}, "is no episode number"),
+        ({"a": ""}, "is neither an episode number"),
     ],
 )
 def test_merge_refuses_episodes_that_are_not_there(

@@ -215,7 +215,7 @@ def test_an_edit_in_place_that_fails_at_the_last_moment_leaves_all_as_it_was(
 def test_in_place_nothing_is_skipped(make_dataset: Record) -> None:
     root = make_dataset("day", version="v3.0")
     before = digest(root)
-    with pytest.raises(RequestError, match=r"gone for good\. Try: -o FOLDER"):
+    with pytest.raises(RequestError, match=r"remove for good what --skip-broken leaves out\. Try: -o FOLDER"):
         lecompose.edit_tasks(root, in_place=True, task="x", skip_broken=True)
     assert digest(root) == before
 
@@ -233,8 +233,8 @@ def test_in_place_never_changes_the_format(version: str, make_dataset: Record) -
 @pytest.mark.parametrize(
     ("asked", "error", "told"),
     [
-        ({}, RequestError, "no task was told"),
-        ({"task": "a", "sql": "task"}, RequestError, "of --task, --replace and --sql one"),
+        ({}, RequestError, "no task was given"),
+        ({"task": "a", "sql": "task"}, RequestError, "only one of --task, --replace and --sql"),
         ({"task": " "}, RequestError, "a task needs a text"),
         ({"replace": {"pikc": "x"}}, RequestError, 'did you mean "pick"'),
         ({"replace": ["pick"]}, RequestError, '"pick": not left=right'),

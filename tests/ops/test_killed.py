@@ -107,7 +107,7 @@ def test_the_report_says_what_was_taken_over(recorded: Record, tmp_path: Path) -
     report = lecompose.merge(source, out=out)
     assert (report.files_resumed, whole.files_resumed) == (2, 0)
     assert (report.bytes_encoded, report.bytes_remuxed) == (0, 0)
-    assert "2 files were taken over from a run that was killed" in report.notes
+    assert "2 files were kept from a run that was killed" in report.notes
     assert digest(out) == digest(tmp_path / "reference" / "out")
     assert held(tmp_path) == ["out", "reference"]
 

@@ -491,10 +491,10 @@ def test_a_value_that_does_not_fit(
     ("cast", "told"),
     [
         ("acton=float64", 'no feature "acton" (did you mean "action"?)'),
-        ("action=float", 'dtype "float" is none of int8'),
-        ("action=string", 'dtype "string" is none of'),
+        ("action=float", 'dtype "float" is not one of int8'),
+        ("action=string", 'dtype "string" is not one of'),
         ("index=int32", '"index" has the same dtype in every dataset'),
-        ("text=int32", '"text" holds string, no numbers'),
+        ("text=int32", '"text" holds string, not numbers'),
     ],
 )
 def test_casts_that_cannot_be(cast: str, told: str, recorded: Record, tmp_path: Path) -> None:

@@ -228,7 +228,7 @@ def test_statistics_are_of_what_is_there(version: str, tmp_path: Path) -> None:
     report = lecompose.merge(a, out=tmp_path / "out")
     assert_holes(tmp_path / "out")
     assert 'feature "never": no value in any frame; stats.json leaves it out' in report.notes
-    assert 'feature "broken": NaN or infinite numbers, and so are its statistics' in report.notes
+    assert 'feature "broken": has NaN or infinite numbers, and so have its statistics' in report.notes
     assert lecompose.stats(a).keys() == stats_json(tmp_path / "out").keys()
 
 

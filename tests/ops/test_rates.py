@@ -165,8 +165,8 @@ def test_scattered_episodes_of_two_rates(recorded: Record, tmp_path: Path) -> No
     [
         ((30, 15), None, 'fps: 30 in "a"; 15 in "b". One dataset has one rate. Try: --fps 15'),
         ((30, 20), None, "Try: --fps 10"),
-        ((30, 20), 15, 'fps: 20 in "b" is no whole multiple of 15'),
-        ((30, 30), 60, 'fps: 30 in "a" is no whole multiple of 60'),
+        ((30, 20), 15, 'fps: 20 in "b" is not a whole multiple of 15'),
+        ((30, 30), 60, 'fps: 30 in "a" is not a whole multiple of 60'),
     ],
 )
 def test_rates_that_do_not_go_together(
@@ -248,7 +248,7 @@ def test_there_and_back_again(recorded: Record, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("asked", "told"),
     [
-        ({}, "nothing is to change"),
+        ({}, "no change was given"),
         ({"retime": 0}, "--retime 0: frames a second"),
         ({"retime": 15, "fps": 15}, "--retime keeps every frame, --fps leaves some out"),
     ],

@@ -58,7 +58,7 @@ def test_after_a_crash_whole_episodes_are_taken_in(
     named("crash before the last episode", "v3.0").damage(root)
     report = lecompose.repair(root, out=tmp_path / "out")
     assert assert_saved(tmp_path / "out", recorded(**SETTINGS)) == [0, 1, 2]
-    assert any("not in the episode list, and taken in: episode 2" in note for note in report.notes)
+    assert any("missing in the episode list, and now added: episode 2" in note for note in report.notes)
 
 
 def test_pictures_that_nobody_can_place_are_not_guessed(make_dataset: Record, tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_pointers_that_overlap_are_put_right(make_dataset: Record, recorded: Rec
     named("wrong from_timestamp", "v3.0").damage(root)
     report = lecompose.repair(root, out=tmp_path / "out")
     assert assert_saved(tmp_path / "out", recorded(**SETTINGS)) == [0, 1, 2]
-    assert any("its pointers were others" in note for note in report.notes)
+    assert any("its pointers were wrong" in note for note in report.notes)
 
 
 def test_a_wrong_rate_is_told_and_not_made_true(make_dataset: Record, tmp_path: Path) -> None:

@@ -82,9 +82,11 @@ def edit_features(
     given, settings, to = _ask(source, out, in_place, options)
     changes = settings.changes
     if not (changes.remove or changes.rename or settings.new_features or changes.cast or values):
-        raise RequestError("no feature is to change", hint="--remove, --rename, --add, --cast")
+        raise RequestError("no change of features was given", hint="--remove, --rename, --add, --cast")
     if values and settings.fps is not None:
-        raise RequestError("values are of the source's frames, and fps leaves some out", hint="one by one")
+        raise RequestError(
+            "values belong to all frames of the source, and fps leaves some out", hint="one by one"
+        )
     # A command cannot hold the values; that they are others makes it another command.
     arguments = [("--values", f"{name}={_digest(said)}") for name, said in values.items()]
     return run_request(Request("edit features", given, to, _copy(to), settings, arguments, values=values))
@@ -114,7 +116,7 @@ def edit_info(
     """
     given, settings, to = _ask(source, out, in_place, options)
     if retime is None and settings.robot_type is None and settings.fps is None:
-        raise RequestError("nothing is to change", hint="--robot-type, --retime")
+        raise RequestError("no change was given", hint="--robot-type, --retime")
     if retime is not None and settings.fps is not None:
         raise RequestError("--retime keeps every frame, --fps leaves some out", hint="one after the other")
     fps = None if retime is None else parse_rate(retime, "--retime")
@@ -153,7 +155,7 @@ def _ask(
     if in_place == (out is not None):
         raise RequestError("where to?", hint="either -o FOLDER, for a new dataset, or --in-place")
     if in_place and settings.skip_broken:
-        raise RequestError("what --skip-broken leaves out would be gone for good", hint="-o FOLDER")
+        raise RequestError("--in-place would remove for good what --skip-broken leaves out", hint="-o FOLDER")
     if out is None:
         return given, settings, destination_in_place(locate(given.paths[0]))
     return given, settings, single_destination(output_folder(out))

@@ -140,7 +140,7 @@ def _read_lines(path: Path, *, lacks: str) -> tuple[list[Mapping[str, Any]], Dam
     shown = ", ".join(map(str, bad[:10])) + (", …" if len(bad) > 10 else "")
     with path.open("rb") as lines:
         count = sum(1 for _ in lines)
-    problem = SourceBroken(f"{len(bad)} of {count} lines are no JSON objects: line {shown}")
+    problem = SourceBroken(f"{len(bad)} of {count} lines are not JSON objects: line {shown}")
     return rows, as_damage(unreadable("metadata_readable", path, problem, lacks=lacks))
 
 
@@ -154,7 +154,7 @@ def _v3_files(source: Source) -> tuple[list[_ListFile], Damage]:
     folder = source.root / "meta" / "episodes"
     paths = sorted(folder.glob("*/*.parquet"))
     if not paths and not _is_begun(source):
-        problem = "no episode list: no file lies here"
+        problem = "the episode list is missing"
         return [], as_damage(Fault("metadata_readable", folder, problem, lacks="declared"))
     wanted = {*_V3_FIELDS.values(), "tasks", *_pointers(source)}
     files, found = [], NO_DAMAGE
@@ -201,8 +201,8 @@ def _odd_fields(file: _ListFile, fields: Sequence[str]) -> Iterator[Fault]:
             bad = [row for row in bad if name not in row or row[name] is not None]
         if bad:
             absent = all(name not in row for row in bad)
-            what = "no number" if name.endswith("timestamp") else "no whole number"
-            problem = f"there is no {name}" if absent else f"{name} is {_shown(bad[0].get(name))}, {what}"
+            what = "no number" if name.endswith("timestamp") else "not a whole number"
+            problem = f"{name} is missing" if absent else f"{name} is {_shown(bad[0].get(name))}, {what}"
             more = "" if len(bad) == 1 else f"; so in {len(bad)} episodes"
             episode = _whole(bad[0].get("episode_index"))
             lacks = "clips_whole" if camera else "declared"
@@ -212,7 +212,7 @@ def _odd_fields(file: _ListFile, fields: Sequence[str]) -> Iterator[Fault]:
 def _odd_tasks(file: _ListFile) -> Iterator[Fault]:
     bad = [row for row in file.rows if not isinstance(row.get("tasks"), list)]
     if bad:
-        problem = "there is no list tasks" + ("" if len(bad) == 1 else f"; so in {len(bad)} episodes")
+        problem = "the list tasks is missing" + ("" if len(bad) == 1 else f"; so in {len(bad)} episodes")
         episode = _whole(bad[0].get("episode_index"))
         yield Fault("episode_fields", file.path, problem, episode, lacks="task_lists")
 

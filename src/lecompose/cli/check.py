@@ -16,7 +16,7 @@ from lecompose.errors import SourceBroken
     type=click.Choice(["error", "warning"]),
     default="error",
     show_default=True,
-    help="What makes the exit code 3: only errors, or warnings too.",
+    help="What makes the exit code 3: errors only, or warnings too.",
 )
 @click.option(
     "--decode", is_flag=True, help="Decode every picture too, of videos and of image columns. Slow."

@@ -26,10 +26,13 @@ def edit() -> None:
     "episodes",
     metavar="EPISODES=TEXT",
     multiple=True,
-    help='The task of some episodes, as in "0,3:7=wave"; goes before what is said of all. Repeatable.',
+    help='The task of some episodes, as in "0,3:7=wave"; overrides the task for all. Repeatable.',
 )
 @click.option(
-    "--replace", metavar="OLD=NEW", multiple=True, help="Another text for a task, wherever it is. Repeatable."
+    "--replace",
+    metavar="OLD=NEW",
+    multiple=True,
+    help="A new text for a task, wherever it stands. Repeatable.",
 )
 @click.option(
     "--sql",
@@ -84,7 +87,7 @@ def features(source: str, **request: Any) -> None:
 @click.option(
     "--retime",
     metavar="FPS",
-    help="The rate at which the frames were really recorded. Each stays, timed anew in data and videos.",
+    help="The rate at which the frames were really recorded. All frames stay, with new times.",
 )
 @options.output_or_in_place
 @options.layout

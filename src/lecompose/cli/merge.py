@@ -25,10 +25,10 @@ from lecompose.cli.run_operation import run_operation
 def merge(sources: tuple[options.Source, ...], **request: Any) -> None:
     """Merge datasets into one, in the order given.
 
-    Every frame, state, task and timestamp stays as it is; episodes and tasks are numbered anew. Videos
+    Every frame, state, task and timestamp stays as it is; episodes and tasks get new numbers. Videos
     are copied packet by packet. The sources must agree on fps, features and robot type: every
     difference is listed before anything is written, and --rename, --features, --cast and --robot-type
-    are the ways out. Where dtypes differ and a wider one holds all values, it is taken.
+    are the options for that. If dtypes differ and one of them holds all values, it is taken.
 
     \b
     Example:

@@ -109,5 +109,7 @@ output_or_in_place = _output(
     click.option("--in-place", is_flag=True, help="Replace the dataset itself, once the new one is done."),
 )
 
-seed = click.option("--seed", default="0", show_default=True, help="Decides the draw: a number or any text.")
+seed = click.option(
+    "--seed", default="0", show_default=True, help="Decides the random choice: a number or any text."
+)
 by = click.option("--by", metavar="SQL", help='Strata: an expression over `episodes`, as in "task".')

@@ -16,7 +16,7 @@ from lecompose.cli.run_operation import run_operation
     type=click.Choice(["drop", "declare"]),
     default="drop",
     show_default=True,
-    help="What becomes of columns that the data files have and info.json does not declare.",
+    help="What to do with columns that the data files have and info.json does not declare.",
 )
 @options.output
 @options.layout_of_repair

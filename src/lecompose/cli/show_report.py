@@ -52,9 +52,9 @@ def _data(done: Report) -> str:
 
 
 def _reencoded(console: Console, done: Report) -> None:
-    verb = "to be encoded anew" if done.dry_run else "encoded anew"
+    verb = "to be encoded again" if done.dry_run else "encoded again"
     if done.reencoded:
-        console.print(f"  {len(done.reencoded)} of the clips {verb}, for they cannot be cut out as they are:")
+        console.print(f"  {len(done.reencoded)} clips {verb}, because they cannot be cut out as they are:")
     for clip in done.reencoded[:_REENCODED_ROWS]:
         console.print(
             f'    {harmless(clip.output)} episode {clip.episode}, camera "{harmless(clip.camera)}":'

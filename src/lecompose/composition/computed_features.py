@@ -237,7 +237,7 @@ class _Values:
         unfit = first_misfit(numbers, kind)
         if unfit is not None:
             value = numbers[unfit].as_py()
-            raise self._error(int(rows[unfit]), f"is {value}, which no {self.feature.dtype} is")
+            raise self._error(int(rows[unfit]), f"is {value}, which does not fit {self.feature.dtype}")
         return numbers.cast(kind, safe=False)
 
     def _refuse(self, values: pa.Array, rows: np.ndarray, wrong: pa.Array, what: str) -> None:

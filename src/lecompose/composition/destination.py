@@ -146,7 +146,9 @@ def _refuse_existing(destination: Path, *, overwrite: bool, roots: Sequence[Path
     if not destination.exists() and not destination.is_symlink():
         return
     if not overwrite:
-        raise OutputExists("the output is already there", hint="--overwrite, or another -o", path=destination)
+        raise OutputExists(
+            "the output already exists", hint="--overwrite, or choose another -o", path=destination
+        )
     if not is_dataset(destination):
         raise OutputExists(
             "--overwrite replaces only a dataset, and this is not one", hint="another -o", path=destination
@@ -155,6 +157,6 @@ def _refuse_existing(destination: Path, *, overwrite: bool, roots: Sequence[Path
     if others:
         raise OutputExists(
             f"--overwrite would remove what is not part of the dataset: {', '.join(others)}",
-            hint="move it away, or another -o",
+            hint="move it away, or choose another -o",
             path=destination,
         )

@@ -44,7 +44,7 @@ def refuse_too_little(folder: Path, size_bytes: int) -> None:
     if free is not None and free < size_bytes:
         raise OutputUnwritable(
             f"not enough room: {format_size(size_bytes)} needed, {format_size(free)} free",
-            hint="make room, or another disk with -o",
+            hint="free some space, or choose another disk with -o",
             path=folder.parent,
         )
 

@@ -133,7 +133,7 @@ def _explain_errors(staging: Staging, layout: Layout) -> Iterator[None]:
         if is_disk_full(error):
             raise OutputUnwritable(
                 f"{error}\n{_describe_room(staging, layout)}",
-                hint="make room, or another disk with -o",
+                hint="free some space, or choose another disk with -o",
                 path=staging.folder.parent,
             ) from error
         if isinstance(error, OSError) and not isinstance(error, ComposeError):
@@ -156,4 +156,4 @@ def _describe_room(staging: Staging, layout: Layout) -> str:
 def _note_resumed(run: Run) -> None:
     if count := run.counted["files_resumed"]:
         files = "1 file was" if count == 1 else f"{count:,} files were"
-        run.notes.append(f"{files} taken over from a run that was killed")
+        run.notes.append(f"{files} kept from a run that was killed")

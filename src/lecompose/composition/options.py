@@ -104,7 +104,7 @@ OPTIONS = (
         default="null",
         choices=("null", "zero"),
         heading=FEATURES,
-        help="What --features union puts in the frames of a source that lacks a feature.",
+        help="What --features union writes for a source that lacks a feature.",
     ),
     Option(
         name="cast",
@@ -171,7 +171,7 @@ OPTIONS = (
         kind=Kind.SWITCH,
         default=True,
         heading=FILES,
-        help="Fail where the video of an episode cannot be cut at its start or end, in place of encoding it"
+        help="Fail where the video of an episode cannot be cut at its start or end, instead of encoding it"
         " again.",
     ),
     Option(
@@ -193,7 +193,7 @@ OPTIONS = (
         name="overwrite",
         kind=Kind.SWITCH,
         default=False,
-        help="Replace a dataset that is there, once the new one is done.",
+        help="Replace an existing dataset, once the new one is done.",
         is_recorded=False,
     ),
     Option(

@@ -89,7 +89,7 @@ def plan_resampling(
         strides,
         off_grid,
         problems=tuple(
-            f'fps: {float(s.fps):g} in "{s.name}" is no whole multiple of {float(fps):g}:'
+            f'fps: {float(s.fps):g} in "{s.name}" is not a whole multiple of {float(fps):g}:'
             f" frames would have to be made up{_way_out(sources)}"
             for s in odd
         ),
@@ -98,7 +98,7 @@ def plan_resampling(
 
 
 def _note(source: Source, stride: int, fps: Fraction) -> str:
-    anew = "; its videos are encoded anew" if source.cameras else ""
+    anew = "; its videos are encoded again" if source.cameras else ""
     return (
         f'source "{source.name}": of every {stride} frames the first is taken,'
         f" {float(source.fps):g} fps to {float(fps):g}{anew}"

@@ -219,7 +219,7 @@ def parse_rate(said: float | str, option: str) -> Fraction:
     except (ValueError, ZeroDivisionError):
         found = Fraction(0)
     if found <= 0:
-        raise RequestError(f"{option} {said}: frames a second, a number above 0, are needed")
+        raise RequestError(f"{option} {said}: a number of frames per second above 0 is needed")
     return found
 
 

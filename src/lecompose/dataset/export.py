@@ -42,7 +42,7 @@ def refuse_place(path: Path, *, overwrite: bool) -> None:
     if path.exists() and not path.is_file():
         raise OutputExists("not a file; a file is needed", hint="another -o", path=path)
     if path.exists() and not overwrite:
-        raise OutputExists("the file is there already", hint="another name, or --overwrite", path=path)
+        raise OutputExists("the file already exists", hint="--overwrite, or choose another name", path=path)
     if not path.parent.is_dir():
         raise OutputUnwritable(f"no such folder: {path.parent}", path=path)
 

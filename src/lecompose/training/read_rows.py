@@ -217,7 +217,7 @@ class _File:
     def _group(self, row: int) -> tuple[int, int]:
         """The row group with a row, and the row at which it begins."""
         if not 0 <= row < self._starts[-1]:
-            raise SourceBroken(f"it has {self._starts[-1]} rows, row {row} is wanted", path=self.path)
+            raise SourceBroken(f"it has {self._starts[-1]} rows, row {row} is needed", path=self.path)
         group = int(np.searchsorted(self._starts, row, side="right")) - 1
         return group, int(self._starts[group])
 

@@ -131,7 +131,7 @@ def test_what_is_not_ours_is_not_touched(what: str, tmp_path: Path) -> None:
         if what in ("outputs is a link", "no manifest"):
             (folder / "lock").write_text("{}")
     before = names(tmp_path)
-    with pytest.raises(OutputUnwritable, match=r"not ours|cannot write"), workspace(tmp_path / "out"):
+    with pytest.raises(OutputUnwritable, match=r"did not make|cannot write"), workspace(tmp_path / "out"):
         pass
     assert settle(tmp_path / "out") == []
     assert names(tmp_path) == before
@@ -374,7 +374,7 @@ def test_killed_between_two_renames_the_old_one_comes_back(
     assert not out.exists()
     notes = settle(out)
     assert stands(there) == "old"
-    assert "the old one is back" in notes[0]
+    assert "the old dataset is restored" in notes[0]
     with workspace(out) as staging:
         staging.resume("f", "lecompose merge")
         assert staging.has_finished(staging.outputs / "out/meta/info.json")
@@ -388,7 +388,7 @@ def test_an_old_one_whose_successor_was_moved_away_comes_back(tmp_path: Path) ->
     [there] = left.intend({left.outputs / "out": out}, overwrite=True)
     move_into_place(there)
     out.rename(tmp_path / "elsewhere")
-    assert "the old one is back" in settle(out)[0]
+    assert "the old dataset is restored" in settle(out)[0]
     assert stands(there) == "old"
 
 
@@ -402,7 +402,7 @@ def test_the_only_copy_is_never_removed(tmp_path: Path) -> None:
     rename_if_free(there.destination, there.aside)
     dataset(out, "somebody's")
     for attempt in (lambda: settle(out), lambda: workspace(out).__enter__()):
-        with pytest.raises(OutputUnwritable, match="cannot be put back") as told:
+        with pytest.raises(OutputUnwritable, match="cannot be restored") as told:
             attempt()
         assert str(there.aside) in str(told.value)
         assert (there.aside / "meta/info.json").read_text() == "old"

@@ -120,4 +120,4 @@ def test_what_readers_know_by_its_name_keeps_it() -> None:
             map_features(sources, Changes(rename=((old, new),)))
     with_and_without = (*sources, source("b", x="int64"))
     (problem,) = map_features(with_and_without, Changes(features="union", fill="zero")).problems
-    assert 'feature "subtask_index": not in "b", and zero would say something' in problem
+    assert 'feature "subtask_index": not in "b", and zero would have a meaning' in problem

@@ -161,7 +161,7 @@ def test_a_row_that_is_another_one(sparse: tuple[Path, Any]) -> None:
     episode, _ = chosen.at(0)
     with pytest.raises(SourceBroken, match="episode 2, frame 0: its row is of episode 3, frame 0"):
         rows.at(Episode(**{**vars(episode), "number": 2}), 0)
-    with pytest.raises(SourceBroken, match="rows, row 99 is wanted"):
+    with pytest.raises(SourceBroken, match="rows, row 99 is needed"):
         rows.at(Episode(**{**vars(episode), "row_from": 99}), 0)
 
 

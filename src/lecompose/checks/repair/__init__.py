@@ -89,7 +89,7 @@ def repair_dataset(
 
 def _hopeless(opened: Opened) -> SourceBroken:
     faults = opened.damage.faults
-    why = problem_in(faults[0], opened.root) if faults else "info.json tells no features"
+    why = problem_in(faults[0], opened.root) if faults else "info.json declares no features"
     return SourceBroken(
         "nothing can be saved without meta/info.json",
         reason=why,
@@ -125,7 +125,7 @@ def _refuse_other_rate(source: Source, salvage: Salvage) -> None:
 def _nothing_left(source: Source, salvage: Salvage) -> SourceBroken:
     first = f"; episode {salvage.dropped[0].episode}: {salvage.dropped[0].reason}" if salvage.dropped else ""
     return SourceBroken(
-        f"no episode can be saved{first}", hint="lecompose check, which tells all", path=source.root
+        f"no episode can be saved{first}", hint="lecompose check, which lists every fault", path=source.root
     )
 
 

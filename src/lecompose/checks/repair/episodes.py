@@ -140,7 +140,7 @@ def _unsound(placed: _PlacedEpisode, usable: set[str], texts: Mapping[int, str])
     if placed.data_file != placed.last_data_file:
         return "its rows are in more than one data file"
     if placed.data_file not in usable:
-        return "the columns of its data file are not those of the others"
+        return "its data file has other columns than the rest"
     if not placed.in_order or placed.row_to - placed.row_from != placed.rows:
         return "its rows do not stand together in order, frame_index running from 0"
     if sum(placed.task_frames.values()) != placed.rows:
@@ -209,17 +209,18 @@ def _texts_by_lists(
 def _notes(source: Source, sound: Sequence[SoundEpisode], twice: Sequence[int]) -> Iterator[str]:
     start = f'source "{source.name}": '
     if twice:
-        yield f"{start}listed twice, the first time counts: episode {_some(twice)}"
+        yield f"{start}listed twice, the first entry counts: episode {_some(twice)}"
     unlisted = [e.episode for e in sound if not e.is_listed]
     if unlisted:
-        yield f"{start}whole in the data, not in the episode list, and taken in: episode {_some(unlisted)}"
+        what = "in the data but missing in the episode list, and now added"
+        yield f"{start}{what}: episode {_some(unlisted)}"
     changed = [e.episode for e in sound if e.is_listed and e.is_changed]
     if changed:
-        what = "the length is the number of rows, and was another in the list"
+        what = "the listed length was wrong, and now is the number of rows"
         yield f"{start}{what}: episode {_some(changed)}"
     off = [e.episode for e in sound if e.off_grid_s >= TOLERANCE_S]
     if off:
-        yield f"{start}timestamps are frame_index / fps, and were up to something else: episode {_some(off)}"
+        yield f"{start}timestamps were wrong, and now are frame_index / fps: episode {_some(off)}"
 
 
 def _some(episodes: Sequence[int]) -> str:

@@ -167,8 +167,8 @@ def _take_clips(
         copy = _copy_whole_part(video, source, scratch)
         clips = {number: replace(clip, video_file=copy) for number, clip in clips.items()}
     note = (
-        f'source "{source.name}", camera "{camera}": the episodes follow each other in the video, and its'
-        f" pointers were others. ({path})"
+        f'source "{source.name}", camera "{camera}": its pointers were wrong, and now'
+        f" follow the order of the episodes in the video. ({path})"
     )
     return _FromFile(clips, dropped, [note] if are_moved else [])
 

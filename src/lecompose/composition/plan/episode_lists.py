@@ -52,7 +52,7 @@ def _spans(text: str, end: int) -> list[tuple[int, int]]:
         found = _PART.fullmatch(item.strip())
         if not found:
             raise RequestError(
-                f'"{item.strip()}" is no episode number and no range',
+                f'"{item.strip()}" is neither an episode number nor a range',
                 hint="0,3:7 (3 to 6) or 57: (from 57 on)",
             )
         if found["one"] is not None:

@@ -42,10 +42,10 @@ class TaskChanges:
         told = [self.task is not None, bool(self.replace), self.sql is not None]
         if sum(told) > 1:
             raise RequestError(
-                "of --task, --replace and --sql one can hold: each says what every task becomes"
+                "give only one of --task, --replace and --sql: each says what every task becomes"
             )
         if not any(told) and not self.episodes:
-            raise RequestError("no task was told", hint="--task, --episode, --replace or --sql")
+            raise RequestError("no task was given", hint="--task, --episode, --replace or --sql")
         texts = [self.task, *(text for _, text in self.episodes), *(new for _, new in self.replace)]
         if any(text is not None and not text.strip() for text in texts):
             raise RequestError("a task needs a text")
@@ -95,7 +95,7 @@ def _of_episodes(catalog: Catalog, told: Sequence[tuple[Episodes, str]]) -> pa.T
             if other != text:
                 twice.append(f'episode {episode}: "{other}" and "{text}"')
     if twice:
-        raise RequestError("episodes with two tasks told", parts=twice)
+        raise RequestError("two tasks were given for one episode", parts=twice)
     return make_table(_OF_EPISODES, list(texts.items()))
 
 

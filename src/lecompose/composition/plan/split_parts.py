@@ -56,4 +56,4 @@ def _number(part: str, text: str) -> Fraction:
         return Fraction(text)
     except (ValueError, ZeroDivisionError) as error:
         hint = "--into once for each part" if "=" in text else "0.8, 4/5 or 80%"
-        raise RequestError(f'part "{part}": {text} is no fraction', hint=hint) from error
+        raise RequestError(f'part "{part}": {text} is not a fraction', hint=hint) from error

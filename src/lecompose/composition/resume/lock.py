@@ -74,7 +74,7 @@ def _lock_file(lock: Lock) -> None:
             raise
         raise OutputBusy(
             f"another run is writing this output{_describe_holder(lock)}",
-            hint="wait for it, or another -o",
+            hint="wait for it, or choose another -o",
             path=lock.path.parent,
         ) from error
 

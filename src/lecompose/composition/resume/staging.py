@@ -208,13 +208,14 @@ class Staging:
                 sync_folder(move.destination.parent)
             except OSError as error:
                 raise OutputUnwritable(
-                    "a run was killed while it replaced a dataset, and the old one cannot be put back",
+                    "a run was killed while it replaced a dataset, and the old dataset cannot be restored",
                     reason=error.strerror,
                     hint=f"move it back yourself from {old}",
                     path=move.destination,
                 ) from error
             self.notes.append(
-                f"a run was killed while it replaced this dataset; the old one is back. ({move.destination})"
+                "a run was killed while it replaced this dataset; the old dataset is restored."
+                f" ({move.destination})"
             )
 
 

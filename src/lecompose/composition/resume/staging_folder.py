@@ -96,8 +96,8 @@ def claim(folder: Path) -> Staging:
     """The folder, held, and what a killed run had set aside back in its place."""
     if folder.is_symlink() or (folder.exists() and not _is_ours(folder)):
         raise OutputUnwritable(
-            "something that is not ours stands where the output would be made",
-            hint="move it away, or another -o",
+            "something that lecompose did not make stands where the output would be made",
+            hint="move it away, or choose another -o",
             path=folder,
         )
     try:

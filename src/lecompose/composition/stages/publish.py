@@ -41,4 +41,4 @@ def _move_back_all(moves: list[Move]) -> None:
 def _describe_remains(move: Move, error: OSError) -> str:
     """Return what a person has to know who finds a destination changed after all."""
     old = f"the dataset that stood here is at {move.keeper}" if move.keeper else "the new dataset stays here"
-    return f"cannot put the output in place, nor take it back: {error}; {old}. ({move.destination})"
+    return f"cannot put the output in place, and cannot undo it: {error}; {old}. ({move.destination})"

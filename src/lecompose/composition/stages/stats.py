@@ -228,7 +228,9 @@ def _summarise_output(
             else:
                 _note(run, f'feature "{feature.name}": no value in any frame; stats.json leaves it out')
             if not measured.is_finite:
-                _note(run, f'feature "{feature.name}": NaN or infinite numbers, and so are its statistics')
+                _note(
+                    run, f'feature "{feature.name}": has NaN or infinite numbers, and so have its statistics'
+                )
         elif feature.is_visual and (
             said := _summarise_camera(run, output.name, feature, kept[feature.name], stored)
         ):
@@ -258,7 +260,7 @@ def _note(run: Run, note: str) -> None:
 
 def _note_unknown(run: Run, camera: Feature, lacking: int) -> None:
     note = (
-        f'camera "{camera.name}": {lacking} episodes have no picture statistics; stats.json is of the others'
+        f'camera "{camera.name}": {lacking} episodes have no picture statistics; stats.json covers the others'
     )
     if lacking and note not in run.notes:
         run.notes.append(note)

@@ -59,6 +59,4 @@ def _sync_path(sync_one: Callable[[Path], None], path: Path) -> None:
     try:
         sync_one(path)
     except OSError as error:
-        raise OutputUnwritable(
-            "the disk did not take the output", reason=error.strerror, path=path
-        ) from error
+        raise OutputUnwritable("the disk refused the output", reason=error.strerror, path=path) from error

@@ -145,5 +145,5 @@ def _numbered(value: Any) -> Iterator[tuple[int, str]]:
 def _text(entry: Any) -> str:
     text = entry if isinstance(entry, str) else entry["task"]
     if not isinstance(text, str):
-        raise TypeError(f"{json.dumps(text)} is no text")
+        raise TypeError(f"{json.dumps(text)} is not text")
     return text

@@ -56,9 +56,9 @@ def refuse_casts(casts: Iterable[tuple[str, str]], holders: Mapping[str, Sequenc
         elif name in DEFAULT_FEATURES:
             problems.append(f'"{name}" has the same dtype in every dataset')
         elif dtype not in NUMBERS:
-            problems.append(f'"{name}": dtype "{dtype}" is none of {", ".join(NUMBERS)}')
+            problems.append(f'"{name}": dtype "{dtype}" is not one of {", ".join(NUMBERS)}')
         else:
             others = dict.fromkeys(f.dtype for f in holders[name] if f.dtype not in NUMBERS)
-            problems += [f'"{name}" holds {other}, no numbers' for other in others]
+            problems += [f'"{name}" holds {other}, not numbers' for other in others]
     if problems:
         raise RequestError("--cast cannot be done", parts=problems)

@@ -82,7 +82,7 @@ def _unfillable(name: str, held: Holders, lacking: list[Source], fill: str) -> I
             f" --rename OLD={name} where a source has it by another name"
         )
     elif fill == "zero" and (first.is_visual or name == SUBTASK_INDEX):
-        yield f'feature "{name}": not in {without}, and zero would say something. Try: --fill null'
+        yield f'feature "{name}": not in {without}, and zero would have a meaning. Try: --fill null'
 
 
 def _unlike(name: str, held: Holders, *, cast: bool) -> Iterator[str]:

@@ -122,7 +122,7 @@ def _refuse_own_source(segments: Sequence[Segment], out: Path) -> None:
 def _find_misfit(before: ClipFacts, after: ClipFacts) -> str | None:
     if before.compat_key != after.compat_key:
         return "videos of different encodings"
-    return None if after.closed_gop else "video that leans on frames before its first one"
+    return None if after.closed_gop else "video that depends on frames before its first one"
 
 
 def _may_copy_file(segment: Segment, fps: Fraction) -> bool:
@@ -234,7 +234,7 @@ def _create_checked(out: Path, size_bytes: int) -> Iterator[int]:
         yield fd
         landed = os.fstat(fd).st_size
         if landed != size_bytes:
-            raise OutputUnwritable(f"{landed} bytes landed, {size_bytes} were written", path=out)
+            raise OutputUnwritable(f"{landed} of {size_bytes} bytes arrived", path=out)
     except BaseException:
         os.close(fd)
         out.unlink(missing_ok=True)

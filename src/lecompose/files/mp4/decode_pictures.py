@@ -75,7 +75,7 @@ def decode_frames(
         SourceBroken: if the file is missing.
     """
     if wanted and wanted[-1] >= len(times.ticks):
-        raise media_error(f"it has {len(times.ticks)} frames, frame {wanted[-1]} is wanted", path)
+        raise media_error(f"it has {len(times.ticks)} frames, frame {wanted[-1]} is needed", path)
     done = 0
     for seeking in (True, False):
         for picture in _decode(path, times, wanted[done:], seeking=seeking, on_frame=on_frame):

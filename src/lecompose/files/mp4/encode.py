@@ -121,7 +121,7 @@ def _attempt(work: _EncodeTask, out: Path, quality: Options) -> EncodedVideo:
         _refuse_unfit(work, video)
         psnr = _measure_psnr(work, out)
         if work.how.lossless and psnr != math.inf:
-            raise media_error(f"{work.how.encoder} lost something of what must be kept as it is", work.origin)
+            raise media_error(f"{work.how.encoder} lost data in what must be kept as it is", work.origin)
     except BaseException:
         out.unlink(missing_ok=True)
         raise

@@ -101,9 +101,9 @@ def test_episodes_are_no_fractions() -> None:
         ({}, "no part was named"),
         ({"a": "0.8", "b": "0:3"}, "not both; episodes: b"),
         ({"a": 1}, r"Try: 0.8, or \[1\]"),
-        ({"a": "0.x"}, "0.x is no fraction"),
-        ({"a": "1/0"}, "1/0 is no fraction"),
-        ({"a": "0.5:3"}, "is no fraction"),
+        ({"a": "0.x"}, "0.x is not a fraction"),
+        ({"a": "1/0"}, "1/0 is not a fraction"),
+        ({"a": "0.5:3"}, "is not a fraction"),
     ],
 )
 def test_parts_that_are_none(into: dict[str, object], says: str) -> None:

@@ -96,7 +96,7 @@ def test_a_disk_that_does_not_take_it(
             raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     monkeypatch.setattr(os, "fsync", fsync)
-    with pytest.raises(OutputUnwritable, match="the disk did not take the output"):
+    with pytest.raises(OutputUnwritable, match="the disk refused the output"):
         lecompose.merge(recorded(codec="h264", cameras=("front",)), out=tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 

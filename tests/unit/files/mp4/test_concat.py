@@ -204,7 +204,7 @@ def test_encodings_do_not_mix(one: str, other: str, tmp_path: Path) -> None:
 def test_an_open_start_cannot_follow(recipe: str, tmp_path: Path) -> None:
     video = probe(clip(recipe))
 
-    with pytest.raises(MediaError, match="leans on frames before"):
+    with pytest.raises(MediaError, match="depends on frames before"):
         concat([whole(video), Segment(video, 10, 20)], tmp_path / "out.mp4", fps=RATE)
 
 

@@ -47,7 +47,7 @@ def test_frames_and_files_that_are_not_there(recorded: Record, tmp_path: Path) -
     root = recorded(frames=(60, 40), cameras=("front",), codec="h264", gop=2, seed=2)
     (path,) = root.rglob("*.mp4")
     times = mp4.read_display_times(path)
-    with pytest.raises(MediaError, match="has 100 frames, frame 100 is wanted"):
+    with pytest.raises(MediaError, match="has 100 frames, frame 100 is needed"):
         list(mp4.decode_frames(path, times, [5, 100]))
     with pytest.raises(SourceBroken, match="missing"):
         mp4.read_display_times(tmp_path / "none.mp4")
