@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 from threading import Event
-from typing import Any
 
 import pyarrow as pa
 
@@ -42,6 +41,31 @@ _SMALL = ("datasets", "features", "tasks", "clips", "lineage")
 
 
 @dataclass(frozen=True)
+class _ShownColumn:
+    """A column, the name under which users see it, and whether they see it as text."""
+
+    name: str
+    shown: str
+    as_text: bool = False
+
+
+@dataclass(frozen=True)
+class _StatColumn:
+    """A statistic, and its column in `stored_stats`."""
+
+    stat: str
+    column: str
+
+
+@dataclass(frozen=True)
+class _FeatureStats:
+    """A feature, and its statistics."""
+
+    name: str
+    stats: tuple[_StatColumn, ...]
+
+
+@dataclass(frozen=True)
 class Views:
     """The sandbox of one catalog, sealed. Every error of a user's text is a QueryError."""
 
@@ -53,7 +77,7 @@ class Views:
     def episode_condition(self, predicate: str) -> pa.Table:
         """Return whether `predicate` is true of each episode, or null. Shape: src_dataset, src_episode,
         value."""
-        self._complete(f"from episodes select {predicate}")
+        self._load_stats_for(predicate)
         with _hinted("a window, as in length > avg(length) over (), or a predicate over frames"):
             values = self._of_each_episode(self.sandbox.each("episodes", predicate))
         return self._as_in_sources(_boolean(values))
@@ -61,7 +85,7 @@ class Views:
     def frame_condition(self, predicate: str) -> pa.Table:
         """Return whether an aggregate `predicate` is true of the frames of each episode. Shape: as of
         `truth`."""
-        self._complete(f"from frames select {predicate}")
+        self._load_stats_for(predicate, of="frames")
         with (
             self._located(),
             _hinted("an aggregate over the episode's frames, as in max(abs(action[1])) < 2.5"),
@@ -72,7 +96,7 @@ class Views:
     def strata(self, expression: str) -> pa.Table:
         """Return the value of `expression` as text for each episode. Shape: src_dataset, src_episode,
         stratum."""
-        self._complete(f"from episodes select {expression}")
+        self._load_stats_for(expression)
         with _hinted("an expression over one episode; length > avg(length) over () sees them all"):
             values = self._of_each_episode(self.sandbox.each("episodes", expression, kind="varchar"))
         texts = values["value"].cast(pa.string()).fill_null("null")
@@ -83,7 +107,7 @@ class Views:
 
         Shape: src_dataset, src_episode, task, value; the expression sees the episode's row, with this `task`.
         """
-        self._complete(f"from episodes select {expression}")
+        self._load_stats_for(expression)
         self.sandbox.set_aside("episode_texts")
         self.sandbox.set_aside("episodes_by_task", known_as="an episode")
         self.sandbox.load("episode_texts", held)
@@ -99,7 +123,7 @@ class Views:
         Shape: src_dataset, src_episode, frame_index, value, in that order; the expression sees the frame's
         row with the columns of its episode beside it.
         """
-        self._complete(f"from episodes select {expression}")
+        self._load_stats_for(expression)
         names = {column.lower() for column in self.sandbox.columns_of("frames")}
         beside = [name for name in self.sandbox.columns_of("episodes") if name.lower() not in names]
         self.sandbox.set_aside("frames_of_episodes", known_as="a frame and its episode")
@@ -117,20 +141,20 @@ class Views:
 
         Src_dataset, src_episode.
         """
-        self._complete(f"from episodes select 1 order by {terms}")
+        self._load_stats_for(f"1 order by {terms}")
         ties = "(select d.rowid from datasets d where d.src_dataset = episodes.src_dataset), src_episode"
         return self.sandbox.ordered("episodes", terms, ties=ties)
 
     def select(self, sql: str) -> pa.Table:
         """Return all rows of one SELECT, in its order."""
-        self._complete(sql)
+        self._load_stats_if_used(sql)
         with self._located():
             return self.sandbox.ask(sql)
 
     @contextmanager
     def stream(self, sql: str, *, batch_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatchReader]:
         """The rows of one SELECT as record batches, in its order, read lazily."""
-        self._complete(sql)
+        self._load_stats_if_used(sql)
         with self._located(), self.sandbox.asked(sql, batch_rows=batch_rows) as reader:
             yield reader
 
@@ -145,7 +169,7 @@ class Views:
         """
         format = export.format_of(path, format)
         export.refuse_place(path, overwrite=overwrite)
-        self._complete(sql)
+        self._load_stats_if_used(sql)
         with TemporaryDirectory(dir=self.sandbox.scratch) as folder:
             written = Path(folder) / f"rows.{format}"
             with self._located():
@@ -165,7 +189,11 @@ class Views:
             files = (file for source in self.catalog.sources for file in self.catalog.data_files(source))
             raise find_damage(files) or error from error.__cause__
 
-    def _complete(self, sql: str) -> None:
+    def _load_stats_for(self, expression: str, *, of: str = "episodes") -> None:
+        """Put the statistics into `episodes` if an expression over a relation may use them."""
+        self._load_stats_if_used(f"from {of} select {expression}")
+
+    def _load_stats_if_used(self, sql: str) -> None:
         """Put the statistics into `episodes` if a text may use them.
 
         Raises:
@@ -251,23 +279,19 @@ def _show(sandbox: Sandbox, relation: str, schema: str, rows: pa.Table) -> None:
 
 def _episodes(catalog: Catalog, *, with_stats: bool) -> pa.Table:
     """Return the relation `episodes`; without statistics its column `stats` is there, and null."""
-    custom = [
-        {"name": c.column, "shown": _shown(c.column, _EPISODE, "custom")} for c in catalog.custom.columns
-    ]
+    custom = [_ShownColumn(c.column, _shown(c.column, _EPISODE, "custom")) for c in catalog.custom.columns]
     features = _with_stats(catalog)
     context = {"custom": custom, "features": features if with_stats else []}
     episodes = catalog.engine.arrow("query_views/episodes", context)
     return episodes if with_stats else _with_nulls(episodes, features)
 
 
-def _with_nulls(episodes: pa.Table, features: list[dict[str, Any]]) -> pa.Table:
-    kinds = [
-        (f["name"], pa.struct([(s["stat"], pa.list_(pa.float64())) for s in f["stats"]])) for f in features
-    ]
+def _with_nulls(episodes: pa.Table, features: Sequence[_FeatureStats]) -> pa.Table:
+    kinds = [(f.name, pa.struct([(s.stat, pa.list_(pa.float64())) for s in f.stats])) for f in features]
     return episodes.append_column("stats", pa.nulls(episodes.num_rows, pa.struct(kinds)))
 
 
-def _with_stats(catalog: Catalog) -> list[dict[str, Any]]:
+def _with_stats(catalog: Catalog) -> list[_FeatureStats]:
     """Return the features that have statistics; two that differ in case alone are one to SQL."""
     names: dict[str, str] = {}
     for source in catalog.sources:
@@ -276,7 +300,7 @@ def _with_stats(catalog: Catalog) -> list[dict[str, Any]]:
                 names.setdefault(feature.name.lower(), feature.name)
     stats = [*STATS, *stored_stats.list_quantiles(catalog)]
     return [
-        {"name": name, "stats": [{"stat": stat, "column": f"{name}/{stat}"} for stat in stats]}
+        _FeatureStats(name, tuple(_StatColumn(stat, f"{name}/{stat}") for stat in stats))
         for name in names.values()
     ]
 
@@ -358,5 +382,5 @@ _UNTYPED = '"NULL"'
 _NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE", "INT")
 
 
-def _column(name: str, mixed: set[str]) -> dict[str, Any]:
-    return {"name": name, "shown": _shown(name, _FRONT, "data"), "as_text": name.lower() in mixed}
+def _column(name: str, mixed: set[str]) -> _ShownColumn:
+    return _ShownColumn(name, _shown(name, _FRONT, "data"), name.lower() in mixed)

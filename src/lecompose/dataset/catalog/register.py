@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import pyarrow as pa
 
@@ -220,7 +219,7 @@ def data_file_rows(files: Iterable[tuple[Source, DataFile]]) -> pa.Table:
     return _table(rows, DATA_FILES)
 
 
-def placement(files: Iterable[tuple[Source, DataFile]], reading: ReadOptions) -> dict[str, Any]:
+def placement(files: Iterable[tuple[Source, DataFile]], reading: ReadOptions) -> dict[str, object]:
     """Return what catalog/placement is given for files that are read alike."""
     rows = list(files)
     paths = [str(file.path) for _, file in rows]
