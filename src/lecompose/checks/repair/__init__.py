@@ -138,10 +138,10 @@ def _unread(opened: Opened) -> Iterator[str]:
 
 
 def _stats(catalog: Catalog) -> pa.Table | None:
-    """The statistics of the episodes; None where they cannot be read."""
+    """Return the statistics of the episodes; None where they cannot be read."""
     try:
         stored_stats.register_stored_stats(catalog)
-        return catalog.engine.arrow("repair/stats")
+        return catalog.engine.read("stored_stats", catalog.engine.columns_of("stored_stats"))
     except (ComposeError, OSError, ValueError):
         return None
 
