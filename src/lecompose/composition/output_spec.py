@@ -42,14 +42,14 @@ _README = "README.md"
 class OutputSpec:
     """The dataset to be written, the same for each output of a run.
 
-    `taken` says what each source gives for each feature; `info` are the keys of info.json that LeRobot does
-    not know, `files` others' metadata by relative path.
+    `feature_map` says what each source gives for each feature; `info` are the keys of info.json that LeRobot
+    does not know, `files` others' metadata by relative path.
     """
 
     resampling: Resampling
     robot_type: str | None
     features: tuple[Feature, ...]
-    taken: FeatureMap
+    feature_map: FeatureMap
     limits: Limits
     row_groups: str
     rewrite_data: bool = False
@@ -113,7 +113,7 @@ def unify_sources(
             _merged(name, held, dtype=mapped.dtypes[name], fps=resampling.fps)
             for name, held in mapped.holders.items()
         ),
-        taken=_with_stats(mapped.taken, resampling),
+        feature_map=_with_stats(mapped.feature_map, resampling),
         limits=settings.limits,
         row_groups=settings.row_groups,
         rewrite_data=settings.rewrite_data,

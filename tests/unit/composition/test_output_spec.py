@@ -28,7 +28,7 @@ def agreed(tmp_path: Path, *roots: Path, **changes: Any) -> Iterator[OutputSpec]
 def test_sources_that_are_alike_give_all_under_their_own_names(recorded: Record, tmp_path: Path) -> None:
     with agreed(tmp_path, recorded(**PLAIN), recorded(**PLAIN, seed=1)) as output_spec:
         names = [f.name for f in output_spec.features]
-        for takes in output_spec.taken.values():
+        for takes in output_spec.feature_map.values():
             assert [how.feature.name for how in takes.values() if how.feature] == list(takes) == names
         assert [f.name for f in output_spec.cameras] == [FRONT]
         assert output_spec.notes == ()
@@ -37,7 +37,7 @@ def test_sources_that_are_alike_give_all_under_their_own_names(recorded: Record,
 def test_a_renamed_camera_keeps_what_is_said_of_its_video(recorded: Record, tmp_path: Path) -> None:
     with agreed(tmp_path, recorded(**PLAIN), rename=((FRONT, "eye"),)) as output_spec:
         (camera,) = output_spec.cameras
-        own = output_spec.taken["a"]["eye"].feature
+        own = output_spec.feature_map["a"]["eye"].feature
         assert own is not None
         assert (camera.name, own.name, camera.shape) == ("eye", FRONT, own.shape)
         assert camera.info["video.codec"] == own.info["video.codec"]

@@ -61,22 +61,24 @@ def test_names_of_all_sources_stand_before_the_default_features() -> None:
     sources = (source("a", x="int8", y="int8"), source("b", z="int8", x="int8"))
     mapped = map_features(sources, Changes(features="union"))
     assert list(mapped.dtypes) == ["x", "y", "z", *DEFAULTS]
-    assert own_names(dict(mapped.taken["a"])) == {"x": "x", "y": "y", "z": None}
-    assert own_names(dict(mapped.taken["b"])) == {"x": "x", "y": None, "z": "z"}
+    assert own_names(dict(mapped.feature_map["a"])) == {"x": "x", "y": "y", "z": None}
+    assert own_names(dict(mapped.feature_map["b"])) == {"x": "x", "y": None, "z": "z"}
     assert (mapped.problems, mapped.changed) == ((), True)
 
 
 def test_names_that_are_swapped() -> None:
     sources = (source("a", x="int8", y="int8"), source("b", x="int8", y="int8"))
     mapped = map_features(sources, Changes(rename=(("b:x", "y"), ("b:y", "x"))))
-    assert own_names(dict(mapped.taken["a"])) == {"x": "x", "y": "y"}
-    assert own_names(dict(mapped.taken["b"])) == {"y": "x", "x": "y"}
+    assert own_names(dict(mapped.feature_map["a"])) == {"x": "x", "y": "y"}
+    assert own_names(dict(mapped.feature_map["b"])) == {"y": "x", "x": "y"}
 
 
 def test_a_source_whose_name_holds_a_colon() -> None:
     sources = (source("a:b", x="int8"), source("a", x="int8"))
     mapped = map_features(sources, Changes(rename=(("a:b:x", "y"), ("a:x", "y"))))
-    assert own_names(dict(mapped.taken["a:b"])) == own_names(dict(mapped.taken["a"])) == {"y": "x"}
+    assert (
+        own_names(dict(mapped.feature_map["a:b"])) == own_names(dict(mapped.feature_map["a"])) == {"y": "x"}
+    )
 
 
 @pytest.mark.parametrize(
@@ -91,18 +93,18 @@ def test_a_source_whose_name_holds_a_colon() -> None:
 )
 def test_zeros(dtype: str, shape: list[int], zero: Any) -> None:
     sources = (source("a", x=(dtype, shape)), source("b"))
-    filled = map_features(sources, Changes(features="union", fill="zero")).taken["b"]["x"]
+    filled = map_features(sources, Changes(features="union", fill="zero")).feature_map["b"]["x"]
     assert filled == SourceFeature(None, zero)
     assert type(filled.value) is type(zero)
-    assert map_features(sources, Changes(features="union")).taken["b"]["x"] == SourceFeature(None, None)
+    assert map_features(sources, Changes(features="union")).feature_map["b"]["x"] == SourceFeature(None, None)
 
 
 def test_only_a_cast_is_lossy() -> None:
     sources = (source("a", x="float32"), source("b", x="float64"))
     wide = map_features(sources, Changes())
-    assert [takes["x"].lossy for takes in wide.taken.values()] == [False, False]
+    assert [takes["x"].lossy for takes in wide.feature_map.values()] == [False, False]
     narrow = map_features(sources, Changes(cast=(("x", "float32"),)))
-    assert [takes["x"].lossy for takes in narrow.taken.values()] == [False, True]
+    assert [takes["x"].lossy for takes in narrow.feature_map.values()] == [False, True]
 
 
 def test_default_features_do_not_widen() -> None:

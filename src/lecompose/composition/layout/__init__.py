@@ -157,7 +157,7 @@ def lay_out(
         RequestError: if the limits would need more files than readers can order.
     """
     engine = catalog.engine
-    schema = arrow_schema.data_schema(catalog, output_spec.columns, output_spec.taken)
+    schema = arrow_schema.data_schema(catalog, output_spec.columns, output_spec.feature_map)
     tasks = unify_tasks(catalog, output_spec)
     data_jobs = place_episodes(engine, output_spec, tasks, schema, computed=computed)
     probed = probe_clips(catalog, output_spec, scratch)

@@ -159,7 +159,9 @@ def choose_encodings(
         MediaError: if some cannot be; all are named.
     """
     cameras = {
-        (source, n): how.feature for source, takes in output_spec.taken.items() for n, how in takes.items()
+        (source, n): how.feature
+        for source, takes in output_spec.feature_map.items()
+        for n, how in takes.items()
     }
     found: dict[str, mp4.Encoding] = {}
     problems: dict[str, str] = {}

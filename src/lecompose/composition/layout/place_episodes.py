@@ -100,7 +100,7 @@ def _job_maker(
     """Return what makes the job of a data file: of its output, its number, and the episodes in it."""
     columns = {
         name: SourceColumns(takes, output_spec.resampling.of_source(name))
-        for name, takes in output_spec.taken.items()
+        for name, takes in output_spec.feature_map.items()
     }
     may_copy = _may_copy(output_spec, tasks, computed=bool(computed))
 

@@ -60,7 +60,7 @@ def probe_clips(catalog: Catalog, output_spec: OutputSpec, scratch: Path) -> lis
 
 def _cameras(output_spec: OutputSpec) -> Iterator[tuple[str, str, str]]:
     """Yield each source, each of its cameras, and what the output calls that camera."""
-    for source, takes in output_spec.taken.items():
+    for source, takes in output_spec.feature_map.items():
         for camera in output_spec.cameras:
             if own := takes[camera.name].feature:
                 yield source, own.name, camera.name

@@ -223,7 +223,7 @@ def _describe_feature(run: Run, feature: Feature) -> dict[str, Any]:
     if not feature.is_video:
         return spec
     info = dict(spec["info"])
-    own = [takes[feature.name].feature for takes in run.output_spec.taken.values()]
+    own = [takes[feature.name].feature for takes in run.output_spec.feature_map.values()]
     if not any(camera.info.get("video.codec") for camera in own if camera):
         clips = (clip for job in run.layout.video_jobs if job.camera == feature.name for clip in job.clips)
         video = run.layout.videos[next(clips).video_file]

@@ -51,7 +51,7 @@ class _Output:
 def prefetch_stored_stats(layout: Layout) -> Prefetch[pa.Table]:
     """Begin to read the statistics that sources have stored, while the processor does something else."""
     return Prefetch(
-        stored_stats.read_tables(layout.catalog, layout.output_spec.taken, _choose_stored(layout)),
+        stored_stats.read_tables(layout.catalog, layout.output_spec.feature_map, _choose_stored(layout)),
         most=_AHEAD,
     )
 

@@ -97,7 +97,7 @@ class OutputFeatures:
 
     dtypes: Mapping[str, str]
     holders: HoldersByName
-    taken: FeatureMap
+    feature_map: FeatureMap
     problems: tuple[str, ...]
     notes: tuple[str, ...]
     changed: bool
@@ -125,12 +125,14 @@ def map_features(sources: tuple[Source, ...], changes: Changes) -> OutputFeature
     dtypes = {
         n: casts.get(n) or shared_dtype(n, [f for _, f in h]) or h[0][1].dtype for n, h in holders.items()
     }
-    taken = {
-        source: {n: _taken(own.get(n), holders[n], dtype, changes.fill) for n, dtype in dtypes.items()}
+    feature_map = {
+        source: {
+            n: _source_feature(own.get(n), holders[n], dtype, changes.fill) for n, dtype in dtypes.items()
+        }
         for source, own in held.items()
     }
     changed = bool(changes.rename or changes.remove) or any(lacking.values())
-    mapped = OutputFeatures(dtypes, holders, taken, tuple(problems), tuple(notes), changed)
+    mapped = OutputFeatures(dtypes, holders, feature_map, tuple(problems), tuple(notes), changed)
     return _with_added(mapped, sources, changes.add)
 
 
@@ -161,11 +163,11 @@ def _with_added(
         mapped,
         dtypes={**mapped.dtypes} | {f.name: f.dtype for f in add},
         holders={name: holders[name] for name in names},
-        taken={source: {**takes, **new} for source, takes in mapped.taken.items()},
+        feature_map={source: {**takes, **new} for source, takes in mapped.feature_map.items()},
     )
 
 
-def _taken(own: Feature | None, holders: Holders, dtype: str, fill: str) -> SourceFeature:
+def _source_feature(own: Feature | None, holders: Holders, dtype: str, fill: str) -> SourceFeature:
     if own is not None:
         lossless = holds(dtype, own.dtype)
         return SourceFeature(own, lossy=not lossless, has_stats=lossless)
