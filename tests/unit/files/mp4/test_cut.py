@@ -172,7 +172,7 @@ def test_recovery_points_are_read_among_other_messages() -> None:
         assert _parse(sample, 4, SYNTAX["h264"], whole=True) == SampleHead((), closed=False, entry=entry)
 
 
-def test_splice_keys_tell_encodings_apart() -> None:
+def test_copy_row_groups_keys_tell_encodings_apart() -> None:
     same = {
         key(clip(recipe, frames, seed)) for recipe in ("av1",) for frames, seed in ((25, 0), (18, 3), (7, 1))
     }

@@ -45,7 +45,7 @@ class NotAligned(Exception):
 
 
 @dataclass(frozen=True)
-class _Column:
+class _ChunkColumn:
     """The chunks of one leaf: in the source files of their episodes or, with `pages`, made anew."""
 
     chunks: ColumnChunks
@@ -88,7 +88,7 @@ class _RowGroupCopy:
             writer.write([build_file_end(self.job.schema, rows, list(zip(self.leaves, moved, strict=True)))])
         return writer.copied
 
-    def _write_groups(self, columns: Sequence[_Column], writer: RangeWriter) -> None:
+    def _write_groups(self, columns: Sequence[_ChunkColumn], writer: RangeWriter) -> None:
         """Put row group after row group, those from one source file together."""
         pieces = list(zip(*(column.pieces() for column in columns), strict=True))
         numbered = enumerate(self.job.episodes)
@@ -100,7 +100,7 @@ class _RowGroupCopy:
                 writer.write(piece for number in groups for piece in pieces[number])
             self.workers.advance(0, len(groups))
 
-    def _make_columns(self) -> list[_Column]:
+    def _make_columns(self) -> list[_ChunkColumn]:
         """Return the columns, in the order of the leaves. Raises NotAligned."""
         copied = iter(self._copy_columns())
         numbered = self._number_rows()
@@ -108,7 +108,7 @@ class _RowGroupCopy:
 
     # Chunks that are kept --------------------------------------------------------------------------
 
-    def _copy_columns(self) -> list[_Column]:
+    def _copy_columns(self) -> list[_ChunkColumn]:
         """Return the columns that are copied from source files. Raises NotAligned."""
         kept = [leaf for leaf in self.leaves if leaf.name not in BOOKKEEPING]
         facts = [each for episode_facts in self._read_facts(kept) for each in episode_facts]
@@ -120,7 +120,7 @@ class _RowGroupCopy:
         for leaf, column in zip(kept, columns, strict=True):
             if (column.values != rows * _count_values_a_row(leaf, self.features[leaf.name])).any():
                 raise NotAligned(f"rows of {leaf.name} with more or fewer values")
-        return [_Column(column) for column in columns]
+        return [_ChunkColumn(column) for column in columns]
 
     def _read_facts(self, kept: list[LeafColumn]) -> Iterator[list[ChunkFact]]:
         """Yield what footers say of the kept leaves, episode by episode. Raises NotAligned."""
@@ -155,7 +155,7 @@ class _RowGroupCopy:
 
     # Chunks that are made new ----------------------------------------------------------------------
 
-    def _number_rows(self) -> dict[str, _Column]:
+    def _number_rows(self) -> dict[str, _ChunkColumn]:
         """Return the numbering of the rows."""
         nullable = {leaf.name: leaf.is_nullable for leaf in self.leaves}
         firsts = {
@@ -168,7 +168,7 @@ class _RowGroupCopy:
         }
         return columns | {"task_index": self._number_tasks(nullable=nullable["task_index"])}
 
-    def _number_tasks(self, *, nullable: bool) -> _Column:
+    def _number_tasks(self, *, nullable: bool) -> _ChunkColumn:
         single = [(e.only_task, 0) for e in self.job.episodes if e.only_task is not None]
         if len(single) == len(self.job.episodes):
             return _make_sequences(single, self.lengths, nullable=nullable)
@@ -178,7 +178,7 @@ class _RowGroupCopy:
 
     # Pictures --------------------------------------------------------------------------------------
 
-    def _refuse_pictures(self, groups: range, columns: Sequence[_Column], writer: RangeWriter) -> None:
+    def _refuse_pictures(self, groups: range, columns: Sequence[_ChunkColumn], writer: RangeWriter) -> None:
         """Refuse chunks of pictures that are no whole pages; those of numbers are read for statistics.
 
         Raises:
@@ -233,7 +233,9 @@ def _count_values_a_row(leaf: LeafColumn, feature: Feature) -> int:
     return prod(feature.shape) if leaf.is_repeated else 1
 
 
-def _make_sequences(firsts: Sequence[tuple[int, int]], lengths: Sequence[int], *, nullable: bool) -> _Column:
+def _make_sequences(
+    firsts: Sequence[tuple[int, int]], lengths: Sequence[int], *, nullable: bool
+) -> _ChunkColumn:
     """Return numbers that rise by a step each from a first one on; a (first, step) a row group."""
     told = list(zip(firsts, lengths, strict=True))
     pages = [encode_sequence_page(first, step, length, nullable=nullable) for (first, step), length in told]
@@ -242,7 +244,7 @@ def _make_sequences(firsts: Sequence[tuple[int, int]], lengths: Sequence[int], *
     return _make_column(pages, lengths, _SEQUENCE, least, most)
 
 
-def _make_plain(numbers: Sequence[np.ndarray], *, nullable: bool) -> _Column:
+def _make_plain(numbers: Sequence[np.ndarray], *, nullable: bool) -> _ChunkColumn:
     pages = [encode_plain_page(of_episode, nullable=nullable) for of_episode in numbers]
     least, most = ([int(pick(of_episode)) for of_episode in numbers] for pick in (np.min, np.max))
     return _make_column(pages, [len(of_episode) for of_episode in numbers], _PLAIN, least, most)
@@ -250,7 +252,7 @@ def _make_plain(numbers: Sequence[np.ndarray], *, nullable: bool) -> _Column:
 
 def _make_column(
     pages: list[bytes], values: Sequence[int], way: int, least: Sequence[int], most: Sequence[int]
-) -> _Column:
+) -> _ChunkColumn:
     sizes = np.array([len(page) for page in pages], np.int64)
     nothing = np.zeros(len(pages), np.int64)
     chunks = ColumnChunks(
@@ -265,7 +267,7 @@ def _make_column(
         least=np.array(least, np.int64),
         most=np.array(most, np.int64),
     )
-    return _Column(chunks, pages)
+    return _ChunkColumn(chunks, pages)
 
 
 def _read_tasks(job: DataFileJob) -> Iterator[np.ndarray]:
