@@ -20,7 +20,7 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from support.effort import examples, few
+from support.effort import Effort, examples, few
 from support.independent import arrow_type, assert_merged, hf_type, is_numeric, numbers, read, truth
 
 import lecompose
@@ -75,7 +75,8 @@ def assert_holds(out: Path, picks: Sequence[Pick], features: Iterable[str] | Non
             assert ours.pictures(camera) == theirs.pictures(own[camera]), f"{pick}: {camera}"
     assert_declared(out)
     assert_statistics(out)
-    assert lecompose.check(out) == []
+    if Effort.whole:  # the run itself has asked the same before it published
+        assert lecompose.check(out) == []
     return made.features
 
 
