@@ -10,8 +10,8 @@ import pytest
 from conftest import Record
 
 import lecompose
-from lecompose.training.read_rows import Rows
-from lecompose.training.selection import asked
+from lecompose.training.read_rows import RowReader
+from lecompose.training.selection import select_episodes
 
 DATA = "data/chunk-000/file-000.parquet"
 
@@ -92,8 +92,8 @@ def read_frames(root: Path, _: Path) -> None:
 def load(root: Path, _: Path) -> None:
     """What `to_torch` reads; PyTorch is not installed everywhere."""
     with lecompose.open(root) as opened:
-        chosen = asked(opened._catalog, opened._frames, None, None)
-    rows = Rows(chosen.schema, chosen.shapes, 2**28, chosen.seen)
+        chosen = select_episodes(opened._catalog, opened._frames, None, None)
+    rows = RowReader(chosen.schema, chosen.shapes, 2**28, chosen.stamps)
     for item in range(chosen.frames):
         rows.at(*chosen.at(item)).cell("action")
 

@@ -150,16 +150,18 @@ class Datasets:
         """
         self._refuse_closed()
         try:
-            from lecompose.training.dataset import Look, TorchDataset
-            from lecompose.training.selection import asked
+            from lecompose.training.dataset import PictureOptions, TorchDataset
+            from lecompose.training.selection import select_episodes
         except ImportError as error:
             raise RequestError(str(error), hint="pip install 'lecompose[torch]'") from error
-        look = Look(image_transforms, tolerance_s, video_backend, return_uint8, depth_output_unit)
+        options = PictureOptions(
+            image_transforms, tolerance_s, video_backend, return_uint8, depth_output_unit
+        )
         most_bytes = parse_size("cache", str(cache), least=10**6)
         if isinstance(features, str):
             raise RequestError(f'features is "{features}"; a list is needed', hint=f'["{features}"]')
-        chosen = asked(self._catalog, self._frames, episodes, features)
-        return TorchDataset(chosen, delta_timestamps, look, most_bytes)
+        chosen = select_episodes(self._catalog, self._frames, episodes, features)
+        return TorchDataset(chosen, delta_timestamps, options, most_bytes)
 
 
 def _end(batches: "weakref.ref[Generator[pa.RecordBatch, None, None]]") -> None:

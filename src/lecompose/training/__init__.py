@@ -1,5 +1,5 @@
 """A dataset to train on: items as LeRobot's reader gives them, read out of the parquet and mp4 files.
 
-Nothing is copied to disk, and what is held in memory has a bound. PyTorch comes with `items`, not before.
+Nothing is copied to disk, and the memory in use is bounded. Only `dataset` imports PyTorch.
 Source: LeRobot 0.6.1, for the keys, dtypes, shapes and units of an item.
 """

@@ -1,4 +1,4 @@
-"""Files as they were when a dataset was opened: one that is another now has other rows, or other pictures."""
+"""What tells whether a file is still the one that was there when the dataset was opened."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ Stamp: TypeAlias = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
-class Seen:
+class FileStamps:
     """The stamp of each file by its path."""
 
     stamps: dict[str, Stamp]
 
     def refuse_changed(self, path: str) -> None:
-        """Errors: SourceBroken for a file that is gone, or not the one that was seen."""
+        """Raise SourceBroken if a file is missing, or is not the one that was stamped."""
         now = _stamp(path)
         if now is None:
             raise SourceBroken("it is missing, and was there when it was opened", path=path)
@@ -25,13 +25,13 @@ class Seen:
             raise SourceBroken("it has changed since it was opened", hint="open the dataset again", path=path)
 
 
-def seen(paths: Iterable[str]) -> Seen:
-    """Files as they are now. Errors: SourceBroken with those that are missing."""
+def stamp_files(paths: Iterable[str]) -> FileStamps:
+    """Return the stamps of files as they are now. Raises SourceBroken for those that are missing."""
     found = {path: _stamp(path) for path in dict.fromkeys(paths)}
     missing = [path for path, stamp in found.items() if stamp is None]
     if missing:
         raise SourceBroken("files are missing", hint="lecompose check", parts=missing)
-    return Seen({path: stamp for path, stamp in found.items() if stamp is not None})
+    return FileStamps({path: stamp for path, stamp in found.items() if stamp is not None})
 
 
 def _stamp(path: str) -> Stamp | None:

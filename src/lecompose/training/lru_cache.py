@@ -1,4 +1,4 @@
-"""What was used last, of a bounded size."""
+"""A cache of bounded size that keeps what was used last."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -9,8 +9,8 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-class Recent(Generic[K, V]):
-    """Values made by key and held while they are used, up to `most` by `weight`; one at least."""
+class LruCache(Generic[K, V]):
+    """Makes values by key and keeps those used last, up to `most` by `weight`, and at least one."""
 
     def __init__(self, make: Callable[[K], V], most: int, weight: Callable[[V], int] = lambda _: 1) -> None:
         self._make, self._most, self._weight = make, most, weight

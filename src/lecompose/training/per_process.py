@@ -1,4 +1,4 @@
-"""What each process makes for itself: open files, caches, threads."""
+"""Values that each process makes for itself: open files, caches, threads."""
 
 import os
 from collections.abc import Callable
@@ -7,8 +7,8 @@ from typing import Any, Generic, TypeVar
 T = TypeVar("T")
 
 
-class OfProcess(Generic[T]):
-    """Something made at its first use in each process, and never carried from one to another.
+class PerProcess(Generic[T]):
+    """A value made at its first use in each process, and never passed from one to another.
 
     Workers that are forked would share the position in an open file with each other.
     """
@@ -17,8 +17,8 @@ class OfProcess(Generic[T]):
         self._make = make
         self._made: tuple[int, T] | None = None
 
-    def mine(self) -> T:
-        """What this process has made."""
+    def get(self) -> T:
+        """Return the value of this process."""
         made, process = self._made, os.getpid()
         if made is None or made[0] != process:
             self._made = made = (process, self._make())

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from lecompose.files.parquet import pages as parquet_pages
 from lecompose.files.parquet.pages import DATA, DATA_V2, DICTIONARY
 from lecompose.files.parquet.thrift import ThriftReader
-from lecompose.training.lru_cache import Recent
+from lecompose.training.lru_cache import LruCache
 
 _PLAIN, _BY_DICTIONARY = 0, (2, 8)
 _CODECS = {
@@ -32,7 +32,7 @@ _LARGE_BYTES = 2**14
 
 
 class NotPaged(Exception):
-    """A column that has to be read in another way: an encoding or a codec that is not known here."""
+    """Raised for a column with an encoding or a codec that is not known here: pyarrow has to read it."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class _OnDisk:
         return memoryview(self._file.read_at(max(0, end - start), self._start + start))
 
     def behind(self, at: int) -> "_OnDisk":
-        """The bytes from a place on."""
+        """Return the bytes from a place on."""
         return _OnDisk(self._file, self._start + at, max(0, self._size - at))
 
 
@@ -73,7 +73,7 @@ class _Group:
 
 @dataclass(frozen=True)
 class Values:
-    """Byte strings in `data`, by where each starts, -1 for none."""
+    """Byte strings in `data`: where each starts, -1 for a null, and its size."""
 
     data: Bytes
     starts: np.ndarray
@@ -81,7 +81,7 @@ class Values:
 
     @property
     def held_bytes(self) -> int:
-        """What they take in memory."""
+        """How many bytes they take in memory."""
         return (
             self.starts.nbytes
             + self.sizes.nbytes
@@ -92,24 +92,27 @@ class Values:
         start = int(self.starts[number])
         return None if start < 0 else bytes(self.data[start : start + int(self.sizes[number])])
 
-    def taken(self, numbers: np.ndarray) -> "Values":
-        """Some of them, in another order. Errors: IndexError."""
+    def select(self, numbers: np.ndarray) -> "Values":
+        """Return some of them, in another order. Raises IndexError for one that is not there."""
         return Values(self.data, self.starts[numbers], self.sizes[numbers])
 
     def spread(self, is_there: np.ndarray) -> "Values":
-        """The same with none wherever nothing is there."""
+        """Return them spread over rows, with a null wherever nothing is there."""
         starts, sizes = np.full(len(is_there), -1, np.int64), np.zeros(len(is_there), np.int64)
         starts[is_there], sizes[is_there] = self.starts, self.sizes
         return Values(self.data, starts, sizes)
 
 
-class Pages:
+class PictureColumn:
     """The byte strings of one column of an open file.
 
-    Errors: NotPaged, at once or at the first page that is so; OSError, ValueError for damaged pages.
+    Raises:
+        NotPaged: at once, or at the first page with an unknown encoding.
+        OSError: if the file cannot be read.
+        ValueError: if a page is damaged.
     """
 
-    def __init__(self, file: pa.NativeFile, parquet: pq.ParquetFile, column: str, held: "Held") -> None:
+    def __init__(self, file: pa.NativeFile, parquet: pq.ParquetFile, column: str, held: "PageCache") -> None:
         self._file, self._meta = file, parquet.metadata
         names = [self._meta.schema.column(n).path for n in range(self._meta.num_columns)]
         if column not in names:
@@ -119,33 +122,33 @@ class Pages:
         if told.physical_type != "BYTE_ARRAY" or told.max_repetition_level:
             raise NotPaged(f"{column} is no plain column of byte strings")
         self._most_level = told.max_definition_level
-        self._groups = Recent(self._pages, _MOST_PAGES, lambda group: len(group.pages))
+        self._groups = LruCache(self._list_pages, _MOST_PAGES, lambda group: len(group.pages))
         self._held = held
 
-    def value(self, group: int, row: int) -> bytes | None:
-        """The value at a row of a row group."""
+    def read_value(self, group: int, row: int) -> bytes | None:
+        """Return the value at a row of a row group."""
         pages = self._groups[group]
         number = int(np.searchsorted(pages.rows, row, side="right")) - 1
         return self._held[self, group, number][row - int(pages.rows[number])]
 
-    # Pages ----------------------------------------------------------------------------------------
+    # PictureColumn ----------------------------------------------------------------------------------------
 
-    def _pages(self, group: int) -> "_Group":
+    def _list_pages(self, group: int) -> "_Group":
         chunk = self._meta.row_group(group).column(self._number)
         if chunk.compression not in _CODECS:
             raise NotPaged(f"compressed by {chunk.compression}")
         start = chunk.data_page_offset
         if chunk.has_dictionary_page and 0 < chunk.dictionary_page_offset < start:
             start = chunk.dictionary_page_offset
-        pages = list(self._walked(start, start + chunk.total_compressed_size, chunk.num_values))
+        pages = list(self._walk(start, start + chunk.total_compressed_size, chunk.num_values))
         return _Group(pages, np.array([page.row for page in pages], np.int64))
 
-    def _walked(self, at: int, end: int, rows: int) -> Iterator[_Page]:
+    def _walk(self, at: int, end: int, rows: int) -> Iterator[_Page]:
         row = 0
         while row < rows:
             if at >= end:
                 raise ValueError(f"pages with {row} of {rows} rows")
-            page = self._page(at, end, row)
+            page = self._read_header(at, end, row)
             at = page.body + page.stored_bytes
             if page.kind == DICTIONARY:
                 yield page
@@ -153,30 +156,30 @@ class Pages:
                 yield page
                 row += page.values
 
-    def _page(self, at: int, end: int, row: int) -> _Page:
-        """The page whose header is at a place of the file."""
+    def _read_header(self, at: int, end: int, row: int) -> _Page:
+        """Return the page whose header is at a place in the file."""
         said = parquet_pages.read_header(self._file.read_at, at, end)
         return _Page(row=-1 if said.kind == DICTIONARY else row, **vars(said))
 
     # Values ---------------------------------------------------------------------------------------
 
-    def values(self, group: int, number: int) -> Values:
-        """The values of one page of a row group."""
+    def read_page(self, group: int, number: int) -> Values:
+        """Return the values of one page of a row group."""
         pages = self._groups[group].pages
         page = pages[number]
-        is_there, data = self._levels(page, self._unpacked(group, page))
+        is_there, data = self._levels(page, self._unpack(group, page))
         count = int(np.count_nonzero(is_there))
         if page.encoding == _PLAIN:
-            found = _plain(data, count)
+            found = _split_plain(data, count)
         elif page.encoding in _BY_DICTIONARY and pages[0].kind == DICTIONARY and number:
-            chosen = _hybrid(data[1:], data[:1][0], count)
-            found = self._held[self, group, 0].taken(chosen)
+            chosen = _decode_hybrid(data[1:], data[:1][0], count)
+            found = self._held[self, group, 0].select(chosen)
         else:
             raise NotPaged(f"encoding {page.encoding}")
         return found.spread(is_there)
 
-    def _unpacked(self, group: int, page: _Page) -> Bytes:
-        """The bytes of a page; in pages of the second version the levels stand before, never compressed."""
+    def _unpack(self, group: int, page: _Page) -> Bytes:
+        """Return the bytes of a page; those of version 2 begin with levels, which are never compressed."""
         codec = _CODECS[self._meta.row_group(group).column(self._number).compression]
         is_plain = codec is None or not page.is_compressed
         if is_plain and page.stored_bytes > _LARGE_BYTES * page.values:
@@ -190,7 +193,7 @@ class Pages:
         return memoryview(bytes(body[:levels]) + bytes(plain)) if levels else plain
 
     def _levels(self, page: _Page, data: Bytes) -> tuple[np.ndarray, Bytes]:
-        """Which rows have a value, and the bytes of these."""
+        """Return which rows have a value, and the bytes of these values."""
         if self._most_level == 0 or page.kind == DICTIONARY:
             return np.ones(page.values, bool), data
         if page.levels_bytes is None:
@@ -199,23 +202,25 @@ class Pages:
         else:
             levels, rest = data[: page.levels_bytes], _behind(data, page.levels_bytes)
         width = self._most_level.bit_length()
-        return _hybrid(levels, width, page.values) == self._most_level, rest
+        return _decode_hybrid(levels, width, page.values) == self._most_level, rest
 
 
-Held: TypeAlias = Recent[tuple[Pages, int, int], Values]
+PageCache: TypeAlias = LruCache[tuple[PictureColumn, int, int], Values]
 
 
-def held() -> Held:
-    """The pages that were used last, of all columns and files that share it."""
-    return Recent(lambda place: place[0].values(*place[1:]), _HELD_BYTES, lambda values: values.held_bytes)
+def make_page_cache() -> PageCache:
+    """Return a cache of the pages used last, for all columns and files that share it."""
+    return LruCache(
+        lambda place: place[0].read_page(*place[1:]), _HELD_BYTES, lambda values: values.held_bytes
+    )
 
 
 def _behind(data: Bytes, at: int) -> Bytes:
     return data[at:] if isinstance(data, memoryview) else data.behind(at)
 
 
-def _plain(data: Bytes, count: int) -> Values:
-    """Byte strings, each behind its length."""
+def _split_plain(data: Bytes, count: int) -> Values:
+    """Return byte strings, each of which stands behind its length."""
     starts, sizes, at = np.zeros(count, np.int64), np.zeros(count, np.int64), 0
     for number in range(count):
         (sizes[number],) = struct.unpack("<I", data[at : at + 4])
@@ -226,8 +231,8 @@ def _plain(data: Bytes, count: int) -> Values:
     return Values(data, starts, sizes)
 
 
-def _hybrid(data: Bytes, width: int, count: int) -> np.ndarray:
-    """Small numbers in runs of one value, and in groups of eight packed bit by bit."""
+def _decode_hybrid(data: Bytes, width: int, count: int) -> np.ndarray:
+    """Return numbers stored as runs of one value and as groups of eight packed bit by bit."""
     runs, at, left = [np.empty(0, np.int64)], 0, count
     size = (width + 7) // 8
     while left > 0 and width > 0:

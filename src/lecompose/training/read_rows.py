@@ -1,4 +1,4 @@
-"""Single rows of data files, out of row groups that are decoded whole and held while they are used."""
+"""Single rows of data files; their row groups are decoded whole, and cached."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -13,11 +13,11 @@ from lecompose.dataset.arrow_schema import cast_exactly
 from lecompose.errors import SourceBroken
 from lecompose.files.parquet.damage import reading_parquet
 from lecompose.formats import is_list
-from lecompose.training.file_stamps import Seen
-from lecompose.training.lru_cache import Recent
-from lecompose.training.read_pages import Held, NotPaged, Pages, held
+from lecompose.training.file_stamps import FileStamps
+from lecompose.training.lru_cache import LruCache
+from lecompose.training.read_pages import NotPaged, PageCache, PictureColumn, make_page_cache
 
-# What says which row it is.
+# The columns that prove which row it is.
 PROOF = ("episode_index", "frame_index")
 
 # v2.x has a file an episode.
@@ -31,7 +31,7 @@ Column: TypeAlias = np.ndarray | pa.Array
 
 
 @dataclass(frozen=True)
-class Episode:
+class SelectedEpisode:
     """An episode whose rows begin at `row_from` of a file; `position` is its place among those asked for."""
 
     position: int
@@ -42,43 +42,47 @@ class Episode:
     row_from: int
 
 
-class Rows:
-    """The cells of data files, of the columns in `schema`, at most about `most_bytes` of them in memory.
+class RowReader:
+    """Reads cells of data files, of the columns in `schema`; caches about `most_bytes` of them at most.
 
     Numbers come with their row group; pictures one by one, for those of a row group may not fit in memory.
     """
 
     def __init__(
-        self, schema: pa.Schema, shapes: Sequence[tuple[int, ...]], most_bytes: int, files: Seen
+        self, schema: pa.Schema, shapes: Sequence[tuple[int, ...]], most_bytes: int, files: FileStamps
     ) -> None:
         self._schema, self._shapes, self._most_bytes = schema, shapes, most_bytes
         self._numbers = tuple(f.name for f in schema if not pa.types.is_struct(f.type))
-        pages = held()
-        self._files: Recent[str, _File] = Recent(lambda path: _File(path, pages, files), _OPEN_FILES)
-        self._parts: Recent[_Place, _Part] = Recent(self._read, most_bytes, lambda part: part.size_bytes)
+        pages = make_page_cache()
+        self._files: LruCache[str, _File] = LruCache(lambda path: _File(path, pages, files), _OPEN_FILES)
+        self._parts: LruCache[_RowSpan, _Part] = LruCache(
+            self._read, most_bytes, lambda part: part.size_bytes
+        )
 
-    def at(self, episode: Episode, frame: int) -> "Row":
-        """The row of a frame. Errors: SourceBroken where it cannot be read, or is another one."""
+    def at(self, episode: SelectedEpisode, frame: int) -> "FrameRow":
+        """Return the row of a frame. Raises SourceBroken if it cannot be read, or is another frame's."""
         number = episode.row_from + frame
         with reading_parquet(episode.file):
             file = self._files[episode.file]
             part = self._parts[file.place(number, self._numbers, self._most_bytes)]
-        self._prove(episode, np.array([frame]), part, np.array([number - part.start]))
-        return Row(self, file, number, part)
+        self._refuse_other_rows(episode, np.array([frame]), part, np.array([number - part.start]))
+        return FrameRow(self, file, number, part)
 
-    def cells(self, episode: Episode, frames: Sequence[int], name: str) -> Sequence[Any] | np.ndarray:
-        """The values of a column at frames; numbers as one array where they are held together."""
+    def cells(self, episode: SelectedEpisode, frames: Sequence[int], name: str) -> Sequence[Any] | np.ndarray:
+        """Return the values of a column at frames; numbers that lie together as one array."""
         row = self.at(episode, frames[0])
         column = row.part.columns.get(name)
         places = np.asarray(frames) + (episode.row_from - row.part.start)
         if isinstance(column, np.ndarray) and places.min() >= 0 and places.max() < len(column):
-            self._prove(episode, np.asarray(frames), row.part, places)
+            self._refuse_other_rows(episode, np.asarray(frames), row.part, places)
             together: np.ndarray = column[places]
             return together
         return [self.at(episode, frame).cell(name) for frame in frames]
 
-    def _prove(self, episode: Episode, frames: np.ndarray, part: "_Part", places: np.ndarray) -> None:
-        """Errors: SourceBroken for rows at `places` of a part that are not those of the frames."""
+    def _refuse_other_rows(
+        self, episode: SelectedEpisode, frames: np.ndarray, part: "_Part", places: np.ndarray
+    ) -> None:
+        """Raise SourceBroken if the rows at `places` of a part are not those of the frames."""
         numbers, found = (np.asarray(part.columns[name])[places] for name in PROOF)
         wrong = (numbers != episode.number) | (found != frames)
         if wrong.any():
@@ -91,7 +95,7 @@ class Rows:
             )
 
     def picture(self, file: "_File", row: int, name: str) -> bytes | None:
-        """The bytes of a picture file. Errors: SourceBroken."""
+        """Return the bytes of a picture file. Raises SourceBroken if they cannot be read."""
         with reading_parquet(file.path):
             try:
                 return file.bytes_at(row, name)
@@ -99,17 +103,17 @@ class Rows:
                 found = self._parts[file.place(row, (name,), self._most_bytes)].cell(row, name)
                 return found["bytes"] if found else None
 
-    def _read(self, place: "_Place") -> "_Part":
+    def _read(self, place: "_RowSpan") -> "_Part":
         table = self._files[place.path].rows(place)
         columns = {}
         for name in place.names:
             number = self._schema.get_field_index(name)
             array = cast_exactly(table[name].combine_chunks(), self._schema.field(number).type)
-            columns[name] = _numbers(array, self._shapes[number])
+            columns[name] = _as_numpy(array, self._shapes[number])
         return _Part(place.start, columns)
 
 
-class _Place(NamedTuple):
+class _RowSpan(NamedTuple):
     """Columns of the rows from `start` to before `end`, within a row group of a file."""
 
     path: str
@@ -136,18 +140,19 @@ class _Part:
         return value if isinstance(column, np.ndarray) else value.as_py()
 
 
-class Row(NamedTuple):
-    """One row, of which pictures are read when they are asked for."""
+class FrameRow(NamedTuple):
+    """One row; its pictures are read when they are needed."""
 
-    rows: Rows
+    rows: RowReader
     file: "_File"
     number: int
     part: _Part
 
     def cell(self, name: str) -> Any:
-        """The value of a column: a number, an array, the bytes of a picture, or what Python makes of it.
+        """Return the value of a column: a number, an array, the bytes of a picture, or a Python value.
 
-        Errors: SourceBroken where it cannot be read.
+        Raises:
+            SourceBroken: if it cannot be read.
         """
         if name in self.part.columns:
             return self.part.cell(self.number, name)
@@ -157,7 +162,7 @@ class Row(NamedTuple):
 class _File:
     """An open data file and where its row groups begin."""
 
-    def __init__(self, path: str, pages_held: Held, files: Seen) -> None:
+    def __init__(self, path: str, pages_held: PageCache, files: FileStamps) -> None:
         files.refuse_changed(path)
         self.path, self._held = path, pages_held
         # One for both: a file that is replaced later would have other pictures than rows.
@@ -165,11 +170,11 @@ class _File:
         self._parquet = pq.ParquetFile(self._file, pre_buffer=False, buffer_size=_BUFFER_BYTES)
         meta = self._parquet.metadata
         self._starts = np.cumsum([0, *(meta.row_group(n).num_rows for n in range(meta.num_row_groups))])
-        self._pages: dict[str, Pages] = {}
+        self._pages: dict[str, PictureColumn] = {}
         self._together: dict[tuple[int, tuple[str, ...]], int] = {}
 
-    def place(self, row: int, names: tuple[str, ...], most_bytes: int) -> _Place:
-        """What is read together with a row: its row group, or of a large one a part."""
+    def place(self, row: int, names: tuple[str, ...], most_bytes: int) -> _RowSpan:
+        """Return the rows that are read together with a row: its row group, or a part of a large one."""
         group, start = self._group(row)
         end = int(self._starts[group + 1])
         if (group, names) not in self._together:
@@ -178,17 +183,17 @@ class _File:
             self._together[group, names] = max(1, _PART_BYTES * rows // size) if size > most_bytes else rows
         rows = self._together[group, names]
         start += (row - start) // rows * rows
-        return _Place(self.path, group, start, min(end, start + rows), names)
+        return _RowSpan(self.path, group, start, min(end, start + rows), names)
 
     def _size_bytes(self, group: int, names: tuple[str, ...]) -> int:
-        """How much columns of a row group take, unpacked."""
+        """Return the uncompressed size of columns of a row group."""
         meta = self._parquet.metadata.row_group(group)
         chunks = [meta.column(n) for n in range(meta.num_columns)]
         mine = [c for c in chunks if any(f"{c.path_in_schema}.".startswith(f"{name}.") for name in names)]
         return sum(chunk.total_uncompressed_size for chunk in mine)
 
-    def rows(self, place: _Place) -> pa.Table:
-        """Rows of one row group."""
+    def rows(self, place: _RowSpan) -> pa.Table:
+        """Return rows of one row group."""
         names, group = list(place.names), place.group
         start, end = (row - int(self._starts[group]) for row in (place.start, place.end))
         if (start, end) == (0, int(self._starts[group + 1] - self._starts[group])):
@@ -208,24 +213,25 @@ class _File:
         return pa.Table.from_batches(found)
 
     def bytes_at(self, row: int, name: str) -> bytes | None:
-        """The bytes of a picture file. Errors: NotPaged where they are not to be had alone."""
+        """Return the bytes of a picture file. Raises NotPaged if they cannot be read alone."""
         if name not in self._pages:
-            self._pages[name] = Pages(self._file, self._parquet, f"{name}.bytes", self._held)
+            self._pages[name] = PictureColumn(self._file, self._parquet, f"{name}.bytes", self._held)
         group, start = self._group(row)
-        return self._pages[name].value(group, row - start)
+        return self._pages[name].read_value(group, row - start)
 
     def _group(self, row: int) -> tuple[int, int]:
-        """The row group with a row, and the row at which it begins."""
+        """Return the row group that holds a row, and its first row."""
         if not 0 <= row < self._starts[-1]:
             raise SourceBroken(f"it has {self._starts[-1]} rows, row {row} is needed", path=self.path)
         group = int(np.searchsorted(self._starts, row, side="right")) - 1
         return group, int(self._starts[group])
 
 
-def _numbers(array: pa.Array, shape: tuple[int, ...]) -> Column:
-    """Numbers as NumPy has them, where none is missing.
+def _as_numpy(array: pa.Array, shape: tuple[int, ...]) -> Column:
+    """Return numbers as a NumPy array, unless one is missing.
 
-    Errors: ArrowInvalid for arrays that are not of this shape.
+    Raises:
+        ArrowInvalid: if the array has another shape.
     """
     leaves = array.storage if isinstance(array, pa.ExtensionArray) else array
     missing = 0

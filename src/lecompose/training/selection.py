@@ -1,4 +1,4 @@
-"""The episodes that were asked for: which frame an item is, and where its row and its pictures lie.
+"""The selected episodes: which frame an item is, and where its row and its pictures lie.
 
 A few numbers an episode, in arrays: they are shared with workers that are forked, objects would not stay so.
 """
@@ -18,15 +18,15 @@ from lecompose.dataset.frames import Episodes, Frames
 from lecompose.dataset.frames.read_in_order import PlacedEpisode, require_contiguous
 from lecompose.errors import SourceBroken
 from lecompose.formats import DEFAULT_FEATURES, Feature
-from lecompose.training.file_stamps import Seen, seen
-from lecompose.training.read_rows import Episode
+from lecompose.training.file_stamps import FileStamps, stamp_files
+from lecompose.training.read_rows import SelectedEpisode
 
 Ints = np.ndarray
 
 
 @dataclass(frozen=True)
 class _Files:
-    """One of some files for each episode."""
+    """The file of each episode."""
 
     paths: Sequence[str]
     number: Ints
@@ -44,8 +44,8 @@ class _Clips:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """Episodes in the order they were asked for, each with its source, and the features read of them."""
+class Selection:
+    """Episodes in the order of the request, each with its source, and the features that are read."""
 
     features: tuple[Feature, ...]
     schema: pa.Schema
@@ -58,7 +58,7 @@ class Asked:
     files: _Files
     row_from: Ints
     clips: Mapping[str, _Clips]
-    seen: Seen
+    stamps: FileStamps
 
     def __len__(self) -> int:
         return len(self.episodes)
@@ -90,17 +90,17 @@ class Asked:
 
     @property
     def numbers(self) -> list[Any]:
-        """The numbers of the episodes; with the names of their sources where there are several."""
+        """The episode numbers; with the names of their sources, if there are several."""
         numbers: list[int] = self.episodes.tolist()
         if len(self.names) == 1:
             return numbers
         return [(self.names[s], e) for s, e in zip(self.sources, numbers, strict=True)]
 
-    def at(self, item: int) -> tuple[Episode, int]:
-        """The episode of an item, and its frame there."""
+    def at(self, item: int) -> tuple[SelectedEpisode, int]:
+        """Return the episode of an item, and its frame there."""
         n = int(np.searchsorted(self._ends, item, side="right"))
         length = int(self.lengths[n])
-        episode = Episode(
+        episode = SelectedEpisode(
             position=n,
             source=int(self.sources[n]),
             number=int(self.episodes[n]),
@@ -110,18 +110,18 @@ class Asked:
         )
         return episode, item - (int(self._ends[n]) - length)
 
-    def clip(self, episode: Episode, camera: str) -> tuple[Path, float]:
-        """The video of an episode, and when its first frame is shown there. Units: seconds."""
+    def clip(self, episode: SelectedEpisode, camera: str) -> tuple[Path, float]:
+        """Return the video of an episode, and the time of its first frame there. Units: seconds."""
         clips = self.clips[camera]
         return Path(clips.files.of(episode.position)), float(clips.start[episode.position])
 
     @property
     def spans(self) -> tuple[Ints, Ints]:
-        """The items that each episode begins with, and those before which it ends."""
+        """The first item of each episode, and the one behind its last."""
         return self._ends - self.lengths, self._ends
 
-    def task(self, episode: Episode, number: Any) -> str:
-        """The task of a frame by its number. Errors: SourceBroken for one without a text."""
+    def task(self, episode: SelectedEpisode, number: Any) -> str:
+        """Return the task with a number. Raises SourceBroken if it has no text."""
         texts = self.tasks[episode.source]
         text = texts[int(number)] if number is not None and 0 <= number < len(texts) else None
         if text is None:
@@ -134,18 +134,23 @@ class Asked:
         return text
 
 
-def asked(catalog: Catalog, frames: Frames, episodes: Episodes | None, names: Sequence[str] | None) -> Asked:
-    """The frames of `episodes`, with the features of these names, and what every dataset has.
+def select_episodes(
+    catalog: Catalog, frames: Frames, episodes: Episodes | None, names: Sequence[str] | None
+) -> Selection:
+    """Return the frames of `episodes`, with the features of these names and those of every dataset.
 
-    Errors: UnknownEpisode, RequestError for what is not there; FeatureMismatch where sources do not share
-    the features; SourceBroken for episodes that are not in one piece.
+    Raises:
+        UnknownEpisode: if an episode does not exist.
+        RequestError: if a feature does not exist.
+        FeatureMismatch: if the sources do not share the features.
+        SourceBroken: if an episode is not in one piece.
     """
     features = frames.features(names if names is None else [*names, *DEFAULT_FEATURES])
     places = [require_contiguous(place) for place in frames.places(episodes)]
-    files = _files([str(place.data_file) for place in places])
-    clips = {f.name: _clips(catalog, f.name, places) for f in features if f.is_video}
+    files = _number_files([str(place.data_file) for place in places])
+    clips = {f.name: _find_clips(catalog, f.name, places) for f in features if f.is_video}
     position = {source.name: source.position for source in catalog.sources}
-    return Asked(
+    return Selection(
         features=features,
         schema=frames.schema(features),
         names=tuple(position),
@@ -157,17 +162,21 @@ def asked(catalog: Catalog, frames: Frames, episodes: Episodes | None, names: Se
         files=files,
         row_from=np.array([place.row_from for place in places], np.int64),
         clips=clips,
-        seen=seen(path for held in (files, *(c.files for c in clips.values())) for path in held.paths),
+        stamps=stamp_files(
+            path for held in (files, *(c.files for c in clips.values())) for path in held.paths
+        ),
     )
 
 
-def _files(paths: Sequence[str]) -> _Files:
+def _number_files(paths: Sequence[str]) -> _Files:
     told = pa.array(paths, pa.string()).dictionary_encode()
     return _Files(told.dictionary.to_pylist(), told.indices.to_numpy())
 
 
-def _clips(catalog: Catalog, camera: str, places: Sequence[PlacedEpisode]) -> _Clips:
+def _find_clips(catalog: Catalog, camera: str, places: Sequence[PlacedEpisode]) -> _Clips:
     rows = catalog.engine.rows("query_views/clips_of", camera=camera)
     held = {(row["src_dataset"], row["src_episode"]): (row["video_file"], row["from_s"]) for row in rows}
     found = [held[place.src_dataset, place.src_episode] for place in places]
-    return _Clips(_files([file for file, _ in found]), np.array([start for _, start in found], np.float64))
+    return _Clips(
+        _number_files([file for file, _ in found]), np.array([start for _, start in found], np.float64)
+    )

@@ -17,30 +17,30 @@ from lecompose.formats import DEPTH_CODES, Feature, depth_scale
 _MOST_MM = 2**16 - 1
 
 
-def cell(feature: Feature, value: Any) -> Any:
-    """One value of a column; None where it is missing.
+def convert_cell(feature: Feature, value: Any) -> Any:
+    """Return one value of a column as a tensor, or as it is if it is text or missing.
 
     Shape: numbers as declared, a picture (channels, height, width).
     """
     if value is None or isinstance(value, str):
         return value
     if feature.dtype == "image":
-        return _picture(feature, value)
+        return _decode_picture(feature, value)
     if feature.is_language:
-        return [_spoken(row) for row in value]
+        return [_parse_calls(row) for row in value]
     return _tensor(np.asarray(value))
 
 
-def stacked(feature: Feature, values: Sequence[Any] | np.ndarray) -> Any:
-    """Values of a column behind each other; a list of what is no tensor."""
+def stack_cells(feature: Feature, values: Sequence[Any] | np.ndarray) -> Any:
+    """Return values of a column stacked; a list, if they are not tensors."""
     if isinstance(values, np.ndarray) or all(isinstance(value, np.ndarray | np.generic) for value in values):
         return _tensor(np.asarray(values))
-    cells = [cell(feature, value) for value in values]
+    cells = [convert_cell(feature, value) for value in values]
     return torch.stack(cells) if all(isinstance(value, torch.Tensor) for value in cells) else cells
 
 
 def _tensor(values: np.ndarray) -> torch.Tensor:
-    """Numbers as PyTorch makes them of Python's: int64, the default dtype for fractions, bool."""
+    """Return numbers with the dtypes that PyTorch gives Python's: int64, bool, its default for fractions."""
     if values.dtype.kind == "f":
         return torch.from_numpy(np.array(values)).to(torch.get_default_dtype())
     if values.dtype == np.uint64 or values.dtype == object:
@@ -48,8 +48,8 @@ def _tensor(values: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(np.array(values, bool if values.dtype.kind == "b" else np.int64))
 
 
-def _spoken(row: dict[str, Any]) -> dict[str, Any]:
-    """A row of a language column; its calls are JSON in the file."""
+def _parse_calls(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row of a language column with its tool calls, which are JSON in the file, parsed."""
     calls = row.get("tool_calls")
     return row if calls is None else row | {"tool_calls": [json.loads(call) for call in calls]}
 
@@ -57,10 +57,11 @@ def _spoken(row: dict[str, Any]) -> dict[str, Any]:
 # Pictures ---------------------------------------------------------------------------------------
 
 
-def _picture(feature: Feature, data: bytes) -> torch.Tensor:
-    """A picture file. Shape: (channels, height, width); 0 to 1, of depth the numbers that are stored.
+def _decode_picture(feature: Feature, data: bytes) -> torch.Tensor:
+    """Return a picture, 0 to 1, or the stored numbers of depth. Shape: (channels, height, width).
 
-    Errors: SourceBroken where it is none.
+    Raises:
+        SourceBroken: if it is not a picture.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -75,8 +76,8 @@ def _picture(feature: Feature, data: bytes) -> torch.Tensor:
     return planes.to(torch.get_default_dtype()) if planes.dtype == torch.bool else planes
 
 
-def lengths(feature: Feature, codes: torch.Tensor, unit: str) -> torch.Tensor:
-    """What the codes of a depth video stand for. Units: metres, or whole millimetres."""
+def decode_depths(feature: Feature, codes: torch.Tensor, unit: str) -> torch.Tensor:
+    """Return the lengths that codes of a depth video stand for. Units: metres, or whole millimetres."""
     scale = depth_scale(feature)
     first, last = scale.ends
     metres = codes.to(torch.float32) * ((last - first) / (DEPTH_CODES - 1)) + first
@@ -86,8 +87,8 @@ def lengths(feature: Feature, codes: torch.Tensor, unit: str) -> torch.Tensor:
     return metres if unit == "m" else (metres * 1000).round().clamp(0, _MOST_MM)
 
 
-def in_unit(feature: Feature, depth: torch.Tensor, unit: str) -> torch.Tensor:
-    """Stored depths in a unit; as they are where the dataset does not say which one they have."""
+def convert_unit(feature: Feature, depth: torch.Tensor, unit: str) -> torch.Tensor:
+    """Return stored depths in a unit; unchanged, if the dataset does not declare theirs."""
     stored = feature.info.get("depth_unit")
     if stored in (None, unit):
         return depth

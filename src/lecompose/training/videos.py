@@ -1,4 +1,4 @@
-"""Pictures of videos at times, by torchcodec where there is one, and by PyAV."""
+"""Pictures of videos at given times, decoded by torchcodec if it is installed, and by PyAV."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,8 +11,8 @@ import torch
 
 from lecompose.errors import MediaError, RequestError
 from lecompose.files import mp4
-from lecompose.training.file_stamps import Seen
-from lecompose.training.lru_cache import Recent
+from lecompose.training.file_stamps import FileStamps
+from lecompose.training.lru_cache import LruCache
 
 # A decoder takes some megabytes; a worker has a few files in use at a time.
 _OPEN_FILES = 32
@@ -20,25 +20,29 @@ BACKENDS = ("torchcodec", "pyav")
 
 
 class Decoder(Protocol):
-    """How pictures come out of a video."""
+    """Decodes pictures of videos."""
 
     def pictures(self, path: Path, times: Sequence[float], *, depth: bool) -> torch.Tensor:
-        """The pictures nearest to these times. Shape: (times, channels, height, width).
+        """Return the pictures nearest to these times. Shape: (times, channels, height, width).
 
         Units: seconds; RGB of 8 bits, depth as the codes that are stored.
-        Errors: MediaError where one is further away than is tolerated, or does not decode; SourceBroken.
+
+        Raises:
+            MediaError: if a picture is further away than the tolerance, or cannot be decoded.
+            SourceBroken: if the file is missing or has changed.
         """
         ...
 
 
-def decoder(backend: str | None, tolerance_s: float, files: Seen) -> Decoder:
-    """The decoder asked for, or the best one that is installed, for these files.
+def choose_decoder(backend: str | None, tolerance_s: float, files: FileStamps) -> Decoder:
+    """Return the decoder named `backend`, or the best one that is installed, for these files.
 
-    Errors: RequestError for one that is not.
+    Raises:
+        RequestError: if it is not installed, or there is no such decoder.
     """
     if backend not in (None, *BACKENDS, "video_reader"):
         raise RequestError(f'video_backend "{backend}"', hint=f"one of {', '.join(BACKENDS)}")
-    exact = Exact(tolerance_s, files)
+    exact = PyAVDecoder(tolerance_s, files)
     if backend in ("pyav", "video_reader"):
         return exact
     try:
@@ -48,27 +52,27 @@ def decoder(backend: str | None, tolerance_s: float, files: Seen) -> Decoder:
             return exact
         told = str(error).strip().partition("\n")[0]
         raise RequestError("torchcodec cannot be used", reason=told, hint='video_backend="pyav"') from error
-    return Fast(exact, tolerance_s, files, VideoDecoder)
+    return TorchcodecDecoder(exact, tolerance_s, files, VideoDecoder)
 
 
 @dataclass(frozen=True)
-class Exact:
-    """PyAV: decodes from the keyframe before, or from the first one where that one cannot be reached."""
+class PyAVDecoder:
+    """Decodes from the keyframe before a picture, or from the first one if that cannot be reached."""
 
     tolerance_s: float
-    files: Seen
-    _times: "Recent[Path, _Times]" = field(default_factory=lambda: Recent(_times, _OPEN_FILES))
+    files: FileStamps
+    _times: "LruCache[Path, _Times]" = field(default_factory=lambda: LruCache(_read_times, _OPEN_FILES))
 
     def pictures(self, path: Path, times: Sequence[float], *, depth: bool) -> torch.Tensor:
-        """As of `Decoder`."""
+        """Return what `Decoder` promises."""
         self.files.refuse_changed(str(path))  # it is opened each time
         file = self._times[path]
-        numbers, places = np.unique(self._wanted(path, file.seconds, times), return_inverse=True)
+        numbers, places = np.unique(self._find_frames(path, file.seconds, times), return_inverse=True)
         found = list(mp4.decode_frames(path, file.shown, numbers.tolist(), depth=depth))
         return torch.from_numpy(np.stack([found[n].transpose(2, 0, 1) for n in places]))
 
-    def _wanted(self, path: Path, seconds: np.ndarray, times: Sequence[float]) -> np.ndarray:
-        """The numbers of the frames shown at these times."""
+    def _find_frames(self, path: Path, seconds: np.ndarray, times: Sequence[float]) -> np.ndarray:
+        """Return the numbers of the frames shown at these times."""
         if len(seconds) == 0:
             raise MediaError("it has no frames", path=path)
         right = np.searchsorted(seconds, times).clip(max=len(seconds) - 1)
@@ -88,44 +92,44 @@ class Exact:
 
 @dataclass(frozen=True)
 class _Times:
-    """When the frames of a file are shown. Units: `seconds` of each frame."""
+    """When the frames of a file are shown. Units: `seconds` for each frame."""
 
     shown: mp4.DisplayTimes
     seconds: np.ndarray
 
 
-def _times(path: Path) -> _Times:
+def _read_times(path: Path) -> _Times:
     shown = mp4.read_display_times(path)
     return _Times(shown, np.array(shown.ticks, np.float64) * float(shown.time_base))
 
 
 @dataclass(frozen=True)
-class Fast:
-    """torchcodec, for which a frame is the number that follows from its time; what it misses PyAV decodes.
+class TorchcodecDecoder:
+    """Decodes by torchcodec, which takes the number of a frame from its time; PyAV decodes what it misses.
 
-    It seeks by decoding times, and lands behind some frames of HEVC; that is seen by the times it tells.
+    torchcodec seeks by decoding times, and misses some frames of HEVC; the times that it returns show it.
     """
 
-    exact: Exact
+    exact: PyAVDecoder
     tolerance_s: float
-    files: Seen
+    files: FileStamps
     make: Any
-    _open: Recent[Path, "_Opened"] = field(init=False)
+    _open: LruCache[Path, "_OpenVideo"] = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_open", Recent(self._opened, _OPEN_FILES))
+        object.__setattr__(self, "_open", LruCache(self._open_video, _OPEN_FILES))
 
-    def _opened(self, path: Path) -> "_Opened":
+    def _open_video(self, path: Path) -> "_OpenVideo":
         self.files.refuse_changed(str(path))
-        return _Opened(self.make, path)
+        return _OpenVideo(self.make, path)
 
     def pictures(self, path: Path, times: Sequence[float], *, depth: bool) -> torch.Tensor:
-        """As of `Decoder`."""
-        found = None if depth else self._found(path, times)
+        """Return what `Decoder` promises."""
+        found = None if depth else self._decode(path, times)
         return self.exact.pictures(path, times, depth=depth) if found is None else found
 
-    def _found(self, path: Path, times: Sequence[float]) -> torch.Tensor | None:
-        """The pictures, where each is shown at its time."""
+    def _decode(self, path: Path, times: Sequence[float]) -> torch.Tensor | None:
+        """Return the pictures, or None if one is not shown at its time."""
         try:
             opened = self._open[path]
             with opened.lock:
@@ -137,7 +141,7 @@ class Fast:
         return frames.data if distance < min(self.tolerance_s, 0.5 / opened.fps) else None
 
 
-class _Opened:
+class _OpenVideo:
     """A decoder that one thread uses at a time."""
 
     def __init__(self, make: Any, path: Path) -> None:

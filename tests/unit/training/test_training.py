@@ -19,18 +19,18 @@ import lecompose
 from lecompose.errors import SourceBroken
 from lecompose.files.parquet import thrift
 from lecompose.training import read_pages
-from lecompose.training.file_stamps import seen
-from lecompose.training.lru_cache import Recent
-from lecompose.training.per_process import OfProcess
-from lecompose.training.read_pages import NotPaged, Pages
-from lecompose.training.read_rows import Episode, Rows
-from lecompose.training.selection import asked
+from lecompose.training.file_stamps import stamp_files
+from lecompose.training.lru_cache import LruCache
+from lecompose.training.per_process import PerProcess
+from lecompose.training.read_pages import NotPaged, PictureColumn
+from lecompose.training.read_rows import RowReader, SelectedEpisode
+from lecompose.training.selection import select_episodes
 
 PICTURE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 CODECS = ("NONE", "SNAPPY", "GZIP", "ZSTD", "BROTLI", "LZ4")
 
 
-# Pages ------------------------------------------------------------------------------------------
+# PictureColumn ------------------------------------------------------------------------------------------
 
 
 @st.composite
@@ -65,7 +65,7 @@ def test_every_value_of_any_file(
     path = str(tmp_path_factory.mktemp("pages") / "file.parquet")
     written(path, values, how, nested=nested)
     parquet = pq.ParquetFile(path)
-    column = Pages(pa.OSFile(path), parquet, "x.bytes" if nested else "x", read_pages.held())
+    column = PictureColumn(pa.OSFile(path), parquet, "x.bytes" if nested else "x", read_pages.held())
     order = list(range(len(values)))
     random.Random(0).shuffle(order)
     for row in order:
@@ -85,10 +85,10 @@ def test_encodings_that_are_not_known_are_left_to_pyarrow(tmp_path: Path) -> Non
     pq.write_table(table, path, use_dictionary=False, column_encoding=encoding)
     parquet = pq.ParquetFile(path)
     with pytest.raises(NotPaged, match="encoding 7"):
-        Pages(pa.OSFile(path), parquet, "x", read_pages.held()).value(0, 0)
+        PictureColumn(pa.OSFile(path), parquet, "x", read_pages.held()).read_value(0, 0)
     for name in ("y", "z.list.element", "w"):
         with pytest.raises(NotPaged):
-            Pages(pa.OSFile(path), parquet, name, read_pages.held())
+            PictureColumn(pa.OSFile(path), parquet, name, read_pages.held())
 
 
 @settings(deadline=None, max_examples=60)
@@ -106,10 +106,10 @@ def test_damaged_pages_raise_what_is_expected(
     data = bytearray(path.read_bytes())
     data[at % (len(data) - 2000)] = byte
     path.write_bytes(data)
-    column = Pages(pa.OSFile(str(path)), parquet, "x.bytes", read_pages.held())
+    column = PictureColumn(pa.OSFile(str(path)), parquet, "x.bytes", read_pages.held())
     for row in range(60):
         try:
-            found = column.value(0, row)
+            found = column.read_value(0, row)
         except (ValueError, OSError, IndexError, struct.error, NotPaged, pa.ArrowException):
             continue
         assert found is None or isinstance(found, bytes)
@@ -134,13 +134,13 @@ def sparse(make_dataset: Any) -> tuple[Path, Any]:
         cameras=("front",), image_features=("side",), frames=(5, 7, 4, 6), frames_per_data_file=9
     )
     with lecompose.open(root) as opened:
-        return root, asked(opened._catalog, opened._frames, [3, 1], None)
+        return root, select_episodes(opened._catalog, opened._frames, [3, 1], None)
 
 
 def test_items_follow_the_episodes(sparse: tuple[Path, Any]) -> None:
     root, chosen = sparse
     assert (len(chosen), chosen.frames, chosen.numbers) == (2, 13, [3, 1])
-    rows = Rows(chosen.schema, chosen.shapes, 2**28, chosen.seen)
+    rows = RowReader(chosen.schema, chosen.shapes, 2**28, chosen.stamps)
     stored = pq.read_table(root / "data").to_pylist()
     for item, (number, frame) in enumerate([(3, n) for n in range(6)] + [(1, n) for n in range(7)]):
         episode, found = chosen.at(item)
@@ -157,12 +157,12 @@ def test_items_follow_the_episodes(sparse: tuple[Path, Any]) -> None:
 
 def test_a_row_that_is_another_one(sparse: tuple[Path, Any]) -> None:
     _, chosen = sparse
-    rows = Rows(chosen.schema, chosen.shapes, 2**28, chosen.seen)
+    rows = RowReader(chosen.schema, chosen.shapes, 2**28, chosen.stamps)
     episode, _ = chosen.at(0)
     with pytest.raises(SourceBroken, match="episode 2, frame 0: its row is of episode 3, frame 0"):
-        rows.at(Episode(**{**vars(episode), "number": 2}), 0)
+        rows.at(SelectedEpisode(**{**vars(episode), "number": 2}), 0)
     with pytest.raises(SourceBroken, match="rows, row 99 is needed"):
-        rows.at(Episode(**{**vars(episode), "row_from": 99}), 0)
+        rows.at(SelectedEpisode(**{**vars(episode), "row_from": 99}), 0)
 
 
 def test_a_large_row_group_is_held_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,8 +173,8 @@ def test_a_large_row_group_is_held_in_parts(tmp_path: Path, monkeypatch: pytest.
     columns = {"episode_index": [4] * count, "frame_index": list(range(count)), "x": np.arange(count) / 7}
     pq.write_table(pa.table(columns), path)
     schema = pa.schema([("episode_index", pa.int64()), ("frame_index", pa.int64()), ("x", pa.float64())])
-    rows = Rows(schema, [(1,)] * 3, 100, seen([path]))
-    episode = Episode(0, 0, 4, count, path, 0)
+    rows = RowReader(schema, [(1,)] * 3, 100, stamp_files([path]))
+    episode = SelectedEpisode(0, 0, 4, count, path, 0)
     for frame in (499, 0, 250, 251, 7):
         row = rows.at(episode, frame)
         assert row.cell("x") == frame / 7
@@ -187,15 +187,15 @@ def test_pictures_that_cannot_be_had_alone(tmp_path: Path) -> None:
     table = pa.table({"episode_index": [0, 0, 0], "frame_index": [0, 1, 2], "side": held})
     encoding = {"side.bytes": "DELTA_BYTE_ARRAY"}
     pq.write_table(table, path, use_dictionary=False, column_encoding=encoding)
-    rows = Rows(table.schema, [(1,), (1,), (4, 6, 3)], 2**20, seen([path]))
-    found = [rows.at(Episode(0, 0, 0, 3, path, 0), frame).cell("side") for frame in range(3)]
+    rows = RowReader(table.schema, [(1,), (1,), (4, 6, 3)], 2**20, stamp_files([path]))
+    found = [rows.at(SelectedEpisode(0, 0, 0, 3, path, 0), frame).cell("side") for frame in range(3)]
     assert found == [b"one", None, b"two"]
 
 
 def test_files_that_are_others_now(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"one")
-    files = seen([str(path), str(path)])
+    files = stamp_files([str(path), str(path)])
     files.refuse_changed(str(path))
     path.with_suffix(".new").write_bytes(b"two")
     path.with_suffix(".new").replace(path)
@@ -205,7 +205,7 @@ def test_files_that_are_others_now(tmp_path: Path) -> None:
     with pytest.raises(SourceBroken, match="it is missing"):
         files.refuse_changed(str(path))
     with pytest.raises(SourceBroken, match=r"files are missing"):
-        seen([str(path)])
+        stamp_files([str(path)])
 
 
 # What a process holds ---------------------------------------------------------------------------
@@ -213,7 +213,7 @@ def test_files_that_are_others_now(tmp_path: Path) -> None:
 
 def test_what_was_used_last_is_held() -> None:
     made: list[int] = []
-    recent = Recent[int, int](lambda n: made.append(n) or n, 10, lambda n: n)
+    recent = LruCache[int, int](lambda n: made.append(n) or n, 10, lambda n: n)
     assert [recent[n] for n in (4, 5, 4, 3, 5)] == [4, 5, 4, 3, 5]
     assert made == [4, 5, 3, 5]  # 3 had no room beside 4 and 5, and 5 had waited longest
     assert recent[50] == 50  # one at least
@@ -222,14 +222,14 @@ def test_what_was_used_last_is_held() -> None:
 
 
 def test_each_process_makes_its_own() -> None:
-    own = OfProcess(partial(bytearray, 3))
-    held = own.mine()
-    assert own.mine() is held
-    assert pickle.loads(pickle.dumps(own)).mine() is not held
+    own = PerProcess(partial(bytearray, 3))
+    held = own.get()
+    assert own.get() is held
+    assert pickle.loads(pickle.dumps(own)).get() is not held
     read, write = os.pipe()
     child = os.fork()
     if not child:
-        os.write(write, b"same" if own.mine() is held else b"other")
+        os.write(write, b"same" if own.get() is held else b"other")
         os._exit(0)
     os.waitpid(child, 0)
     assert os.read(read, 9) == b"other"
