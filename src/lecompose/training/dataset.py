@@ -157,7 +157,7 @@ class TorchDataset(Dataset):  # type: ignore[misc]  # PyTorch is not there when 
         return dict(zip(cameras, pictures, strict=True))
 
     def _video(self, episode: SelectedEpisode, frame: int, key: str) -> Any:
-        """Return the pictures of a camera. Shape: (times, channels, height, width); times only with deltas."""
+        """Return the pictures of a camera. Shape: (times, channels, height, width); times with deltas."""
         feature = self._selection.cameras[key]
         has_deltas = key in self._steps[episode.source]
         frames = self._window(episode, frame, key) if has_deltas else [frame]

@@ -69,7 +69,7 @@ def test_every_value_of_any_file(
     order = list(range(len(values)))
     random.Random(0).shuffle(order)
     for row in order:
-        assert column.value(row // how["row_group_size"], row % how["row_group_size"]) == values[row]
+        assert column.read_value(row // how["row_group_size"], row % how["row_group_size"]) == values[row]
 
 
 def written(path: str, values: list[bytes | None], how: dict[str, Any], *, nested: bool) -> None:
