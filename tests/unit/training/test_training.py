@@ -65,7 +65,7 @@ def test_every_value_of_any_file(
     path = str(tmp_path_factory.mktemp("pages") / "file.parquet")
     written(path, values, how, nested=nested)
     parquet = pq.ParquetFile(path)
-    column = PictureColumn(pa.OSFile(path), parquet, "x.bytes" if nested else "x", read_pages.held())
+    column = PictureColumn(pa.OSFile(path), parquet, "x.bytes" if nested else "x", read_pages.make_page_cache())
     order = list(range(len(values)))
     random.Random(0).shuffle(order)
     for row in order:
@@ -85,10 +85,10 @@ def test_encodings_that_are_not_known_are_left_to_pyarrow(tmp_path: Path) -> Non
     pq.write_table(table, path, use_dictionary=False, column_encoding=encoding)
     parquet = pq.ParquetFile(path)
     with pytest.raises(NotPaged, match="encoding 7"):
-        PictureColumn(pa.OSFile(path), parquet, "x", read_pages.held()).read_value(0, 0)
+        PictureColumn(pa.OSFile(path), parquet, "x", read_pages.make_page_cache()).read_value(0, 0)
     for name in ("y", "z.list.element", "w"):
         with pytest.raises(NotPaged):
-            PictureColumn(pa.OSFile(path), parquet, name, read_pages.held())
+            PictureColumn(pa.OSFile(path), parquet, name, read_pages.make_page_cache())
 
 
 @settings(deadline=None, max_examples=60)
@@ -106,7 +106,7 @@ def test_damaged_pages_raise_what_is_expected(
     data = bytearray(path.read_bytes())
     data[at % (len(data) - 2000)] = byte
     path.write_bytes(data)
-    column = PictureColumn(pa.OSFile(str(path)), parquet, "x.bytes", read_pages.held())
+    column = PictureColumn(pa.OSFile(str(path)), parquet, "x.bytes", read_pages.make_page_cache())
     for row in range(60):
         try:
             found = column.read_value(0, row)
