@@ -65,7 +65,9 @@ def test_every_value_of_any_file(
     path = str(tmp_path_factory.mktemp("pages") / "file.parquet")
     written(path, values, how, nested=nested)
     parquet = pq.ParquetFile(path)
-    column = PictureColumn(pa.OSFile(path), parquet, "x.bytes" if nested else "x", read_pages.make_page_cache())
+    column = PictureColumn(
+        pa.OSFile(path), parquet, "x.bytes" if nested else "x", read_pages.make_page_cache()
+    )
     order = list(range(len(values)))
     random.Random(0).shuffle(order)
     for row in order:
