@@ -362,7 +362,7 @@ def test_a_signal_leaves_nothing_behind(number: int, code: int, recorded: Record
         "def stage(run):\n"
         "    assert os.listdir(run.scratch.parent) != []\n"
         f"    os.kill(os.getpid(), {int(number)})\n"
-        "    import time; time.sleep(20)\n"
+        "    import time; time.sleep(200)\n"
         "execute.STAGES = (('data', stage),)\n"
         f"main(['merge', {str(source)!r}, '-o', {str(tmp_path / 'out')!r}])"
     )
@@ -373,7 +373,7 @@ def test_a_signal_leaves_nothing_behind(number: int, code: int, recorded: Record
         text=True,
         env=environment,
         check=False,
-        timeout=15,
+        timeout=120,
     )
     assert (done.returncode, done.stdout) == (code, "")
     assert done.stderr.startswith("interrupted; the output is as it was before.")

@@ -111,7 +111,7 @@ def test_an_error_ends_the_jobs_under_way_and_begins_no_other(workers: Workers) 
 
 
 def test_an_error_ends_the_queries_of_other_jobs(engine: Engine) -> None:
-    """A statement that would run for hours, on another thread than the error."""
+    """A statement that would run for minutes, on another thread than the error."""
 
     def work(n: int) -> None:
         if n == 1:
