@@ -141,7 +141,7 @@ class Engine:
 
     def arrow(self, template: str, context: Context | None = None, /, **values: object) -> pa.Table:
         """Return all rows as an Arrow table."""
-        with translate_errors(template), self.connections.cursor() as cursor:
+        with translate_errors(template), self.connections.cursor_for_statement() as cursor:
             found = self._relation(cursor, template, context, values)
             return self.wait.run(found.to_arrow_table)
 
@@ -210,12 +210,12 @@ class Engine:
     ) -> tuple[list[str], list[tuple[Any, ...]]]:
         """Return the names of a result's columns, and its rows."""
         sql = render(template, **(context or {}))
-        with translate_errors(template), self.connections.cursor() as cursor:
+        with translate_errors(template), self.connections.cursor_for_statement() as cursor:
             return self.wait.run(lambda: _fetched(cursor.execute(sql, values)))
 
     def run(self, template: str, context: Context | None = None, /, **values: object) -> None:
         """Execute a statement that gives no rows (COPY)."""
-        with translate_errors(template, writing=True), self.connections.cursor() as cursor:
+        with translate_errors(template, writing=True), self.connections.cursor_for_statement() as cursor:
             sql = render(template, **(context or {}))
             self.wait.run(lambda: cursor.execute(sql, values).fetchall())
 

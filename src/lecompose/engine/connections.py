@@ -23,6 +23,7 @@ class Connections:
         self.main = main
         self._database: str | None = None
         self._cursors: set[duckdb.DuckDBPyConnection] = set()
+        self._free: list[duckdb.DuckDBPyConnection] = []
         self._lock = threading.Lock()
 
     def to_new_database(self) -> "Connections":
@@ -34,17 +35,41 @@ class Connections:
 
     @contextmanager
     def cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection for one thread."""
-        with self.main.cursor() as cursor:
-            if self._database is not None:
-                cursor.execute(f"use {self._database}")
-            with self._lock:
-                self._cursors.add(cursor)
-            try:
+        """A connection for one thread, closed at the end."""
+        with self._open() as cursor, self._in_use(cursor):
+            yield cursor
+
+    @contextmanager
+    def cursor_for_statement(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection for one statement that is read to its end; another statement may have it next."""
+        try:
+            cursor = self._free.pop()
+        except IndexError:
+            cursor = self._open()
+        try:
+            with self._in_use(cursor):
                 yield cursor
-            finally:
-                with self._lock:
-                    self._cursors.discard(cursor)
+        except BaseException:
+            cursor.close()
+            raise
+        self._free.append(cursor)
+
+    def _open(self) -> duckdb.DuckDBPyConnection:
+        cursor = self.main.cursor()
+        if self._database is not None:
+            cursor.execute(f"use {self._database}")
+        return cursor
+
+    @contextmanager
+    def _in_use(self, cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
+        """Meanwhile `interrupt` ends what the cursor does."""
+        with self._lock:
+            self._cursors.add(cursor)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._cursors.discard(cursor)
 
     def interrupt(self) -> None:
         """End the statements that other threads are running; they see a KeyboardInterrupt."""
@@ -53,6 +78,8 @@ class Connections:
                 con.interrupt()
 
     def close(self) -> None:
+        for cursor in self._free:
+            cursor.close()
         if self._database is not None:
             self.main.execute(f"use memory; detach {self._database}")
         self.main.close()
