@@ -14,18 +14,11 @@ pointers as (
     select filename as meta_file,
            episode_index::bigint as src_episode,
            length::bigint as length,
-           unnest([
-{% for p in pointers %}
-               {
-                   number: {{ loop.index }},
-                   chunk_index: {{ p.chunk_index | ident }}::bigint,
-                   file_index: {{ p.file_index | ident }}::bigint,
-                   from_s: {{ p.from_timestamp | ident }}::double,
-                   to_s: {{ p.to_timestamp | ident }}::double
-               }{% if not loop.last %},{% endif %}
-
-{% endfor %}
-           ]) as clip
+           unnest(range(1, len($cameras) + 1)) as number,
+           unnest([{{ chunk_index | idents }}]::bigint[]) as chunk_index,
+           unnest([{{ file_index | idents }}]::bigint[]) as file_index,
+           unnest([{{ from_timestamp | idents }}]::double[]) as from_s,
+           unnest([{{ to_timestamp | idents }}]::double[]) as to_s
     from read_parquet($globs, hive_partitioning = false)
 ),
 clips as (
@@ -34,12 +27,12 @@ clips as (
            o.fps,
            p.src_episode,
            p.length,
-           p.clip.number,
-           p.clip.chunk_index,
-           p.clip.file_index,
-           p.clip.from_s,
-           p.clip.to_s,
-           $cameras[p.clip.number] as camera
+           p.number,
+           p.chunk_index,
+           p.file_index,
+           p.from_s,
+           p.to_s,
+           $cameras[p.number] as camera
     from pointers p
     join owners o using (meta_file)
 )

@@ -2,9 +2,4 @@
 -- reads:  the relations named
 -- params:
 -- gives:  *
-{% for relation in relations %}
-select * from {{ relation | ident }}
-{% if not loop.last %}
-union all by name
-{% endif %}
-{% endfor %}
+{{ relations | union }}

@@ -154,8 +154,8 @@ class Engine:
         order: Sequence[str] = (),
     ) -> pa.Table:
         """Return columns of a relation, of the rows with a value in a column where asked, in an order."""
-        context, values = _reading(relation, columns, where, order)
-        return self.arrow("read", context, **values)
+        template, context, values = _reading(relation, columns, where, order)
+        return self.arrow(template, context, **values)
 
     def read_records(
         self,
@@ -167,8 +167,8 @@ class Engine:
     ) -> list[T]:
         """Return the same rows as `read`, each as a `cls`, a dataclass whose fields are the columns."""
         columns = [field.name for field in fields(cls)]  # type: ignore[arg-type]
-        context, values = _reading(relation, columns, where, order)
-        return self.records("read", cls, context, **values)
+        template, context, values = _reading(relation, columns, where, order)
+        return self.records(template, cls, context, **values)
 
     def columns_of(self, relation: str) -> list[str]:
         """Return the names of a relation's columns, in order."""
@@ -263,16 +263,13 @@ class Engine:
 
 def _reading(
     relation: str, columns: Sequence[str], where: tuple[str, object] | None, order: Sequence[str]
-) -> tuple[dict[str, object], dict[str, object]]:
-    """Return the context and the values of the template `read`."""
-    column, value = where or ("", None)
-    context: dict[str, object] = {
-        "relation": relation,
-        "columns": list(columns),
-        "where": column,
-        "order": list(order),
-    }
-    return context, {"value": value} if where else {}
+) -> tuple[str, dict[str, object], dict[str, object]]:
+    """Return the template that reads, its context and its values."""
+    context: dict[str, object] = {"relation": relation, "columns": list(columns), "order": list(order)}
+    if where is None:
+        return "read", context, {}
+    column, value = where
+    return "read_where", context | {"where": column}, {"value": value}
 
 
 def _fetched(con: duckdb.DuckDBPyConnection) -> tuple[list[str], list[tuple[Any, ...]]]:

@@ -4,15 +4,18 @@ Values are never rendered: they are bound by the engine as `$name`. Jinja shapes
 (through the `ident` filters) and optional blocks, and refuses to print anything else.
 """
 
+import re
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
 
-# What begins anything that Jinja does.
+# What begins anything that Jinja does, and the printing of names, which needs no Jinja.
 _MARKS = ("{{", "{%", "{#")
+_PRINTED = re.compile(r"\{\{ (\w+) \| (\w+) \}\}")
 
 
 class _Sql(str):
@@ -32,6 +35,23 @@ def _ident(name: str) -> _Sql:
 
 def _idents(names: list[str]) -> _Sql:
     return _Sql(", ".join(quote_name(name) for name in names))
+
+
+def _union(relations: list[str]) -> _Sql:
+    """All rows of some relations; columns are matched by name."""
+    return _Sql("\nunion all by name\n".join(f"select * from {quote_name(name)}" for name in relations))
+
+
+def _order_by(columns: list[str]) -> _Sql:
+    return _Sql(f"order by {_idents(columns)}" if columns else "")
+
+
+_FILTERS: dict[str, Callable[[Any], _Sql]] = {
+    "ident": _ident,
+    "idents": _idents,
+    "union": _union,
+    "order_by": _order_by,
+}
 
 
 def _only_safe(value: object) -> object:
@@ -61,8 +81,7 @@ def _environment() -> "Environment":
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    env.filters["ident"] = _ident
-    env.filters["idents"] = _idents
+    env.filters.update(_FILTERS)
     return env
 
 
@@ -80,8 +99,10 @@ def render(name: str, **context: object) -> str:
         TypeError: where a template would print raw text.
     """
     text = _text(name)
-    # Most have nothing to shape, and some of those take longer to compile than to run.
-    return _template(name).render(**context) if any(mark in text for mark in _MARKS) else text
+    # Most have nothing to shape but names: Jinja takes longer to load than all of them to run.
+    if any(mark in _PRINTED.sub("", text) for mark in _MARKS):
+        return _template(name).render(**context)
+    return _PRINTED.sub(lambda found: _FILTERS[found[2]](context[found[1]]), text)
 
 
 @cache

@@ -15,17 +15,19 @@ from types import MappingProxyType
 
 import pyarrow as pa
 
-from lecompose.composition.plan.episode_lists import Episodes, find_overlaps, select_episodes
+from lecompose.composition.plan.episode_lists import Episodes, find_overlaps, list_episodes, select_episodes
 from lecompose.composition.plan.largest_remainder import deal_episodes
 from lecompose.composition.plan.rows import make_table
 from lecompose.dataset.catalog import Catalog
 from lecompose.dataset.query_views import open_views
+from lecompose.engine import Engine
 from lecompose.errors import EmptyOutput, QueryError, RequestError, UnknownEpisode, listed
 
 Notes = tuple[str, ...]
 
 _ALL: Mapping[str, Episodes] = MappingProxyType({})
 _NAMED = pa.schema([("src_dataset", pa.string()), ("src_episode", pa.int64())])
+_RELABELS = pa.schema([*_NAMED, ("task", pa.string()), ("new_task", pa.string())])
 _STRATA = _NAMED.append(pa.field("stratum", pa.string()))
 _SHARES = pa.schema(
     [("stratum", pa.string()), ("part", pa.string()), ("from_rank", pa.int64()), ("to_rank", pa.int64())]
@@ -194,13 +196,19 @@ def compose(catalog: Catalog, *, output: str, sql: str) -> Plan:
     return Plan(notes, outputs if names_outputs else None)
 
 
+def read_plan(engine: Engine) -> pa.Table:
+    """Return the plan, one row for each output episode, in order."""
+    columns = ["out_dataset", "out_episode", "src_dataset", "src_episode"]
+    return engine.read("plan", columns, order=columns[:2])
+
+
 # From picks to the plan -------------------------------------------------------------------------
 
 
 def _number(catalog: Catalog, outputs: Sequence[str]) -> None:
     """Make the relation `plan` of the picks: it alone assigns episode_index."""
     catalog.engine.table("plan", "plan/assign_episode_index")
-    catalog.engine.view("relabels", "plan/no_relabels")
+    catalog.engine.load("relabels", _RELABELS.empty_table())
     problems = [row["problem"] for row in catalog.engine.rows("plan/check")]
     if problems:
         sources = ", ".join(f'"{source.name}"' for source in catalog.sources)
@@ -220,8 +228,7 @@ def _only_source(catalog: Catalog, doing: str) -> list[int]:
             f"{doing} takes one dataset, {len(catalog.sources)} were given",
             hint="filter --where, with src_dataset and src_episode",
         )
-    rows = catalog.engine.rows("plan/episodes", src_dataset=catalog.sources[0].name)
-    return [row["src_episode"] for row in rows]
+    return list_episodes(catalog, catalog.sources[0].name)
 
 
 def _load_taken(catalog: Catalog, episodes: Mapping[str, Episodes]) -> None:
@@ -232,7 +239,7 @@ def _load_taken(catalog: Catalog, episodes: Mapping[str, Episodes]) -> None:
         raise RequestError(f"there are the sources {', '.join(names)}; there is no", parts=unknown)
     rows = []
     for name in names:
-        have = [row["src_episode"] for row in catalog.engine.rows("plan/episodes", src_dataset=name)]
+        have = list_episodes(catalog, name)
         rows += [(name, n) for n in (select_episodes(episodes[name], have) if name in episodes else have)]
     catalog.engine.load("named", make_table(_NAMED, rows))
 

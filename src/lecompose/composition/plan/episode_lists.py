@@ -4,11 +4,21 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
+from lecompose.dataset.catalog import Catalog
 from lecompose.errors import RequestError, UnknownEpisode
 
 Episodes: TypeAlias = str | Iterable[int]
 
 _PART = re.compile(r"(?P<one>\d+)|(?P<first>\d*):(?P<stop>\d*)")
+
+
+def list_episodes(catalog: Catalog, source: str) -> list[int]:
+    """Return the numbers of a source's episodes, sorted."""
+    found = catalog.engine.read(
+        "episodes", ["src_episode"], where=("src_dataset", source), order=["src_episode"]
+    )
+    numbers: list[int] = found["src_episode"].to_pylist()
+    return numbers
 
 
 def select_episodes(episodes: Episodes, have: Sequence[int]) -> list[int]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from lecompose.composition.plan.episode_lists import Episodes, select_episodes
+from lecompose.composition.plan.episode_lists import Episodes, list_episodes, select_episodes
 from lecompose.composition.plan.rows import make_table
 from lecompose.dataset.catalog import Catalog
 from lecompose.dataset.query_views import Views
@@ -20,6 +20,7 @@ _OF_EPISODES = pa.schema([("src_episode", pa.int64()), ("new_task", pa.string())
 _EXPRESSED = pa.schema([("src_episode", pa.int64()), ("task", pa.string()), ("new_task", pa.string())])
 _REPLACED = pa.schema([("task", pa.string()), ("new_task", pa.string())])
 
+_TEXT_COLUMNS = ("src_dataset", "src_episode", "task")
 # How many new texts a note shows.
 _SHOWN = 10
 
@@ -62,7 +63,11 @@ def relabel_tasks(catalog: Catalog, views: Views, texts: TaskChanges) -> tuple[s
     _refuse_unknown(texts.replace, there)
     engine.load("told_episodes", _of_episodes(catalog, texts.episodes))
     engine.load("replaced", make_table(_REPLACED, texts.replace))
-    engine.load("expressed", _expressed(views, texts.sql, engine.arrow("plan/all_episode_texts")))
+    engine.load(
+        "expressed",
+        _expressed(views, texts.sql, engine.read("episode_texts", _TEXT_COLUMNS, order=_TEXT_COLUMNS)),
+    )
+    engine.drop("relabels")
     engine.view("relabels", "plan/relabels", task=texts.task)
     changed = engine.rows("plan/relabelled")[0]["episodes"]
     total = engine.rows("plan/totals")[0]["episodes"]
@@ -85,8 +90,7 @@ def _refuse_unknown(replace: Sequence[tuple[str, str]], there: Sequence[str]) ->
 
 def _of_episodes(catalog: Catalog, told: Sequence[tuple[Episodes, str]]) -> pa.Table:
     """Errors: UnknownEpisode; RequestError for episodes of which two things are told."""
-    rows = catalog.engine.rows("plan/episodes", src_dataset=catalog.sources[0].name)
-    have = [row["src_episode"] for row in rows]
+    have = list_episodes(catalog, catalog.sources[0].name)
     texts: dict[int, str] = {}
     twice = []
     for episodes, text in told:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lecompose.composition.layout import Layout
+from lecompose.composition.plan import read_plan
 from lecompose.errors import SourceBroken
 from lecompose.version import __version__
 
@@ -21,7 +22,7 @@ def fingerprint(layout: Layout, command: str, *, scratch: Path) -> str:
     """
     digest = hashlib.blake2b(digest_size=16)
     digest.update(_frame(__version__) + _frame(command))
-    for column in layout.engine.arrow("plan/all").columns:
+    for column in read_plan(layout.engine).columns:
         digest.update(_frame(repr(column.to_pylist())))
     for path in _list_metadata(layout):
         made = path.startswith(f"{scratch}{os.sep}") and not Path(path).is_symlink()

@@ -24,6 +24,8 @@ from lecompose.engine import Engine
 from lecompose.errors import ComposeError, SourceBroken, collected, few
 
 _FEW_FILES, _FEW_BYTES = 32, 2**20
+# How the columns of an episode list end that say where a camera's clips are.
+_POINTERS = ("chunk_index", "file_index", "from_timestamp", "to_timestamp")
 _PLACING = ("episode_index", "frame_index", "index", "task_index", "timestamp")
 
 
@@ -187,8 +189,7 @@ def _clip_columns(source: Source) -> ClipColumns | None:
 
 def _pointers(camera: str) -> dict[str, str]:
     """Return the columns of an episode list that say where a camera's clips are, by their short names."""
-    names = ("chunk_index", "file_index", "from_timestamp", "to_timestamp")
-    return {name: f"videos/{camera}/{name}" for name in names}
+    return {name: f"videos/{camera}/{name}" for name in _POINTERS}
 
 
 def _clips_v3(engine: Engine, columns: ClipColumns, relation: str, sources: Sequence[Source]) -> None:
@@ -196,7 +197,7 @@ def _clips_v3(engine: Engine, columns: ClipColumns, relation: str, sources: Sequ
     engine.table(
         relation,
         "catalog/clips_v3",
-        {"pointers": [_pointers(camera) for camera in columns.cameras]},
+        {name: [_pointers(camera)[name] for camera in columns.cameras] for name in _POINTERS},
         globs=[formats.escaped_glob(path) for path in dict.fromkeys(path for path, _ in rows)],
         files=[path for path, _ in rows],
         src_datasets=[source.name for _, source in rows],

@@ -1,6 +1,5 @@
 """One input dataset: where it is, what its info.json says."""
 
-import difflib
 import json
 import os
 from collections import Counter
@@ -135,6 +134,8 @@ def _near(path: Path) -> str | None:
         beside = [entry.name for entry in path.parent.iterdir() if is_dataset(entry)]
     except OSError:
         return None
+    import difflib  # slow to load, and few runs fail
+
     near = difflib.get_close_matches(path.name, beside, 1)
     return str(path.with_name(near[0])) if near else None
 

@@ -1,6 +1,5 @@
 """What keeps sources apart, and what is left out or filled where they go together."""
 
-import difflib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeAlias
@@ -52,6 +51,8 @@ def _absent(
             for n, h in holders.items()
             if any(s.name == source.name for s, _ in h) and all(s.name != first for s, _ in h)
         }
+
+    import difflib  # slow to load, and few runs fail
 
     near = difflib.get_close_matches(name, sorted(others_of(lacking[0])), 1)
     way_out = (

@@ -12,24 +12,28 @@ A good order to read it in:
     read_sample_tables  sizes, places, times and keyframes of samples; nal_units, sample_description beside it
     track, video        one file as a value: `probe`
     keyframes, cut      where frames can be cut out, and what has to come along: `probe_clip`
-    write_sample_tables, kernel_copy, concat    a new file from runs of frames: `concat`
-    ffmpeg, encoder_settings, encode, decode_pictures    whatever needs a decoder
+    write_sample_tables, kernel_copy, concat_segments    a new file from runs of frames: `concat`
+    ffmpeg, encoder_settings, encode_segment, decode_pictures    whatever needs a decoder
 """
 
-from lecompose.files.mp4.concat import Segment, WrittenVideo, concat
-from lecompose.files.mp4.cut import ClipFacts, probe_clip, probe_clips
-from lecompose.files.mp4.decode_pictures import (
-    DisplayTimes,
-    Picture,
-    decode_frames,
-    decode_picture,
-    find_undecodable_frames,
-    read_display_times,
-)
-from lecompose.files.mp4.encode import EncodedVideo, encode
-from lecompose.files.mp4.encoder_settings import Encoding, choose_encoding
-from lecompose.files.mp4.ffmpeg import describe
-from lecompose.files.mp4.video import Video, measure_grid_deviation_s, probe, probe_truncated
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lecompose.files.mp4.concat_segments import Segment, WrittenVideo, concat
+    from lecompose.files.mp4.cut import ClipFacts, probe_clip, probe_clips
+    from lecompose.files.mp4.decode_pictures import (
+        DisplayTimes,
+        Picture,
+        decode_frames,
+        decode_picture,
+        find_undecodable_frames,
+        read_display_times,
+    )
+    from lecompose.files.mp4.encode_segment import EncodedVideo, encode
+    from lecompose.files.mp4.encoder_settings import Encoding, choose_encoding
+    from lecompose.files.mp4.ffmpeg import describe
+    from lecompose.files.mp4.video import Video, measure_grid_deviation_s, probe, probe_truncated
 
 __all__ = [
     "ClipFacts",
@@ -54,3 +58,47 @@ __all__ = [
     "probe_truncated",
     "read_display_times",
 ]
+
+# Where names are made. Each module loads at its first use: `probe` needs little of what `encode` does.
+_PLACES = {
+    "concat_segments": (
+        "Segment",
+        "WrittenVideo",
+        "concat",
+    ),
+    "cut": (
+        "ClipFacts",
+        "probe_clip",
+        "probe_clips",
+    ),
+    "decode_pictures": (
+        "DisplayTimes",
+        "Picture",
+        "decode_frames",
+        "decode_picture",
+        "find_undecodable_frames",
+        "read_display_times",
+    ),
+    "encode_segment": (
+        "EncodedVideo",
+        "encode",
+    ),
+    "encoder_settings": (
+        "Encoding",
+        "choose_encoding",
+    ),
+    "ffmpeg": ("describe",),
+    "video": (
+        "Video",
+        "measure_grid_deviation_s",
+        "probe",
+        "probe_truncated",
+    ),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for place, names in _PLACES.items():
+        if name in names:
+            return getattr(import_module(f"lecompose.files.mp4.{place}"), name)
+    raise AttributeError(f"module 'lecompose.files.mp4' has no attribute {name!r}")
