@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class Datasets:
     """One or more open datasets. Closed by `with`, by `close`, or when nothing holds it any more.
 
-    Sources are only ever read, and nothing is written but what `save` is told to.
+    Sources are only ever read, and nothing is written except by `save`.
     """
 
     def __init__(
@@ -77,16 +77,18 @@ class Datasets:
             raise RequestError("these datasets are closed", hint="lecompose.open again")
 
     def query(self, sql: str) -> pa.Table:
-        """The result of one SELECT over `episodes`, `frames`, `tasks`, `clips` …, in its order.
+        """Return what one SELECT over `episodes`, `frames`, `tasks`, `clips` … gives, in its order.
 
-        Errors: QueryError with the place and the names that exist; SourceBroken.
+        Raises:
+            QueryError: with the place in the SQL, and the names that exist.
+            SourceBroken: for data that cannot be read.
         """
         return self._views.select(sql)
 
     def stream(self, sql: str, *, batch_rows: int = BATCH_ROWS) -> pa.RecordBatchReader:
-        """The result of one SELECT as record batches of at most `batch_rows`, read as they are asked for.
+        """Return what one SELECT gives as record batches of at most `batch_rows`, read as they are asked for.
 
-        Errors: as of `query`, those of the data when they are come upon.
+        Raises what `query` raises; errors of the data while they are read.
         """
         opened = ExitStack()
         reader = opened.enter_context(self._views.stream(sql, batch_rows=batch_rows))
@@ -103,9 +105,11 @@ class Datasets:
             yield from reader
 
     def save(self, sql: str, path: Path | str, *, format: str | None = None, overwrite: bool = False) -> int:
-        """How many rows one SELECT gave, now in a new file: CSV, JSON or parquet, by its ending.
+        """Write what one SELECT gives to a new file, CSV, JSON or parquet; return the number of rows.
 
-        Errors: as of `query`; OutputExists, OutputUnwritable; RequestError for a path in a dataset.
+        Raises:
+            OutputExists, OutputUnwritable: where the file cannot be written.
+            RequestError: for a path in a dataset; other errors as of `query`.
         """
         return self._views.save(sql, Path(path).expanduser(), format=format, overwrite=overwrite)
 
@@ -116,11 +120,14 @@ class Datasets:
         *,
         batch_rows: int | None = None,
     ) -> pa.RecordBatchReader:
-        """The frames of `episodes` as record batches, in the order asked for, with their exact types.
+        """Return the frames of `episodes` as record batches, in the order asked for, with their exact types.
 
         Episodes are numbers, or (src_dataset, number) of several datasets; repeated or in any order; all of
         them by default. `columns` are features, `src_dataset`, `src_episode` and `task`.
-        Errors: UnknownEpisode, RequestError with every name that is not there; SourceBroken.
+
+        Raises:
+            UnknownEpisode, RequestError: with every episode or name that is not there.
+            SourceBroken: for data that cannot be read.
         """
         self._refuse_closed()
         reader = self._frames.read(episodes, columns, batch_rows=batch_rows)
@@ -139,14 +146,18 @@ class Datasets:
         depth_output_unit: str = "mm",
         cache: str = "256MB",
     ) -> "TorchDataset":
-        """The frames of `episodes` as a map-style dataset for PyTorch, with LeRobotDataset's keys and values.
+        """Return the frames of `episodes` as a map-style dataset for PyTorch, as LeRobotDataset gives them.
 
         Its arguments are LeRobotDataset's too. Items follow the episodes in the order asked for; `features`
         are those that are read, all by default, and those of every dataset always. Nothing is copied to
         disk; in each process about `cache` of decoded rows is held. What comes back needs these datasets no
         longer, and may go to workers that are forked or spawned; files that change meanwhile are refused.
         Needs PyTorch, and torchcodec or PyAV for videos: `pip install 'lecompose[torch]'`.
-        Errors: UnknownEpisode, RequestError for what is not there; FeatureMismatch; SourceBroken.
+
+        Raises:
+            UnknownEpisode, RequestError: for what is not there.
+            FeatureMismatch: for datasets whose features differ.
+            SourceBroken: for data that cannot be read.
         """
         self._refuse_closed()
         try:

@@ -39,13 +39,16 @@ def edit_tasks(
     sql: str | None = None,
     **options: Unpack[Options],
 ) -> Report:
-    """The report of copying `source` to `out`, or writing it anew in its place, with other tasks.
+    """Copy `source` to `out`, or replace it, with other tasks; return the report.
 
     `task` is for every frame; `replace` gives tasks another text wherever they stand, {"old": "new"}; `sql`
     is an expression over `episodes`, asked for each task of each episode, as in "trim(lower(task))", and
     where it is null the task stays. `episodes` goes before any of these: {5: "wave", "0,3:7": "grasp"}.
-    Errors: RequestError for tasks that are not there, or for more than one of `task`, `replace` and `sql`;
-    UnknownEpisode; QueryError; otherwise as `merge`.
+
+    Raises:
+        RequestError: for tasks that are not there, or more than one of `task`, `replace` and `sql`.
+        UnknownEpisode, QueryError: for episodes that are not there, an expression that DuckDB refuses; other
+            errors as of `merge`.
     """
     texts = parse_pairs(_spell_episodes(episodes), "episode")
     changes = TaskChanges(task, texts, parse_pairs(replace, "replace"), sql)
@@ -70,14 +73,17 @@ def edit_features(
     values: Mapping[str, Values] = MappingProxyType({}),
     **options: Unpack[Options],
 ) -> Report:
-    """The report of copying `source` to `out`, or writing it anew in its place, with other features.
+    """Copy `source` to `out`, or replace it, with other features; return the report.
 
-    Which is said by the options `remove`, `rename`, `add` and `cast`; a feature that is removed and added is
-    computed anew. `values` are those of new features, {"next.reward": array}, or with what info.json is to
-    say, {"next.reward": (array, {"dtype": "float32", "shape": [1], "names": None})}.
+    The options `remove`, `rename`, `add` and `cast` say which ones; a feature that is removed and added is
+    computed from what it was. `values` are those of new features, {"next.reward": array}, or with what
+    info.json is to say, {"next.reward": (array, {"dtype": "float32", "shape": [1], "names": None})}.
     Shape: an array has a row for each frame, in the order of `index`.
-    Errors: RequestError for features that are not there, or where nothing is to change; QueryError for an
-    expression that is none, or a value that its dtype does not hold; otherwise as `merge`.
+
+    Raises:
+        RequestError: for features that are not there, or where nothing is to change.
+        QueryError: for an expression that DuckDB refuses, or a value that its dtype cannot hold; other errors
+            as of `merge`.
     """
     given, settings, to = _ask(source, out, in_place, options)
     changes = settings.changes
@@ -107,12 +113,14 @@ def edit_info(
     retime: float | str | None = None,
     **options: Unpack[Options],
 ) -> Report:
-    """The report of copying `source` to `out`, or writing it anew in its place, with other metadata.
+    """Copy `source` to `out`, or replace it, with other metadata; return the report.
 
     The option `robot_type` names the robot. `retime` is the rate at which the frames were really recorded:
-    each of them stays, and is timed anew, in the data and in the videos.
+    each of them stays, and gets a new time in the data and in the videos.
     Units: `retime` in frames a second.
-    Errors: RequestError where nothing is to change; otherwise as `merge`.
+
+    Raises:
+        RequestError: where nothing is to change; other errors as of `merge`.
     """
     given, settings, to = _ask(source, out, in_place, options)
     if retime is None and settings.robot_type is None and settings.fps is None:
@@ -130,12 +138,15 @@ def _spell_episodes(episodes: EpisodeTasks) -> Pairs:
 
 
 def repair(source: Source, *, out: PathLike, undeclared: str = "drop", **options: Unpack[Options]) -> Report:
-    """The report of copying what can be saved of a damaged dataset to `out`, which is sound then.
+    """Copy what can be saved of a damaged dataset to `out`, which is sound then; return the report.
 
-    Episodes whose rows or pictures are not all there are left out and told in `report.dropped`; lengths,
+    Episodes whose rows or pictures are not all there are left out and listed in `report.dropped`; lengths,
     pointers, totals, tasks and numbering are made true, and `report.notes` says what was not. Columns of the
     data files that info.json does not declare are dropped, or kept with `undeclared` "declare".
-    Errors: SourceBroken where nothing can be saved; SourceNotFound; otherwise as `merge`.
+
+    Raises:
+        SourceBroken: where nothing can be saved.
+        SourceNotFound: for a folder that is not a dataset; other errors as of `merge`.
     """
     if undeclared not in UNDECLARED:
         raise RequestError(f'undeclared "{undeclared}": one of {", ".join(UNDECLARED)} is needed')

@@ -29,7 +29,7 @@ def check(
     """Say what is wrong with a dataset, where, and what to do about it.
 
     Looks at all metadata, at every parquet file and at the tables of every video, and changes nothing.
-    Works on v2.0, v2.1 and v3.0, however broken: what cannot be read is told, and the rest is checked.
+    Works on v2.0, v2.1 and v3.0, however broken: what cannot be read is listed, and the rest is checked.
     Pictures are decoded with --decode only.
 
     An error means that a reader would lose or mix something, or refuse the dataset; with a warning readers

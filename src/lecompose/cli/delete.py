@@ -21,7 +21,7 @@ from lecompose.cli.run_operation import run_operation
 def delete(source: str, **request: Any) -> None:
     """Copy a dataset without some of its episodes.
 
-    The others keep their order and are numbered anew. Ranges are half-open, as in Python: 3:7 is 3 to 6,
+    The others keep their order and get new numbers. Ranges are half-open, as in Python: 3:7 is 3 to 6,
     57: is everything from 57 on. The dataset itself is not changed.
 
     \b

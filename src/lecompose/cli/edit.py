@@ -69,7 +69,7 @@ def features(source: str, **request: Any) -> None:
     --remove and --rename are of cameras, too. --add takes an SQL expression over the columns of `frames`,
     with those of the frame's episode beside them (length, task, your own); a window sees other frames.
     Without a dtype it is bool, int64, float32, float64 or string by the type in SQL. A feature that is
-    removed and added is computed anew, from what it was. Statistics are those of the new values.
+    removed and added is computed from what it was. Statistics are those of the new values.
 
     \b
     Examples:

@@ -77,7 +77,7 @@ def query(
 
 
 def _asked(arguments: tuple[str, ...], sql: str | None) -> tuple[tuple[options.Source, ...], str]:
-    """The sources and the SQL. Errors: RequestError where one of them was forgotten."""
+    """Return the sources and the SQL. Raises RequestError where one of them was forgotten."""
     given = list(arguments)
     if sql is None:
         statements = [each for each in arguments if each.split()[1:] and not Path(each).expanduser().exists()]

@@ -23,12 +23,12 @@ from lecompose.cli.run_operation import run_operation
 @options.engine
 @options.as_json
 def repair(source: str, **request: Any) -> None:
-    """Copy what can be saved of a damaged dataset, and tell what was not.
+    """Copy what can be saved of a damaged dataset, and list what cannot.
 
     Episodes whose data or video is not all there are left out; those after a crash that are whole but not
     in the episode list are taken in where their videos are known. Lengths, pointers, totals, tasks and
-    numbering are made true; lost statistics are computed anew. The dataset itself is not touched. With
-    --remove CAMERA episodes are kept that lack only that camera. --dry-run tells it all beforehand.
+    numbering are made true; lost statistics are computed again. The dataset itself is not touched. With
+    --remove CAMERA episodes are kept that lack only that camera. --dry-run lists it all beforehand.
 
     \b
     Example:

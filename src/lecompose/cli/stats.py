@@ -19,7 +19,7 @@ def stats(source: str, out: str | None, as_json: bool, **request: Any) -> None:
     """Compute a dataset's statistics from all its frames.
 
     They are printed; with -o they go into a copy of the dataset, whose statistics are then all computed
-    anew, also those of each episode. Pictures are decoded only with --images: without, a copy keeps what
+    again, also those of each episode. Pictures are decoded only with --images: without, a copy keeps what
     the dataset says of them.
 
     \b

@@ -1,4 +1,7 @@
-"""A query's result as a table that fits the terminal."""
+"""A query's result as a table that fits the terminal.
+
+DuckDB's own `show` lets 8-bit controls, deletes and marks that turn text around reach the terminal.
+"""
 
 import os
 from collections.abc import Sequence

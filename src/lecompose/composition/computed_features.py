@@ -76,10 +76,12 @@ def compute_features(
 
 
 def compute_feature(views: Views, spec: FeatureSpec, path: Path) -> ComputedFeature:
-    """The column asked for, its values now in a new file at `path`.
+    """Write the values of a feature that SQL computes to a new file at `path`; return the feature.
 
-    Errors: QueryError for an expression that is none, or a value that dtype or shape cannot hold, with its
-    frame; RequestError for a type that no feature has.
+    Raises:
+        QueryError: for an expression that DuckDB refuses; for a value that dtype or shape cannot hold, with
+            its frame.
+        RequestError: for a type that no feature has.
     """
     with views.frame_values(spec.sql) as reader:
         batches = (batch for batch in reader if batch.num_rows)
@@ -90,10 +92,11 @@ def compute_feature(views: Views, spec: FeatureSpec, path: Path) -> ComputedFeat
 
 
 def store_values(catalog: Catalog, name: str, values: Values, path: Path) -> ComputedFeature:
-    """The feature `name` of these values, now in a new file at `path`.
+    """Write the given values of the feature `name` to a new file at `path`; return the feature.
 
-    Errors: RequestError for values that are not one a frame; QueryError for one that dtype or shape cannot
-    hold, with its frame.
+    Raises:
+        RequestError: for values that are not one for each frame.
+        QueryError: for a value that dtype or shape cannot hold, with its frame.
     """
     numbers, spec = values if isinstance(values, tuple) else (values, {})
     numbers = np.asarray(numbers)
@@ -113,7 +116,7 @@ def store_values(catalog: Catalog, name: str, values: Values, path: Path) -> Com
 
 
 def _kept(declared: Feature, batches: Iterable[pa.RecordBatch], path: Path) -> ComputedFeature:
-    """A feature whose values are now in a new file at `path`. Errors: QueryError for one that is no value."""
+    """Write a feature's values to a new file at `path`. Raises QueryError for one that does not fit."""
     schema = pa.schema([formats.arrow_field(declared)])
     rows: dict[tuple[str, int], int] = {}
     at = 0
@@ -208,7 +211,7 @@ class _Values:
     batch: pa.RecordBatch
 
     def array(self) -> pa.Array:
-        """Errors: QueryError naming the first frame whose value does not fit."""
+        """Return the values. Raises QueryError naming the first frame whose value does not fit."""
         import pyarrow.compute as pc  # slow to load, and few requests add features
 
         field = formats.arrow_field(self.feature)

@@ -260,7 +260,7 @@ def _user_keys(
 
 
 def _other_files(sources: tuple[Source, ...], *, changed: bool) -> tuple[dict[str, bytes], list[str]]:
-    """The files beside those that are made anew which every source has alike, and notes on the others.
+    """Return the other files that every source has alike, and notes on those that are left out.
 
     modality.json names features: once those have `changed`, it is true no more.
     """

@@ -73,7 +73,7 @@ def plan_resampling(
     """Return how frames are resampled where sources of different rates go together.
 
     With `fps` each rate must be a whole multiple of it, and the frames between are left out; with `retime`
-    all frames are taken, at that rate. Sources that are `off_grid` are timed anew in any case.
+    all frames are taken, at that rate. Sources that are `off_grid` get new times in any case.
     """
     every = {s.name: 1 for s in sources}
     if retime is not None:
@@ -98,10 +98,10 @@ def plan_resampling(
 
 
 def _note(source: Source, stride: int, fps: Fraction) -> str:
-    anew = "; its videos are encoded again" if source.cameras else ""
+    again = "; its videos are encoded again" if source.cameras else ""
     return (
         f'source "{source.name}": of every {stride} frames the first is taken,'
-        f" {float(source.fps):g} fps to {float(fps):g}{anew}"
+        f" {float(source.fps):g} fps to {float(fps):g}{again}"
     )
 
 

@@ -46,10 +46,12 @@ class Plan:
 
 
 def merge(catalog: Catalog, *, output: str, episodes: Mapping[str, Episodes] = _ALL) -> Plan:
-    """Every episode of every source into one output, in the order of the sources; of some only `episodes`.
+    """Plan every episode of every source, in the order of the sources; of some only `episodes`.
 
-    Errors: UnknownEpisode naming all that are not there; RequestError for sources that are not; EmptyOutput
-    where no episode is left.
+    Raises:
+        UnknownEpisode: with all episodes that are not there.
+        RequestError: for sources that are not there.
+        EmptyOutput: where no episode is left.
     """
     if episodes:
         _load_taken(catalog, episodes)
@@ -61,9 +63,11 @@ def merge(catalog: Catalog, *, output: str, episodes: Mapping[str, Episodes] = _
 
 
 def delete(catalog: Catalog, *, output: str, episodes: Episodes) -> Plan:
-    """Every episode of the one source but `episodes`.
+    """Plan every episode of the one source but `episodes`.
 
-    Errors: UnknownEpisode naming all that are not there; EmptyOutput where none is left.
+    Raises:
+        UnknownEpisode: with all episodes that are not there.
+        EmptyOutput: where no episode is left.
     """
     _load_named(catalog, select_episodes(episodes, _only_source(catalog, "delete")))
     catalog.engine.table("picks", "plan/delete", output=output)
@@ -72,9 +76,11 @@ def delete(catalog: Catalog, *, output: str, episodes: Episodes) -> Plan:
 
 
 def filter(catalog: Catalog, *, output: str, where: str | None, where_frames: str | None) -> Plan:
-    """The episodes for which both predicates are true, in the order of the sources.
+    """Plan the episodes for which both predicates are true, in the order of the sources.
 
-    Errors: QueryError for a predicate that is none; EmptyOutput where no episode passes.
+    Raises:
+        QueryError: for a predicate that DuckDB refuses.
+        EmptyOutput: where no episode passes.
     """
     if where is None and where_frames is None:
         raise RequestError("no predicate was given", hint="--where, --where-frames")
@@ -96,9 +102,10 @@ def filter(catalog: Catalog, *, output: str, where: str | None, where_frames: st
 
 
 def sort(catalog: Catalog, *, output: str, by: str) -> Plan:
-    """Every episode once, in the order of the SQL terms `by`; ties as in the sources.
+    """Plan every episode once, in the order of the SQL terms `by`; ties as in the sources.
 
-    Errors: QueryError for terms that are none.
+    Raises:
+        QueryError: for terms that DuckDB refuses.
     """
     with open_views(catalog) as views:
         ordered = views.episode_order(by)
@@ -109,11 +116,13 @@ def sort(catalog: Catalog, *, output: str, by: str) -> Plan:
 
 
 def sample(catalog: Catalog, *, output: str, episodes: int | None, seed: int | str, by: str | None) -> Plan:
-    """So many episodes drawn by the seed, and in the order drawn; all of them where None: a shuffle.
+    """Plan as many episodes, drawn by the seed and in the order drawn; None: all of them, shuffled.
 
     Strata of the SQL expression `by` are drawn from in proportion, and each at least once where the
     number allows.
-    Errors: RequestError for more episodes than there are, or fewer than one.
+
+    Raises:
+        RequestError: for more episodes than there are, or fewer than one.
     """
     strata = _load_strata(catalog, by)
     total = sum(strata.values())
@@ -128,12 +137,15 @@ def sample(catalog: Catalog, *, output: str, episodes: int | None, seed: int | s
 
 
 def split(catalog: Catalog, *, into: Mapping[str, Fraction], seed: int | str | None, by: str | None) -> Plan:
-    """The episodes dealt out to parts by fractions; shuffled by the seed, in source order where None.
+    """Deal the episodes out to parts by fractions; shuffled by the seed, in source order where None.
 
     Counts are exact by largest remainder. Strata of the SQL expression `by` are dealt out alike, at least
     one episode of each to each part as far as the counts allow. Inside a part episodes stand in the
     order of the sources.
-    Errors: RequestError for fractions that are none or sum to over 1; EmptyOutput for an empty part.
+
+    Raises:
+        RequestError: for fractions that are not above 0, or sum to over 1.
+        EmptyOutput: for a part without an episode.
     """
     _refuse_fractions(into)
     strata = _load_strata(catalog, by)
@@ -145,9 +157,11 @@ def split(catalog: Catalog, *, into: Mapping[str, Fraction], seed: int | str | N
 
 
 def split_episodes(catalog: Catalog, *, into: Mapping[str, Episodes]) -> Plan:
-    """The one source's episodes dealt out to parts by number; each part in the order of the source.
+    """Deal the one source's episodes out to parts by number; each part in the order of the source.
 
-    Errors: UnknownEpisode naming all that are not there; RequestError for episodes in two parts.
+    Raises:
+        UnknownEpisode: with all episodes that are not there.
+        RequestError: for episodes in two parts.
     """
     have = _only_source(catalog, "split by episode numbers")
     try:
@@ -169,10 +183,11 @@ def split_episodes(catalog: Catalog, *, into: Mapping[str, Episodes]) -> Plan:
 
 
 def compose(catalog: Catalog, *, output: str, sql: str) -> Plan:
-    """What a user's SELECT returns, row for row; and the outputs that it names, None where it names none.
+    """Plan what a user's SELECT returns, row for row, into the outputs that it names.
 
-    Errors: QueryError for SQL that DuckDB refuses, or whose columns are no plan; UnknownEpisode;
-    EmptyOutput where it returns no row.
+    Raises:
+        QueryError: for SQL that DuckDB refuses, or whose columns do not make a plan.
+        UnknownEpisode, EmptyOutput: for episodes that are not there; where it returns no row.
     """
     with open_views(catalog) as views:
         picked = views.select(sql)

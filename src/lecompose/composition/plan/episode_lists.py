@@ -22,9 +22,11 @@ def list_episodes(catalog: Catalog, source: str) -> list[int]:
 
 
 def select_episodes(episodes: Episodes, have: Sequence[int]) -> list[int]:
-    """The episodes of `have` that are named, sorted, each once. Ranges are half-open.
+    """Return the episodes of `have` that are named, sorted, each once. Ranges are half-open.
 
-    Errors: RequestError for text that is no selection; UnknownEpisode naming all that are not there.
+    Raises:
+        RequestError: for text that does not name episodes.
+        UnknownEpisode: with all episodes that are not there.
     """
     end = max(have, default=-1) + 1
     named = _spans(episodes, end) if isinstance(episodes, str) else [(int(n), int(n) + 1) for n in episodes]

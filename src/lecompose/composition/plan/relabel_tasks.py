@@ -39,13 +39,13 @@ class TaskChanges:
     sql: str | None = None
 
     def __post_init__(self) -> None:
-        """Errors: RequestError where nothing is told, or more than one thing of the same task."""
-        told = [self.task is not None, bool(self.replace), self.sql is not None]
-        if sum(told) > 1:
+        """Raise RequestError where no change is given, or more than one for the same task."""
+        given = [self.task is not None, bool(self.replace), self.sql is not None]
+        if sum(given) > 1:
             raise RequestError(
                 "give only one of --task, --replace and --sql: each says what every task becomes"
             )
-        if not any(told) and not self.episodes:
+        if not any(given) and not self.episodes:
             raise RequestError("no task was given", hint="--task, --episode, --replace or --sql")
         texts = [self.task, *(text for _, text in self.episodes), *(new for _, new in self.replace)]
         if any(text is not None and not text.strip() for text in texts):
@@ -53,9 +53,11 @@ class TaskChanges:
 
 
 def relabel_tasks(catalog: Catalog, views: Views, texts: TaskChanges) -> tuple[str, ...]:
-    """Make `relabels` of the one source as told; what comes back are notes.
+    """Make `relabels` of the one source as `texts` say; return notes.
 
-    Errors: UnknownEpisode, RequestError naming all that is not there; QueryError for an expression.
+    Raises:
+        UnknownEpisode, RequestError: with all that is not there.
+        QueryError: for an expression that DuckDB refuses.
     """
     engine = catalog.engine
     engine.table("episode_texts", "plan/episode_texts")
@@ -71,9 +73,9 @@ def relabel_tasks(catalog: Catalog, views: Views, texts: TaskChanges) -> tuple[s
     engine.view("relabels", "plan/relabels", task=texts.task)
     changed = engine.rows("plan/relabelled")[0]["episodes"]
     total = engine.rows("plan/totals")[0]["episodes"]
-    told = f"{changed} of {total} episodes get another task"
+    summary = f"{changed} of {total} episodes get another task"
     lines = [_new_text(**row) for row in engine.rows("plan/new_texts")]
-    return (listed(f"{told}:", lines, limit=_SHOWN) if lines else told,)
+    return (listed(f"{summary}:", lines, limit=_SHOWN) if lines else summary,)
 
 
 def _new_text(task: str | None, new_task: str, episodes: int) -> str:
@@ -88,12 +90,12 @@ def _refuse_unknown(replace: Sequence[tuple[str, str]], there: Sequence[str]) ->
         raise RequestError("there is no such task", hint="lecompose info, which lists them", parts=lines)
 
 
-def _of_episodes(catalog: Catalog, told: Sequence[tuple[Episodes, str]]) -> pa.Table:
-    """Errors: UnknownEpisode; RequestError for episodes of which two things are told."""
+def _of_episodes(catalog: Catalog, given: Sequence[tuple[Episodes, str]]) -> pa.Table:
+    """Return the task of each episode. Raises UnknownEpisode; RequestError for two tasks of an episode."""
     have = list_episodes(catalog, catalog.sources[0].name)
     texts: dict[int, str] = {}
     twice = []
-    for episodes, text in told:
+    for episodes, text in given:
         for episode in select_episodes(episodes, have):
             other = texts.setdefault(episode, text)
             if other != text:

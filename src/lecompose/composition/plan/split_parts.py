@@ -16,7 +16,8 @@ _FLOAT_PRECISION = 10**9
 def separate_fractions(into: Mapping[str, SplitPart]) -> tuple[dict[str, Fraction], dict[str, Episodes]]:
     """The parts that are fractions, exact, and those that are episodes by number: all of them are one kind.
 
-    Errors: RequestError for no parts, for fractions beside episode numbers, and for text that is neither.
+    Raises:
+        RequestError: for no parts, for fractions beside episode numbers, and for text that is neither.
     """
     if not into:
         raise RequestError("no part was named", hint="--into train=0.8 --into val=0.2")
