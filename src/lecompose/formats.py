@@ -28,7 +28,7 @@ DEFAULT_FEATURES: dict[str, dict[str, Any]] = {
     "index": {"dtype": "int64", "shape": [1], "names": None},
     "task_index": {"dtype": "int64", "shape": [1], "names": None},
 }
-# What a composition numbers anew; every other column is carried as it is.
+# What a composition numbers itself; every other column stays as it is.
 BOOKKEEPING = ("index", "episode_index", "task_index")
 
 MOMENTS = ("min", "max", "mean", "std")
@@ -60,7 +60,7 @@ CHUNK_FILES = 1000
 PICTURE_BATCH_ROWS = 16
 # How many lengths depth videos tell apart.
 DEPTH_CODES = 4096
-# What a frame of one feature may hold; a list of more numbers is none that parquet can tell the length of.
+# What a frame of one feature may hold; parquet cannot store the length of a longer list.
 MAX_DIMENSIONS, MAX_NUMBERS = 8, 2**31 - 1
 # What file systems allow.
 MAX_NAME_BYTES, MAX_PATH_BYTES = 255, 1024
@@ -90,7 +90,7 @@ SUBTASK_INDEX = "subtask_index"
 
 @dataclass(frozen=True)
 class Limits:
-    """When a new file and a new folder start.
+    """Sizes at which a new file or a new folder starts.
 
     Units: MiB (2**20 bytes), files a chunk, seconds. The seconds are ours: past 1,024 s into a
     file LeRobot's float32 frame times are coarser than its own tolerance. What is not to be concatenated
@@ -139,7 +139,7 @@ class Feature:
 
     @property
     def info(self) -> dict[str, Any]:
-        """The feature's `info`, or `video_info` as v2.0 spelled it; empty where absent."""
+        """The feature's `info`, or `video_info` as v2.0 spelled it; empty if there is none."""
         return dict(self.spec.get("info") or self.spec.get("video_info") or {})
 
     @property
@@ -159,14 +159,15 @@ class Feature:
 
     @property
     def stat_size(self) -> int:
-        """Numbers in one of its statistics."""
+        """How many numbers one of its statistics has."""
         return self.stat_shape[0]
 
 
 def feature(name: str, spec: object) -> Feature:
-    """The feature declared by one entry of `info.json`.
+    """Return the feature that an entry of `info.json` declares.
 
-    Errors: SourceBroken for an entry without dtype and shape, or a name that cannot be a folder.
+    Raises:
+        SourceBroken: if the entry has no dtype or shape, or a name that cannot be a folder.
     """
     said: Mapping[str, Any] = spec if isinstance(spec, Mapping) else {}
     dtype, shape = said.get("dtype"), said.get("shape")
@@ -192,7 +193,7 @@ def _is_size(n: object) -> bool:
 
 
 def arrow_field(feature: Feature) -> pa.Field | None:
-    """The parquet column that stores a feature, as LeRobot's writer declares it.
+    """Return the parquet column that stores a feature, as LeRobot's writer declares it.
 
     None for a dtype whose column type the dataset's own files decide (language).
     """
@@ -225,7 +226,7 @@ def _array_field(feature: Feature, scalar: pa.DataType) -> pa.Field:
 
 
 def language_field(name: str, *, timestamp: pa.DataType) -> pa.Field:
-    """The parquet column of a language feature; its writers let every file's type follow from its content.
+    """Return the parquet column of a language feature; its writers take each file's type from its content.
 
     Source: LeRobot 0.6.1 declares it so, with a float32 `timestamp` in the persistent column only.
     """
@@ -242,7 +243,7 @@ def language_field(name: str, *, timestamp: pa.DataType) -> pa.Field:
 
 
 def hf_language(field: pa.Field) -> dict[str, Any]:
-    """How `datasets` declares the column that `language_field` gives."""
+    """Return how `datasets` declares the column that `language_field` returns."""
     row: dict[str, Any] = {}
     for part in field.type.value_type:
         if pa.types.is_list(part.type):
@@ -254,7 +255,7 @@ def hf_language(field: pa.Field) -> dict[str, Any]:
 
 
 def hf_feature(feature: Feature) -> dict[str, Any] | None:
-    """How `datasets` declares the column in the `huggingface` schema metadata; None for language."""
+    """Return how `datasets` declares the column in `huggingface` schema metadata; None for language."""
     if feature.dtype == "image":
         return {"_type": "Image"}
     if feature.dtype not in _ARROW:
@@ -272,7 +273,7 @@ def hf_feature(feature: Feature) -> dict[str, Any] | None:
 
 
 def is_list(kind: pa.DataType) -> bool:
-    """Whether an Arrow type is a list of any layout."""
+    """Return whether an Arrow type is a list of any layout."""
     types = pa.types
     return bool(types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind))
 
@@ -341,10 +342,11 @@ def place_fields(version: str) -> tuple[str, str]:
 
 @lru_cache
 def _parts(template: str) -> tuple[tuple[str, str | None, str], ...]:
-    """(literal, field name or None, format spec) for each piece of a path template.
+    """Return (literal, field name or None, format spec) for each piece of a path template.
 
-    Errors: SourceBroken for a template that leaves the dataset folder, names an unknown field, or prints
-    one in another way than as a number of some digits.
+    Raises:
+        SourceBroken: if the template leaves the dataset folder, names an unknown field, or prints one in
+            another way than as a number of some digits.
     """
     try:
         pieces = list(string.Formatter().parse(template))
@@ -365,18 +367,18 @@ def _parts(template: str) -> tuple[tuple[str, str | None, str], ...]:
 
 
 def _is_long(parts: tuple[tuple[str, str | None, str], ...]) -> bool:
-    """Whether a file or folder that a path template names has a longer name than any may have."""
+    """Return whether a path template names a file or folder with a longer name than is allowed."""
     shown = "".join(lit + "0" * int(spec.rstrip("d") or 0) for lit, _, spec in parts)
     return any(len(name.encode()) > MAX_NAME_BYTES for name in shown.split("/"))
 
 
 def path_glob(template: str) -> str:
-    """A glob that matches every file a path template can name."""
+    """Return a glob that matches every file that a path template can name."""
     return "".join(escaped_glob(lit) + ("" if name is None else "*") for lit, name, _ in _parts(template))
 
 
 def path_format(template: str, fields: tuple[str, ...]) -> str:
-    """A path template as a DuckDB `format` string whose arguments are `fields`, in that order."""
+    """Return a path template as a DuckDB `format` string with the arguments `fields`, in that order."""
     text = ""
     for lit, name, spec in _parts(template):
         text += lit.replace("{", "{{").replace("}", "}}")
@@ -388,5 +390,5 @@ def path_format(template: str, fields: tuple[str, ...]) -> str:
 
 
 def escaped_glob(path: str) -> str:
-    """`path` with glob characters made literal; DuckDB reads every path as a glob."""
+    """Return a path with its glob characters made literal; DuckDB reads every path as a glob."""
     return "".join(f"[{c}]" if c in "*?[" else c for c in path)

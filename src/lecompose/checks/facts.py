@@ -20,6 +20,7 @@ from lecompose.checks.faults import NO_DAMAGE, Damage, Fault, as_damage, try_to,
 from lecompose.checks.footers import Footers, Row, footer_facts, huggingface_type, kind_of
 from lecompose.dataset.catalog import Catalog, Source
 from lecompose.dataset.catalog.frames import list_data_files
+from lecompose.dataset.stored_stats import flatten_numbers
 from lecompose.engine import Engine
 from lecompose.errors import ComposeError, MediaError, SourceBroken
 from lecompose.files import mp4
@@ -334,7 +335,7 @@ def _statistics(path: Path) -> list[Row]:
         for feature, part in (read_json(path).items() if path.is_file() else ())
         for stat, value in (part.items() if isinstance(part, dict) else ())
     )
-    return [(f, stat, shape, None if shape is None else list(_numbers(v))) for f, stat, shape, v in shaped]
+    return [(f, stat, shape, None if shape is None else flatten_numbers(v)) for f, stat, shape, v in shaped]
 
 
 def _shape(value: Any) -> list[int] | None:
@@ -345,11 +346,3 @@ def _shape(value: Any) -> list[int] | None:
     if any(shape is None or shape != inner[0] for shape in inner):
         return None
     return [len(value), *(inner[0] or [] if inner else [])]
-
-
-def _numbers(value: Any) -> Iterator[float]:
-    if isinstance(value, list):
-        for part in value:
-            yield from _numbers(part)
-    else:
-        yield float(value)
