@@ -146,7 +146,7 @@ def _broken_promises(
 
 
 def _only_follows(finding: Finding, damage: Damage) -> bool:
-    """Whether a finding says no more than the damage does."""
+    """Return whether a finding says no more than the damage does."""
     no_rows = finding.code == "episode_rows" and finding.file is None
     return (no_rows and "placement" in damage.lacking) or finding.feature in damage.left_out
 

@@ -167,7 +167,7 @@ def _v3_files(source: Source) -> tuple[list[_ListFile], Damage]:
 
 
 def _is_begun(source: Source) -> bool:
-    """Whether a recording has only been begun: it has no episode list, and needs none."""
+    """Return whether a recording has only been begun: it has no episode list, and needs none."""
     folder = source.root / "meta" / "episodes"
     begun = source.is_v3 and source.info.get("total_episodes") == 0
     return begun and not any(folder.glob("*/*.parquet"))
@@ -248,7 +248,7 @@ def _video_file(source: Source, template: str, camera: str, row: Mapping[str, An
 
 
 def _whole(value: Any) -> int | None:
-    """A whole number, also where a column with gaps made it a float; None for anything else."""
+    """Return a whole number, also where a column with gaps made it a float; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return None
     return int(value) if value == int(value) and abs(value) < 1 << 62 else None

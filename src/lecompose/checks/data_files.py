@@ -108,7 +108,7 @@ def _episode_of(source: Source, path: Path) -> int | None:
 
 
 def _is_placeable(metadata: pq.FileMetaData) -> bool:
-    """Whether a file has the columns by which rows are placed, as numbers."""
+    """Return whether a file has the columns by which rows are placed, as numbers."""
     schema = metadata.schema.to_arrow_schema()
     return all(name in schema.names and _is_number(schema.field(name).type) for name in _NUMBERED)
 

@@ -168,7 +168,7 @@ def _read_the_rest(engine: Engine, source: Source, found: Damage) -> Damage:
 
 
 def _rate_was_asked_for(engine: Engine, source: Source) -> bool:
-    """Whether a command in the dataset's lineage was to make an output of its rate."""
+    """Return whether a command in the dataset's lineage was to make an output of its rate."""
     lineage = register_source_lineage(engine, source)
     if lineage is None:
         return False
@@ -177,7 +177,7 @@ def _rate_was_asked_for(engine: Engine, source: Source) -> bool:
 
 
 def _asks_for(command: str, fps: Fraction) -> bool:
-    """Whether a command of ours, as a lineage has it, was to make an output of this rate."""
+    """Return whether a command of ours, as a lineage has it, was to make an output of this rate."""
     with suppress(ValueError, ZeroDivisionError):
         words = shlex.split(command)
         rates = [value for option, value in pairwise(words) if option in ("--retime", "--fps")]

@@ -11,7 +11,7 @@ from lecompose.cli.run_operation import run_operation
 
 
 def _sql(context: click.Context, parameter: click.Parameter, given: str) -> str:
-    """The recipe's SQL: a file's content, or the argument itself where it is no single word."""
+    """Return the recipe's SQL: a file's content, or the argument itself where it is no single word."""
     path = Path(given)
     try:
         if path.is_file():

@@ -41,7 +41,7 @@ class _Bars:
 
 @contextmanager
 def show_progress(*, quiet: bool) -> Iterator[_Bars | Silent]:
-    """A progress to hand to the SDK; nothing is shown when `quiet` or off a terminal."""
+    """Yield a progress to hand to the SDK; nothing is shown when `quiet` or off a terminal."""
     if quiet or not sys.stderr.isatty():
         yield Silent()
         return

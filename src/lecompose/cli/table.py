@@ -55,7 +55,7 @@ def show(rows: pa.RecordBatchReader, *, most_rows: int = _ROWS, whole: str = "--
 
 
 def _first(rows: pa.RecordBatchReader, most: int) -> tuple[pa.Table, int]:
-    """The first rows, and how many there are in all."""
+    """Return the first rows, and how many there are in all."""
     kept: list[pa.RecordBatch] = []
     count = 0
     for batch in rows:
@@ -80,7 +80,7 @@ def _remarks(columns: int, kept: int, shown: int, rows: int, whole: str) -> list
 
 
 def _fitting(columns: Sequence[_Column], room: int) -> tuple[list[int], int]:
-    """Which columns fit into `room`, and how wide a cell may be; those in the middle give way."""
+    """Return which columns fit into `room`, and how wide a cell may be; those in the middle give way."""
     every = list(range(len(columns)))
     for width in _WIDTHS:
         if _needed(columns, every, width) <= room:
@@ -143,7 +143,7 @@ def _values(values: pa.ChunkedArray) -> list[Any]:
 
 
 def _words(value: Any, kind: pa.DataType, *, inside: bool = False) -> str:
-    """A value as text of one line; inside lists and structs more briefly."""
+    """Return a value as text of one line; inside lists and structs more briefly."""
     if value is None:
         return "NULL"
     if isinstance(value, bool):

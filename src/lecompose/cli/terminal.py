@@ -17,7 +17,7 @@ def printable(text: str, *, lines: bool = False) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A time as people read it."""
+    """Return a time as people read it."""
     return f"{seconds / 3600:.2f} hours" if seconds >= 360 else f"{seconds:.1f} seconds"
 
 

@@ -43,7 +43,7 @@ class ComputedFeature:
             return pa.ipc.open_file(mapped).read_all().column(0)
 
     def of(self, source: str, episode: int, frames: range) -> list[pa.Array]:
-        """The values of consecutive frames of an episode, as arrays in order."""
+        """Return the values of consecutive frames of an episode, as arrays in order."""
         values = self._values.slice(self.rows[source, episode] + frames.start, len(frames))
         chunks: list[pa.Array] = values.chunks
         return chunks
@@ -143,7 +143,7 @@ def _given_feature(name: str, numbers: np.ndarray, spec: Mapping[str, Any]) -> F
 
 
 def _batch(episode: Mapping[str, Any], numbers: np.ndarray, shape: tuple[int, ...]) -> pa.RecordBatch:
-    """The values of an episode as SQL would give them."""
+    """Return the values of an episode as SQL would give them."""
     if shape == (1,) == numbers.shape[1:]:
         numbers = numbers[:, 0]
     leaves = pa.array(numbers.ravel().tolist() if numbers.dtype == object else numbers.ravel())
@@ -159,7 +159,7 @@ def _batch(episode: Mapping[str, Any], numbers: np.ndarray, shape: tuple[int, ..
 
 
 def _begins(batch: pa.RecordBatch) -> Iterator[tuple[tuple[str, int], int]]:
-    """Each episode of a batch, and the row at which it begins there."""
+    """Yield each episode of a batch, and the row at which it begins there."""
     episodes = batch["src_episode"].to_numpy()
     sources = batch["src_dataset"].dictionary_encode()
     numbers = sources.indices.to_numpy()

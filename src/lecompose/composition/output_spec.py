@@ -174,7 +174,7 @@ def _merged(name: str, held: Holders, *, dtype: str, fps: Fraction) -> Feature:
 
 
 def _of_user(name: str, held: Holders) -> tuple[dict[str, Any], list[str]]:
-    """The keys of a feature that LeRobot does not know, and notes on those left out."""
+    """Return the keys of a feature that LeRobot does not know, and notes on those left out."""
     return _user_keys([(s.name, f.spec) for s, f in held], _FEATURE_KEYS, f'feature "{name}"')
 
 
@@ -197,7 +197,7 @@ def _video_info(held: list[Feature], *, fps: Fraction) -> dict[str, Any]:
 
 
 def _unsaid(held: Holders) -> set[str]:
-    """The keys on pictures that no source has, though all are v3.0 and describe their videos.
+    """Return the keys on pictures that no source has, though all are v3.0 and describe their videos.
 
     Source: LeRobot 0.6.1 refuses to merge datasets of which one has them and the other has not, so an output
     is to be like its sources; what is converted becomes like its recordings.
@@ -247,7 +247,7 @@ def _picture(camera: Feature) -> tuple[int, int, int]:
 def _user_keys(
     said: list[tuple[str, Mapping[str, Any]]], known: tuple[str, ...], where: str
 ) -> tuple[dict[str, Any], list[str]]:
-    """The keys beyond `known` on which all agree that have them, and a note on each of the others."""
+    """Return the keys beyond `known` on which all agree that have them, and a note on each of the others."""
     kept: dict[str, Any] = {}
     notes: list[str] = []
     for key in dict.fromkeys(key for _, keys in said for key in keys if key not in known):

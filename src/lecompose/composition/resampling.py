@@ -59,7 +59,7 @@ class Resampling:
         return frozenset(source for source, stride in self.strides.items() if stride > 1)
 
     def of_source(self, source: str) -> SourceResampling:
-        """How the frames of this source become the output's."""
+        """Return how the frames of this source become the output's."""
         return SourceResampling(self.strides[source], self.fps if source in self.retimed else None)
 
 
@@ -122,6 +122,6 @@ def _way_out(sources: Iterable[Source]) -> str:
 
 
 def _common(one: Fraction, other: Fraction) -> Fraction:
-    """The highest rate of which both are whole multiples."""
+    """Return the highest rate of which both are whole multiples."""
     whole = gcd(one.numerator * other.denominator, other.numerator * one.denominator)
     return Fraction(whole, one.denominator * other.denominator)

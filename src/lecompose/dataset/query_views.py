@@ -118,7 +118,7 @@ class Views:
     def frame_values(
         self, expression: str, *, batch_rows: int = BATCH_ROWS
     ) -> Iterator[pa.RecordBatchReader]:
-        """The value of `expression` for each frame of all sources, in record batches, read lazily.
+        """Yield the value of `expression` for each frame of all sources, in record batches, read lazily.
 
         Shape: src_dataset, src_episode, frame_index, value, in that order; the expression sees the frame's
         row with the columns of its episode beside it.
@@ -153,7 +153,7 @@ class Views:
 
     @contextmanager
     def stream(self, sql: str, *, batch_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatchReader]:
-        """The rows of one SELECT as record batches, in its order, read lazily."""
+        """Yield the rows of one SELECT as record batches, in its order, read lazily."""
         self._load_stats_if_used(sql)
         with self._located(), self.sandbox.asked(sql, batch_rows=batch_rows) as reader:
             yield reader
@@ -251,7 +251,7 @@ def _hinted(hint: str) -> Iterator[None]:
 
 @contextmanager
 def open_views(catalog: Catalog) -> Iterator[Views]:
-    """The views of everything that `catalog` holds.
+    """Yield the views of everything that `catalog` holds.
 
     Raises:
         SourceBroken: where statistics cannot be read.

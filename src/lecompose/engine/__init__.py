@@ -60,7 +60,7 @@ class Engine:
 
     @contextmanager
     def second_database(self) -> Iterator["Engine"]:
-        """An engine with relations of its own, and the threads and the memory of this one.
+        """Yield an engine with relations of its own, and the threads and the memory of this one.
 
         Another instance of DuckDB takes longer to come up than a small dataset to read.
         """

@@ -35,7 +35,7 @@ class Connections:
 
     @contextmanager
     def cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection for one thread, closed at the end."""
+        """Yield a connection for one thread, closed at the end."""
         with self._open() as cursor, self._in_use(cursor):
             yield cursor
 

@@ -114,7 +114,7 @@ class Sandbox:
 
     @contextmanager
     def behind(self, schema: str) -> Iterator[None]:
-        """What is made meanwhile lies in a schema of its own, which `show tables` does not list."""
+        """Put what is made meanwhile into a schema of its own, which `show tables` does not list."""
         with translate_errors(schema):
             self._engine.con.execute(f"create schema if not exists {quote_name(schema)}")
             self._engine.con.execute("set schema = $schema", {"schema": schema})
@@ -131,7 +131,7 @@ class Sandbox:
 
     @contextmanager
     def asked(self, sql: str, *, batch_rows: int) -> Iterator[pa.RecordBatchReader]:
-        """The rows of one SELECT as record batches, read lazily, in its order."""
+        """Yield the rows of one SELECT as record batches, read lazily, in its order."""
         text = _Text(sql)
         with ExitStack() as opened:
             with self._told(text):
@@ -180,7 +180,7 @@ class Sandbox:
     def each_in_order(
         self, relation: str, expression: str, *, keys: Sequence[str], batch_rows: int
     ) -> Iterator[pa.RecordBatchReader]:
-        """The same as `each` in record batches, read lazily, in the order of the keys."""
+        """Yield the same as `each` in record batches, read lazily, in the order of the keys."""
         text = _beside(relation, keys, expression)
         with self._told(text), translate_errors(relation):
             rows = self._valued(relation, text, keys).order(", ".join(map(quote_name, keys)))

@@ -38,7 +38,7 @@ def _idents(names: list[str]) -> _Sql:
 
 
 def _union(relations: list[str]) -> _Sql:
-    """All rows of some relations; columns are matched by name."""
+    """Return all rows of some relations; columns are matched by name."""
     return _Sql("\nunion all by name\n".join(f"select * from {quote_name(name)}" for name in relations))
 
 

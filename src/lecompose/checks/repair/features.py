@@ -67,7 +67,7 @@ def _usual(schemas: Mapping[Path, pa.Schema]) -> pa.Schema:
 
 
 def _goes_with(schema: pa.Schema, usual: pa.Schema) -> bool:
-    """Whether a file can be read with others of the usual schema."""
+    """Return whether a file can be read with others of the usual schema."""
     if set(schema.names) != set(usual.names):
         return False
     kinds = [(schema.field(name).type, usual.field(name).type) for name in usual.names]

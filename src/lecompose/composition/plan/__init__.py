@@ -237,7 +237,7 @@ def _number(catalog: Catalog, outputs: Sequence[str]) -> None:
 
 
 def _only_source(catalog: Catalog, doing: str) -> list[int]:
-    """The episodes of the one source: with several, a bare number would be ambiguous."""
+    """Return the episodes of the one source: with several, a bare number would be ambiguous."""
     if len(catalog.sources) != 1:
         raise RequestError(
             f"{doing} takes one dataset, {len(catalog.sources)} were given",
@@ -323,7 +323,7 @@ def _rest(strata: Mapping[str, int], counts: Mapping[str, Mapping[str, int]]) ->
 
 
 def _undecided(predicate: str, truth: pa.Table) -> Notes:
-    """A predicate that is null is not true, and often a slip: vectors count from 1, and end."""
+    """Return notes on a predicate that is null for some episodes: often a slip, such as an index 0."""
     nulls = truth["value"].null_count
     why = "an index outside of a vector, or a value that is missing?"
     return (
@@ -332,7 +332,7 @@ def _undecided(predicate: str, truth: pa.Table) -> Notes:
 
 
 def _repeated(catalog: Catalog) -> Notes:
-    """An episode that is picked again for the same output may be meant, or a slip of a join."""
+    """Return a note if episodes are picked again for the same output: meant, or a slip of a join."""
     again = catalog.engine.rows("plan/repeated")[0]["episodes"]
     return (f"{again} episodes are picked again for an output that has them already",) if again else ()
 

@@ -45,7 +45,7 @@ def select_episodes(episodes: Episodes, have: Sequence[int]) -> list[int]:
 
 
 def find_overlaps(parts: Mapping[str, Sequence[int]]) -> list[str]:
-    """A line for each episode that is in more than one part."""
+    """Return a line for each episode that is in more than one part."""
     holders: dict[int, list[str]] = {}
     for part, episodes in parts.items():
         for episode in episodes:

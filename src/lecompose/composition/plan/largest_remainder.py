@@ -24,7 +24,7 @@ def apportion(total: int, fractions: Sequence[Fraction]) -> list[int]:
 
 
 def deal_episodes(strata: Mapping[str, int], fractions: Mapping[str, Fraction]) -> dict[str, dict[str, int]]:
-    """How many episodes of each stratum each part gets.
+    """Return how many episodes of each stratum each part gets.
 
     Each part's total is exact by largest remainder. Within that, a stratum with enough episodes gives at
     least one to each part, and is otherwise divided as evenly as whole episodes can be.
@@ -86,7 +86,7 @@ def _level(counts: np.ndarray, quotas: np.ndarray, least: np.ndarray, wanted: Se
 def _cheapest(
     counts: np.ndarray, quotas: np.ndarray, least: np.ndarray, giver: int, taker: int
 ) -> tuple[float, int | None]:
-    """The stratum in which one episode less for one part and one more for another distorts least."""
+    """Return the stratum in which one episode less for one part and one more for another distorts least."""
     able = np.flatnonzero(counts[:, giver] > least[:, giver])
     if len(able) == 0:
         return 0.0, None

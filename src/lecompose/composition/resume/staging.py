@@ -174,7 +174,7 @@ class Staging:
                 self.lock.release()
 
     def _ours_toremove_parts(self) -> bool:
-        """Whether no other run has made itself a folder of this name since ours was removed."""
+        """Return whether no other run has made itself a folder of this name since ours was removed."""
         return self.stands or (self.lock is not None and not os.path.lexists(self.lock.path))
 
     def _holds_only_copy(self) -> bool:
@@ -182,12 +182,12 @@ class Staging:
         return any(not move.done and move.keeper for move in self.moves or self._left_moves())
 
     def _is_published(self) -> bool:
-        """Whether a killed run had come to its end, but for the tidying up."""
+        """Return whether a killed run had come to its end, but for the tidying up."""
         moves = self._left_moves()
         return bool(moves) and all(move.done for move in moves)
 
     def _left_moves(self) -> list[Move]:
-        """The moves that a killed run was about to make, or had made."""
+        """Return the moves that a killed run was about to make, or had made."""
         said = [move for record in self.left_records for move in record.get("moves", ())]
         with suppress(KeyError, TypeError):
             return [_move_from_record(move, self.folder) for move in said]
@@ -254,7 +254,7 @@ def remove_parts(folder: Path, names: tuple[str, ...]) -> None:
 
 
 def _prune(folder: Path, keep: Mapping[str, FinishedFile]) -> int:
-    """The bytes of what was removed: all files but those kept, and folders that are empty then."""
+    """Return the bytes of what was removed: all files but those kept, and folders that are empty then."""
     removed = 0
     for at, folders, files in os.walk(folder, topdown=False):
         for name in files:

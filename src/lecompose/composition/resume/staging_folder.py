@@ -21,7 +21,7 @@ _LONGEST_NAME = 255
 
 @contextmanager
 def workspace(destination: Path) -> Iterator[Staging]:
-    """The staging folder of a destination; gone afterwards unless the process is killed.
+    """Yield the staging folder of a destination; gone afterwards unless the process is killed.
 
     It lies beside the destination, but inside of a folder that is there to receive several outputs.
 
@@ -68,7 +68,7 @@ def settle(destination: Path) -> list[str]:
 
 
 def _find_left(folder: Path) -> Staging | None:
-    """The folder, where a run has left one and not another one stands there; held."""
+    """Return the folder, where a run has left one and not another one stands there; held."""
     there = os.path.isdir(folder) and not folder.is_symlink()  # noqa: PTH112 - where nobody may look it is False
     return claim(folder) if there and _is_ours(folder) else None
 
@@ -93,7 +93,7 @@ def _folder_name(name: str) -> str:
 
 
 def claim(folder: Path) -> Staging:
-    """The folder, held, and what a killed run had set aside back in its place."""
+    """Return the folder, held, and what a killed run had set aside back in its place."""
     if folder.is_symlink() or (folder.exists() and not _is_ours(folder)):
         raise OutputUnwritable(
             "something that lecompose did not make stands where the output would be made",
@@ -116,7 +116,7 @@ def claim(folder: Path) -> Staging:
 
 
 def _claim_without_lock(folder: Path) -> Staging:
-    """A folder that no other run has, where locks cannot tell."""
+    """Return a folder that no other run has, where locks cannot tell."""
     remove_folder(folder)
     unique = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=folder.parent))
     staging = Staging(
@@ -127,7 +127,7 @@ def _claim_without_lock(folder: Path) -> Staging:
 
 
 def _is_ours(folder: Path) -> bool:
-    """Whether everything in it that has one of our names is what we make of it."""
+    """Return whether everything in it that has one of our names is what we make of it."""
     entries = {entry.name: entry for entry in folder.iterdir()}
     ours = [entries[name] for name in FOLDERS if name in entries]
     if any(entry.is_symlink() or not entry.is_dir() for entry in ours):

@@ -218,7 +218,7 @@ def _as_whole(value: float) -> float | int:
 
 
 def _describe_feature(run: Run, feature: Feature) -> dict[str, Any]:
-    """A feature's entry; codec and pixel format that no source declared are read off a video."""
+    """Return a feature's entry; codec and pixel format that no source declared are read off a video."""
     spec = dict(feature.spec)
     if not feature.is_video:
         return spec

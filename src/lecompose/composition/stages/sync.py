@@ -37,7 +37,7 @@ def sync(run: Run) -> None:
 
 
 def _list_written(run: Run) -> tuple[dict[Path, int], list[Path]]:
-    """The files of the outputs, with their sizes in bytes, and the folders they are in."""
+    """Return the files of the outputs, with their sizes in bytes, and the folders they are in."""
     files: list[Path] = []
     folders: list[Path] = []
     for at, _, names in os.walk(run.staging.outputs):
