@@ -443,8 +443,8 @@ def with_words_for_numbers(path: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "word"),
     [
-        (no_parquet, "cannot be read"),
-        (cut_short, "cannot be read"),
+        (no_parquet, "not a parquet file"),
+        (cut_short, "truncated parquet file"),
         (without_columns, "lacks step, command"),
         (with_words_for_numbers, "first"),
     ],

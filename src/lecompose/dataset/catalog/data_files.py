@@ -98,7 +98,7 @@ def read_from(path: Path, *, hint: str | None = None) -> Iterator[None]:
         # DuckDB does not always name the file. What it cannot bind is no damage, and not worth reading all.
         damage = find_damage(_parquet_files(path)) if isinstance(error, SourceBroken) else None
         if damage is not None:
-            damage.hint = damage.hint or hint
+            damage.hint = hint or damage.hint
             raise damage from error
         reason = first_line(error)
         raise SourceBroken(f"{path.name} cannot be read", reason=reason, hint=hint, path=path) from error
