@@ -13,7 +13,6 @@ from lecompose.composition.context import Run
 from lecompose.composition.destination import Destinations
 from lecompose.composition.disk_space import estimate_bytes
 from lecompose.composition.layout import Layout, Reencoded
-from lecompose.composition.plan import read_plan
 
 
 @dataclass(frozen=True)
@@ -95,7 +94,7 @@ def preview(layout: Layout, destinations: Destinations, *, seconds: dict[str, fl
         files=files,
         counted={"bytes_remuxed": videos, "bytes_encoded": sum(f.size_bytes for f in files) - videos},
         seconds=seconds,
-        plan=read_plan(layout.engine),
+        plan=layout.plan,
     )
 
 

@@ -119,6 +119,11 @@ class Layout:
         """Return the jobs that write an output's data files."""
         return [job for job in self.data_jobs if job.out_dataset == output]
 
+    @property
+    def plan(self) -> pa.Table:
+        """The plan: which episode of which source each output episode is."""
+        return self.episodes.select(["out_dataset", "out_episode", "src_dataset", "src_episode"])
+
     @cached_property
     def episodes(self) -> pa.Table:
         """Every output episode in order: where it comes from, its index range, and its data file."""

@@ -20,7 +20,6 @@ from lecompose.composition.plan.largest_remainder import deal_episodes
 from lecompose.composition.plan.rows import make_table
 from lecompose.dataset.catalog import Catalog
 from lecompose.dataset.query_views import open_views
-from lecompose.engine import Engine
 from lecompose.errors import EmptyOutput, QueryError, RequestError, UnknownEpisode, listed
 
 Notes = tuple[str, ...]
@@ -209,12 +208,6 @@ def compose(catalog: Catalog, *, output: str, sql: str) -> Plan:
     notes = _repeated(catalog)
     _number(catalog, outputs or (output,))
     return Plan(notes, outputs if names_outputs else None)
-
-
-def read_plan(engine: Engine) -> pa.Table:
-    """Return the plan, one row for each output episode, in order."""
-    columns = ["out_dataset", "out_episode", "src_dataset", "src_episode"]
-    return engine.read("plan", columns, order=columns[:2])
 
 
 # From picks to the plan -------------------------------------------------------------------------

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lecompose.composition.layout import Layout
-from lecompose.composition.plan import read_plan
 from lecompose.errors import SourceBroken
 from lecompose.version import __version__
 
@@ -22,7 +21,7 @@ def fingerprint(layout: Layout, command: str, *, scratch: Path) -> str:
     """
     digest = hashlib.blake2b(digest_size=16)
     digest.update(_frame(__version__) + _frame(command))
-    for column in read_plan(layout.engine).columns:
+    for column in layout.plan.columns:
         digest.update(_frame(repr(column.to_pylist())))
     for path in _list_metadata(layout):
         made = path.startswith(f"{scratch}{os.sep}") and not Path(path).is_symlink()
