@@ -36,7 +36,10 @@ finally:
         (["--help"], ("duckdb", "pyarrow", "numpy", "rich", *LIBRARIES, *WRITING)),
         (["info", "@"], (*LIBRARIES, *WRITING)),
         (["query", "@", "select 1"], (*LIBRARIES[1:], *WRITING)),
-        (["merge", "@", "-o", "@out", "--quiet"], ("av", "PIL", "torch", "lecompose.training")),
+        (
+            ["merge", "@", "-o", "@out", "--quiet"],
+            ("av", "PIL", "torch", "lecompose.checks.repair", "lecompose.training"),
+        ),
     ],
     ids=lambda words: words[0],
 )

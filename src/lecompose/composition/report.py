@@ -4,15 +4,17 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from lecompose.checks.repair.episodes import Dropped
 from lecompose.composition.context import Run
 from lecompose.composition.destination import Destinations
 from lecompose.composition.disk_space import estimate_bytes
 from lecompose.composition.layout import Layout, Reencoded
+
+if TYPE_CHECKING:
+    from lecompose.checks.repair.episodes import Dropped
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class Report:
     notes: tuple[str, ...]
     dry_run: bool
     plan: pa.Table | None = None
-    dropped: tuple[Dropped, ...] = ()
+    dropped: tuple["Dropped", ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as plain values, for JSON; the plan as a list of rows."""
