@@ -1,25 +1,41 @@
--- layout/episodes: each output episode in order, where its rows are now, and their task if all have the same
+-- layout/episodes: each output episode's range of the global index, where its rows are now, and its one task
+-- Of every `stride` frames of its source the first is taken. An episode whose frames have several tasks has no
+-- `src_task`.
 -- reads:  plan, episodes, placement
--- params:
--- gives:  out_dataset VARCHAR, out_episode BIGINT, src_dataset VARCHAR, src_episode BIGINT, src_length BIGINT, data_file VARCHAR, row_from BIGINT, row_to BIGINT, data_file_rows BIGINT, size_bytes BIGINT, src_task BIGINT
-with data_files as (
+-- params: $sources, $strides
+-- gives:  out_dataset VARCHAR, out_episode BIGINT, from_index BIGINT, length BIGINT, src_dataset VARCHAR, src_episode BIGINT, src_length BIGINT, data_file VARCHAR, row_from BIGINT, row_to BIGINT, data_file_rows BIGINT, size_bytes BIGINT, src_task BIGINT
+with source_strides as (
+    select unnest($sources::varchar[]) as src_dataset, unnest($strides::bigint[]) as stride
+),
+data_files as (
     select src_dataset, data_file, sum(rows)::bigint as data_file_rows
     from placement
     group by src_dataset, data_file
+),
+picked as (
+    select p.*, e.length as src_length, (e.length + s.stride - 1) // s.stride as length, e.data_file, e.row_from,
+           e.row_to, e.size_bytes
+    from plan p
+    join episodes e using (src_dataset, src_episode)
+    join source_strides s using (src_dataset)
 )
 select p.out_dataset,
        p.out_episode,
+       (sum(p.length) over (
+           partition by p.out_dataset order by p.out_episode
+           rows between unbounded preceding and current row
+       ) - p.length)::bigint as from_index,
+       p.length,
        p.src_dataset,
        p.src_episode,
-       e.length as src_length,
-       e.data_file,
-       e.row_from,
-       e.row_to,
+       p.src_length,
+       p.data_file,
+       p.row_from,
+       p.row_to,
        f.data_file_rows,
-       e.size_bytes,
+       p.size_bytes,
        case when cardinality(r.task_frames) = 1 then map_keys(r.task_frames)[1] end as src_task
-from plan p
-join episodes e using (src_dataset, src_episode)
+from picked p
 join placement r using (src_dataset, src_episode)
-join data_files f on f.src_dataset = e.src_dataset and f.data_file = e.data_file
+join data_files f on f.src_dataset = p.src_dataset and f.data_file = p.data_file
 order by p.out_dataset, p.out_episode

@@ -28,7 +28,7 @@ def test_names_dtypes_and_shapes(
     spec: str, wish: tuple[str, str | None, tuple[int, ...] | None] | None
 ) -> None:
     if wish is None:
-        with pytest.raises(RequestError, match='dtype "b" is none'):
+        with pytest.raises(RequestError, match='dtype "b" is not one that LeRobot knows'):
             parse_feature_specs([(spec, "1")])
     else:
         assert parse_feature_specs([(spec, " 1 ")]) == (FeatureSpec(wish[0], "1", *wish[1:]),)

@@ -1,10 +1,9 @@
 """Place the episodes: each one's range of the global index, its data file, and the job that writes it."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
-from typing import TypeAlias
 
 import pyarrow as pa
 
@@ -19,13 +18,16 @@ from lecompose.formats import SUBTASK_INDEX
 
 @dataclass(frozen=True, slots=True)
 class PlannedEpisode:
-    """An episode of the plan, and where its rows are now.
+    """An episode of the plan, its frames in the output, and where its rows are now.
 
-    `src_task` is the task of all its frames, None where they have several.
+    They are the numbers [from_index, from_index + length) of the global index. `src_task` is the task of all
+    its frames, None where they have several.
     """
 
     out_dataset: str
     out_episode: int
+    from_index: int
+    length: int
     src_dataset: str
     src_episode: int
     src_length: int
@@ -46,57 +48,45 @@ def place_episodes(
     computed: Sequence[ComputedFeature] = (),
 ) -> tuple[DataFileJob, ...]:
     """Return the jobs that write the data files, in the order of outputs and of their files."""
-    planned = engine.records("layout/episodes", PlannedEpisode)
+    strides = output_spec.resampling.strides
+    planned = engine.records(
+        "layout/episodes", PlannedEpisode, sources=list(strides), strides=list(strides.values())
+    )
     make_job = _job_maker(output_spec, tasks, schema, computed)
     return tuple(
         make_job(output, number, episodes)
         for output, of_output in groupby(planned, key=lambda episode: episode.out_dataset)
-        for number, episodes in _split_into_files(
-            _assign_index(of_output, output_spec.resampling.strides), output_spec
-        )
+        for number, episodes in _split_into_files(list(of_output), output_spec)
     )
 
 
-_Placed: TypeAlias = tuple[PlannedEpisode, int, int]
-"""An episode, its first number in the global index, and how many frames of it are taken."""
-
-
-def _assign_index(planned: Iterable[PlannedEpisode], strides: Mapping[str, int]) -> Iterator[_Placed]:
-    """Yield the episodes of an output, whose frames are counted on from one to the next."""
-    from_index = 0
-    for episode in planned:
-        length = -(-episode.src_length // strides[episode.src_dataset])
-        yield episode, from_index, length
-        from_index += length
-
-
 def _split_into_files(
-    placed: Iterable[_Placed], output_spec: OutputSpec
-) -> Iterator[tuple[int, list[_Placed]]]:
+    planned: list[PlannedEpisode], output_spec: OutputSpec
+) -> Iterator[tuple[int, list[PlannedEpisode]]]:
     """Yield the number of each data file of an output, and the episodes in it."""
-    limits, placed = output_spec.limits, list(placed)
+    limits = output_spec.limits
     limit_bytes = int(limits.data_mb * MIB) if limits.concatenate_data else NO_LIMIT
-    numbers = number_files(_items(placed, output_spec), limit_bytes=limit_bytes)
-    for number, group in groupby(zip(numbers, placed, strict=True), key=lambda pair: pair[0]):
+    numbers = number_files(_items(planned, output_spec), limit_bytes=limit_bytes)
+    for number, group in groupby(zip(numbers, planned, strict=True), key=lambda pair: pair[0]):
         yield number, [episode for _, episode in group]
 
 
-def _items(placed: list[_Placed], output_spec: OutputSpec) -> Iterator[Item]:
+def _items(planned: list[PlannedEpisode], output_spec: OutputSpec) -> Iterator[Item]:
     """Yield what each episode adds to a data file.
 
     Unless files are to be concatenated, a file goes no further than the source's does.
     """
     before = None
-    for episode, _, length in placed:
+    for episode in planned:
         size_bytes = max(1, episode.size_bytes // output_spec.resampling.strides[episode.src_dataset])
         source = (episode.src_dataset, episode.data_file)
-        yield Item(size_bytes, length, not output_spec.limits.concatenate_data and source != before)
+        yield Item(size_bytes, episode.length, not output_spec.limits.concatenate_data and source != before)
         before = source
 
 
 def _job_maker(
     output_spec: OutputSpec, tasks: UnifiedTasks, schema: pa.Schema, computed: Sequence[ComputedFeature]
-) -> Callable[[str, int, list[_Placed]], DataFileJob]:
+) -> Callable[[str, int, list[PlannedEpisode]], DataFileJob]:
     """Return what makes the job of a data file: of its output, its number, and the episodes in it."""
     columns = {
         name: SourceColumns(takes, output_spec.resampling.of_source(name))
@@ -104,9 +94,9 @@ def _job_maker(
     }
     may_copy = _may_copy(output_spec, tasks, computed=bool(computed))
 
-    def make_job(output: str, number: int, placed: list[_Placed]) -> DataFileJob:
+    def make_job(output: str, number: int, planned: list[PlannedEpisode]) -> DataFileJob:
         chunk_index, file_index = divmod(number, output_spec.limits.chunk_files)
-        names = [(episode.src_dataset, episode.src_episode) for episode, _, _ in placed]
+        names = [(episode.src_dataset, episode.src_episode) for episode in planned]
         sources = {name: columns[name] for name in dict.fromkeys(source for source, _ in names)}
         task_numbers, tasks_from = tasks.of(output).select(names)
         subtask_numbers, subtasks_from = tasks.subtasks_of(output).select(names)
@@ -118,7 +108,7 @@ def _job_maker(
             features=output_spec.columns,
             row_groups=output_spec.row_groups,
             may_copy=may_copy and all(map(_keeps_rows, sources.values())),
-            episodes=tuple(map(partial(_rows, tasks.of(output)), placed, tasks_from, subtasks_from)),
+            episodes=tuple(map(partial(_rows, tasks.of(output)), planned, tasks_from, subtasks_from)),
             sources=sources,
             task_numbers=task_numbers,
             subtask_numbers=subtask_numbers if tasks.has_subtasks else None,
@@ -131,13 +121,12 @@ def _job_maker(
     return make_job
 
 
-def _rows(tasks: TaskMap, placed: _Placed, tasks_from: int, subtasks_from: int) -> EpisodeRows:
-    episode, from_index, length = placed
+def _rows(tasks: TaskMap, episode: PlannedEpisode, tasks_from: int, subtasks_from: int) -> EpisodeRows:
     source, number, task = episode.src_dataset, episode.src_episode, episode.src_task
     return EpisodeRows(
         out_episode=episode.out_episode,
-        from_index=from_index,
-        length=length,
+        from_index=episode.from_index,
+        length=episode.length,
         src_dataset=source,
         src_episode=number,
         src_length=episode.src_length,
