@@ -52,7 +52,7 @@ def numeric_feature(dataset: Path) -> tuple[str, int]:
 def carried_column(engine: Engine, dataset: Path, name: str) -> list[list[float | None] | None]:
     catalog: Catalog = open_catalog(engine, [dataset])
     stored_stats.register_stored_stats(catalog)
-    rows = engine.rows("repair/stats")
+    rows = engine.read("stored_stats", engine.columns_of("stored_stats")).to_pylist()
     return [row[name] for row in sorted(rows, key=lambda row: row["src_episode"])]
 
 
@@ -183,4 +183,4 @@ def test_stages_read_what_they_want_and_by_the_output_s_names(
     wanted = {"renamed/mean", "renamed/max", "untrue/mean", "filled/mean"}
     columns = stored_stats.load_tables(catalog, stored_stats.read_tables(catalog, takes, wanted))
     assert columns == {"renamed/mean", "renamed/max"}
-    assert engine.arrow("repair/stats").num_rows == source.info["total_episodes"]
+    assert engine.read("stored_stats", ["src_episode"]).num_rows == source.info["total_episodes"]
