@@ -1,8 +1,12 @@
--- statistics/of_index: what each output episode's source has stored of `index`, a number each
+-- statistics/of_index: what each output episode's source has stored of `index`, a number each, and whether none is missing
 -- reads:  output_episodes, stored_stats
 -- params:
--- gives:  *
+-- gives:  is_known BOOLEAN, *
 select
+{% for name in names %}
+       c.{{ name | ident }}[1] is not null {% if not loop.last %}and{% else %}as is_known,{% endif %}
+
+{% endfor %}
 {% for name in names %}
        c.{{ name | ident }}[1] as {{ name | ident }}{% if not loop.last %},{% endif %}
 

@@ -157,7 +157,7 @@ def _index_quantiles(layout: Layout, stored: Collection[str]) -> dict[str, np.nd
     if not levels or not stored or not set(names) <= set(stored):
         return exact
     found = layout.engine.arrow("statistics/of_index", {"names": names})
-    known = ~np.any([found[name].is_null().to_numpy() for name in names], axis=0)
+    known = found["is_known"].to_numpy()
     least, most, *own = (found[name].to_numpy() for name in names)
     known &= most - least == length - 1
     return {
