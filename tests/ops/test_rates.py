@@ -180,7 +180,7 @@ def test_rates_that_do_not_go_together(
 
 @pytest.mark.parametrize("fps", [0, -1, "fast", "1/0", float("nan")])
 def test_no_rate(fps: float | str, recorded: Record, tmp_path: Path) -> None:
-    with pytest.raises(RequestError, match=r"--fps .*: frames a second"):
+    with pytest.raises(RequestError, match=r"--fps .*: a number of frames per second"):
         lecompose.merge(recorded(cameras=(), frames=(3,)), out=tmp_path / "out", fps=fps)
 
 
@@ -249,7 +249,7 @@ def test_there_and_back_again(recorded: Record, tmp_path: Path) -> None:
     ("asked", "told"),
     [
         ({}, "no change was given"),
-        ({"retime": 0}, "--retime 0: frames a second"),
+        ({"retime": 0}, "--retime 0: a number of frames per second"),
         ({"retime": 15, "fps": 15}, "--retime keeps every frame, --fps leaves some out"),
     ],
 )

@@ -25,7 +25,6 @@ ENDLESS = "select sum(a.range + b.range) as endless from range(1000000000) a, ra
 OF_OUTPUT = {
     "relation": "out_tasks",
     "columns": ["task_index", "task"],
-    "where": "out_dataset",
     "order": ["task_index"],
 }
 
@@ -77,7 +76,7 @@ def test_streams_do_not_block_each_other_and_keep_their_order(engine: Engine, tm
     """Half-read streams, statements between them, and two at once."""
     rows = pa.table({"out_dataset": ["o"] * 5000, "task_index": range(5000), "task": ["t"] * 5000})
     engine.load("out_tasks", rows)
-    values = {"batch_rows": 2048, "value": "o"}
+    values = {"batch_rows": 2048}
     with (
         engine.stream("read", OF_OUTPUT, **values) as one,
         engine.stream("read", OF_OUTPUT, **values) as two,
@@ -99,11 +98,11 @@ def test_an_engine_apart_has_relations_of_its_own(engine: Engine) -> None:
             assert engine.has("out_tasks")
             assert not other.has("out_tasks")
             with pytest.raises(QueryError, match="out_tasks"):
-                other.rows("read", OF_OUTPUT, value="o")
+                other.rows("read", OF_OUTPUT)
             other.load("out_tasks", pa.table({**both, "task": [name]}))
-            with other.stream("read", OF_OUTPUT, batch_rows=1, value="o") as reader:
+            with other.stream("read", OF_OUTPUT, batch_rows=1) as reader:
                 rows[name] = reader.read_all()["task"].to_pylist()
-    rows["ours"] = [row["task"] for row in engine.rows("read", OF_OUTPUT, value="o")]
+    rows["ours"] = [row["task"] for row in engine.rows("read", OF_OUTPUT)]
     assert rows == {name: [name] for name in rows}
 
 
@@ -141,7 +140,7 @@ def test_several_things_at_once_end_together_where_one_fails(engine: Engine) -> 
 
 def test_a_statement_that_cannot_be_bound(engine: Engine) -> None:
     with pytest.raises(QueryError, match="read"):
-        engine.rows("read", OF_OUTPUT, value="o")
+        engine.rows("read", OF_OUTPUT)
 
 
 def test_an_interrupt_is_one_whatever_duckdb_calls_it() -> None:
