@@ -480,3 +480,9 @@ def test_the_dataset_that_was_meant(recorded: Record, make_dataset: Record, tmp_
     done = run("info", tmp_path / "mondy")
     assert done.exit_code == 3
     assert f"Try: {tmp_path / 'monday'}" in done.stderr
+
+
+def test_a_command_that_was_meant_is_named() -> None:
+    asked = CliRunner().invoke(main, ["mrge", "a", "-o", "b"])
+    assert asked.exit_code == 2
+    assert "No such command 'mrge'. Did you mean 'merge'?" in asked.output

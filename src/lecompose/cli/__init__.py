@@ -34,6 +34,19 @@ class _Commands(click.Group):
         command: click.Command = getattr(import_module(f"lecompose.cli.{cmd_name}"), cmd_name)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            # click looks for what was meant among commands that are loaded, and none is.
+            from difflib import get_close_matches
+
+            for meant in get_close_matches(args[0], _COMMANDS, 1):
+                raise click.UsageError(f"{error.message} Did you mean '{meant}'?", ctx) from error
+            raise
+
     def make_context(self, *arguments: Any, **options: Any) -> click.Context:
         with exit_on_broken_pipe():  # of --help, too
             return super().make_context(*arguments, **options)
