@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from hostile.attacks import change_info, change_parquet, lines, rename_feature, run, write_lines
+from support.effort import few
 
 Record = Callable[..., Path]
 
@@ -65,6 +66,7 @@ def _tainted_texts(table: pa.Table) -> pa.Table:
     return table
 
 
+@pytest.mark.parametrize("hostile", few(("v3.0", "v2.1"), kept=lambda n: n == 0), indirect=True)
 def test_every_command(hostile: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     commands: list[list[object]] = [
