@@ -165,10 +165,10 @@ def test_a_video_that_changes_its_size(make_dataset: Record, recorded: Record, t
 
 
 def test_a_column_that_swells(make_dataset: Record, tmp_path: Path) -> None:
-    """One text of 64 MB, said in every one of 1,000 rows: a file of kilobytes, 64 GB when written out."""
+    """One text of 16 MB, said in every one of 1,000 rows: a file of kilobytes, 16 GB when written out."""
     root = make_dataset("source", version="v3.0", cameras=(), episodes=1, frames=1000)
     path = next(root.glob("data/*/*.parquet"))
-    text = pa.DictionaryArray.from_arrays(pa.array([0] * 1000, pa.int32()), pa.array(["x" * (64 * 2**20)]))
+    text = pa.DictionaryArray.from_arrays(pa.array([0] * 1000, pa.int32()), pa.array(["x" * (16 * 2**20)]))
     table = pq.read_table(path, partitioning=None).append_column("note", text)
     pq.write_table(
         table,

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hostile.attacks import change_parquet, lines, rename_feature, run, write_lines
+from support.effort import few
 
 import lecompose
 
@@ -30,7 +31,7 @@ TEXTS = [
 OURS = ["episodes", "frames", "src_dataset", "length", "value", "batches", "declared", "stats", "data_file"]
 
 
-@pytest.mark.parametrize("version", ["v2.1", "v3.0"])
+@pytest.mark.parametrize("version", few(("v2.1", "v3.0"), kept=lambda n: n == 0))
 def test_tasks_and_sources_and_columns(version: str, make_dataset: Record, tmp_path: Path) -> None:
     root = make_dataset("source", version=version, cameras=(), episodes=len(TEXTS), frames=2, tasks=TEXTS)
     if version == "v2.1":
@@ -52,7 +53,7 @@ def test_tasks_and_sources_and_columns(version: str, make_dataset: Record, tmp_p
     assert run("check", out).code == 0
 
 
-@pytest.mark.parametrize("version", ["v2.1", "v3.0"])
+@pytest.mark.parametrize("version", few(("v3.0", "v2.1"), kept=lambda n: n == 0))
 def test_features(version: str, make_dataset: Record, tmp_path: Path) -> None:
     names = [name for name in [*TEXTS, *OURS] if "/" not in name]
     extra = {f"f{n}": ("int64", (1,), lambda e, i, n=n: 100 * n + 10 * e + i) for n in range(len(names))}

@@ -278,7 +278,7 @@ def test_the_command_line(recorded: Record, tmp_path: Path) -> None:
 # Values from arrays -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("version", few(VERSIONS, kept=lambda n: n == 1))
 def test_values_are_given_as_arrays(version: str, recorded: Record, tmp_path: Path) -> None:
     source = recorded(version=version, **SMALL)
     frames = sum(SMALL["frames"])

@@ -78,12 +78,12 @@ def held(folder: Path) -> list[str]:
 def test_a_short_torture(tmp_path: Path) -> None:
     """A few kills and faults; `make torture` does hundreds, and says more."""
     counts = tmp_path / "counts.json"
-    few = ("--kills", 4, "--faults", 2, "--inputs", 2, "--jobs", "replace,cut")
+    few = ("--kills", 3, "--faults", 1, "--inputs", 2, "--jobs", "replace,cut")
     with started(CHECKOUT / "tests/torture", *few, "--json", counts) as process:
         _, problems = process.communicate(timeout=600)
     assert (process.returncode, problems) == (0, "")
     found = json.loads(counts.read_text())
-    assert found["kills"] >= 3
+    assert found["kills"] >= 2
     assert found["runs_resumed"] >= 1
     assert {found[name] for name in ("sources_changed", "wrong_outputs", "left_over", "not_resumed")} == {0}
     assert found["inputs"]["tried"] == 2
