@@ -3,7 +3,7 @@
 -- params:
 -- gives:  out_dataset VARCHAR, task_index BIGINT, task VARCHAR
 with firsts as (
-    select out_dataset, task, min((out_episode, listed_only, place)) as first_seen
+    select out_dataset, task, min((out_episode, held_by, place)) as first_seen
     from appearances
     group by out_dataset, task
 )

@@ -1,5 +1,6 @@
 -- plan/relabels: the tasks of every episode of which one at least gets another text, and their texts then
--- What is said of an episode goes before what is said of all, and that before what is said of a text.
+-- What is said of an episode goes before what is said of all, and that before what is said of a text. The first
+-- two are of the labels of frames only.
 -- reads:  episode_texts, told_episodes, expressed, replaced
 -- params: $task
 -- gives:  src_dataset VARCHAR, src_episode BIGINT, task VARCHAR, new_task VARCHAR
@@ -7,7 +8,7 @@ with told as (
     select t.src_dataset,
            t.src_episode,
            t.task,
-           coalesce(e.new_task, $task, x.new_task, r.new_task, t.task) as new_task
+           coalesce(if(t.is_label, coalesce(e.new_task, $task), null), x.new_task, r.new_task, t.task) as new_task
     from episode_texts t
     left join told_episodes e using (src_episode)
     left join expressed x using (src_episode, task)

@@ -86,6 +86,8 @@ _IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 # Legacy texts that an ordinary feature numbers, as LeRobot 0.4.4 to 0.5.1 wrote them.
 SUBTASKS_PATH = "meta/subtasks.parquet"
 SUBTASK_INDEX = "subtask_index"
+# Other training stacks' own metadata; it names parts of the features.
+MODALITY_PATH = "meta/modality.json"
 
 
 @dataclass(frozen=True)

@@ -148,6 +148,17 @@ METADATA: list[Broken] = [
     ),
     Broken("duplicate tasks", twice_the_task, off("tasks_unique"), SAME),
     Broken(
+        "an annotation that the task list lacks",
+        lambda root: None,
+        off("task_columns"),
+        EQUAL,
+        episode=1,
+        feature="annotation.human.validity",
+        settings={
+            "extra_features": {"annotation.human.validity": ("int64", (1,), lambda e, f: 7 * (e > 0))},
+        },
+    ),
+    Broken(
         "tasks out of order",
         edit_parquet(TASKS, lambda table: table.take([1, 0])),
         names("tasks_dense"),

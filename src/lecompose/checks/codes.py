@@ -200,6 +200,13 @@ PROMISES = (
         "tasks",
     ),
     _warning(
+        "task_columns",
+        "Other features with task numbers, called annotation.* or listed by meta/modality.json, have only"
+        " numbers of the task list.",
+        "add the tasks to the task list; --task-column FEATURE=no, with each command, if these are no tasks",
+        "tasks",
+    ),
+    _warning(
         "episode_tasks",
         "An episode lists the tasks of all its frames, and only tasks of the task list.",
         _REWRITE,
@@ -331,7 +338,7 @@ DECODING = (
 # What a source must keep so that its episodes can be told apart and copied whole.
 REQUIREMENTS = ("episodes_unique", "episode_rows", "frame_times", "task_indices")
 # What a composition passes on as it is, and is therefore no promise of its output.
-PASSED_ON = ("robot_type", "feature_names", "video_size", "video_alike")
+PASSED_ON = ("robot_type", "feature_names", "task_columns", "video_size", "video_alike")
 # What no composition can carry.
 REMARKS = ("episodes_listed",)
 

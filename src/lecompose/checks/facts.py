@@ -20,6 +20,7 @@ from lecompose.checks.faults import NO_DAMAGE, Damage, Fault, as_damage, try_to,
 from lecompose.checks.footers import Footers, Row, footer_facts, huggingface_type, kind_of
 from lecompose.dataset.catalog import Catalog, Source
 from lecompose.dataset.catalog.frames import list_data_files
+from lecompose.dataset.catalog.task_columns import list_candidates, list_texts, read_uses
 from lecompose.dataset.stored_stats import flatten_numbers
 from lecompose.engine import Engine
 from lecompose.errors import ComposeError, MediaError, SourceBroken
@@ -48,6 +49,7 @@ _SHAPES: dict[str, _Columns] = {
         "height": _INT,
         "width": _INT,
     },
+    "task_column_facts": {"feature": _TEXT, "src_episode": _INT, "src_task": _INT},
     "task_index_facts": {"index_columns": _TEXT, "task_column": _TEXT},
     "file_facts": {"family": _TEXT, "file": _TEXT},
     "footer_facts": {"data_file": _TEXT, "schema_number": _INT, "has_huggingface": _BOOL},
@@ -125,6 +127,7 @@ def _facts(
         "path_facts": [_paths(source)],
         "feature_needs": [_needs(feature) for feature in source.features],
         "file_facts": list(_files(source)),
+        "task_column_facts": list(_task_columns(source, engine, known)),
         "videos": videos,
         **footer_facts(footers),
         **metadata,
@@ -152,6 +155,25 @@ def _needs(feature: Feature) -> Row:
         (3 if is_picture else None) if feature.is_visual else _dimensions(feature),
         *_picture_size(feature),
     )
+
+
+def _task_columns(source: Source, engine: Engine, known: Damage) -> Iterator[Row]:
+    """Yield the numbers without a text in the features that look as if they held task numbers."""
+    candidates = [c.feature for c in list_candidates(source) if c.is_number]
+    if not candidates or not known.lacking.isdisjoint(("tasks", "placement")):
+        return
+    texts = list_texts(engine, source)
+    for feature in candidates:
+        try:
+            uses = read_uses(engine, source, feature)
+        except ComposeError:  # whoever reads the files says what is wrong with them
+            continue
+        rows = [] if uses is None else uses.select(["src_episode", "src_task"]).to_pylist()
+        yield from (
+            (feature.name, row["src_episode"], row["src_task"])
+            for row in rows
+            if row["src_task"] not in texts
+        )
 
 
 def _count(names: Any) -> int | None:

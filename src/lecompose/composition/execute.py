@@ -32,7 +32,13 @@ from lecompose.errors import ComposeError, OutputUnwritable
 def _verify(run: Run) -> None:
     run.progress.stage("verify", 0)
     folders = list(run.folders.values())
-    verify(folders, engine=run.engine, scratch=run.scratch, row_groups=run.output_spec.row_groups)
+    verify(
+        folders,
+        engine=run.engine,
+        scratch=run.scratch,
+        row_groups=run.output_spec.row_groups,
+        task_columns=run.output_spec.task_columns,
+    )
 
 
 def _stats(run: Run) -> None:

@@ -116,6 +116,16 @@ OPTIONS = (
         " one of the sources has is taken without this option.",
     ),
     Option(
+        name="task_column",
+        kind=Kind.NAMES,
+        default=(),
+        heading=FEATURES,
+        metavar="FEATURE[=no]",
+        help="A feature whose values are task numbers, which go with the task list as task_index does. Those"
+        " called annotation.* or listed by meta/modality.json are found without it; =no says that one is not."
+        " Repeatable.",
+    ),
+    Option(
         name="data_mb",
         kind=Kind.NUMBER,
         default=100,

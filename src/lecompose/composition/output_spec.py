@@ -14,6 +14,7 @@ from typing import Any
 from lecompose import formats
 from lecompose.composition.resampling import Resampling, plan_resampling
 from lecompose.composition.settings import Settings
+from lecompose.composition.task_columns import find_task_columns
 from lecompose.dataset.catalog import Catalog, CustomColumn, Source
 from lecompose.dataset.feature_map import FeatureMap, Holders, map_features, plain_names
 from lecompose.errors import FeatureMismatch, SourceBroken, few
@@ -33,8 +34,6 @@ _INFO_KEYS = (
     *("data_files_size_in_mb", "video_files_size_in_mb", "data_path", "video_path"),
 )
 _FEATURE_KEYS = ("dtype", "shape", "names", "info", "video_info", "fps")
-# Other training stacks' own metadata; it names parts of the features, which stay as they are.
-_MODALITY = "meta/modality.json"
 _README = "README.md"
 
 
@@ -43,7 +42,8 @@ class OutputSpec:
     """The dataset to be written, the same for each output of a run.
 
     `feature_map` says what each source gives for each feature; `info` are the keys of info.json that LeRobot
-    does not know, `files` others' metadata by relative path.
+    does not know, `files` others' metadata by relative path. `task_columns` hold task numbers, as task_index
+    does.
     """
 
     resampling: Resampling
@@ -57,6 +57,7 @@ class OutputSpec:
     info: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict)
     statistics: StatsOptions = field(default_factory=lambda: StatsOptions(QUANTILES))
+    task_columns: tuple[str, ...] = ()
 
     @property
     def fps(self) -> Fraction:
@@ -103,16 +104,18 @@ def unify_sources(
     if problems:
         roots = few(f"{s.name}: {s.given}" for s in sources)
         raise FeatureMismatch(f"the sources cannot become one dataset ({roots})", parts=problems)
+    features = tuple(
+        _merged(name, held, dtype=mapped.dtypes[name], fps=resampling.fps)
+        for name, held in mapped.holders.items()
+    )
+    task_columns, task_notes = find_task_columns(catalog, features, mapped.feature_map, settings.task_columns)
     first = sources[0]
     info, info_notes = _user_keys([(s.name, s.info) for s in sources], _INFO_KEYS, "info.json")
     files, file_notes = _other_files(sources, changed=mapped.changed)
     return OutputSpec(
         resampling=resampling,
         robot_type=settings.robot_type or first.info.get("robot_type"),
-        features=tuple(
-            _merged(name, held, dtype=mapped.dtypes[name], fps=resampling.fps)
-            for name, held in mapped.holders.items()
-        ),
+        features=features,
         feature_map=_with_stats(mapped.feature_map, resampling),
         limits=settings.limits,
         row_groups=settings.row_groups,
@@ -121,12 +124,14 @@ def unify_sources(
             *resampling.notes,
             *mapped.notes,
             *(note for name, held in mapped.holders.items() for note in _notes(name, held)),
+            *task_notes,
             *info_notes,
             *file_notes,
             *_custom_notes(catalog.custom.columns),
         ),
         info=info,
         files=files,
+        task_columns=task_columns,
         # What sources say of their pictures is said of all their frames, also of those left out.
         statistics=replace(
             settings.statistics, pictures=settings.statistics.pictures or bool(resampling.downsampled)
@@ -267,9 +272,9 @@ def _other_files(sources: tuple[Source, ...], *, changed: bool) -> tuple[dict[st
     numbered = any(f.name == formats.SUBTASK_INDEX for s in sources for f in s.features)
     files: dict[str, bytes] = {}
     notes: list[str] = []
-    for path in (_README, _MODALITY, *(() if numbered else (formats.SUBTASKS_PATH,))):
+    for path in (_README, formats.MODALITY_PATH, *(() if numbered else (formats.SUBTASKS_PATH,))):
         held = {s.name: _bytes_of(file) for s in sources if (file := s.root / path).is_file()}
-        if changed and held and path == _MODALITY:
+        if changed and held and path == formats.MODALITY_PATH:
             notes.append(f"{path} is left out, as it names features that have changed: {few(held)}")
         elif len(held) == len(sources) and len(set(held.values())) == 1:
             files[path] = next(iter(held.values()))

@@ -56,6 +56,7 @@ class Options(TypedDict, total=False):
     features: str
     fill: str
     cast: Pairs
+    task_column: str | Sequence[str]
     data_mb: float
     video_mb: float
     chunk_files: int
@@ -85,6 +86,7 @@ class Settings:
     robot_type: str | None
     fps: Fraction | None
     changes: Changes
+    task_columns: Mapping[str, bool]
     new_features: tuple[FeatureSpec, ...]
     limits: Limits
     row_groups: str
@@ -115,8 +117,9 @@ def parse_options(**options: Unpack[Options]) -> Settings:
             raise TypeError(f"there is no option {name!r}")
     given |= options
     _refuse_other_choices(given)
-    removed = [given["remove"]] if isinstance(given["remove"], str) else given["remove"]
-    given["remove"] = tuple(dict.fromkeys(removed))
+    for name in ("remove", "task_column"):
+        said = [given[name]] if isinstance(given[name], str) else given[name]
+        given[name] = tuple(dict.fromkeys(said))
     for option in OPTIONS:
         if option.kind is Kind.PAIRS:
             given[option.name] = parse_pairs(given[option.name], option.name)
@@ -128,6 +131,7 @@ def parse_options(**options: Unpack[Options]) -> Settings:
         robot_type=given["robot_type"],
         fps=fps,
         changes=Changes(**{name: given[name] for name in ("remove", "rename", "features", "fill", "cast")}),
+        task_columns=_parse_task_columns(given["task_column"]),
         new_features=new_features,
         limits=Limits(
             **{name: given[name] for name in ("data_mb", "video_mb", "chunk_files")},
@@ -146,6 +150,11 @@ def parse_options(**options: Unpack[Options]) -> Settings:
         progress=given["progress"] or Silent(),
         recorded=tuple(_record(given | {"quantiles": quantiles})),
     )
+
+
+def _parse_task_columns(said: Iterable[str]) -> dict[str, bool]:
+    """Return whether each feature holds task numbers, as "name" or "name=no" says."""
+    return {name.removesuffix("=no"): not name.endswith("=no") for name in said}
 
 
 def _refuse_other_choices(given: Mapping[str, Any]) -> None:

@@ -70,7 +70,8 @@ class DataFileJob:
     Each episode is a row group where `row_groups` is "episode"; there are a few large ones where it is
     "packed". With `may_copy`, row groups are copied as they are encoded if each episode is one in its source
     file, stored as the output stores it; rows are decoded otherwise. `sources` are by name. Task numbers
-    are the sources', those of subtasks too unless `subtask_numbers` is None.
+    are the sources', those of subtasks too unless `subtask_numbers` is None. `task_columns` are numbered as
+    task_index is.
     """
 
     out_dataset: str
@@ -84,6 +85,7 @@ class DataFileJob:
     sources: Mapping[str, SourceColumns]
     task_numbers: tuple[int, ...]
     subtask_numbers: tuple[int, ...] | None = None
+    task_columns: tuple[str, ...] = ()
     computed: tuple[ComputedColumn, ...] = ()
 
     @property

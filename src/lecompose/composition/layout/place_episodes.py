@@ -112,6 +112,7 @@ def _job_maker(
             sources=sources,
             task_numbers=task_numbers,
             subtask_numbers=subtask_numbers if tasks.has_subtasks else None,
+            task_columns=tasks.renumbered,
             computed=tuple(
                 ComputedColumn(each.feature.name, str(each.path), tuple(each.rows[name] for name in names))
                 for each in computed

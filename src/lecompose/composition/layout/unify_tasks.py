@@ -1,9 +1,11 @@
 """Unify the tasks of all sources: one number a text in each output, and each source's numbers in those."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
+
+import numpy as np
 
 from lecompose import formats
 from lecompose.composition.jobs import ABSENT
@@ -85,12 +87,14 @@ _NO_TASKS = TaskMap({})
 class UnifiedTasks:
     """The tasks of every output, and its subtasks if texts stand behind their numbers.
 
-    `task_maps` and `subtask_maps` are by output.
+    `task_maps` and `subtask_maps` are by output. `renumbered` are the features beside task_index that hold
+    task numbers, of which at least one becomes another.
     """
 
     engine: Engine
     task_maps: dict[str, TaskMap]
     subtask_maps: dict[str, TaskMap] | None
+    renumbered: tuple[str, ...]
 
     def of(self, output: str) -> TaskMap:
         """Return the numbers that tasks have in an output."""
@@ -136,14 +140,58 @@ def unify_tasks(catalog: Catalog, output_spec: OutputSpec) -> UnifiedTasks:
     """Number the tasks of every output in the order in which its episodes have them, and subtasks likewise.
 
     Raises:
-        FeatureMismatch: if some sources have texts for their subtasks and others only numbers.
+        FeatureMismatch: if some sources have texts for their subtasks and others only numbers, or a number is
+            too large for the feature that is to hold it.
         SourceBroken: if a subtask has no text.
     """
     engine = catalog.engine
     engine.table("appearances", "layout/appearances")
     engine.table("out_tasks", "layout/tasks")
     tasks = _task_maps(engine.records("layout/task_map", TaskNumber))
-    return UnifiedTasks(engine, tasks, _unify_subtasks(catalog, output_spec))
+    renumbered = _find_renumbered(engine, output_spec, tasks)
+    return UnifiedTasks(engine, tasks, _unify_subtasks(catalog, output_spec), renumbered)
+
+
+@dataclass(frozen=True, slots=True)
+class _ColumnUse:
+    """A task number that a source's episode has in a feature beside task_index."""
+
+    out_dataset: str
+    src_dataset: str
+    src_episode: int
+    feature: str
+    src_task: int
+
+
+def _find_renumbered(
+    engine: Engine, output_spec: OutputSpec, tasks: Mapping[str, TaskMap]
+) -> tuple[str, ...]:
+    """Return the features with task numbers of which at least one becomes another.
+
+    Raises:
+        FeatureMismatch: if a feature cannot hold its new numbers.
+    """
+    if not output_spec.task_columns:
+        return ()
+    most: dict[str, int] = {}
+    for use in engine.records("layout/task_column_uses", _ColumnUse):
+        number = tasks[use.out_dataset].number(use.src_dataset, use.src_episode, use.src_task)
+        if number != use.src_task and number is not None:
+            most[use.feature] = max(most.get(use.feature, 0), number)
+    small = [f for f in output_spec.columns if f.name in most and not _holds(f.dtype, most[f.name])]
+    if small:
+        lines = [f'feature "{f.name}": {f.dtype} cannot hold {most[f.name]}' for f in small]
+        raise FeatureMismatch(
+            "features with task numbers are too small for those of the output",
+            hint=f"--cast {small[0].name}=int64",
+            parts=lines,
+        )
+    return tuple(name for name in output_spec.task_columns if name in most)
+
+
+def _holds(dtype: str, number: int) -> bool:
+    kind = np.dtype(dtype)
+    return number <= (np.iinfo(kind).max if kind.kind in "iu" else 2 ** (np.finfo(kind).nmant + 1))
 
 
 def _unify_subtasks(catalog: Catalog, output_spec: OutputSpec) -> dict[str, TaskMap] | None:

@@ -62,7 +62,8 @@ def _choose_stored(layout: Layout) -> set[str]:
     What is numbered anew is told by the layout; the range of `index` says whether its quantiles are true.
     """
     wanted = layout.output_spec.statistics
-    told = {*FROM_LAYOUT, "task_index"} | ({SUBTASK_INDEX} if layout.tasks.has_subtasks else set())
+    told = {*FROM_LAYOUT, "task_index", *layout.tasks.renumbered}
+    told |= {SUBTASK_INDEX} if layout.tasks.has_subtasks else set()
     numeric = [f.name for f in layout.output_spec.columns if f.is_numeric and f.name not in told]
     numbers = {f"{name}/{stat}" for name in numeric for stat in wanted.computed}
     numbers |= {f"index/{stat}" for stat in wanted.quantiles}

@@ -13,6 +13,7 @@ from math import prod
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lecompose.composition.jobs import DataFileJob
@@ -110,7 +111,7 @@ class _RowGroupCopy:
 
     def _copy_columns(self) -> list[_ChunkColumn]:
         """Return the columns that are copied from source files. Raises NotAligned."""
-        kept = [leaf for leaf in self.leaves if leaf.name not in BOOKKEEPING]
+        kept = [leaf for leaf in self.leaves if leaf.name not in (*BOOKKEEPING, *self.job.task_columns)]
         facts = [each for episode_facts in self._read_facts(kept) for each in episode_facts]
         try:
             columns = build_column_chunks(facts, len(kept))
@@ -166,15 +167,30 @@ class _RowGroupCopy:
             name: _make_sequences(each, self.lengths, nullable=nullable[name])
             for name, each in firsts.items()
         }
-        return columns | {"task_index": self._number_tasks(nullable=nullable["task_index"])}
+        columns["task_index"] = self._number_tasks(nullable=nullable["task_index"])
+        return columns | {
+            name: self._number_task_column(name, nullable=nullable[name]) for name in self.job.task_columns
+        }
 
     def _number_tasks(self, *, nullable: bool) -> _ChunkColumn:
         single = [(e.only_task, 0) for e in self.job.episodes if e.only_task is not None]
         if len(single) == len(self.job.episodes):
             return _make_sequences(single, self.lengths, nullable=nullable)
         numbers = RowNumbers(self.job)
-        tasks = enumerate(_read_tasks(self.job))
+        tasks = enumerate(_read_numbers(self.job, "task_index"))
         return _make_plain([numbers.tasks_of(place, own) for place, own in tasks], nullable=nullable)
+
+    def _number_task_column(self, name: str, *, nullable: bool) -> _ChunkColumn:
+        """Return a column beside task_index that holds task numbers. Raises NotAligned."""
+        if self.job.schema.field(name).type != pa.int64():
+            raise NotAligned(f"another type of {name}")
+        numbers = RowNumbers(self.job)
+        starts = numbers.begins.tolist()
+        of_episodes = [
+            numbers.number_task_column(name, start, pa.array(own)).to_numpy()
+            for start, own in zip(starts, _read_numbers(self.job, name), strict=True)
+        ]
+        return _make_plain(of_episodes, nullable=nullable)
 
     # Pictures --------------------------------------------------------------------------------------
 
@@ -270,13 +286,19 @@ def _make_column(
     return _ChunkColumn(chunks, pages)
 
 
-def _read_tasks(job: DataFileJob) -> Iterator[np.ndarray]:
-    """Yield the source's task number of each row, an array an episode. Raises NotAligned."""
-    for path, episodes in groupby(job.episodes, key=lambda e: e.data_file):
+def _read_numbers(job: DataFileJob, name: str) -> Iterator[np.ndarray]:
+    """Yield the source's numbers in a column, a row each, an array an episode. Raises NotAligned."""
+    for (source, path), episodes in groupby(job.episodes, key=lambda e: (e.src_dataset, e.data_file)):
+        own = stored_names(job.schema, job.sources[source].takes).get(name)
+        if own is None:
+            raise NotAligned(f"a source without {name}")
         with _not_aligned_if_broken(path):
-            column = pq.read_table(path, columns=["task_index"], partitioning=None)["task_index"].to_numpy()
+            column = pq.read_table(path, columns=[own], partitioning=None)[own]
+        if column.null_count or column.type != pa.int64():
+            raise NotAligned(f"rows without {name}, or another type of it")
+        numbers = column.to_numpy()
         for episode in episodes:
-            yield column[episode.row_from : episode.row_to]
+            yield numbers[episode.row_from : episode.row_to]
 
 
 def _refuse_no_pages(writer: RangeWriter, start: int, end: int, values: int) -> None:

@@ -64,6 +64,8 @@ def decode_rows(job: DataFileJob, engine: Engine, workers: Workers) -> Iterator[
         numbered = {name: pa.array(own[name]) for name in formats.BOOKKEEPING}
         if job.subtask_numbers is not None:
             numbered[formats.SUBTASK_INDEX] = numbers.number_subtasks(at, batch[formats.SUBTASK_INDEX])
+        for name in job.task_columns:
+            numbered[name] = numbers.number_task_column(name, at, batch[name])
         for column, values in columns:
             numbered[column.name] = _read_values(column, values, numbers, at, stop)
         arrays = [numbered[name] if name in numbered else batch[name] for name in job.schema.names]

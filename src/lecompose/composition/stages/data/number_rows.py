@@ -1,4 +1,4 @@
-"""Number the rows of a data file: index, episode_index, frame_index, task_index and subtask_index of each."""
+"""Number the rows of a data file: its indices, its tasks and subtasks."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -84,14 +84,36 @@ class RowNumbers:
 
     def number_subtasks(self, start: int, src: pa.Array) -> pa.Array:
         """Return the output's numbers of subtasks, from row `start` on; nulls and numbers below 0 stay."""
-        numbers = src.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
-        absent = src.is_null().to_numpy(zero_copy_only=False)
         first = self._subtasks_from[self._which(np.arange(start, start + len(src)))]
-        known = (first != ABSENT) & (numbers >= 0) & ~absent
-        own = np.array(self.job.subtask_numbers, np.int64)
-        numbers[known] = own[(first + numbers)[known]]
-        return pa.array(numbers, mask=absent).cast(src.type)
+        return _look_up(src, first, np.array(self.job.subtask_numbers, np.int64))
+
+    def number_task_column(self, name: str, start: int, src: pa.Array) -> pa.Array:
+        """Return the output's task numbers in a column beside task_index, likewise; fills stay."""
+        first = self._task_column_starts[name][self._which(np.arange(start, start + len(src)))]
+        return _look_up(src, first, self._task_numbers)
+
+    @cached_property
+    def _task_column_starts(self) -> dict[str, np.ndarray]:
+        """Where each episode has its task 0, by column; ABSENT where its source lacks that."""
+        sources, names = self.job.sources, [episode.src_dataset for episode in self.job.episodes]
+        has = {
+            column: {name: sources[name].takes[column].feature is not None for name in sources}
+            for column in self.job.task_columns
+        }
+        return {
+            column: np.where([of[name] for name in names], self._tasks_from, ABSENT)
+            for column, of in has.items()
+        }
 
     def _which(self, rows: np.ndarray) -> np.ndarray:
         """Return the place among the episodes of each row's."""
         return np.minimum(np.searchsorted(self.ends, rows, side="right"), len(self.job.episodes) - 1)
+
+
+def _look_up(src: pa.Array, first: np.ndarray, numbers: np.ndarray) -> pa.Array:
+    """Return the output's number of each of the source's; `first` is where the source's 0 is in `numbers`."""
+    found = src.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
+    absent = src.is_null().to_numpy(zero_copy_only=False)
+    known = (first != ABSENT) & (found >= 0) & ~absent
+    found[known] = numbers[(first + found)[known]]
+    return pa.array(found, mask=absent).cast(src.type)
