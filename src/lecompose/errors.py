@@ -79,6 +79,11 @@ class ComposeError(Exception):
         self.parts = tuple(parts)
         self.notes = tuple(notes)
 
+    def suggest(self, hint: str) -> None:
+        """Set the next step, unless whoever raised this error knew a better one."""
+        if self.hint is None:
+            self.hint = hint
+
     @property
     def fault(self) -> str:
         """What is wrong and why, without where, the next step and the path."""

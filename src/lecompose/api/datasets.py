@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Self
 import pyarrow as pa
 
 from lecompose.composition.named_sources import Sources, name_sources
+from lecompose.composition.open_sources import open_rest, suggest_way_out
 from lecompose.dataset.catalog import Catalog, open_catalog
 from lecompose.dataset.query_views import BATCH_ROWS, Views, open_views
-from lecompose.engine import open_engine, parse_size
+from lecompose.engine import Engine, open_engine, parse_size
 from lecompose.errors import RequestError
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 class Datasets:
     """One or more open datasets. Closed by `with`, by `close`, or when nothing holds it any more.
 
-    Sources are only ever read, and nothing is written except by `save`.
+    Sources are only ever read, and nothing is written except by `save`. `notes` say what could not be read of
+    damaged ones.
     """
 
     def __init__(
@@ -33,6 +35,7 @@ class Datasets:
         paths: Sequence[Path | str],
         *,
         names: Sequence[str] | None = None,
+        skip_broken: bool = False,
         threads: int | None = None,
         memory: str | None = None,
     ) -> None:
@@ -41,7 +44,9 @@ class Datasets:
             engine = opened.enter_context(
                 closing(open_engine(scratch=scratch, threads=threads, memory=memory))
             )
-            self._catalog: Catalog = open_catalog(engine, paths, names=names)
+            self._catalog, self.notes = _open(
+                engine, paths, names, skip_broken, scratch=scratch, threads=threads, memory=memory
+            )
             self._opened = opened.pop_all()
         self._end = weakref.finalize(self, self._opened.close)
 
@@ -175,6 +180,24 @@ class Datasets:
         return TorchDataset(chosen, delta_timestamps, options, most_bytes)
 
 
+def _open(
+    engine: Engine,
+    paths: Sequence[Path | str],
+    names: Sequence[str] | None,
+    skip_broken: bool,
+    *,
+    scratch: Path,
+    threads: int | None,
+    memory: str | None,
+) -> tuple[Catalog, tuple[str, ...]]:
+    """Return the datasets, and notes of what cannot be read of them."""
+    if skip_broken:
+        rest = open_rest(engine, paths, names=names, scratch=scratch, threads=threads, memory=memory)
+        return rest.catalog, tuple(rest.notes())
+    with suggest_way_out("skip_broken=True (--skip-broken), which reads the rest"):
+        return open_catalog(engine, paths, names=names), ()
+
+
 def _end(batches: "weakref.ref[Generator[pa.RecordBatch, None, None]]") -> None:
     """Let a stream go that was not read to its end: DuckDB complains of what is still open at exit."""
     stream = batches()
@@ -182,21 +205,35 @@ def _end(batches: "weakref.ref[Generator[pa.RecordBatch, None, None]]") -> None:
         stream.close()
 
 
-def open(sources: Sources, *, threads: int | None = None, memory: str | None = None) -> Datasets:
+def open(
+    sources: Sources, *, skip_broken: bool = False, threads: int | None = None, memory: str | None = None
+) -> Datasets:
     """Return the datasets, open for `.query(sql)` and `.frames(episodes)`; nothing is written anywhere.
+
+    With `skip_broken`, damaged ones are read without the episodes that `repair` would leave out; `.notes`
+    say which.
 
     Raises:
         SourceError: where one cannot be read.
     """
     given = name_sources(sources)
-    return Datasets(given.paths, names=given.names, threads=threads, memory=memory)
+    return Datasets(given.paths, names=given.names, skip_broken=skip_broken, threads=threads, memory=memory)
 
 
-def query(sources: Sources, sql: str, *, threads: int | None = None, memory: str | None = None) -> pa.Table:
+def query(
+    sources: Sources,
+    sql: str,
+    *,
+    skip_broken: bool = False,
+    threads: int | None = None,
+    memory: str | None = None,
+) -> pa.Table:
     """Return what one SELECT over `episodes`, `frames`, `tasks`, `clips` … gives, as an Arrow table in order.
+
+    With `skip_broken`, damaged datasets are read without the episodes that `repair` would leave out.
 
     Raises:
         QueryError: for SQL that DuckDB refuses, or that would do anything but read the sources.
     """
-    with open(sources, threads=threads, memory=memory) as datasets:
+    with open(sources, skip_broken=skip_broken, threads=threads, memory=memory) as datasets:
         return datasets.query(sql)

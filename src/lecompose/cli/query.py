@@ -31,6 +31,11 @@ _USAGE = 'lecompose query DATASET "select * from episodes", or -f FILE with the 
 )
 @click.option("-o", "--out", metavar="FILE", help="Write the rows to a file; - is stdout.")
 @click.option("--overwrite", is_flag=True, help="Replace the file of -o.")
+@click.option(
+    "--skip-broken",
+    is_flag=True,
+    help="Read damaged datasets without the episodes that repair would leave out, and say which.",
+)
 @options.engine
 def query(
     arguments: tuple[str, ...],
@@ -38,6 +43,7 @@ def query(
     format: str | None,
     out: str | None,
     overwrite: bool,
+    skip_broken: bool,
     threads: int | None,
     memory: str | None,
 ) -> None:
@@ -64,7 +70,9 @@ def query(
     binary = out is None and format == "parquet"
     if binary and sys.stdout.isatty():
         raise RequestError("parquet is not for a terminal", hint="-o rows.parquet")
-    with lecompose.open(sources, threads=threads, memory=memory) as datasets:
+    with lecompose.open(sources, skip_broken=skip_broken, threads=threads, memory=memory) as datasets:
+        for note in datasets.notes:
+            click.echo(f"note: {printable(note, lines=True)}", err=True)
         if out is not None:
             rows = datasets.save(sql, out, format=format, overwrite=overwrite)
             click.echo(f"wrote {printable(out)}: {rows:,} rows")

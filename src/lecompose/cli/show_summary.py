@@ -1,11 +1,13 @@
 """What is in a dataset, on stdout."""
 
+import shlex
 from typing import TYPE_CHECKING
 
+import click
 from rich.table import Table
 
 from lecompose.cli.console import harmless, make_console, make_table, print_json
-from lecompose.cli.terminal import duration, size
+from lecompose.cli.terminal import duration, printable, size
 
 if TYPE_CHECKING:
     from lecompose.dataset.summary import Summary
@@ -51,6 +53,10 @@ def show_summary(found: "Summary", *, as_json: bool) -> None:
                 size(c.size_bytes),
             )
         console.print(cameras)
+    if found.problems:
+        for problem in found.problems:
+            click.echo(f"missing or damaged: {printable(problem, lines=True)}")
+        click.echo(printable(f"lecompose check {shlex.quote(str(found.root))} says more"))
     return None
 
 

@@ -1,7 +1,8 @@
 """The sources of a request, opened: as they are given, or what can be saved of them in their place."""
 
+import shlex
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,12 +12,15 @@ from typing import TYPE_CHECKING
 
 from lecompose.dataset.catalog import Catalog, locate, open_catalog
 from lecompose.engine import Engine, open_engine
-from lecompose.errors import SourceBroken, listed
+from lecompose.errors import SourceBroken, UnsupportedVersion, listed
 
 if TYPE_CHECKING:
+    from lecompose.checks import Finding
     from lecompose.checks.repair import Dropped, Repaired
     from lecompose.composition.named_sources import NamedSources, PathLike
     from lecompose.composition.settings import Settings
+
+SKIP_BROKEN = "--skip-broken, which takes what can be saved"
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ class OpenSources:
             if lines:
                 count = "1 episode" if len(lines) == 1 else f"{len(lines)} episodes"
                 yield listed(f'source "{source.source.name}": {count} could not be saved:', lines)
-        for root, times in Counter(s.root for s in self.catalog.sources).items():
+        for root, times in Counter(self.roots).items():
             if times > 1:  # it may be meant, or a slip of the shell
                 yield f"this source is given {times} times, and so are its episodes in the output. ({root})"
         yield from self._unlisted_rows()
@@ -97,7 +101,10 @@ def open_sources(
     repaired: list[Repaired] = []
     stand_ins: list[Path] = []
     if settings.skip_broken:
-        repaired = _repair(given, settings, scratch)
+        removed = settings.changes.remove
+        without = frozenset(name for key in removed for name in (key, key.partition(":")[2]))
+        threads, memory = settings.threads, settings.memory
+        repaired = _repair(given.paths, scratch=scratch, without=without, threads=threads, memory=memory)
         stand_ins = [source.root for source in repaired]
     if stand_in is not None:
         stand_ins = [stand_in(scratch)]
@@ -108,19 +115,19 @@ def open_sources(
     return OpenSources(catalog, tuple(roots), by_name)
 
 
-def _repair(given: "NamedSources", settings: "Settings", scratch: Path) -> list["Repaired"]:
-    from lecompose.checks.repair import repair_dataset
+def _repair(
+    paths: Sequence[Path | str],
+    *,
+    scratch: Path,
+    without: frozenset[str] = frozenset(),
+    threads: int | None,
+    memory: str | None,
+) -> list["Repaired"]:
+    from lecompose.checks.repair import repair_dataset  # slow to load, and few runs need it
 
-    without = frozenset(name for key in settings.changes.remove for name in (key, key.partition(":")[2]))
     return [
-        repair_dataset(
-            path,
-            scratch=scratch / f"mended-{n}",
-            without=without,
-            threads=settings.threads,
-            memory=settings.memory,
-        )
-        for n, path in enumerate(given.paths)
+        repair_dataset(path, scratch=scratch / f"mended-{n}", without=without, threads=threads, memory=memory)
+        for n, path in enumerate(paths)
     ]
 
 
@@ -135,21 +142,69 @@ def refuse_broken(catalog: Catalog, *, retimed: frozenset[str] = frozenset()) ->
     broken = [v for v in requirements(catalog) if v.code != "frame_times" or v.src_dataset not in retimed]
     if broken:
         lines = [f'source "{v.src_dataset}": {v}' for v in broken]
-        raise SourceBroken(
-            "the sources lack what a composition needs",
-            hint="--skip-broken, which takes what can be saved",
-            parts=lines,
-        )
+        hint = _true_rate(catalog, broken)
+        raise SourceBroken("the sources lack what a composition needs", hint=hint, parts=lines)
+
+
+def _true_rate(catalog: Catalog, broken: Sequence["Finding"]) -> str | None:
+    """Return the next step where the times of most episodes of a source are wrong: its fps may be."""
+    late = Counter(finding.src_dataset for finding in broken if finding.code == "frame_times")
+    for source in catalog.sources:
+        if 2 * late[source.name] > len(catalog.lengths(source)) > 1:
+            file = shlex.quote(str(source.root / "meta/info.json"))
+            return f"the true fps in {file}; if {float(source.fps):g} is true, {SKIP_BROKEN}"
+    return None
 
 
 @contextmanager
 def open_one(source: "PathLike", threads: int | None, memory: str | None) -> Iterator[tuple[Catalog, Path]]:
-    """Open one dataset; give its catalog and a scratch folder of its own."""
+    """Open one dataset; give its catalog and a scratch folder of its own.
+
+    Raises:
+        SourceError: for one that cannot be opened.
+    """
     with (
         TemporaryDirectory(prefix="lecompose-") as folder,
         start_engine(Path(folder), threads, memory) as engine,
+        suggest_way_out(repair_command(source)),
     ):
         yield open_catalog(engine, [source]), Path(folder)
+
+
+def open_rest(
+    engine: Engine,
+    paths: Sequence[Path | str],
+    *,
+    names: Sequence[str] | None = None,
+    scratch: Path,
+    threads: int | None,
+    memory: str | None,
+) -> OpenSources:
+    """Open what can be read of datasets that may be damaged; whoever asks is told what cannot.
+
+    Raises:
+        SourceError: for one of which nothing can be read.
+    """
+    repaired = _repair(paths, scratch=scratch, threads=threads, memory=memory)
+    catalog = open_catalog(engine, [source.root for source in repaired], names=names, given=paths)
+    by_name = {s.name: source for s, source in zip(catalog.sources, repaired, strict=True)}
+    return OpenSources(catalog, tuple(source.source.root for source in repaired), by_name)
+
+
+def repair_command(source: "PathLike") -> str:
+    """Return the command that saves what can be read of a damaged dataset."""
+    return f"lecompose repair {shlex.quote(str(source))} -o OUT, which saves what can be read"
+
+
+@contextmanager
+def suggest_way_out(hint: str | None) -> Iterator[None]:
+    """Let the errors of damaged sources that name no next step name this one."""
+    try:
+        yield
+    except (SourceBroken, UnsupportedVersion) as error:
+        if hint is not None:
+            error.suggest(hint)
+        raise
 
 
 def start_engine(scratch: Path, threads: int | None, memory: str | None) -> closing[Engine]:

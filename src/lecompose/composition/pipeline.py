@@ -11,7 +11,14 @@ from lecompose.composition.computed_features import compute_features
 from lecompose.composition.destination import decide_destinations, refuse_existing
 from lecompose.composition.execute import execute
 from lecompose.composition.layout import lay_out
-from lecompose.composition.open_sources import open_sources, refuse_broken, start_engine
+from lecompose.composition.open_sources import (
+    SKIP_BROKEN,
+    open_sources,
+    refuse_broken,
+    repair_command,
+    start_engine,
+    suggest_way_out,
+)
 from lecompose.composition.output_spec import unify_sources
 from lecompose.composition.report import Report, preview
 from lecompose.composition.request import Request
@@ -25,6 +32,20 @@ def run_request(request: Request) -> Report:
         ComposeError: those of the sources, the plan, the layout and the stages; every destination is then as
             it was before.
     """
+    with suggest_way_out(_way_out(request)):
+        return _carry_out(request)
+
+
+def _way_out(request: Request) -> str | None:
+    """Return what a user tries whose sources are damaged; None where that was tried."""
+    if request.settings.skip_broken:
+        return None
+    if request.destinations.in_place:
+        return repair_command(request.sources.paths[0])
+    return SKIP_BROKEN
+
+
+def _carry_out(request: Request) -> Report:
     clock = [time.perf_counter()]
     settings, destinations = request.settings, request.destinations
     settled = () if settings.dry_run else settle(destinations.root)

@@ -1,6 +1,7 @@
 """What a dataset holds, told in one value: what `lecompose info` prints."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,10 @@ class _Totals:
 
 @dataclass(frozen=True)
 class Summary:
-    """One dataset at a glance. Units: `seconds` of recording, over all episodes."""
+    """One dataset at a glance. Units: `seconds` of recording, over all episodes.
+
+    `problems` say what of it is missing or damaged, as far as that was met; `check` looks everywhere.
+    """
 
     root: Path
     version: str
@@ -74,14 +78,17 @@ class Summary:
     data: Size
     video: Size
     meta: Size
+    problems: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the same as plain values for JSON."""
         return {**asdict(self), "root": str(self.root)}
 
 
-def summarise(catalog: Catalog) -> Summary:
-    """Return the summary of the one dataset that the catalog holds.
+def summarise(catalog: Catalog, *, of: Source | None = None, problems: Iterable[str] = ()) -> Summary:
+    """Return the summary of the one dataset that the catalog holds, whose `problems` are known.
+
+    `of` is the damaged dataset, where the catalog holds what can be read of it.
 
     Raises:
         RequestError: where it holds several.
@@ -89,12 +96,13 @@ def summarise(catalog: Catalog) -> Summary:
     if len(catalog.sources) != 1:
         raise RequestError(f"{len(catalog.sources)} datasets; a summary is of one", hint="one at a time")
     (source,) = catalog.sources
+    given = of or source
     cameras = tuple(_camera(catalog, feature) for feature in source.cameras)
     (totals,) = catalog.engine.records("catalog/episode_totals", _Totals, src_dataset=source.name)
     files = catalog.data_files(source)
     return Summary(
-        root=source.root,
-        version=source.version,
+        root=given.root,
+        version=given.version,
         robot_type=source.info.get("robot_type"),
         fps=float(source.fps),
         episodes=totals.episodes,
@@ -105,8 +113,20 @@ def summarise(catalog: Catalog) -> Summary:
         cameras=cameras,
         data=_size(map(Path, files)),
         video=Size(sum(c.files for c in cameras), sum(c.size_bytes for c in cameras)),
-        meta=_size((source.root / "meta").rglob("*")),
+        meta=_size((given.root / "meta").rglob("*")),
+        problems=(*problems, *_missing_videos(catalog)),
     )
+
+
+def _missing_videos(catalog: Catalog) -> Iterator[str]:
+    """Yield each camera of which videos are missing, and how many."""
+    named, missing = Counter[str](), Counter[str]()
+    for file in catalog.camera_files():
+        named[file.camera] += 1
+        missing[file.camera] += not Path(file.video_file).is_file()
+    for camera, count in missing.items():
+        if count:
+            yield f'camera "{camera}": {count:,} of {named[camera]:,} video files are missing'
 
 
 def _tasks(catalog: Catalog, source: Source) -> tuple[Task, ...]:

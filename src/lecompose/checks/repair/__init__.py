@@ -6,6 +6,7 @@ is in the result. What is composed of it is checked like any output.
 """
 
 import math
+import shlex
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from lecompose.checks.tolerant_open import Opened, open_tolerantly
 from lecompose.dataset import stored_stats
 from lecompose.dataset.catalog import Catalog, Source
 from lecompose.dataset.catalog.custom_columns import CustomValues, read_custom_columns
+from lecompose.dataset.catalog.source import SAME_ROBOT, TRUE_FPS
 from lecompose.engine import Engine, open_engine
 from lecompose.errors import ComposeError, SourceBroken
 from lecompose.formats import TOLERANCE_S
@@ -93,7 +95,7 @@ def _hopeless(opened: Opened) -> SourceBroken:
     return SourceBroken(
         "nothing can be saved without meta/info.json",
         reason=why,
-        hint="that of another recording of this robot, with its fps and features",
+        hint=SAME_ROBOT,
         path=opened.root / "meta/info.json",
     )
 
@@ -102,7 +104,7 @@ def _refuse_without_rate(opened: Opened) -> None:
     if "fps" in opened.damage.lacking:
         raise SourceBroken(
             "the rate is not known, and cannot be guessed",
-            hint="fps in meta/info.json",
+            hint=TRUE_FPS,
             path=opened.root / "meta/info.json",
         )
 
@@ -124,9 +126,12 @@ def _refuse_other_rate(source: Source, salvage: Salvage) -> None:
 
 def _nothing_left(source: Source, salvage: Salvage) -> SourceBroken:
     first = f"; episode {salvage.dropped[0].episode}: {salvage.dropped[0].reason}" if salvage.dropped else ""
-    return SourceBroken(
-        f"no episode can be saved{first}", hint="lecompose check, which lists every fault", path=source.root
-    )
+    hint = f"lecompose check {shlex.quote(source.given)}, which lists every fault"
+    if salvage.dropped and all(episode.camera for episode in salvage.dropped):
+        cameras = dict.fromkeys(episode.camera for episode in salvage.dropped if episode.camera)
+        removed = " ".join(f"--remove {shlex.quote(camera)}" for camera in cameras)
+        hint = f"{removed}, which leaves the camera out"
+    return SourceBroken(f"no episode can be saved{first}", hint=hint, path=source.root)
 
 
 def _unread(opened: Opened) -> Iterator[str]:

@@ -13,12 +13,16 @@ from lecompose.formats import TOLERANCE_S
 
 @dataclass(frozen=True)
 class Dropped:
-    """An episode that could not be saved, and why; `file` is the one at fault, if it is one file."""
+    """An episode that could not be saved, and why.
+
+    `file` is the one at fault, if it is one file, and `camera` the one whose pictures it lacks.
+    """
 
     source: str
     episode: int
     reason: str
     file: str | None = None
+    camera: str | None = None
 
 
 @dataclass(frozen=True)

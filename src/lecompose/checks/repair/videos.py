@@ -132,7 +132,7 @@ def _of_camera(
         for path, episodes in files.items()
     ]
     unnamed = [
-        Dropped(source.name, e.episode, f'camera "{camera}": no video is named')
+        Dropped(source.name, e.episode, f'camera "{camera}": no video is named', camera=camera)
         for e in salvage.episodes
         if e.episode not in clips
     ]
@@ -159,7 +159,7 @@ def _take_clips(
     fault = _fault(video, source)
     if isinstance(video, ComposeError) or fault is not None:
         reason = f'camera "{camera}": {fault}'
-        return _FromFile({}, [Dropped(source.name, e.episode, reason, str(path)) for e in episodes])
+        return _FromFile({}, [Dropped(source.name, e.episode, reason, str(path), camera) for e in episodes])
     clips, are_moved = _place_clips(video, episodes, listed)
     lost = [e for e in episodes if e.episode not in clips]
     dropped = [_outside(source, camera, e, listed[e.episode], video) for e in lost]
@@ -264,4 +264,4 @@ def _outside(source: Source, camera: str, episode: SoundEpisode, clip: Clip, vid
         lost = ", the end of which is cut off" if video.is_truncated else ""
         what = f"is frames {clip.from_frame} to {end - 1} of a video of {video.frames}{lost}"
     reason = f'camera "{camera}": its clip {what}'
-    return Dropped(source.name, episode.episode, reason, str(clip.video_file))
+    return Dropped(source.name, episode.episode, reason, str(clip.video_file), camera)

@@ -1,5 +1,6 @@
 """Probe every video file that the plan needs, once, and find the facts of each clip. Decodes nothing."""
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -76,12 +77,21 @@ def _probe(
     if broken:
         errors = [error for of_file in broken for error in of_file]
         family = MediaError if any(isinstance(e, MediaError) for e in errors) else SourceBroken
+        sound = {clip.camera for probed in results if not isinstance(probed, list) for clip, _ in probed[1]}
         raise family(
             f"{len(broken)} video file(s) cannot be used",
-            hint="--skip-broken leaves their episodes out",
+            hint=_without_clips([clip.camera for clip in wanted if clip.camera not in sound]),
             parts=map(str, errors),
         )
     return [probed for probed in results if not isinstance(probed, list)]
+
+
+def _without_clips(lost: Sequence[str]) -> str:
+    """Return the next step where clips cannot be used; `lost` are the cameras that have no other."""
+    removed = " ".join(f"--remove {shlex.quote(camera)}" for camera in dict.fromkeys(lost))
+    without_camera = f"{removed}, which leaves the camera out" if removed else ""
+    without_episodes = "" if lost else "--skip-broken, which leaves their episodes out"
+    return without_camera or without_episodes
 
 
 def _probe_file(
@@ -89,7 +99,7 @@ def _probe_file(
 ) -> Probed | list[ComposeError]:
     """Return the file and its clips; or what is wrong with the file, or with each clip that is not in it."""
     if path is None:
-        unnamed = SourceBroken("the episode list names no video file", hint="lecompose repair")
+        unnamed = SourceBroken("the episode list names no video file")
         return [_about(clip, unnamed) for clip in clips]
     try:
         video = mp4.probe(Path(path), scratch=scratch)
@@ -120,6 +130,5 @@ def _refuse_other_rate(video: mp4.Video, fps: Fraction) -> None:
     if video.frames > 1 and abs(video.fps / fps - 1) > formats.FPS_TOLERANCE:
         raise MediaError(
             f"the video runs at {float(video.fps):.3f} fps, the dataset at {float(fps):g}",
-            hint="record or encode it again at the dataset's rate",
             path=video.path,
         )

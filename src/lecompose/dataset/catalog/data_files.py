@@ -84,7 +84,8 @@ def data_files(source: Source) -> list[DataFile]:
     paths = sorted(source.root.glob(pattern))
     if not paths:
         why = "no episode was recorded" if source.info.get("total_episodes") == 0 else "its files are missing"
-        raise SourceBroken(f"no data file matches {pattern}", reason=why, path=source.root)
+        hint = None if _parquet_files(source.root / "data") else "fetch its files, or record it again"
+        raise SourceBroken(f"no data file matches {pattern}", reason=why, hint=hint, path=source.root)
     sizes = collected(paths, payload_bytes, what="data files")
     return [DataFile(path, size) for path, size in zip(paths, sizes, strict=True)]
 

@@ -20,6 +20,10 @@ from lecompose.formats import Feature
 _INFO_BYTES = 2**26
 _LEAST_FPS, _MOST_FPS = 1e-3, 1e6
 
+# What to do where nothing else says what info.json should have said.
+SAME_ROBOT = "the meta/info.json of another recording of this robot, with its fps and features"
+TRUE_FPS = "the true fps in meta/info.json"
+
 
 @dataclass(frozen=True)
 class Source:
@@ -181,17 +185,26 @@ def given_names(names: Sequence[str], *, sources: int) -> list[str]:
 
 def read_source(position: int, name: str, given: str, root: Path) -> Source:
     path = root / "meta" / "info.json"
-    info = read_json(path, most_bytes=_INFO_BYTES)
+    try:
+        info = read_json(path, most_bytes=_INFO_BYTES)
+    except SourceBroken as error:
+        error.suggest(SAME_ROBOT)
+        raise
     declared = info.get("features")
-    if not isinstance(declared, dict) or "fps" not in info:
-        raise SourceBroken("meta/info.json needs at least fps and features", path=path)
+    if not isinstance(declared, dict):
+        raise SourceBroken("meta/info.json declares no features", hint=SAME_ROBOT, path=path)
+    if "fps" not in info:
+        raise SourceBroken("meta/info.json does not say the fps", hint=TRUE_FPS, path=path)
     fps = info["fps"]
     if isinstance(fps, bool) or not isinstance(fps, int | float) or not 0 < fps < float("inf"):
         raise SourceBroken(
-            f"fps in info.json is {json.dumps(fps)[:100]}; a number above 0 is needed", path=path
+            f"fps in info.json is {json.dumps(fps)[:100]}; a number above 0 is needed",
+            hint=TRUE_FPS,
+            path=path,
         )
     if not _LEAST_FPS <= fps <= _MOST_FPS:
-        raise SourceBroken(f"fps in info.json is {str(fps)[:100]}: no camera and no robot has it", path=path)
+        problem = f"fps in info.json is {str(fps)[:100]}: no camera and no robot has it"
+        raise SourceBroken(problem, hint=TRUE_FPS, path=path)
     version = _version(info, root)
     with located(path):
         features = tuple(formats.feature(name, spec) for name, spec in declared.items())

@@ -89,12 +89,11 @@ def payload_bytes(path: Path) -> int:
     if head.startswith(POINTER):
         raise SourceBroken("a Git LFS pointer, not the data", hint="git lfs pull", path=path)
     if size < 12 or not head.startswith(MAGIC):
-        raise SourceBroken(f"not a parquet file ({size} bytes)", hint="fetch or record it again", path=path)
+        raise SourceBroken(f"not a parquet file ({size} bytes)", path=path)
     if tail[4:] != MAGIC:
         raise SourceBroken(
             f"truncated parquet file: {size} bytes and no footer (a recording or download that was cut"
             " short?)",
-            hint="fetch or record it again",
             path=path,
         )
     return max(1, size - int.from_bytes(tail[:4], "little") - 12)
