@@ -29,11 +29,13 @@ copy (
 {% endfor %}
            $chunk_index::bigint as "meta/episodes/chunk_index",
            $file_index::bigint as "meta/episodes/file_index"
-    from episode_rows e
+    from {{ episode_rows | ident }} e
     join stats s using (out_dataset, episode_index)
+{% if custom %}
     left join custom u
       on u.src_dataset = e.src_dataset
      and u.src_episode = e.src_episode
+{% endif %}
     where e.out_dataset = $out_dataset and e.episode_index between $first_episode and $last_episode
     order by e.episode_index
 ) to $path (format parquet, compression snappy)

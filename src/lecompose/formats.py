@@ -39,6 +39,9 @@ STATS = (*MOMENTS, "count", *QUANTILES)
 # v3.0 readers find files by these patterns whatever info.json says, so they are the only ones written.
 DATA_PATH = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
 VIDEO_PATH = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
+INFO_PATH = "meta/info.json"
+STATS_PATH = "meta/stats.json"
+TASKS_PATH = "meta/tasks.parquet"
 EPISODES_PATH = "meta/episodes/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
 # What a row of it tells at least, but for its videos.
 EPISODE_COLUMNS = (

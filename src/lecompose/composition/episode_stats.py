@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from lecompose.composition.layout import Layout
 from lecompose.composition.output_spec import OutputSpec
+from lecompose.dataset.write_metadata import StatColumn, stat_column
 from lecompose.engine import Engine
 from lecompose.formats import Feature
 from lecompose.statistics import FeatureStats
@@ -20,20 +21,6 @@ FROM_LAYOUT = ("index", "episode_index")
 
 Columns = dict[str, pa.Array]
 """A column for each feature and statistic, named `feature/stat`; its rows are those of `Layout.episodes`."""
-
-
-@dataclass(frozen=True)
-class StatColumn:
-    """A column of statistics, and what meta/episodes calls it.
-
-    `kind` is "count" for whole numbers, "nested" for pictures' (channels, 1, 1), else "plain". `size` is how
-    many numbers an episode has there.
-    """
-
-    name: str
-    stored_as: str
-    kind: str
-    size: int
 
 
 @dataclass(frozen=True)
@@ -56,10 +43,8 @@ class EpisodeStats:
         """Yield the columns in the order of meta/episodes."""
         for feature in output_spec.features:
             for stat in output_spec.statistics.names:
-                name = f"{feature.name}/{stat}"
-                if name in self.names:
-                    kind = "count" if stat == "count" else "nested" if feature.is_visual else "plain"
-                    yield StatColumn(name, f"stats/{name}", kind, feature.stat_size)
+                if f"{feature.name}/{stat}" in self.names:
+                    yield stat_column(feature, stat)
 
     def drop(self) -> None:
         """Give back the memory."""

@@ -19,7 +19,7 @@ from lecompose.composition.report import Report, report_run
 from lecompose.composition.resume import Staging
 from lecompose.composition.resume.fingerprint import fingerprint
 from lecompose.composition.stages.data import write_data
-from lecompose.composition.stages.metadata import write_metadata
+from lecompose.composition.stages.metadata import write_all_metadata
 from lecompose.composition.stages.publish import publish
 from lecompose.composition.stages.stats import make_stats, prefetch_stored_stats
 from lecompose.composition.stages.sync import begin_sync, sync
@@ -51,7 +51,7 @@ STAGES: tuple[tuple[str, Callable[[Run], None]], ...] = (
     ("data", write_data),
     ("video", write_videos),
     ("stats", _stats),
-    ("metadata", write_metadata),
+    ("metadata", write_all_metadata),
     ("verify", _verify),
     ("sync", sync),
     ("publish", publish),

@@ -17,6 +17,7 @@ from lecompose.composition.settings import Settings
 from lecompose.composition.task_columns import find_task_columns
 from lecompose.dataset.catalog import Catalog, CustomColumn, Source
 from lecompose.dataset.feature_map import FeatureMap, Holders, map_features, plain_names
+from lecompose.dataset.write_metadata import INFO_KEYS
 from lecompose.errors import FeatureMismatch, SourceBroken, few
 from lecompose.formats import QUANTILES, Feature, Limits, feature
 from lecompose.statistics.options import StatsOptions
@@ -26,13 +27,8 @@ from lecompose.statistics.options import StatsOptions
 _ENCODER_KEYS = ("video.g", "video.crf", "video.preset", "video.fast_decode")
 _STREAM_KEYS = ("video.codec", "video.pix_fmt")
 _PICTURE_KEYS = ("video.height", "video.width", "video.channels")
-# What info.json says of the files, and what a feature's entry says of the feature; the rest is the user's.
-# "fps" in a feature is a converter's copy of the dataset's own.
-_INFO_KEYS = (
-    *("codebase_version", "fps", "features", "robot_type", "splits", "chunks_size"),
-    *("total_episodes", "total_frames", "total_tasks", "total_videos", "total_chunks"),
-    *("data_files_size_in_mb", "video_files_size_in_mb", "data_path", "video_path"),
-)
+# What a feature's entry says of the feature; the rest is the user's. "fps" there is a converter's copy of the
+# dataset's own.
 _FEATURE_KEYS = ("dtype", "shape", "names", "info", "video_info", "fps")
 _README = "README.md"
 
@@ -110,7 +106,7 @@ def unify_sources(
     )
     task_columns, task_notes = find_task_columns(catalog, features, mapped.feature_map, settings.task_columns)
     first = sources[0]
-    info, info_notes = _user_keys([(s.name, s.info) for s in sources], _INFO_KEYS, "info.json")
+    info, info_notes = _user_keys([(s.name, s.info) for s in sources], INFO_KEYS, "info.json")
     files, file_notes = _other_files(sources, changed=mapped.changed)
     return OutputSpec(
         resampling=resampling,

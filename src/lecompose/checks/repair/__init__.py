@@ -17,7 +17,7 @@ import pyarrow as pa
 from lecompose.checks.faults import in_dataset, problem_in
 from lecompose.checks.repair.episodes import Dropped, Salvage, find_sound_episodes
 from lecompose.checks.repair.features import find_features
-from lecompose.checks.repair.overlay import write
+from lecompose.checks.repair.overlay import Overlay, write_overlay
 from lecompose.checks.repair.videos import find_clips
 from lecompose.checks.tolerant_open import Opened, open_tolerantly
 from lecompose.dataset import stored_stats
@@ -76,7 +76,9 @@ def repair_dataset(
         if not salvage.episodes:
             raise _nothing_left(source, salvage)
         stats = _stats(opened.catalog)
-        root = write(source, features, salvage, _custom(engine, source), stats, scratch / source.name)
+        root = scratch / source.name
+        overlay = Overlay(source, features, salvage, _custom(engine, source), stats)
+        write_overlay(engine, overlay, root)
         lost = stats is None or any(episode.is_changed for episode in salvage.episodes)
         return Repaired(
             source=source,

@@ -1,136 +1,174 @@
 """Writes a dataset of format v3.0 around files that stay where they are: new metadata, links to the rest."""
 
-import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from lecompose import formats
 from lecompose.checks.repair.episodes import Salvage, SoundEpisode
 from lecompose.checks.repair.features import Features
-from lecompose.dataset.catalog import LINEAGE_PATH, Source
-from lecompose.dataset.catalog.custom_columns import CustomValues
+from lecompose.dataset.catalog import LINEAGE_PATH, CustomColumn, Source
+from lecompose.dataset.catalog.custom_columns import CustomValues, register_custom
+from lecompose.dataset.write_metadata import (
+    INFO_KEYS,
+    ClipPointers,
+    DatasetInfo,
+    Episodes,
+    EpisodesFile,
+    Metadata,
+    make_episode_rows,
+    stat_column,
+    write_metadata,
+)
+from lecompose.engine import Engine
+from lecompose.formats import Feature
 
 # Kept as they are where they can be read.
 _BESIDE = (LINEAGE_PATH, formats.SUBTASKS_PATH, "meta/modality.json", "README.md")
-# What of info.json is about files, and no longer true.
-_OF_FILES = ("codebase_version", "features", "data_path", "video_path", "chunks_size", "splits", "fps")
 
 
-def write(
-    source: Source,
-    features: Features,
-    salvage: Salvage,
-    custom: CustomValues | None,
-    stats: pa.Table | None,
-    root: Path,
-) -> Path:
-    """Write the sound episodes as a dataset in `root`, and return it; they keep their numbers."""
-    cameras = [f.name for f in features.features if f.is_video and f.name in salvage.episodes[0].clips]
-    kept = [f for f in features.features if not f.is_video or f.name in cameras]
-    _write_info(source, kept, salvage, root)
-    _write_tasks(salvage, root)
-    columns = _columns(source, salvage.episodes, cameras, root)
-    table = pa.table(columns | _custom(custom, salvage.episodes) | _stats(stats, salvage.episodes))
-    path = root / formats.EPISODES_PATH.format(chunk_index=0, file_index=0)
-    path.parent.mkdir(parents=True)
-    pq.write_table(table, path)
+@dataclass(frozen=True)
+class Overlay:
+    """What is to be written: the sound episodes of a source, and what is known of them.
+
+    `custom` are its own columns, `stats` the relation `stored_stats` of it; None where they cannot be read.
+    """
+
+    source: Source
+    features: Features
+    salvage: Salvage
+    custom: CustomValues | None
+    stats: pa.Table | None
+
+    @property
+    def cameras(self) -> list[str]:
+        """The cameras of which there are videos."""
+        clips = self.salvage.episodes[0].clips
+        return [f.name for f in self.features.features if f.is_video and f.name in clips]
+
+    @property
+    def kept(self) -> list[Feature]:
+        """The features without the other cameras."""
+        return [f for f in self.features.features if not f.is_video or f.name in self.cameras]
+
+
+def write_overlay(engine: Engine, overlay: Overlay, root: Path) -> None:
+    """Write the sound episodes as a dataset in `root`; they keep their numbers.
+
+    Raises:
+        OutputUnwritable: if a file cannot be written.
+    """
+    source, salvage = overlay.source, overlay.salvage
+    numbers = [e.episode for e in salvage.episodes]
+    metadata = Metadata(
+        name=source.name,
+        info=DatasetInfo(
+            fps=source.fps,
+            features={f.name: f.spec for f in overlay.kept},
+            robot_type=source.info.get("robot_type"),
+            episodes=len(numbers),
+            frames=sum(e.length for e in salvage.episodes),
+            other={key: value for key, value in source.info.items() if key not in INFO_KEYS},
+        ),
+        tasks={number: salvage.texts[number] for number in sorted(salvage.texts)},
+        episodes=_load_episodes(engine, overlay, root),
+        episodes_files=[EpisodesFile(0, 0, min(numbers), max(numbers))],
+    )
+    write_metadata(metadata, root)
     for name in _BESIDE:
         if (source.root / name).is_file():
             (root / name).symlink_to(source.root / name)
-    return root
 
 
-def _write_info(source: Source, kept: Sequence[Any], salvage: Salvage, root: Path) -> None:
-    info = {
-        **{key: value for key, value in source.info.items() if key not in _OF_FILES},
-        "codebase_version": formats.V30,
-        "fps": source.info["fps"],
-        "features": {f.name: dict(f.spec) for f in kept},
-        "total_episodes": len(salvage.episodes),
-        "total_frames": sum(e.length for e in salvage.episodes),
-        "total_tasks": len(salvage.texts),
-        "chunks_size": formats.CHUNK_FILES,
-        "data_path": formats.DATA_PATH,
-        "video_path": formats.VIDEO_PATH,
-    }
-    (root / "meta").mkdir(parents=True)
-    (root / "meta/info.json").write_text(json.dumps(info), encoding="utf-8")
+def _load_episodes(engine: Engine, overlay: Overlay, root: Path) -> Episodes:
+    """Link the files of the episodes, and make the relations that describe these."""
+    engine.load("sound_rows", _make_rows(overlay, root))
+    stats = _take_stats(overlay)
+    engine.load("sound_stats", stats)
+    features = {f.name: f for f in overlay.kept}
+    stored = [(features.get(name), stat) for name, _, stat in (c.rpartition("/") for c in stats.column_names)]
+    return Episodes(
+        engine=engine,
+        rows="sound_rows",
+        cameras=overlay.cameras,
+        stats="sound_stats",
+        stat_columns=[stat_column(feature, stat) for feature, stat in stored if feature],
+        custom_columns=_register_custom(engine, overlay),
+    )
 
 
-def _write_tasks(salvage: Salvage, root: Path) -> None:
-    numbers = sorted(salvage.texts)
-    columns = {
-        "task_index": pa.array(numbers, pa.int64()),
-        "task": pa.array([salvage.texts[n] for n in numbers], pa.string()),
-    }
-    pq.write_table(pa.table(columns), root / "meta/tasks.parquet")
-
-
-def _columns(
-    source: Source, episodes: Sequence[SoundEpisode], cameras: Sequence[str], root: Path
-) -> dict[str, pa.Array]:
+def _make_rows(overlay: Overlay, root: Path) -> pa.Table:
+    source, episodes = overlay.source, overlay.salvage.episodes
     ends = list(accumulate(e.length for e in episodes))
-    columns: dict[str, Sequence[Any]] = {
+    chunks, files = _link(root, formats.DATA_PATH, [e.data_file for e in episodes])
+    columns = {
+        "out_dataset": [source.name] * len(episodes),
+        "src_dataset": [source.name] * len(episodes),
+        "src_episode": [e.episode for e in episodes],
         "episode_index": [e.episode for e in episodes],
         "tasks": [list(e.tasks) for e in episodes],
         "length": [e.length for e in episodes],
+        "data/chunk_index": chunks,
+        "data/file_index": files,
         "dataset_from_index": [end - e.length for e, end in zip(episodes, ends, strict=True)],
         "dataset_to_index": ends,
-        "meta/episodes/chunk_index": [0] * len(episodes),
-        "meta/episodes/file_index": [0] * len(episodes),
-        **_linked(root, formats.DATA_PATH, "data", [e.data_file for e in episodes]),
     }
-    for camera in cameras:
-        clips = [e.clips[camera] for e in episodes]
-        template = formats.VIDEO_PATH.replace("{video_key}", _literal(camera))
-        spans = [
-            (clip.from_frame, clip.from_frame + e.length) for clip, e in zip(clips, episodes, strict=True)
-        ]
-        columns |= _linked(root, template, f"videos/{camera}", [clip.video_file for clip in clips])
-        columns[f"videos/{camera}/from_timestamp"] = [first / float(source.fps) for first, _ in spans]
-        columns[f"videos/{camera}/to_timestamp"] = [end / float(source.fps) for _, end in spans]
-    return {name: pa.array(values) for name, values in columns.items()}
+    clips = {camera: _link_clips(root, camera, episodes) for camera in overlay.cameras}
+    return make_episode_rows(columns, clips, fps=source.fps)
 
 
-def _linked(root: Path, template: str, family: str, files: Sequence[Path]) -> dict[str, list[int]]:
-    """Link files under their new names, and return the pointers to them."""
-    places = {file: n for n, file in enumerate(dict.fromkeys(files))}
-    for file, number in places.items():
-        link = root / template.format(
-            chunk_index=number // formats.CHUNK_FILES, file_index=number % formats.CHUNK_FILES
-        )
+def _link_clips(root: Path, camera: str, episodes: Sequence[SoundEpisode]) -> ClipPointers:
+    clips = [e.clips[camera] for e in episodes]
+    template = formats.VIDEO_PATH.replace("{video_key}", _literal(camera))
+    chunks, files = _link(root, template, [clip.video_file for clip in clips])
+    ends = [clip.from_frame + e.length for clip, e in zip(clips, episodes, strict=True)]
+    return ClipPointers(chunks, files, [clip.from_frame for clip in clips], ends)
+
+
+def _link(root: Path, template: str, files: Sequence[Path]) -> tuple[list[int], list[int]]:
+    """Link files under their new names, and return the chunk and the number there of each."""
+    pointers = {file: divmod(n, formats.CHUNK_FILES) for n, file in enumerate(dict.fromkeys(files))}
+    for file, (chunk_index, file_index) in pointers.items():
+        link = root / template.format(chunk_index=chunk_index, file_index=file_index)
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(file.resolve())
-    return {
-        f"{family}/chunk_index": [places[file] // formats.CHUNK_FILES for file in files],
-        f"{family}/file_index": [places[file] % formats.CHUNK_FILES for file in files],
-    }
+    return [pointers[file][0] for file in files], [pointers[file][1] for file in files]
 
 
 def _literal(name: str) -> str:
     return name.replace("{", "{{").replace("}", "}}")
 
 
-def _custom(share: CustomValues | None, episodes: Sequence[SoundEpisode]) -> dict[str, pa.Array]:
-    """Return the dataset's own columns of the episodes."""
-    if share is None:
-        return {}
-    rows = {number: row for row, number in enumerate(share.episodes.to_pylist())}
-    wanted = pa.array([rows.get(e.episode) for e in episodes], pa.int64())
-    return {name: column.take(wanted).combine_chunks() for name, column in share.columns.items()}
+def _register_custom(engine: Engine, overlay: Overlay) -> tuple[CustomColumn, ...]:
+    """Make the relation `custom` of the dataset's own columns, where it has any; return these."""
+    custom, episodes = overlay.custom, overlay.salvage.episodes
+    if custom is None or not custom.columns:
+        return ()
+    numbers = [e.episode for e in episodes]
+    rows = _find_rows(custom.episodes, numbers)
+    values = {name: column.take(rows) for name, column in custom.columns.items()}
+    taken = CustomValues(custom.source, pa.array(numbers, pa.int64()), values)
+    return register_custom(engine, [taken]).columns
 
 
-def _stats(stats: pa.Table | None, episodes: Sequence[SoundEpisode]) -> dict[str, pa.Array]:
+def _take_stats(overlay: Overlay) -> pa.Table:
     """Return the statistics of the episodes, null where the length has changed."""
+    stats, episodes = overlay.stats, overlay.salvage.episodes
+    keys = {
+        "out_dataset": [overlay.source.name] * len(episodes),
+        "out_episode": [e.episode for e in episodes],
+    }
     if stats is None:
-        return {}
-    rows = {number: row for row, number in enumerate(stats["src_episode"].to_pylist())}
-    wanted = pa.array([None if e.is_changed else rows.get(e.episode) for e in episodes], pa.int64())
-    names = [name for name in stats.column_names if "/" in name]
-    taken = {f"stats/{name}": stats[name].take(wanted).combine_chunks() for name in names}
-    return {name: column for name, column in taken.items() if column.null_count < len(column)}
+        return pa.table(keys)
+    rows = _find_rows(stats["src_episode"], [None if e.is_changed else e.episode for e in episodes])
+    taken = {name: stats[name].take(rows) for name in stats.column_names if "/" in name}
+    return pa.table(keys | {name: c for name, c in taken.items() if c.null_count < len(c)})
+
+
+def _find_rows(numbers: pa.Array | pa.ChunkedArray, episodes: Sequence[int | None]) -> pa.Array:
+    """Return the row of each episode in a column of episode numbers; null where it is not there."""
+    rows = {number: row for row, number in enumerate(numbers.to_pylist())}
+    return pa.array([rows.get(episode) for episode in episodes], pa.int64())

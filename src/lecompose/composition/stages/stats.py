@@ -4,7 +4,6 @@ Per episode: stored ones where a source has them, moved where numbering changed,
 Over an output: computed from all its frames, quantiles included; cameras from their episodes' statistics.
 """
 
-import json
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,7 +23,8 @@ from lecompose.composition.jobs import DataFileJob, EpisodeRows
 from lecompose.composition.layout import Layout
 from lecompose.concurrency import Prefetch
 from lecompose.dataset import stored_stats
-from lecompose.errors import OutputUnwritable, SourceBroken
+from lecompose.dataset.write_metadata import write_stats
+from lecompose.errors import SourceBroken
 from lecompose.files.parquet.damage import find_damage
 from lecompose.formats import SUBTASK_INDEX, Feature
 from lecompose.statistics import FeatureStats, FileRows, SampledClip
@@ -120,8 +120,7 @@ def make_stats(run: Run) -> None:
         kept=[name for names in kept.values() for name in names],
     )
     for output in outputs:
-        path = run.folders[output.name] / "meta" / "stats.json"
-        _write_json(path, _summarise_output(run, output, kept, stored))
+        write_stats(_summarise_output(run, output, kept, stored), run.folders[output.name])
     stored_stats.drop_stored_stats(run.layout.catalog)
 
 
@@ -265,11 +264,3 @@ def _note_unknown(run: Run, camera: Feature, lacking: int) -> None:
     )
     if lacking and note not in run.notes:
         run.notes.append(note)
-
-
-def _write_json(path: Path, value: dict[str, Any]) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(value, indent=4, ensure_ascii=False), encoding="utf-8")
-    except OSError as error:
-        raise OutputUnwritable("cannot write statistics", reason=error, path=path) from error

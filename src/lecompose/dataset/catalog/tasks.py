@@ -34,25 +34,22 @@ def register_tasks(engine: Engine, sources: Sequence[Source]) -> None:
             alike.setdefault(held, []).append(source)
     for n, ((column, *_), group) in enumerate(alike.items()):
         together = partial(_tasks_v3, engine, column)
-        parts.append(make_batched(engine, f"tasks_v3_{n}", group, together, folder=_TASKS_V3))
+        parts.append(make_batched(engine, f"tasks_v3_{n}", group, together, folder=formats.TASKS_PATH))
     join_parts(engine, "tasks", parts)
-
-
-_TASKS_V3 = "meta/tasks.parquet"
 
 
 def _columns(source: Source) -> tuple[str, ...] | None:
     """Return the column with the texts, and the types of both; None for v2.x."""
     if not source.is_v3:
         return None
-    file = require_file(source.root / _TASKS_V3)
+    file = require_file(source.root / formats.TASKS_PATH)
     schema = read_arrow_schema(file)
     name = _text_column(schema, file, "task")
     return (name, *(str(schema.field(n).type) if n in schema.names else "" for n in (name, "task_index")))
 
 
 def _tasks_v3(engine: Engine, column: str, relation: str, sources: Sequence[Source]) -> None:
-    files = [str(source.root / _TASKS_V3) for source in sources]
+    files = [str(source.root / formats.TASKS_PATH) for source in sources]
     engine.table(
         relation,
         "catalog/tasks_v3",
