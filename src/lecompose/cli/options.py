@@ -53,8 +53,12 @@ def by_name(kind: str, example: str) -> Callable[[click.Context, click.Parameter
     return read
 
 
-source = click.argument("source", metavar="DATASET")
-sources = click.argument("sources", metavar="[NAME=]DATASET...", nargs=-1, required=True, callback=_sources)
+# Shells complete what is a path.
+PATH = click.Path()
+source = click.argument("source", metavar="DATASET", type=PATH)
+sources = click.argument(
+    "sources", metavar="[NAME=]DATASET...", nargs=-1, required=True, callback=_sources, type=PATH
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
 
@@ -95,17 +99,21 @@ layout_of_repair = _under(FEATURES, FILES, but="skip_broken")
 
 def _output(*where: Callable[[F], F]) -> Callable[[F], F]:
     own = [option for option in OPTIONS if option.heading is None and option.kind is Kind.SWITCH]
-    quiet = click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
+    quiet = click.option(
+        "-q", "--quiet", is_flag=True, help="Print nothing but errors, and episodes that are lost."
+    )
     return _together(*where, *map(_click_option, own), quiet)
 
 
-output = _output(click.option("-o", "--out", required=True, metavar="FOLDER", help="Where the result goes."))
+output = _output(
+    click.option("-o", "--out", required=True, metavar="FOLDER", type=PATH, help="Where the result goes.")
+)
 output_if_any = _output(
-    click.option("-o", "--out", metavar="FOLDER", help="Where a copy goes.  [default: only print]")
+    click.option("-o", "--out", metavar="FOLDER", type=PATH, help="Where a copy goes.  [default: only print]")
 )
 
 output_or_in_place = _output(
-    click.option("-o", "--out", metavar="FOLDER", help="Where the edited copy goes."),
+    click.option("-o", "--out", metavar="FOLDER", type=PATH, help="Where the edited copy goes."),
     click.option("--in-place", is_flag=True, help="Replace the dataset itself, once the new one is done."),
 )
 

@@ -20,7 +20,7 @@ _USAGE = 'lecompose query DATASET "select * from episodes", or -f FILE with the 
 
 
 @click.command(cls=StrictCommand)
-@click.argument("arguments", metavar="[NAME=]DATASET... [SQL]", nargs=-1, required=True)
+@click.argument("arguments", metavar="[NAME=]DATASET... [SQL]", nargs=-1, required=True, type=options.PATH)
 @click.option(
     "-f", "--file", type=click.File(encoding="utf-8"), help="Read the SELECT from a file; - is stdin."
 )
@@ -29,7 +29,7 @@ _USAGE = 'lecompose query DATASET "select * from episodes", or -f FILE with the 
     type=click.Choice(["table", "csv", "json", "parquet"]),
     help="How rows are given.  [default: by the ending of -o, else a table that fits the terminal]",
 )
-@click.option("-o", "--out", metavar="FILE", help="Write the rows to a file; - is stdout.")
+@click.option("-o", "--out", metavar="FILE", type=options.PATH, help="Write the rows to a file; - is stdout.")
 @click.option("--overwrite", is_flag=True, help="Replace the file of -o.")
 @click.option(
     "--skip-broken",

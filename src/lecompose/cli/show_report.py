@@ -18,6 +18,9 @@ def show_report(done: Report, *, as_json: bool, quiet: bool) -> None:
     if as_json:
         return print_json(done.as_dict())
     if quiet:
+        for lost in done.dropped:  # what is lost is never kept quiet
+            line = f'source "{lost.source}", episode {lost.episode} could not be saved: {lost.reason}'
+            click.echo(f"note: {printable(line)}", err=True)
         return None
     console = make_console()
     if done.dry_run:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from lecompose.errors import OutputUnwritable
+
 
 def printable(text: str, *, lines: bool = False) -> str:
     """`text` without control characters, for names must not drive the terminal; `lines`: but for breaks."""
@@ -36,15 +38,31 @@ _UNHEARD = 128 + 13  # what a shell tells of a tool that SIGPIPE ended
 
 @contextmanager
 def exit_on_broken_pipe() -> Iterator[None]:
-    """Where nobody reads on, as `head` does after a line, the process ends without a word."""
+    """Where nobody reads on, as `head` does after a line, the process ends without a word.
+
+    A full disk below stdout ends it with a message: what was printed is not all there.
+    """
+    if sys.stdout is None:  # closed by whoever started the process
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
     try:
         try:
             yield
         finally:
             sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what has not been read yet
+        _forget_stdout()
         sys.exit(_UNHEARD)
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        _forget_stdout()
+        sys.stderr.write(f"error: stdout cannot be written: {error.strerror}\n")
+        sys.exit(OutputUnwritable.exit_code)
+
+
+def _forget_stdout() -> None:
+    """Let what has not been read or written yet go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class Terminated(KeyboardInterrupt):

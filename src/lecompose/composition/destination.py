@@ -123,11 +123,17 @@ def refuse_existing(destinations: Destinations, *, overwrite: bool, roots: Seque
     for folder in destinations.folders.values() if not destinations.in_place else ():
         try:
             _refuse_existing(folder, overwrite=overwrite, roots=roots)
+        except OutputExists:
+            raise
         except PermissionError as error:
             raise OutputUnwritable("no permission to look there", hint="another -o", path=folder) from error
         except NotADirectoryError as error:
             raise OutputUnwritable(
                 "a file stands where a folder is needed", hint="another -o", path=folder
+            ) from error
+        except OSError as error:  # a name that is too long, links that lead in a circle
+            raise OutputUnwritable(
+                "no output can be there", reason=error.strerror, hint="another -o", path=folder
             ) from error
 
 
@@ -145,13 +151,14 @@ def _refuse_existing(destination: Path, *, overwrite: bool, roots: Sequence[Path
             )
     if not destination.exists() and not destination.is_symlink():
         return
+    if not is_dataset(destination):
+        # --overwrite is no way out: it might remove what is not ours.
+        raise OutputExists(
+            "the output already exists, and is not a dataset", hint="another -o", path=destination
+        )
     if not overwrite:
         raise OutputExists(
             "the output already exists", hint="--overwrite, or choose another -o", path=destination
-        )
-    if not is_dataset(destination):
-        raise OutputExists(
-            "--overwrite replaces only a dataset, and this is not one", hint="another -o", path=destination
         )
     others = sorted(entry.name for entry in destination.iterdir() if entry.name not in _PARTS)
     if others:

@@ -14,6 +14,8 @@ _UNITS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 LEAST_MEMORY = 400 * 10**6
 # Python, the libraries, and what they hold beside DuckDB.
 _PROCESS_BYTES = 300 * 2**20
+# More have never been of use, and a machine may not bear them.
+_MOST_THREADS = 1024
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ def connect(
     """
     config: dict[str, Any] = {"temp_directory": str(scratch), "autoinstall_known_extensions": "false"}
     if threads is not None:
+        if threads > _MOST_THREADS:
+            raise RequestError(f"{threads:,} threads", hint=f"at most {_MOST_THREADS}")
         config["threads"] = threads
     if memory is not None:
         config["memory_limit"] = f"{parse_size('memory', memory, least=LEAST_MEMORY) - _PROCESS_BYTES}B"
