@@ -80,6 +80,7 @@ def test_no_more_threads_than_a_machine_can_bear(recorded: Record) -> None:
 
 
 def test_shells_complete_paths() -> None:
+    script = Path(sys.executable).with_name("lecompose")
     asked = {"_LECOMPOSE_COMPLETE": "bash_complete", "COMP_WORDS": "lecompose merge d", "COMP_CWORD": "2"}
-    done = subprocess.run(LECOMPOSE, env=os.environ | asked, stdout=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run([script], env=os.environ | asked, stdout=subprocess.PIPE, text=True, check=False)
     assert done.stdout == "file,d\n"
