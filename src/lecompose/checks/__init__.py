@@ -20,11 +20,12 @@ from lecompose.checks.codes import (
     Severity,
 )
 from lecompose.checks.facts import load_facts
-from lecompose.checks.faults import NO_DAMAGE, Damage, in_dataset, problem_in
+from lecompose.checks.faults import NO_DAMAGE, Damage, Fault, as_damage, in_dataset, problem_in
 from lecompose.checks.null_counts import load_counts
 from lecompose.checks.pictures import find_undecodable
 from lecompose.checks.tolerant_open import open_tolerantly
-from lecompose.dataset.catalog import Catalog
+from lecompose.dataset.catalog import Catalog, Source
+from lecompose.dataset.catalog.other_files import describe_other_files, find_other_files
 from lecompose.engine import Engine
 
 __all__ = [
@@ -80,6 +81,7 @@ def examine(engine: Engine, given: str | Path, *, scratch: Path, decode: bool = 
         damage = load_facts(catalog, {name: damage}, opened.footers, scratch=scratch)[name]
         load_counts(catalog)
         broken = _broken_promises(catalog, {name: damage}, skipped=("row_groups",))
+        damage |= _find_other_files(catalog.sources[0])
     if decode:
         damage |= find_undecodable(catalog)
     unread = sorted(_unread(name, opened.root, damage), key=lambda finding: finding.file or "")
@@ -112,6 +114,15 @@ def requirements(catalog: Catalog) -> list[Finding]:
 def remarks(catalog: Catalog) -> list[Finding]:
     """Return what a source holds that no composition can carry: rows of episodes that its list lacks."""
     return _ask(catalog, [CODES[name] for name in REMARKS])
+
+
+def _find_other_files(source: Source) -> Damage:
+    """Return a fault for what lies in the dataset's folder and is no part of it."""
+    others = find_other_files(source)
+    note = describe_other_files([(source, others)])
+    if note is None:
+        return NO_DAMAGE
+    return as_damage(Fault("other_files", source.root / others.names[0], note))
 
 
 def _unread(name: str, root: Path, damage: Damage) -> list[Finding]:

@@ -92,6 +92,11 @@ READING = (
     ),
     _warning("robot_type", "robot_type is text or null.", _INFO),
     _error("feature_specs", "Every feature has a name, a dtype that LeRobot knows, and a shape.", _INFO),
+    _warning(
+        "other_files",
+        "All that lies in the dataset's folder is part of it. Operations leave out whatever else is there.",
+        "keep the folder itself, or carry these files over by hand",
+    ),
     _error(
         "episode_fields",
         "Each episode has its number, length, tasks and pointers, as whole numbers.",

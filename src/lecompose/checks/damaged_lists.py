@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from lecompose.checks.faults import NO_DAMAGE, Damage, Fault, as_damage, try_to, unreadable
 from lecompose.dataset.catalog import Source
 from lecompose.errors import ComposeError, SourceBroken
+from lecompose.files.clutter import glob_files
 from lecompose.files.json_files import read_json_lines
 from lecompose.files.parquet.damage import payload_bytes, reading_parquet
 
@@ -152,7 +153,7 @@ def _require_object(value: Any) -> Mapping[str, Any]:
 
 def _v3_files(source: Source) -> tuple[list[_ListFile], Damage]:
     folder = source.root / "meta" / "episodes"
-    paths = sorted(folder.glob("*/*.parquet"))
+    paths = glob_files(folder, "*/*.parquet")
     if not paths and not _is_begun(source):
         problem = "the episode list is missing"
         return [], as_damage(Fault("metadata_readable", folder, problem, lacks="declared"))
@@ -170,7 +171,7 @@ def _is_begun(source: Source) -> bool:
     """Return whether a recording has only been begun: it has no episode list, and needs none."""
     folder = source.root / "meta" / "episodes"
     begun = source.is_v3 and source.info.get("total_episodes") == 0
-    return begun and not any(folder.glob("*/*.parquet"))
+    return begun and not glob_files(folder, "*/*.parquet")
 
 
 def _read_rows(path: Path, wanted: set[str]) -> _ListFile:

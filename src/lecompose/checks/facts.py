@@ -25,6 +25,7 @@ from lecompose.dataset.stored_stats import flatten_numbers
 from lecompose.engine import Engine
 from lecompose.errors import ComposeError, MediaError, SourceBroken
 from lecompose.files import mp4
+from lecompose.files.clutter import glob_files
 from lecompose.files.git_lfs import is_pointer
 from lecompose.files.json_files import read_json
 from lecompose.files.parquet.damage import read_footer
@@ -208,7 +209,7 @@ def _files(source: Source) -> Iterator[Row]:
         ("meta/episodes", "meta/episodes/*/*.parquet"),
         ("videos", "videos/*/*/*.mp4"),
     ):
-        for path in sorted(source.root.glob(pattern)):
+        for path in glob_files(source.root, pattern):
             yield family, path.relative_to(source.root).as_posix()
 
 
@@ -272,7 +273,7 @@ def _video(file: _CameraFile, video: mp4.Video | ComposeError, fps: Fraction) ->
 
 
 def _v3_facts(source: Source, known: Damage) -> tuple[_Facts, Damage]:
-    files = sorted((source.root / "meta" / "episodes").glob("*/*.parquet"))
+    files = glob_files(source.root / "meta" / "episodes", "*/*.parquet")
     columns, stats, unread = _episode_facts(source, [p for p in files if p not in known.unreadable])
     tasks = source.root / "meta" / "tasks.parquet"
     index: list[Row] = []

@@ -6,14 +6,15 @@ from lecompose.checks.faults import Damage, Fault, as_damage, unreadable
 from lecompose.concurrency import Workers
 from lecompose.errors import MediaError, SourceBroken
 from lecompose.files import mp4
+from lecompose.files.clutter import glob_files
 from lecompose.files.mp4.errors import NeedsRemux
 from lecompose.files.parquet.damage import payload_bytes, read_footer
 
 
 def find_unreadable(root: Path, workers: Workers) -> Damage:
     """Return every parquet and video file below `root` that cannot be read."""
-    tables = workers.each(sorted(root.rglob("*.parquet")), lambda path: _table_fault(path, root))
-    videos = workers.each(sorted(root.rglob("*.mp4")), _video_fault)
+    tables = workers.each(glob_files(root, "**/*.parquet"), lambda path: _table_fault(path, root))
+    videos = workers.each(glob_files(root, "**/*.mp4"), _video_fault)
     return as_damage(*(fault for fault in (*tables, *videos) if fault is not None))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lecompose.dataset.catalog.other_files import META_PARTS
 from lecompose.dataset.catalog.source import is_dataset
 from lecompose.errors import OutputExists, OutputUnwritable, RequestError
 
@@ -27,14 +28,6 @@ class Destinations:
         return self.root not in self.folders.values() and not self.root.exists()
 
 
-# What an output has of its own; whatever else lies in meta/ was put there by others.
-_OWN_META = frozenset(
-    {
-        *("info.json", "stats.json", "modality.json", "episodes", "lineage.parquet"),
-        *("tasks.parquet", "subtasks.parquet", "tasks.json", "tasks.jsonl"),
-        *("episodes.jsonl", "episodes_stats.jsonl"),
-    }
-)
 # What a dataset folder holds; the last two are what downloads leave there.
 _PARTS = frozenset(("meta", "data", "videos", "images", ".cache", ".gitattributes"))
 
@@ -89,7 +82,7 @@ def link_other_files(dataset: Path, output: Path) -> None:
         OSError: where the file system refuses.
     """
     for entry in [*dataset.iterdir(), *(dataset / "meta").iterdir()]:
-        own = _OWN_META if entry.parent != dataset else {"meta", "data", "videos"}
+        own = META_PARTS if entry.parent != dataset else {"meta", "data", "videos"}
         if entry.name not in own:
             _link(entry, output / entry.relative_to(dataset))
 

@@ -11,8 +11,9 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from lecompose.dataset.catalog import Catalog, locate, open_catalog
+from lecompose.dataset.catalog.other_files import describe_other_files, find_other_files
 from lecompose.engine import Engine, open_engine
-from lecompose.errors import SourceBroken, UnsupportedVersion, listed
+from lecompose.errors import SourceBroken, UnsupportedVersion, few, listed
 
 if TYPE_CHECKING:
     from lecompose.checks import Finding
@@ -41,8 +42,9 @@ class OpenSources:
         """The episodes that could not be saved."""
         return tuple(dropped for source in self.repaired.values() for dropped in source.dropped)
 
-    def notes(self) -> Iterator[str]:
-        """Yield what was put right, which episodes were left out, and which sources are given twice."""
+    def notes(self, *, keep_undeclared: bool = False) -> Iterator[str]:
+        """Yield what was put right, which episodes and columns were left out, and which sources are given
+        twice."""
         for source in self.repaired.values():
             yield from source.notes
             lines = [
@@ -51,6 +53,11 @@ class OpenSources:
             if lines:
                 count = "1 episode" if len(lines) == 1 else f"{len(lines)} episodes"
                 yield listed(f'source "{source.source.name}": {count} could not be saved:', lines)
+            if source.undeclared and not keep_undeclared:
+                yield (
+                    f'source "{source.source.name}": left out, as info.json does not declare them: columns'
+                    f" {few(source.undeclared)}. Try: lecompose repair --undeclared declare, which keeps them"
+                )
         for root, times in Counter(self.roots).items():
             if times > 1:  # it may be meant, or a slip of the shell
                 yield f"this source is given {times} times, and so are its episodes in the output. ({root})"
@@ -61,6 +68,14 @@ class OpenSources:
         from lecompose.checks import remarks
 
         yield from (f'source "{v.src_dataset}": left out: {v}' for v in remarks(self.catalog))
+
+    def other_files(self) -> str | None:
+        """Return a note on what lies beside the sources and is in no output; None if there is nothing."""
+        sources = [
+            self.repaired[s.name].source if s.name in self.repaired else s for s in self.catalog.sources
+        ]
+        named = [replace(was, name=s.name) for was, s in zip(sources, self.catalog.sources, strict=True)]
+        return describe_other_files((source, find_other_files(source)) for source in named)
 
     def adapt(self, settings: "Settings") -> "Settings":
         """Return the settings as repaired sources need them.

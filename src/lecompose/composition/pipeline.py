@@ -13,6 +13,7 @@ from lecompose.composition.execute import execute
 from lecompose.composition.layout import lay_out
 from lecompose.composition.open_sources import (
     SKIP_BROKEN,
+    OpenSources,
     open_sources,
     refuse_broken,
     repair_command,
@@ -20,6 +21,7 @@ from lecompose.composition.open_sources import (
     suggest_way_out,
 )
 from lecompose.composition.output_spec import unify_sources
+from lecompose.composition.repeated_recordings import find_repeated
 from lecompose.composition.report import Report, preview
 from lecompose.composition.request import Request
 from lecompose.composition.resume import Staging, settle, workspace
@@ -73,7 +75,7 @@ def _carry_out(request: Request) -> Report:
             sources.catalog,
             output_spec,
             scratch=scratch,
-            notes=(*settled, *sources.notes(), *plan.notes),
+            notes=(*settled, *_notes(sources, request), *plan.notes),
             reencode=settings.reencode,
             computed=computed,
         )
@@ -92,6 +94,16 @@ def _carry_out(request: Request) -> Report:
                 before=seconds,
             )
         return replace(report, dropped=sources.dropped)
+
+
+def _notes(sources: OpenSources, request: Request) -> Iterator[str]:
+    """Yield what is to be told of the sources, once the plan is made."""
+    yield from sources.notes(keep_undeclared=request.settings.keep_undeclared)
+    # In place, and beside a stand-in, other files stay where they are.
+    beside = None if request.destinations.in_place or request.stand_in else sources.other_files()
+    if beside is not None:
+        yield f"left out: {beside}"
+    yield from find_repeated(sources.catalog, sources.roots)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 import lecompose
+from lecompose.files.clutter import glob_files
 from lecompose.lerobot import compat
 from lecompose.lerobot.compat import LeRobotDataset
 
@@ -90,7 +91,7 @@ def _compute_values(root: Path, said: Any) -> np.ndarray:
     """Return the values of a feature for all frames, in the order of `index`."""
     if not callable(said):
         return np.asarray(said)
-    rows = [row for path in sorted(root.glob("data/*/*.parquet")) for row in _call_on_rows(path, said)]
+    rows = [row for path in glob_files(root, "data/*/*.parquet") for row in _call_on_rows(path, said)]
     return np.asarray([value for _, value in sorted(rows, key=lambda row: row[0])])
 
 

@@ -15,6 +15,7 @@ from lecompose.dataset.catalog import Source
 from lecompose.engine import Engine
 from lecompose.errors import ComposeError, MediaError, OutputUnwritable, SourceBroken
 from lecompose.files import mp4
+from lecompose.files.clutter import glob_files
 
 _Clips = dict[int, Clip]
 """By episode."""
@@ -74,7 +75,7 @@ def _moved(source: Source) -> Callable[[Path], Path]:
     others = [
         path
         for path in source.root.iterdir()
-        if path.is_dir() and path.name not in ("meta", "data") and next(path.rglob("*.mp4"), None)
+        if path.is_dir() and path.name not in ("meta", "data") and glob_files(path, "**/*.mp4")
     ]
     if (source.root / folder).exists() or "{" in folder or len(others) != 1:
         return lambda path: path
@@ -179,7 +180,7 @@ def _unnamed_videos(paths: Sequence[Path], camera: str, source: Source) -> list[
         return []
     template = source.video_template
     folder = _moved(source)(source.root / template.partition("{")[0] / camera)
-    return sorted(set(folder.glob("*/*.mp4")) - set(paths))
+    return sorted(set(glob_files(folder, "*/*.mp4")) - set(paths))
 
 
 def _fault(video: mp4.Video | ComposeError, source: Source) -> str | None:

@@ -13,6 +13,7 @@ from lecompose import formats
 from lecompose.dataset.catalog.source import Source, located
 from lecompose.engine.duckdb_errors import first_line
 from lecompose.errors import QueryError, SourceBroken, collected
+from lecompose.files.clutter import glob_files, is_clutter
 from lecompose.files.git_lfs import refuse_pointer
 from lecompose.files.parquet.damage import find_damage, payload_bytes, reading_parquet
 from lecompose.files.parquet.schema_cache import read_schema
@@ -81,7 +82,7 @@ def data_files(source: Source) -> list[DataFile]:
     """
     with located(source.root / "meta" / "info.json"):
         pattern = formats.path_glob(source.data_template)
-    paths = sorted(source.root.glob(pattern))
+    paths = glob_files(source.root, pattern)
     if not paths:
         why = "no episode was recorded" if source.info.get("total_episodes") == 0 else "its files are missing"
         hint = None if _parquet_files(source.root / "data") else "fetch its files, or record it again"
@@ -108,4 +109,4 @@ def read_from(path: Path, *, hint: str | None = None) -> Iterator[None]:
 def _parquet_files(path: Path) -> list[Path]:
     """Return the parquet files that are at `path`, or in that folder."""
     below = [Path(folder) / name for folder, _, names in os.walk(path) for name in names]
-    return sorted(file for file in [path, *below] if file.suffix == ".parquet")
+    return sorted(f for f in [path, *below] if f.suffix == ".parquet" and not is_clutter(f.name))

@@ -13,6 +13,7 @@ from typing import Any
 
 from lecompose import formats
 from lecompose.errors import RequestError, SourceBroken, SourceNotFound, UnsupportedVersion
+from lecompose.files.clutter import glob_files
 from lecompose.files.json_files import read_json
 from lecompose.formats import Feature
 
@@ -88,7 +89,7 @@ class Source:
             SourceBroken: where there is none.
         """
         folder = self.root / "meta" / "episodes"
-        files = tuple(sorted(folder.glob("*/*.parquet")))
+        files = tuple(glob_files(folder, "*/*.parquet"))
         if not files:
             raise SourceBroken("no file under meta/episodes", path=folder)
         return files
