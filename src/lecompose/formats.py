@@ -84,6 +84,10 @@ _ARROW = {
     "float64": pa.float64(),
     "string": pa.string(),
 }
+# The dtypes of numbers, bool among them.
+NUMERIC = frozenset(_ARROW) - {"string"}
+# The order of a picture's dimensions that LeRobot's recorders write.
+PICTURE_NAMES = ("height", "width", "channels")
 _IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
 # Legacy texts that an ordinary feature numbers, as LeRobot 0.4.4 to 0.5.1 wrote them.
@@ -140,7 +144,7 @@ class Feature:
 
     @property
     def is_numeric(self) -> bool:
-        return self.dtype in _ARROW and self.dtype != "string"
+        return self.dtype in NUMERIC
 
     @property
     def info(self) -> dict[str, Any]:
@@ -151,6 +155,14 @@ class Feature:
     def is_depth(self) -> bool:
         info = self.info
         return bool(info.get("is_depth_map") or info.get("video.is_depth_map"))
+
+    @property
+    def picture_shape(self) -> tuple[int, ...]:
+        """Height, width and channels of a visual feature, whatever their order in the shape."""
+        names = self.spec.get("names")
+        if self.is_visual and isinstance(names, list) and names[:1] in (["channel"], ["channels"]):
+            return (*self.shape[1:], *self.shape[:1])
+        return self.shape
 
     @property
     def stat_shape(self) -> tuple[int, ...]:
@@ -168,8 +180,13 @@ class Feature:
         return self.stat_shape[0]
 
 
+def is_dtype(said: object) -> bool:
+    """Return whether a feature may have this dtype, in LeRobot's spelling."""
+    return isinstance(said, str) and (said in _ARROW or said in (*_VISUAL, "language"))
+
+
 def feature(name: str, spec: object) -> Feature:
-    """Return the feature that an entry of `info.json` declares.
+    """Return the feature that an entry of `info.json` declares as LeRobot writes it.
 
     Raises:
         SourceBroken: if the entry has no dtype or shape, or a name that cannot be a folder.
@@ -181,16 +198,25 @@ def feature(name: str, spec: object) -> Feature:
     if len(shape) > MAX_DIMENSIONS or math.prod(shape) > MAX_NUMBERS:
         size = str(list(shape[: MAX_DIMENSIONS + 1]))[:100]
         raise SourceBroken(f"shape {size} is larger than a frame can be", feature=name)
-    if dtype not in _ARROW and dtype not in (*_VISUAL, "language"):
+    if not is_dtype(dtype):
         raise SourceBroken(f'dtype "{dtype}" is not one that LeRobot knows', feature=name)
     for key in ("info", "video_info"):
         if not isinstance(said.get(key), Mapping | None):
             raise SourceBroken(f"{key} is {json.dumps(said[key])[:200]}, must be an object", feature=name)
+    refuse_name(name)
+    return Feature(name, dtype, tuple(int(n) for n in shape), dict(said))
+
+
+def refuse_name(name: str) -> None:
+    """Refuse a feature's name that cannot be a folder.
+
+    Raises:
+        SourceBroken: if it cannot.
+    """
     if "/" in name or "\0" in name or name in ("", ".", ".."):
         raise SourceBroken('a feature name may not contain "/"', feature=name)
     if len(name.encode(errors="replace")) > MAX_NAME_BYTES:
         raise SourceBroken(f'feature "{name[:40]}…": a name may have {MAX_NAME_BYTES} bytes, as a folder may')
-    return Feature(name, dtype, tuple(int(n) for n in shape), dict(said))
 
 
 def _is_size(n: object) -> bool:

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from broken.entry import EQUAL, SAME, SETTINGS, WORKS, Broken
 from broken.files import FILES
 from broken.metadata import METADATA
+from broken.specs import SPECS
 
 __all__ = ["EQUAL", "SAME", "SETTINGS", "TABLE", "WORKS", "Broken", "cases", "some_cases"]
 
-TABLE: list[Broken] = [*FILES, *METADATA]
+TABLE: list[Broken] = [*FILES, *METADATA, *SPECS]
 
 
 def cases() -> Iterator[tuple[str, Broken, str]]:

@@ -226,20 +226,6 @@ METADATA: list[Broken] = [
     ),
     Broken("video template that is none", info(video_path="videos/{secret}.mp4"), names("path_templates"), 3),
     Broken(
-        "feature without a dtype",
-        edit_json("meta/info.json", lambda content: content["features"]["action"].pop("dtype")),
-        names("feature_specs"),
-        3,
-        feature="action",
-    ),
-    Broken(
-        "feature of an unknown dtype",
-        feature("action", dtype="quaternion"),
-        names("feature_specs"),
-        3,
-        feature="action",
-    ),
-    Broken(
         "frame_index undeclared",
         edit_json("meta/info.json", lambda content: content["features"].pop("frame_index")),
         names("default_features"),

@@ -26,6 +26,7 @@ from lecompose.checks.pictures import find_undecodable
 from lecompose.checks.tolerant_open import open_tolerantly
 from lecompose.dataset.catalog import Catalog, Source
 from lecompose.dataset.catalog.other_files import describe_other_files, find_other_files
+from lecompose.dataset.catalog.spec_notes import SpecNote
 from lecompose.engine import Engine
 
 __all__ = [
@@ -103,7 +104,19 @@ def findings(
     skipped = () if row_groups == "episode" else ("row_groups",)
     sources = sorted(catalog.sources, key=lambda source: source.name)
     unread = [f for source in sources for f in _unread(source.name, source.root, damages[source.name])]
-    return unread + _broken_promises(catalog, damages, skipped=skipped)
+    told = [_finding_of_note(source, note) for source in sources for note in source.notes]
+    return unread + told + _broken_promises(catalog, damages, skipped=skipped)
+
+
+def _finding_of_note(source: Source, note: SpecNote) -> Finding:
+    return _finding(
+        note.code,
+        src_dataset=source.name,
+        file="meta/info.json",
+        episode=None,
+        feature=note.feature,
+        problem=note.problem,
+    )
 
 
 def requirements(catalog: Catalog) -> list[Finding]:

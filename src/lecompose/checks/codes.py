@@ -91,7 +91,36 @@ READING = (
         _INFO,
     ),
     _warning("robot_type", "robot_type is text or null.", _INFO),
-    _error("feature_specs", "Every feature has a name, a dtype that LeRobot knows, and a shape.", _INFO),
+    _error(
+        "feature_specs",
+        "Every feature has a name, and info.json or the files tell its dtype and shape.",
+        f"{_INFO}; lecompose repair DATASET -o OUT leaves the feature out",
+    ),
+    _error(
+        "feature_filled",
+        "info.json declares the dtype and the shape of every feature. LeRobot does not take them from the"
+        " files.",
+        _REWRITE,
+    ),
+    _warning(
+        "feature_spelling",
+        "Features are declared as LeRobot writes them: dtypes by their names, shapes as whole numbers, names"
+        " as a list, camera properties in info.",
+        _REWRITE,
+    ),
+    _warning(
+        "picture_layout",
+        "A camera's shape is height, width, channels or channels, height, width, with those names. LeRobot"
+        " cannot train on it otherwise.",
+        _REWRITE,
+    ),
+    _error("picture_size", "Pictures in data files have the declared size.", _REWRITE),
+    _warning("video_info", "What info.json says of a camera's videos is true of its files.", _REWRITE),
+    _warning(
+        "depth_marks",
+        "A camera of depth maps, and no other, is marked by info.is_depth_map.",
+        _REWRITE,
+    ),
     _warning(
         "other_files",
         "All that lies in the dataset's folder is part of it. Operations leave out whatever else is there.",

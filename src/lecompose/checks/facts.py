@@ -193,14 +193,10 @@ def _dimensions(feature: Feature) -> int | None:
 
 
 def _picture_size(feature: Feature) -> tuple[int | None, int | None]:
-    """Return height and width of a video's frames, by its dimensions' names, else by the channels' place."""
+    """Return height and width of a video's frames."""
     if not feature.is_video or len(feature.shape) != 3:
         return None, None
-    names = feature.spec.get("names")
-    if isinstance(names, list) and {"height", "width"} <= {n for n in names if isinstance(n, str)}:
-        return feature.shape[names.index("height")], feature.shape[names.index("width")]
-    channels_first = feature.shape[0] in (1, 3) and feature.shape[2] not in (1, 3)
-    return (feature.shape[1], feature.shape[2]) if channels_first else (feature.shape[0], feature.shape[1])
+    return feature.picture_shape[0], feature.picture_shape[1]
 
 
 def _files(source: Source) -> Iterator[Row]:

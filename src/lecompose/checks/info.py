@@ -8,9 +8,10 @@ from typing import Any
 from lecompose import formats
 from lecompose.checks.faults import NO_DAMAGE, Damage, Fault, as_damage, try_to
 from lecompose.dataset.catalog import Source
+from lecompose.dataset.catalog.feature_files import FeatureFiles
+from lecompose.dataset.catalog.feature_specs import FeaturesRead, read_features
 from lecompose.errors import SourceBroken
 from lecompose.files.json_files import read_json
-from lecompose.formats import Feature
 
 _USUAL_FPS = 30
 # Nothing records faster; times and places computed with more would overflow.
@@ -41,10 +42,16 @@ def read_info(root: Path, given: str) -> tuple[Source | None, Damage]:
     fps, odd_fps = _usable_fps(info, path)
     limits, odd_limits = _usable_limits(info, version, path)
     templates, odd_templates = _usable_templates(info, version, path)
-    features, odd_features = _usable_features(info["features"], path)
     known = info | fps | limits | templates
-    source = Source(root.name, 0, given, root, version, known, features)
-    return source, faults | odd_fps | odd_limits | odd_templates | odd_features
+    files = FeatureFiles(root, version, known)
+    read = read_features(info["features"], files)
+    source = Source(
+        *(root.name, 0, given, root, version, known, read.features),
+        notes=read.notes,
+        stored=files.schema,
+        pictures=read.pictures,
+    )
+    return source, faults | odd_fps | odd_limits | odd_templates | _faults_of_features(read, path)
 
 
 def _version(root: Path, info: Mapping[str, Any], path: Path) -> tuple[str | None, Damage]:
@@ -118,15 +125,11 @@ def _usable_templates(info: Mapping[str, Any], version: str, path: Path) -> tupl
     return instead, as_damage(*faults)
 
 
-def _usable_features(declared: Mapping[str, Any], path: Path) -> tuple[tuple[Feature, ...], Damage]:
-    """Return the features that have all that a feature needs."""
-    features, faults = [], []
-    for name, spec in declared.items():
-        try:
-            features.append(formats.feature(name, spec))
-        except SourceBroken as error:
-            faults.append(Fault("feature_specs", path, error.fault, feature=name))
-    return tuple(features), as_damage(*faults)
+def _faults_of_features(read: FeaturesRead, path: Path) -> Damage:
+    """Return what entries say otherwise than LeRobot or the files do, and those that nothing tells."""
+    lost = [Fault("feature_specs", path, error.problem, feature=error.feature) for error in read.lost]
+    odd = [Fault(note.code, path, note.problem, feature=note.feature) for note in read.notes]
+    return as_damage(*lost, *odd)
 
 
 def _json(value: object) -> str:

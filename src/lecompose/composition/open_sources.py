@@ -58,6 +58,8 @@ class OpenSources:
                     f'source "{source.source.name}": left out, as info.json does not declare them: columns'
                     f" {few(source.undeclared)}. Try: lecompose repair --undeclared declare, which keeps them"
                 )
+        for opened in self.catalog.sources:
+            yield from (f'source "{opened.name}": {note}' for note in opened.notes)
         for root, times in Counter(self.roots).items():
             if times > 1:  # it may be meant, or a slip of the shell
                 yield f"this source is given {times} times, and so are its episodes in the output. ({root})"

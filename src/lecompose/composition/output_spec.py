@@ -16,7 +16,7 @@ from lecompose.composition.resampling import Resampling, plan_resampling
 from lecompose.composition.settings import Settings
 from lecompose.composition.task_columns import find_task_columns
 from lecompose.dataset.catalog import Catalog, CustomColumn, Source
-from lecompose.dataset.feature_map import FeatureMap, Holders, map_features, plain_names
+from lecompose.dataset.feature_map import FeatureMap, Holders, map_features
 from lecompose.dataset.write_metadata import INFO_KEYS
 from lecompose.errors import FeatureMismatch, SourceBroken, few
 from lecompose.formats import QUANTILES, Feature, Limits, feature
@@ -165,7 +165,10 @@ def _merged(name: str, held: Holders, *, dtype: str, fps: Fraction) -> Feature:
     features = [f for _, f in held]
     first = features[0]
     named = next((f.spec["names"] for f in features if f.spec.get("names") is not None), None)
-    spec: dict[str, Any] = {"dtype": dtype, "shape": list(first.shape) or [1], "names": named}
+    shape = list(first.shape) or [1]
+    if first.is_visual and any(f.shape != first.shape for f in features):
+        shape, named = list(first.picture_shape), list(formats.PICTURE_NAMES)
+    spec: dict[str, Any] = {"dtype": dtype, "shape": shape, "names": named}
     if first.is_video:
         info, unsaid = _video_info(features, fps=fps), _unsaid(held)
         spec["info"] = {key: said for key, said in info.items() if key not in unsaid}
@@ -182,7 +185,7 @@ def _of_user(name: str, held: Holders) -> tuple[dict[str, Any], list[str]]:
 def _video_info(held: list[Feature], *, fps: Fraction) -> dict[str, Any]:
     """`info` of a camera, in LeRobot 0.6.1's keys and order; what sources disagree on becomes null."""
     infos = [f.info for f in held]
-    height, width, channels = _picture(held[0])
+    height, width, channels = held[0].picture_shape
     merged: dict[str, Any] = {"video.height": height, "video.width": width}
     for key in _STREAM_KEYS:
         merged[key] = _agreed([i[key] for i in infos if i.get(key) is not None])
@@ -231,15 +234,6 @@ def _notes(name: str, held: Holders) -> Iterator[str]:
             f'camera "{name}": heterogeneous or incomplete encoder settings in the sources;'
             f" info.json says null where they do not agree: {', '.join(differing)}"
         )
-
-
-def _picture(camera: Feature) -> tuple[int, int, int]:
-    """(height, width, channels) by the names of the shape's dimensions; height first where unnamed."""
-    size = dict(zip(plain_names(camera.spec.get("names")) or [], camera.shape, strict=False))
-    if {"height", "width", "channels"} <= size.keys():
-        return size["height"], size["width"], size["channels"]
-    height, width, channels = (*camera.shape, 3, 3, 3)[:3]
-    return height, width, channels
 
 
 # What LeRobot does not know ---------------------------------------------------------------------

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from lecompose import formats
 from lecompose.dataset.catalog import Catalog, Source
 from lecompose.dataset.catalog.data_files import read_arrow_schema
+from lecompose.dataset.column_types import is_convertible, is_json, is_lossless, plain_type
 from lecompose.dataset.feature_map import FeatureMap
 from lecompose.errors import SourceBroken
 from lecompose.formats import Feature
@@ -111,7 +112,7 @@ def _alike(one: pa.DataType | None, other: pa.DataType | None) -> bool:
     """Return whether two types differ in layout at most; one of nulls is like any other."""
     if one is None or other is None:
         return False
-    one, other = _unlaid(one), _unlaid(other)
+    one, other = plain_type(one), plain_type(other)
     if pa.types.is_null(one) or pa.types.is_null(other):
         return True
     if formats.is_list(one) and formats.is_list(other):
@@ -168,56 +169,12 @@ def _problems(source: Source, stored: pa.Schema, taken: Collection[str]) -> Iter
             yield f'source "{source.name}": feature "{name}" is in info.json, not in the data files'
             continue
         field = formats.arrow_field(held)
-        if field is not None and not is_lossless(stored.field(name).type, field.type):
+        if field is not None and not is_convertible(stored.field(name).type, field.type):
             yield (
                 f'source "{source.name}": feature "{name}": info.json declares {held.dtype}'
                 f" {list(held.shape)},"
                 f" the data files hold {stored.field(name).type}"
             )
-
-
-def is_lossless(have: pa.DataType, want: pa.DataType) -> bool:
-    """Return whether every value of one type is a value of the other."""
-    if _is_json(want):
-        return True
-    have = _unlaid(have)
-    if formats.is_list(have) and formats.is_list(want):
-        fixed = [t.list_size for t in (have, want) if pa.types.is_fixed_size_list(t)]
-        return len(set(fixed)) <= 1 and is_lossless(have.value_type, want.value_type)
-    if pa.types.is_struct(have) and pa.types.is_struct(want):
-        known = {f.name: f.type for f in want}
-        return all(f.name in known and is_lossless(f.type, known[f.name]) for f in have)
-    if pa.types.is_null(have):
-        return True
-    if formats.is_list(have) and not pa.types.is_nested(want):
-        # A scalar that its writer left as a vector of one; that it is one is seen when it is read.
-        single = not pa.types.is_fixed_size_list(have) or have.list_size == 1
-        return single and is_lossless(have.value_type, want)
-    if pa.types.is_nested(have) or pa.types.is_nested(want):
-        return False
-    return bool(have == want) or _widens(have, want)
-
-
-def _unlaid(kind: pa.DataType) -> pa.DataType:
-    """Return the type of the values, whatever the layout they have in memory."""
-    kind = kind.storage_type if isinstance(kind, pa.BaseExtensionType) else kind
-    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-    text = pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
-    return pa.string() if text else kind
-
-
-def _is_json(kind: pa.DataType) -> bool:
-    return isinstance(kind, pa.BaseExtensionType) and kind.extension_name == "arrow.json"
-
-
-def _widens(have: pa.DataType, want: pa.DataType) -> bool:
-    types = pa.types
-    if types.is_floating(have) and types.is_floating(want):
-        return bool(have.bit_width <= want.bit_width)
-    for kind in (types.is_signed_integer, types.is_unsigned_integer):
-        if kind(have) and kind(want):
-            return bool(have.bit_width <= want.bit_width)
-    return False
 
 
 def _hf(columns: tuple[Feature, ...], fields: list[pa.Field]) -> dict[str, object]:
@@ -243,7 +200,7 @@ def cast_exactly(array: pa.Array, kind: pa.DataType) -> pa.Array:
         return array
     if pa.types.is_null(array.type):
         return pa.nulls(len(array), kind)
-    if _is_json(kind):
+    if is_json(kind):
         return _json_texts(array, kind)
     if pa.types.is_struct(kind):
         return _structs(array, kind)

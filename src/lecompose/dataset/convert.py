@@ -52,6 +52,9 @@ def convert_batch(
                 arrays.append(_values(rows[named[field.name]], field, how, where))
             else:
                 arrays.append(_fill(len(rows), field, how))
+        except SourceBroken as error:
+            error.path = file
+            raise
         except pa.ArrowException as error:
             raise SourceBroken(
                 f'feature "{field.name}" is not as declared', reason=error, path=file
@@ -70,19 +73,37 @@ def _values(array: pa.Array, field: pa.Field, how: SourceFeature | None, where: 
         array = array.storage
     if how is None or not how.lossy:
         return arrow_schema.cast_exactly(array, field.type)
-    return _cast(array, field, where)
+    return _cast(array, field, how, where)
 
 
-def _cast(array: pa.Array, field: pa.Field, where: Where) -> pa.Array:
+def _cast(array: pa.Array, field: pa.Field, how: SourceFeature, where: Where) -> pa.Array:
     """Return a cast that may round, but never turns a number into a whole one, another one or infinity."""
     row = first_misfit(array, field.type)
     if row is not None:
+        misfit = f"a value in {where(row)} does not fit: {array[row].as_py()}"
+        if how.stored_as is not None:
+            raise SourceBroken(
+                f"declared as {number_type(field.type)}, stored as {how.stored_as}, and {misfit}",
+                hint=f"--cast {field.name}={how.stored_as}",
+                feature=field.name,
+            )
         raise RequestError(
-            f"--cast {field.name}={number_type(field.type)}: a value in {where(row)} does not"
-            f" fit: {array[row].as_py()}",
+            f"--cast {field.name}={number_type(field.type)}: {misfit}",
             hint="a wider dtype, one of floats for fractions",
         )
-    return array.cast(field.type, safe=False)
+    laid_out = arrow_schema.cast_exactly(array, _of_numbers(field.type, number_type(array.type)))
+    return laid_out.cast(field.type, safe=False)
+
+
+def _of_numbers(kind: pa.DataType, number: pa.DataType) -> pa.DataType:
+    """Return lists like those of a type, of other numbers."""
+    if pa.types.is_fixed_size_list(kind):
+        return pa.list_(pa.field("element", _of_numbers(kind.value_type, number)), kind.list_size)
+    return (
+        pa.list_(pa.field("element", _of_numbers(kind.value_type, number)))
+        if pa.types.is_list(kind)
+        else number
+    )
 
 
 def number_type(kind: pa.DataType) -> pa.DataType:

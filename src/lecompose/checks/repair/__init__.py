@@ -141,7 +141,10 @@ def _unread(opened: Opened) -> Iterator[str]:
     for fault in opened.damage.faults:
         file = in_dataset(fault.path, opened.root)
         where = f" ({file})" if file else ""
-        yield f'source "{opened.root.name}": {fault.code}: {problem_in(fault, opened.root)}{where}'
+        what = "" if fault.feature is None else f'feature "{fault.feature}": '
+        gone = ". It is left out with its data" if fault.code == "feature_specs" else ""
+        problem = problem_in(fault, opened.root)
+        yield f'source "{opened.root.name}": {fault.code}: {what}{problem}{gone}{where}'
 
 
 def _stats(catalog: Catalog) -> pa.Table | None:

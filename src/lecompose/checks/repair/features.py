@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from lecompose import formats
 from lecompose.checks.footers import Footers
-from lecompose.dataset.arrow_schema import is_lossless
 from lecompose.dataset.catalog import Source
+from lecompose.dataset.column_types import is_convertible
 from lecompose.errors import SourceBroken, few
 from lecompose.formats import DEFAULT_FEATURES, Feature, feature
 
@@ -80,7 +80,7 @@ def _as_held(name: str, declared: Feature, usual: pa.Schema, notes: list[str]) -
         notes.append(f'feature "{name}" is in info.json and in no data file: it is no longer declared')
         return
     field, have = formats.arrow_field(declared), usual.field(name).type
-    if field is None or is_lossless(have, field.type):
+    if field is None or is_convertible(have, field.type):
         yield declared
         return
     found = _declared(name, have, notes)

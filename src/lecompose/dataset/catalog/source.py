@@ -5,13 +5,18 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from lecompose import formats
+from lecompose.dataset.catalog.feature_files import FeatureFiles, Pictures
+from lecompose.dataset.catalog.feature_specs import FeaturesRead, read_features
+from lecompose.dataset.catalog.spec_notes import SpecNote
 from lecompose.errors import RequestError, SourceBroken, SourceNotFound, UnsupportedVersion
 from lecompose.files.clutter import glob_files
 from lecompose.files.json_files import read_json
@@ -28,7 +33,12 @@ TRUE_FPS = "the true fps in meta/info.json"
 
 @dataclass(frozen=True)
 class Source:
-    """One input dataset; `name` is its `src_dataset`, `given` the path as the user wrote it."""
+    """One input dataset; `name` is its `src_dataset`, `given` the path as the user wrote it.
+
+    `features` are read as LeRobot writes them, `notes` say in what info.json says them otherwise. `stored`
+    are the columns of the first data file, `pictures` what the first file of each camera is like, where it
+    can be read.
+    """
 
     name: str
     position: int
@@ -37,6 +47,9 @@ class Source:
     version: str
     info: Mapping[str, Any]
     features: tuple[Feature, ...]
+    notes: tuple[SpecNote, ...] = ()
+    stored: pa.Schema | None = field(default=None, repr=False)
+    pictures: Mapping[str, Pictures] = field(default_factory=dict)
 
     @property
     def is_v3(self) -> bool:
@@ -207,10 +220,29 @@ def read_source(position: int, name: str, given: str, root: Path) -> Source:
         problem = f"fps in info.json is {str(fps)[:100]}: no camera and no robot has it"
         raise SourceBroken(problem, hint=TRUE_FPS, path=path)
     version = _version(info, root)
-    with located(path):
-        features = tuple(formats.feature(name, spec) for name, spec in declared.items())
-    _refuse_ambiguous(features, root)
-    return Source(name, position, given, root, version, info, features)
+    files = FeatureFiles(root, version, info)
+    read = read_features(declared, files)
+    _refuse_lost(read, path)
+    _refuse_ambiguous(read.features, root)
+    return Source(
+        name, position, given, root, version, info, read.features, read.notes, files.schema, read.pictures
+    )
+
+
+def _refuse_lost(read: FeaturesRead, path: Path) -> None:
+    """Refuse features that neither info.json nor a file tells.
+
+    Raises:
+        SourceBroken: with all of them.
+    """
+    for error in read.lost:
+        error.path = path
+    if len(read.lost) > 1:
+        raise SourceBroken(
+            f"{len(read.lost)} features cannot be read", parts=map(str, read.lost), path=path
+        ) from read.lost[0]
+    if read.lost:
+        raise read.lost[0]
 
 
 def _refuse_ambiguous(features: tuple[Feature, ...], root: Path) -> None:

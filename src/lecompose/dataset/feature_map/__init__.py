@@ -12,14 +12,15 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from lecompose.dataset.catalog import Source
-from lecompose.dataset.feature_map.dtypes import holds, refuse_casts, shared_dtype
+from lecompose.dataset.column_types import dtype_and_sizes
+from lecompose.dataset.feature_map.dtypes import NUMBERS, holds, refuse_casts, shared_dtype
 from lecompose.dataset.feature_map.find_differences import (
     Holders,
     HoldersByName,
+    describe_converted,
     describe_dropped,
     describe_filled,
     find_differences,
-    plain_names,
 )
 from lecompose.dataset.feature_map.rename_features import (
     name_conflicts,
@@ -41,7 +42,6 @@ __all__ = [
     "SourceFeature",
     "holds",
     "map_features",
-    "plain_names",
 ]
 
 SHARED = ("same", "common", "union")
@@ -73,12 +73,14 @@ UNCHANGED = Changes()
 @dataclass(frozen=True)
 class SourceFeature:
     """What one source gives for a feature of the output: a feature of its own or, where that is None, `value`
-    in every frame. `lossy` where the output's dtype does not hold each value of the source's. `has_stats`
-    where what the source's statistics say of it is true of the output, too.
+    in every frame. `stored_as` is the dtype in the data files, if info.json declares another one. `lossy`
+    where the output's dtype does not hold each value of the source's. `has_stats` where what the source's
+    statistics say of it is true of the output, too.
     """
 
     feature: Feature | None
     value: Any = None
+    stored_as: str | None = None
     lossy: bool = False
     has_stats: bool = True
 
@@ -126,11 +128,18 @@ def map_features(sources: tuple[Source, ...], changes: Changes) -> OutputFeature
         n: casts.get(n) or shared_dtype(n, [f for _, f in h]) or h[0][1].dtype for n, h in holders.items()
     }
     feature_map = {
-        source: {
-            n: _source_feature(own.get(n), holders[n], dtype, changes.fill) for n, dtype in dtypes.items()
+        source.name: {
+            n: _source_feature(source, held[source.name].get(n), holders[n], dtype, changes.fill)
+            for n, dtype in dtypes.items()
         }
-        for source, own in held.items()
+        for source in sources
     }
+    notes += [
+        describe_converted(n, source, how.stored_as, dtypes[n])
+        for source, takes in feature_map.items()
+        for n, how in takes.items()
+        if how.stored_as is not None and how.stored_as != dtypes[n]
+    ]
     changed = bool(changes.rename or changes.remove) or any(lacking.values())
     mapped = OutputFeatures(dtypes, holders, feature_map, tuple(problems), tuple(notes), changed)
     return _with_added(mapped, sources, changes.add)
@@ -167,11 +176,23 @@ def _with_added(
     )
 
 
-def _source_feature(own: Feature | None, holders: Holders, dtype: str, fill: str) -> SourceFeature:
+def _source_feature(
+    source: Source, own: Feature | None, holders: Holders, dtype: str, fill: str
+) -> SourceFeature:
     if own is not None:
-        lossless = holds(dtype, own.dtype)
-        return SourceFeature(own, lossy=not lossless, has_stats=lossless)
+        stored_as = _stored_otherwise(source, own)
+        lossless = holds(dtype, stored_as or own.dtype)
+        return SourceFeature(own, stored_as=stored_as, lossy=not lossless, has_stats=lossless)
     return SourceFeature(None, None if fill == "null" else _zero(dtype, holders[0][1].shape))
+
+
+def _stored_otherwise(source: Source, own: Feature) -> str | None:
+    """Return the dtype of a feature's numbers in the data files; None if info.json declares them so."""
+    if not own.is_numeric or source.stored is None or own.name not in source.stored.names:
+        return None
+    found = dtype_and_sizes(source.stored.field(own.name).type)
+    stored = found[0] if found else own.dtype
+    return stored if stored in NUMBERS and own.dtype in NUMBERS and stored != own.dtype else None
 
 
 def _zero(dtype: str, shape: tuple[int, ...]) -> Any:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeAlias
 
 from lecompose.dataset.catalog import Source
+from lecompose.dataset.catalog.dimension_names import group_names, plain_names
 from lecompose.dataset.feature_map.dtypes import NUMBERS, shared_dtype
 from lecompose.errors import few
 from lecompose.formats import DEFAULT_FEATURES, SUBTASK_INDEX, Feature
@@ -74,6 +75,13 @@ def describe_filled(name: str, lacking: list[Source], fill: str) -> str:
     return f'feature "{name}" is {fill} in every frame of {few(s.name for s in lacking)}{hint}'
 
 
+def describe_converted(name: str, source: str, stored_as: str, dtype: str) -> str:
+    """Return the note on a feature that is stored in another dtype than it is declared in."""
+    return (
+        f'feature "{name}" of "{source}" is stored as {stored_as}, not as declared; it is written as {dtype}'
+    )
+
+
 def _unfillable(name: str, held: Holders, lacking: list[Source], fill: str) -> Iterator[str]:
     first = held[0][1]
     without = few(s.name for s in lacking)
@@ -89,8 +97,9 @@ def _unfillable(name: str, held: Holders, lacking: list[Source], fill: str) -> I
 def _unlike(name: str, held: Holders, *, cast: bool) -> Iterator[str]:
     for what, value in (
         ("dtype", lambda f: f.dtype),
-        ("shape", lambda f: list(f.shape) or [1]),
-        ("names", lambda f: plain_names(f.spec.get("names"))),
+        ("shape", lambda f: list(f.picture_shape if f.is_visual else f.shape) or [1]),
+        ("names", lambda f: None if f.is_visual else plain_names(f.spec.get("names"))),
+        ("groups of names", lambda f: None if f.is_visual else group_names(f.spec.get("names"))),
         ("depth map", lambda f: f.is_depth),
     ):
         if what == "dtype" and (cast or shared_dtype(name, [f for _, f in held])):
@@ -107,24 +116,6 @@ def _unlike(name: str, held: Holders, *, cast: bool) -> Iterator[str]:
             hint = f". No dtype holds all values of both. Try: --cast {name}=DTYPE" if numbers else ""
             yield f'feature "{name}": {what} {found}{hint}'
             return
-
-
-def plain_names(names: object) -> list[str] | None:
-    """Return the names of a feature's dimensions whatever way they were written down.
-
-    None where there are none.
-
-    Source: recorders write a list, a list in a list, or {"motors": [...]}; "channel" and "channels".
-    """
-    if isinstance(names, Mapping):
-        names = list(names.values())
-    if not isinstance(names, list):
-        return None
-    flat: list[str] = []
-    for entry in names:
-        inner = plain_names(entry) if isinstance(entry, list | Mapping) else [str(entry)]
-        flat += inner or []
-    return ["channels" if n == "channel" else n for n in flat] or None
 
 
 def _names(held: Holders) -> str:
