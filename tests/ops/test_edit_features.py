@@ -321,3 +321,16 @@ def test_values_that_do_not_fit_are_refused(values: Any, says: str, recorded: Re
     with pytest.raises(RequestError, match=says):
         lecompose.edit_features(recorded(**SMALL), out=tmp_path / "out", values={"x": values})
     assert not (tmp_path / "out").exists()
+
+
+def test_a_vector_computed_again_keeps_its_names(recorded: Record, tmp_path: Path) -> None:
+    root = recorded(cameras=(), frames=(4, 3))
+    names = json.loads((root / "meta/info.json").read_text())["features"]["action"]["names"]
+    doubled, cut = {"action": "[x * 2 for x in action]"}, {"action": "action[1:2]"}
+    lecompose.edit_features(root, out=tmp_path / "same", add=doubled, remove=["action"])
+    lecompose.edit_features(root, out=tmp_path / "cut", add=cut, remove=["action"])
+    told = [
+        json.loads((tmp_path / out / "meta/info.json").read_text())["features"]["action"]
+        for out in ("same", "cut")
+    ]
+    assert [(tuple(feature["shape"]), feature["names"]) for feature in told] == [((6,), names), ((2,), None)]

@@ -109,6 +109,28 @@ def test_every_codec(codec: str, recorded: Record, tmp_path: Path) -> None:
     assert_thinned(tmp_path / "out", 15, source)
 
 
+def test_what_it_moves_is_told_as_video_and_frame_by_frame(recorded: Record, tmp_path: Path) -> None:
+    class Steps:
+        def __init__(self) -> None:
+            self.stages: dict[str, tuple[int, list[int]]] = {}
+
+        def stage(self, name: str, size_bytes: int, episodes: int = 0) -> None:
+            self.now = self.stages[name] = (size_bytes, [])
+
+        def advance(self, size_bytes: int, episodes: int = 0) -> None:
+            self.now[1].append(size_bytes)
+
+    steps = Steps()
+    source = recorded(codec="h264", cameras=("front",), frames=(12, 9), fps=30)
+    report = lecompose.merge(source, out=tmp_path / "out", fps=15, progress=steps)
+    (video,) = (tmp_path / "out").glob("videos/*/*/*.mp4")
+    assert 0 < report.bytes_encoded_video < video.stat().st_size  # the pictures, without the tables
+    assert report.bytes_encoded > report.bytes_encoded_video
+    moved, advances = steps.stages["video"]
+    assert len([size for size in advances if size]) >= 12 + 9
+    assert max(advances) < moved / 2
+
+
 def test_statistics_are_those_of_the_frames_that_are_left(recorded: Record, tmp_path: Path) -> None:
     source = recorded(fps=30, cameras=("front",), image_features=("top",), codec="h264", frames=(30, 12))
     lecompose.merge(source, out=tmp_path / "out", fps=15)

@@ -35,7 +35,7 @@ def show_report(done: Report, *, as_json: bool, quiet: bool) -> None:
     console.print(
         f"  {len(done.files):,} data and video files; data: {_data(done)}\n"
         f"  video: {size(done.bytes_copied)} copied, {size(done.bytes_remuxed)} remuxed,"
-        f" {done.frames_decoded} frames decoded"
+        f" {size(done.bytes_encoded_video)} encoded"
     )
     if done.frames_unreferenced:
         console.print(
@@ -51,13 +51,14 @@ def show_report(done: Report, *, as_json: bool, quiet: bool) -> None:
 def _data(done: Report) -> str:
     if done.dry_run:
         return f"{size(done.bytes_encoded)} in the sources"
-    return f"{size(done.bytes_spliced)} copied, {size(done.bytes_encoded)} encoded"
+    return f"{size(done.bytes_spliced)} copied, {size(done.bytes_encoded - done.bytes_encoded_video)} encoded"
 
 
 def _reencoded(console: Console, done: Report) -> None:
     verb = "to be encoded again" if done.dry_run else "encoded again"
     if done.reencoded:
-        console.print(f"  {len(done.reencoded)} clips {verb}, because they cannot be cut out as they are:")
+        frames = f" ({done.frames_decoded:,} frames decoded)" if done.frames_decoded else ""
+        console.print(f"  {len(done.reencoded):,} clips {verb}{frames}; why, and how near they come:")
     for clip in done.reencoded[:_REENCODED_ROWS]:
         console.print(
             f'    {harmless(clip.output)} episode {clip.episode}, camera "{harmless(clip.camera)}":'

@@ -42,8 +42,8 @@ class Report:
 
     Units: bytes; seconds of wall time a stage. `bytes_copied` are of files taken whole, `bytes_remuxed`
     of pictures moved unchanged into new containers, `bytes_spliced` of data columns moved as they are
-    encoded, `bytes_encoded` of what was written anew: other data, and videos of the clips in
-    `reencoded`, which could not be cut out otherwise. `frames_decoded` counts
+    encoded, `bytes_encoded` of what was written anew: other data, and, in `bytes_encoded_video` alone, videos
+    of the clips in `reencoded`, which could not be cut out otherwise. `frames_decoded` counts
     every picture decoded for these, also to measure how near they came. `frames_unreferenced` are
     pictures in the sources' videos that belong to no episode there, and stayed behind. `files_resumed`
     were found whole where a killed run had left them. `bytes_needed` is about what the outputs take.
@@ -58,6 +58,7 @@ class Report:
     bytes_remuxed: int
     bytes_spliced: int
     bytes_encoded: int
+    bytes_encoded_video: int
     frames_decoded: int
     frames_unreferenced: int
     files_resumed: int
@@ -134,6 +135,7 @@ def _make_report(
         bytes_remuxed=counted.get("bytes_remuxed", 0),
         bytes_spliced=counted.get("bytes_spliced", 0),
         bytes_encoded=counted.get("bytes_encoded", 0),
+        bytes_encoded_video=counted.get("bytes_encoded_video", 0),
         frames_decoded=counted.get("frames_decoded", 0),
         frames_unreferenced=layout.unreferenced_frames,
         files_resumed=counted.get("files_resumed", 0),

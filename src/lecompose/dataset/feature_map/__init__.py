@@ -111,7 +111,7 @@ def map_features(sources: tuple[Source, ...], changes: Changes) -> OutputFeature
     Raises:
         RequestError: for what is to be removed, renamed or cast and is not there, or cannot be.
     """
-    sources = remove_features(sources, changes.remove)
+    given, sources = sources, remove_features(sources, changes.remove)
     held = rename_features(sources, changes.rename)
     names = _in_order([list(features) for features in held.values()])
     holders = {n: [(s, held[s.name][n]) for s in sources if n in held[s.name]] for n in names}
@@ -142,7 +142,7 @@ def map_features(sources: tuple[Source, ...], changes: Changes) -> OutputFeature
     ]
     changed = bool(changes.rename or changes.remove) or any(lacking.values())
     mapped = OutputFeatures(dtypes, holders, feature_map, tuple(problems), tuple(notes), changed)
-    return _with_added(mapped, sources, changes.add)
+    return _with_added(mapped, sources, tuple(_keep_names(feature, given) for feature in changes.add))
 
 
 def _in_order(lists: list[list[str]]) -> list[str]:
@@ -151,6 +151,15 @@ def _in_order(lists: list[list[str]]) -> list[str]:
     more = [name for name in dict.fromkeys(n for names in lists for n in names) if name not in first]
     at = next((n for n, name in enumerate(first) if name in DEFAULT_FEATURES), len(first))
     return [*first[:at], *more, *first[at:]]
+
+
+def _keep_names(new: Feature, given: tuple[Source, ...]) -> Feature:
+    """Return a new feature with the names that the one had in whose place and shape it is."""
+    replaced = [f for source in given for f in source.features if f.name == new.name and f.shape == new.shape]
+    names = [feature.spec.get("names") for feature in replaced]
+    if new.spec.get("names") is not None or len(names) < len(given) or any(n != names[0] for n in names):
+        return new
+    return replace(new, spec={**new.spec, "names": names[0]})
 
 
 def _with_added(

@@ -31,6 +31,7 @@ def write_videos(run: Run) -> None:
         run.count("bytes_copied", result.bytes_copied)
         run.count("bytes_remuxed", result.bytes_remuxed)
         run.count("bytes_encoded", result.bytes_encoded)
+        run.count("bytes_encoded_video", result.bytes_encoded)
 
     run.workers.each(jobs, write)
 

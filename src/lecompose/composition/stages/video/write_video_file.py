@@ -59,6 +59,7 @@ def encode_clip(job: EncodeClipJob, sources: VideoSources, workers: Workers) -> 
         MediaError: if a frame does not decode, or the encoder refuses.
         OutputUnwritable: if the file cannot be written.
     """
+    share = _ByFrames(job, workers)
     try:
         encoded = mp4.encode(
             mp4.Segment(sources.find(job.video_file), job.src_from_frame, job.src_to_frame),
@@ -67,12 +68,31 @@ def encode_clip(job: EncodeClipJob, sources: VideoSources, workers: Workers) -> 
             fps=job.fps,
             stride=job.stride,
             threads=job.threads,
-            on_frame=lambda: workers.advance(0),
+            on_frame=share.advance,
         )
     except MediaError as error:
         raise MediaError(job.title, reason=error) from error
-    workers.advance(job.size_bytes)
+    share.finish()
     return encoded
+
+
+class _ByFrames:
+    """The progress of a clip that is encoded, frame by frame of its source."""
+
+    def __init__(self, job: EncodeClipJob, workers: Workers) -> None:
+        self._workers, self._left = workers, job.size_bytes
+        self._each = job.size_bytes // max(1, job.src_to_frame - job.src_from_frame)
+
+    def advance(self) -> None:
+        """One more frame is decoded. Raises Stopped where another job has failed."""
+        done = min(self._each, self._left)
+        self._left -= done
+        self._workers.advance(done)
+
+    def finish(self) -> None:
+        """All frames are encoded."""
+        self._workers.advance(self._left)
+        self._left = 0
 
 
 def _encoded(clip: VideoClip, sources: VideoSources, workers: Workers) -> mp4.EncodedVideo | None:
