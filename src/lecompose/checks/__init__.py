@@ -67,6 +67,17 @@ class Finding:
         return f"{self.code}: {place + ': ' if place else ''}{self.problem}{end}"
 
 
+@dataclass(frozen=True)
+class _Violation:
+    """Where a promise is broken, and how."""
+
+    src_dataset: str
+    file: str | None
+    episode: int | None
+    feature: str | None
+    problem: str
+
+
 def examine(engine: Engine, given: str | Path, *, scratch: Path, decode: bool = False) -> list[Finding]:
     """Return everything that is wrong with the dataset, in the order in which a reader would trip over it.
 
@@ -179,8 +190,8 @@ def _ask(catalog: Catalog, codes: Sequence[Code]) -> list[Finding]:
     """Return the promises broken, in their order; several are asked at a time, for most leave a core idle."""
 
     def ask(code: Code) -> list[Finding]:
-        rows = catalog.engine.rows(f"verify/{code.template}", **code.values)
-        return [_finding(code.name, **row) for row in rows]
+        broken = catalog.engine.records(f"verify/{code.template}", _Violation, **code.values)
+        return [_finding(code.name, **vars(violation)) for violation in broken]
 
     found = catalog.engine.workers().each(codes, ask, threads=1 if catalog.is_small else None)
     return [finding for of_code in found for finding in of_code]

@@ -75,6 +75,13 @@ def compute_features(
     return (*given, *computed)
 
 
+@dataclass(frozen=True)
+class _EpisodeLength:
+    src_dataset: str
+    src_episode: int
+    length: int
+
+
 def compute_feature(views: Views, spec: FeatureSpec, path: Path) -> ComputedFeature:
     """Write the values of a feature that SQL computes to a new file at `path`; return the feature.
 
@@ -101,16 +108,16 @@ def store_values(catalog: Catalog, name: str, values: Values, path: Path) -> Com
     numbers, spec = values if isinstance(values, tuple) else (values, {})
     numbers = np.asarray(numbers)
     declared = _given_feature(name, numbers, spec)
-    episodes = catalog.engine.rows("plan/lengths")
-    frames = sum(row["length"] for row in episodes)
+    episodes = catalog.engine.records("plan/lengths", _EpisodeLength)
+    frames = sum(episode.length for episode in episodes)
     if not numbers.ndim or len(numbers) != frames:
         shape = list(numbers.shape)
         raise RequestError(f"there are {frames} frames, and the values have shape {shape}", feature=name)
-    ends = np.cumsum([row["length"] for row in episodes])
+    ends = np.cumsum([episode.length for episode in episodes])
     batches = (
-        _batch(row, numbers[end - row["length"] : end], declared.shape)
-        for row, end in zip(episodes, ends, strict=True)
-        if row["length"]
+        _batch(episode, numbers[end - episode.length : end], declared.shape)
+        for episode, end in zip(episodes, ends, strict=True)
+        if episode.length
     )
     return _kept(declared, batches, path)
 
@@ -142,7 +149,7 @@ def _given_feature(name: str, numbers: np.ndarray, spec: Mapping[str, Any]) -> F
     return declared
 
 
-def _batch(episode: Mapping[str, Any], numbers: np.ndarray, shape: tuple[int, ...]) -> pa.RecordBatch:
+def _batch(episode: _EpisodeLength, numbers: np.ndarray, shape: tuple[int, ...]) -> pa.RecordBatch:
     """Return the values of an episode as SQL would give them."""
     if shape == (1,) == numbers.shape[1:]:
         numbers = numbers[:, 0]
@@ -150,8 +157,8 @@ def _batch(episode: Mapping[str, Any], numbers: np.ndarray, shape: tuple[int, ..
     length = len(numbers)
     return pa.RecordBatch.from_pydict(
         {
-            "src_dataset": [episode["src_dataset"]] * length,
-            "src_episode": [episode["src_episode"]] * length,
+            "src_dataset": [episode.src_dataset] * length,
+            "src_episode": [episode.src_episode] * length,
             "frame_index": range(length),
             "value": _nested(leaves, numbers.shape[1:]),
         }

@@ -98,7 +98,7 @@ def pool_pictures(
         "quantiles": [name for name in quantiles if name in kept],
         "counts": [name for stat, name in kept.items() if stat == "count"],
     }
-    (row,) = stats.engine.rows("statistics/visual", context, out_dataset=output)
+    (row,) = stats.engine.arrow("statistics/visual", context, out_dataset=output).to_pylist()
     if row["min"] is None:
         return None
     return PooledStats({stat: row[stat] for stat in kept if stat != "count"}, row["count"][0])

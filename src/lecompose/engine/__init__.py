@@ -184,12 +184,10 @@ class Engine:
         """Return the names of the relations in the current schema, sorted."""
         return sorted(name for name, *_ in self.con.execute("show tables").fetchall())
 
-    def rows(
-        self, template: str, context: Context | None = None, /, **values: object
-    ) -> list[dict[str, Any]]:
-        """Return each row as a dict."""
-        names, rows = self._fetch(template, context, values)
-        return [dict(zip(names, row, strict=True)) for row in rows]
+    def value(self, template: str, context: Context | None = None, /, **values: object) -> Any:
+        """Return the one value of a result that has one row and one column."""
+        _, ((value,),) = self._fetch(template, context, values)
+        return value
 
     def records(
         self, template: str, cls: type[T], context: Context | None = None, /, **values: object

@@ -227,8 +227,7 @@ class Sandbox:
     # Before it is run -------------------------------------------------------------------------------
 
     def _tree(self, sql: str) -> dict[str, Any]:
-        [row] = self._engine.rows("query/syntax", sql=sql)
-        tree: dict[str, Any] = json.loads(row["tree"])
+        tree: dict[str, Any] = json.loads(self._engine.value("query/syntax", sql=sql))
         return tree
 
     def _refuse(self, text: _Text) -> None:

@@ -1,6 +1,7 @@
 """Statistics of a dataset, computed from all its frames; nothing is written."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import accumulate, groupby
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,29 @@ from lecompose.statistics import FeatureStats, FileRows, SampledClip
 from lecompose.statistics.options import StatsOptions
 
 
+@dataclass(frozen=True)
+class _StoredEpisode:
+    """Where the rows of an episode lie, and which numbers they hold; `task_frames` has its frames by task."""
+
+    src_episode: int
+    data_file: str
+    row_from: int
+    row_to: int
+    frames: int
+    index_from: int
+    task_frames: dict[int, int]
+
+
+@dataclass(frozen=True)
+class _Clip:
+    """The frames of a video file that an episode has; None where its list names no file."""
+
+    src_episode: int
+    video_file: str | None
+    from_frame: int
+    to_frame: int
+
+
 def measure_dataset(
     catalog: Catalog, wanted: StatsOptions, *, scratch: Path, progress: Progress
 ) -> dict[str, Any]:
@@ -25,13 +49,13 @@ def measure_dataset(
     """
     (source,) = catalog.sources
     workers = catalog.engine.workers(progress)
-    rows = catalog.engine.rows("statistics/numbering")
-    files = list(_group_by_file(rows))
+    episodes = catalog.engine.records("statistics/numbering", _StoredEpisode)
+    files = list(_group_by_file(episodes))
     numeric = [f for f in source.columns if f.is_numeric]
     looked = [f for f in source.features if wanted.pictures and f.is_visual]
     clips = {f.name: list(_list_clips(catalog, f, files)) for f in looked}
     size_bytes = sum(statistics.estimate_pictures_bytes(of_camera) for of_camera in clips.values())
-    found = _measure_bookkeeping(rows, wanted.quantiles)
+    found = _measure_bookkeeping(episodes, wanted.quantiles)
     unknown = [f for f in numeric if f.name not in found]
     progress.stage("stats", statistics.estimate_numbers_bytes(workers, files, unknown) + size_bytes)
     found |= statistics.measure_numbers(workers, files, unknown, quantiles=wanted.quantiles)
@@ -46,37 +70,37 @@ def measure_dataset(
     }
 
 
-def _group_by_file(rows: Sequence[dict[str, Any]]) -> Iterator[FileRows]:
-    for path, group in groupby(rows, key=lambda row: row["data_file"]):
-        yield FileRows(Path(path), tuple((row["row_from"], row["row_to"]) for row in group))
+def _group_by_file(episodes: Sequence[_StoredEpisode]) -> Iterator[FileRows]:
+    for path, group in groupby(episodes, key=lambda episode: episode.data_file):
+        yield FileRows(Path(path), tuple((episode.row_from, episode.row_to) for episode in group))
 
 
 def _measure_bookkeeping(
-    rows: Sequence[dict[str, Any]], quantiles: Mapping[str, float]
+    episodes: Sequence[_StoredEpisode], quantiles: Mapping[str, float]
 ) -> dict[str, FeatureStats]:
     """Return the statistics of index, episode, task and frame numbers, which follow from the catalog."""
-    lengths = [row["frames"] for row in rows]
+    lengths = [episode.frames for episode in episodes]
     if not sum(lengths):
         return {}
-    tasks = [told for row in rows for told in row["task_frames"].items()]
+    tasks = [counted for episode in episodes for counted in episode.task_frames.items()]
     found = statistics.measure_bookkeeping(lengths, quantiles)
     found["episode_index"] = statistics.measure_constants(
-        [row["src_episode"] for row in rows], lengths, quantiles
+        [episode.src_episode for episode in episodes], lengths, quantiles
     )
     if sum(frames for _, frames in tasks) == sum(lengths):
         numbers, frames = zip(*tasks, strict=True)
         found["task_index"] = statistics.measure_constants(numbers, frames, quantiles)
-    if [row["index_from"] for row in rows] != [0, *accumulate(lengths[:-1])]:
+    if [episode.index_from for episode in episodes] != [0, *accumulate(lengths[:-1])]:
         del found["index"]
     return found
 
 
 def _list_clips(catalog: Catalog, camera: Feature, files: list[FileRows]) -> Iterator[SampledClip]:
     if camera.is_video:
-        rows = catalog.engine.rows("statistics/clips_of_source", camera=camera.name)
-        _refuse_missing_videos(camera, [row["src_episode"] for row in rows if row["video_file"] is None])
-        for row in rows:
-            yield SampledClip(Path(row["video_file"]), row["from_frame"], row["to_frame"])
+        clips = catalog.engine.records("statistics/clips_of_source", _Clip, camera=camera.name)
+        _refuse_missing_videos(camera, [clip.src_episode for clip in clips if clip.video_file is None])
+        for clip in clips:
+            yield SampledClip(Path(str(clip.video_file)), clip.from_frame, clip.to_frame)
     else:
         yield from (SampledClip(file.path, *rows) for file in files for rows in file.rows)
 

@@ -173,9 +173,19 @@ def _number_files(paths: Sequence[str]) -> _Files:
     return _Files(told.dictionary.to_pylist(), told.indices.to_numpy())
 
 
+@dataclass(frozen=True)
+class _Clip:
+    """The video of an episode, and when its first frame is shown there. Units: seconds."""
+
+    src_dataset: str
+    src_episode: int
+    video_file: str
+    from_s: float
+
+
 def _find_clips(catalog: Catalog, camera: str, places: Sequence[PlacedEpisode]) -> _Clips:
-    rows = catalog.engine.rows("query_views/clips_of", camera=camera)
-    held = {(row["src_dataset"], row["src_episode"]): (row["video_file"], row["from_s"]) for row in rows}
+    clips = catalog.engine.records("query_views/clips_of", _Clip, camera=camera)
+    held = {(clip.src_dataset, clip.src_episode): (clip.video_file, clip.from_s) for clip in clips}
     found = [held[place.src_dataset, place.src_episode] for place in places]
     return _Clips(
         _number_files([file for file, _ in found]), np.array([start for _, start in found], np.float64)

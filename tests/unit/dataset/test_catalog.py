@@ -187,8 +187,8 @@ def test_sources_of_other_types_are_not_read_in_one_query(
     pq.write_table(rows.set_column(at, "timestamp", times), path)
     found = []
     for sources in ([single, double], [double]):
-        placed = opened(*sources).engine.rows("repair/placement")
-        found.append(max(row["off_grid_s"] for row in placed))
+        placed = opened(*sources).engine.arrow("repair/placement")
+        found.append(max(placed["off_grid_s"].to_pylist()))
     assert found[0] == found[1]
 
 

@@ -98,11 +98,11 @@ def test_an_engine_apart_has_relations_of_its_own(engine: Engine) -> None:
             assert engine.has("out_tasks")
             assert not other.has("out_tasks")
             with pytest.raises(QueryError, match="out_tasks"):
-                other.rows("read", OF_OUTPUT)
+                other.arrow("read", OF_OUTPUT)
             other.load("out_tasks", pa.table({**both, "task": [name]}))
             with other.stream("read", OF_OUTPUT, batch_rows=1) as reader:
                 rows[name] = reader.read_all()["task"].to_pylist()
-    rows["ours"] = [row["task"] for row in engine.rows("read", OF_OUTPUT)]
+    rows["ours"] = engine.arrow("read", OF_OUTPUT)["task"].to_pylist()
     assert rows == {name: [name] for name in rows}
 
 
@@ -124,7 +124,7 @@ def test_several_things_at_once_end_together_where_one_fails(engine: Engine) -> 
         with engine.second_connection() as own:
             asked.set()
             try:
-                own.rows("query/select", sql=ENDLESS)
+                own.value("query/select", sql=ENDLESS)
             except BaseException as error:
                 interrupted.append(type(error).__name__)
                 raise
@@ -140,7 +140,7 @@ def test_several_things_at_once_end_together_where_one_fails(engine: Engine) -> 
 
 def test_a_statement_that_cannot_be_bound(engine: Engine) -> None:
     with pytest.raises(QueryError, match="read"):
-        engine.rows("read", OF_OUTPUT)
+        engine.arrow("read", OF_OUTPUT)
 
 
 def test_an_interrupt_is_one_whatever_duckdb_calls_it() -> None:

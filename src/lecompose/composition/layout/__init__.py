@@ -201,5 +201,4 @@ def _count_unreferenced(engine: Engine, videos: Mapping[str, mp4.Video]) -> int:
     if not videos:
         return 0
     frames = [video.frames for video in videos.values()]
-    found = engine.rows("layout/unreferenced", video_files=list(videos), frames=frames)
-    return int(found[0]["frames"])
+    return int(engine.value("layout/unreferenced", video_files=list(videos), frames=frames))

@@ -83,6 +83,15 @@ class TaskMap:
 _NO_TASKS = TaskMap({})
 
 
+@dataclass(frozen=True, slots=True)
+class _EpisodeTasks:
+    """The tasks of an output episode, in the output's order."""
+
+    out_dataset: str
+    out_episode: int
+    tasks: list[str]
+
+
 @dataclass(frozen=True)
 class UnifiedTasks:
     """The tasks of every output, and its subtasks if texts stand behind their numbers.
@@ -122,8 +131,8 @@ class UnifiedTasks:
     @cached_property
     def of_episodes(self) -> dict[tuple[str, int], list[str]]:
         """The tasks of each output episode that has any, in the output's order; by output and episode."""
-        found = self.engine.rows("layout/episode_tasks")
-        return {(row["out_dataset"], row["out_episode"]): row["tasks"] for row in found}
+        found = self.engine.records("layout/episode_tasks", _EpisodeTasks)
+        return {(episode.out_dataset, episode.out_episode): episode.tasks for episode in found}
 
 
 def _texts(engine: Engine, relation: str, name: str) -> dict[str, list[str]]:

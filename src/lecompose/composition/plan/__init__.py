@@ -217,13 +217,13 @@ def _number(catalog: Catalog, outputs: Sequence[str]) -> None:
     """Make the relation `plan` of the picks: it alone assigns episode_index."""
     catalog.engine.table("plan", "plan/assign_episode_index")
     catalog.engine.load("relabels", _RELABELS.empty_table())
-    problems = [row["problem"] for row in catalog.engine.rows("plan/check")]
+    problems = catalog.engine.arrow("plan/check")["problem"].to_pylist()
     if problems:
         sources = ", ".join(f'"{source.name}"' for source in catalog.sources)
         raise UnknownEpisode(
             f"the plan cannot be carried out; there are the sources {sources}", parts=problems
         )
-    filled = {row["out_dataset"] for row in catalog.engine.rows("plan/totals")}
+    filled = set(catalog.engine.arrow("plan/totals")["out_dataset"].to_pylist())
     empty = [output for output in outputs if output not in filled]
     if empty:
         raise EmptyOutput("nothing to write; these outputs have no episode", parts=empty)
@@ -265,8 +265,8 @@ def _load_strata(catalog: Catalog, by: str | None) -> dict[str, int]:
         with open_views(catalog) as views:
             strata = views.strata(by)
         catalog.engine.load("strata", strata.cast(_STRATA))
-    rows = catalog.engine.rows("plan/stratum_sizes")
-    return {row["stratum"]: row["episodes"] for row in rows}
+    sizes = catalog.engine.arrow("plan/stratum_sizes")
+    return dict(zip(*(column.to_pylist() for column in sizes.columns), strict=True))
 
 
 def _load_shares(catalog: Catalog, counts: Mapping[str, Mapping[str, int]]) -> None:
@@ -326,7 +326,7 @@ def _undecided(predicate: str, truth: pa.Table) -> Notes:
 
 def _repeated(catalog: Catalog) -> Notes:
     """Return a note if episodes are picked again for the same output: meant, or a slip of a join."""
-    again = catalog.engine.rows("plan/repeated")[0]["episodes"]
+    again = catalog.engine.value("plan/repeated")
     return (f"{again} episodes are picked again for an output that has them already",) if again else ()
 
 

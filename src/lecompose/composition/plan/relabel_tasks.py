@@ -61,7 +61,7 @@ def relabel_tasks(catalog: Catalog, views: Views, texts: TaskChanges) -> tuple[s
     """
     engine = catalog.engine
     engine.table("episode_texts", "plan/episode_texts")
-    there = [row["task"] for row in engine.rows("plan/all_texts")]
+    there = engine.arrow("plan/all_texts")["task"].to_pylist()
     _refuse_unknown(texts.replace, there)
     engine.load("told_episodes", _of_episodes(catalog, texts.episodes))
     engine.load("replaced", make_table(_REPLACED, texts.replace))
@@ -71,16 +71,26 @@ def relabel_tasks(catalog: Catalog, views: Views, texts: TaskChanges) -> tuple[s
     )
     engine.drop("relabels")
     engine.view("relabels", "plan/relabels", task=texts.task)
-    changed = engine.rows("plan/relabelled")[0]["episodes"]
-    total = engine.rows("plan/totals")[0]["episodes"]
+    changed = engine.value("plan/relabelled")
+    (total,) = engine.arrow("plan/totals")["episodes"].to_pylist()
     summary = f"{changed} of {total} episodes get another task"
-    lines = [_new_text(**row) for row in engine.rows("plan/new_texts")]
+    lines = list(map(str, engine.records("plan/new_texts", _NewText)))
     return (listed(f"{summary}:", lines, limit=_SHOWN) if lines else summary,)
 
 
-def _new_text(task: str | None, new_task: str, episodes: int) -> str:
-    held = "no text" if task is None else f'"{task}"'
-    return f'{held} becomes "{new_task}" in {episodes} episode{"" if episodes == 1 else "s"}'
+@dataclass(frozen=True)
+class _NewText:
+    """Which text a task gets, and in how many episodes."""
+
+    task: str | None
+    new_task: str
+    episodes: int
+
+    def __str__(self) -> str:
+        held = "no text" if self.task is None else f'"{self.task}"'
+        return (
+            f'{held} becomes "{self.new_task}" in {self.episodes} episode{"" if self.episodes == 1 else "s"}'
+        )
 
 
 def _refuse_unknown(replace: Sequence[tuple[str, str]], there: Sequence[str]) -> None:

@@ -129,7 +129,7 @@ def _count_missing(run: Run, stored: Collection[str]) -> dict[str, int]:
     names = sorted(stored)
     if not names:
         return {}
-    counts = run.engine.rows("statistics/missing", {"names": names})[0]["episodes"]
+    counts = run.engine.value("statistics/missing", {"names": names})
     return dict(zip(names, counts, strict=True))
 
 

@@ -3,6 +3,7 @@
 import io
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -10,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
+from lecompose.errors import MediaError
 from lecompose.files.mp4.errors import media_error
 from lecompose.files.mp4.ffmpeg import LIMITS, open_video, translate_ffmpeg_errors
 
 if TYPE_CHECKING:
     from av.container import InputContainer
+    from av.packet import Packet
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
@@ -108,14 +111,16 @@ def find_undecodable_frames(path: Path, *, threads: int = 1) -> list[int]:
 
 def _decode_sound_frames(container: "InputContainer", stream: "VideoStream") -> Iterator["VideoFrame"]:
     """Yield the frames that decode without an error; the decoder goes on behind those that do not."""
-    import av
-
+    path = Path(container.name)
     for packet in container.demux(stream):
-        try:
-            frames = packet.decode()
-        except av.error.FFmpegError:
-            continue
-        yield from (frame for frame in frames if not frame.is_corrupt)
+        yield from (frame for frame in _decode_packet(packet, path) if not frame.is_corrupt)
+
+
+def _decode_packet(packet: "Packet[VideoStream]", path: Path) -> list["VideoFrame"]:
+    """Return the frames of a packet; none if it does not decode."""
+    with suppress(MediaError), translate_ffmpeg_errors(path):
+        return packet.decode()
+    return []
 
 
 def decode_picture(data: bytes, *, depth: bool = False, name: Path) -> Picture:
