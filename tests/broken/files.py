@@ -191,8 +191,8 @@ FILES: list[Broken] = [
     Broken(
         "wrong from_timestamp",
         in_camera(1, from_timestamp=0.1),
-        names("video_order", "video_spans"),
-        SAME,
+        names("video_order", "video_overlap", "video_spans"),
+        3,
         (V30,),
         episode=1,
         feature=CAMERA,
@@ -207,7 +207,7 @@ FILES: list[Broken] = [
         feature=CAMERA,
     ),
     Broken(
-        "wrong video file", in_camera(1, file_index=1), names("video_spans"), 4, (V30,), VIDEO3, 1, CAMERA
+        "wrong video file", in_camera(1, file_index=1), names("video_spans"), 3, (V30,), VIDEO3, 1, CAMERA
     ),
     Broken(
         "video that no episode names",

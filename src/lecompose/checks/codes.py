@@ -300,6 +300,13 @@ PROMISES = (
         _VIDEO,
         "fps",
     ),
+    _error(
+        "video_overlap",
+        "No frame of a video is that of two episodes or two cameras, unless an episode is there twice, with"
+        " equal rows. Operations that read pictures refuse others: whose pictures these are is not known.",
+        "lecompose repair DATASET -o OUT, which finds clips by the order of the episodes",
+        "fps",
+    ),
     _warning(
         "video_surplus",
         "Every frame of a video belongs to an episode. Readers never show other frames.",
@@ -317,7 +324,7 @@ PROMISES = (
     ),
     _error(
         "video_order",
-        "v3.0: a camera's files, from 000/000, and their clips are in episode order; no clips overlap.",
+        "v3.0: a camera's files, from 000/000, and their clips are in episode order.",
         "lecompose repair DATASET -o OUT, which corrects pointers; if only the order is wrong, merge",
         "fps",
     ),

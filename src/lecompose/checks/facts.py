@@ -21,6 +21,7 @@ from lecompose.checks.footers import Footers, Row, footer_facts, huggingface_typ
 from lecompose.dataset.catalog import Catalog, Source
 from lecompose.dataset.catalog.frames import list_data_files
 from lecompose.dataset.catalog.task_columns import list_candidates, list_texts, read_uses
+from lecompose.dataset.doubtful_clips import find_shared_frames
 from lecompose.dataset.stored_stats import flatten_numbers
 from lecompose.engine import Engine
 from lecompose.errors import ComposeError, MediaError, SourceBroken
@@ -79,6 +80,12 @@ _SHAPES: dict[str, _Columns] = {
         "fault": _TEXT,
         "problem": _TEXT,
     },
+    "shared_frames": {
+        "camera": _TEXT,
+        "src_episode": _INT,
+        "video_file": _TEXT,
+        "problem": _TEXT,
+    },
 }
 
 
@@ -98,6 +105,9 @@ def load_facts(
         for relation, part in rows.items():
             table = part if isinstance(part, pa.Table) else _table(_SHAPES[relation], part)
             facts[relation].append(_of_source(source.name, table))
+    for pair in find_shared_frames(catalog).doubtful:
+        row = (pair.camera, pair.src_episode, pair.video_file, pair.problem)
+        facts["shared_frames"].append(_of_source(pair.src_dataset, _table(_SHAPES["shared_frames"], [row])))
     for relation, tables in facts.items():
         catalog.engine.load(relation, pa.concat_tables(tables))
     return found

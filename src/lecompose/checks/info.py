@@ -41,7 +41,7 @@ def read_info(root: Path, given: str) -> tuple[Source | None, Damage]:
         faults |= as_damage(Fault("robot_type", path, problem))
     fps, odd_fps = _usable_fps(info, path)
     limits, odd_limits = _usable_limits(info, version, path)
-    templates, odd_templates = _usable_templates(info, version, path)
+    templates, odd_templates = _usable_templates(info, version, root)
     known = info | fps | limits | templates
     files = FeatureFiles(root, version, known)
     read = read_features(info["features"], files)
@@ -108,17 +108,20 @@ def _is_above_0(said: object, kind: Any) -> bool:
     return isinstance(said, kind) and not isinstance(said, bool) and bool(said > 0)
 
 
-def _usable_templates(info: Mapping[str, Any], version: str, path: Path) -> tuple[_Fields, Damage]:
+def _usable_templates(info: Mapping[str, Any], version: str, root: Path) -> tuple[_Fields, Damage]:
     """Return the usual templates in place of those that cannot be followed."""
-    numbers = formats.place_fields(version)
+    numbers, path = formats.place_fields(version), root / "meta" / "info.json"
     usual = {
         "data_path": (formats.usual_data_path(version), numbers),
         "video_path": (formats.usual_video_path(version), ("video_key", *numbers)),
     }
     instead, faults = {}, []
     for name, (template, fields) in usual.items():
+        said = str(info.get(name) or template)
         try:
-            formats.path_format(str(info.get(name) or template), fields)
+            formats.path_format(said, fields)
+            if name == "video_path":
+                _refuse_misleading(said, template, info, root)
         except SourceBroken as error:
             faults.append(Fault("path_templates", path, error.fault))
             instead[name] = template
@@ -130,6 +133,19 @@ def _faults_of_features(read: FeaturesRead, path: Path) -> Damage:
     lost = [Fault("feature_specs", path, error.problem, feature=error.feature) for error in read.lost]
     odd = [Fault(note.code, path, note.problem, feature=note.feature) for note in read.notes]
     return as_damage(*lost, *odd)
+
+
+def _refuse_misleading(template: str, usual: str, info: Mapping[str, Any], root: Path) -> None:
+    """Refuse a template of videos that leads all cameras to the same files, if the usual one leads to files.
+
+    Raises:
+        SourceBroken: for such a template.
+    """
+    specs = info["features"].values()
+    cameras = [spec for spec in specs if isinstance(spec, dict) and spec.get("dtype") == "video"]
+    is_same = len(cameras) > 1 and "{video_key}" not in template
+    if is_same and next(root.glob(formats.path_glob(usual)), None):
+        raise SourceBroken(f'path template "{template}" in info.json leads all cameras to the same files')
 
 
 def _json(value: object) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from lecompose import statistics
 from lecompose.concurrency import Progress
 from lecompose.dataset.catalog import Catalog
+from lecompose.dataset.doubtful_clips import refuse_doubtful_clips
 from lecompose.errors import SourceBroken
 from lecompose.formats import Feature
 from lecompose.statistics import FeatureStats, FileRows, SampledClip
@@ -53,6 +54,7 @@ def measure_dataset(
     files = list(_group_by_file(episodes))
     numeric = [f for f in source.columns if f.is_numeric]
     looked = [f for f in source.features if wanted.pictures and f.is_visual]
+    _refuse_doubtful_clips(catalog, episodes, [f.name for f in looked if f.is_video])
     clips = {f.name: list(_list_clips(catalog, f, files)) for f in looked}
     size_bytes = sum(statistics.estimate_pictures_bytes(of_camera) for of_camera in clips.values())
     found = _measure_bookkeeping(episodes, wanted.quantiles)
@@ -68,6 +70,16 @@ def measure_dataset(
         for f in source.features
         if f.name in found and found[f.name].has_value
     }
+
+
+def _refuse_doubtful_clips(
+    catalog: Catalog, stored: Sequence[_StoredEpisode], cameras: Sequence[str]
+) -> None:
+    (source,) = catalog.sources
+    if cameras:
+        episodes = {(source.name, episode.src_episode) for episode in stored}
+        keys = {(source.name, camera) for camera in cameras}
+        refuse_doubtful_clips(catalog, episodes=episodes, cameras=keys)
 
 
 def _group_by_file(episodes: Sequence[_StoredEpisode]) -> Iterator[FileRows]:

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from lecompose.dataset.catalog import Catalog
+from lecompose.dataset.doubtful_clips import refuse_doubtful_clips, refuse_moved_pointers
 from lecompose.dataset.frames import Episodes, Frames
 from lecompose.dataset.frames.read_in_order import PlacedEpisode, require_contiguous
 from lecompose.errors import SourceBroken
@@ -143,12 +144,15 @@ def select_episodes(
         UnknownEpisode: if an episode does not exist.
         RequestError: if a feature does not exist.
         FeatureMismatch: if the sources do not share the features.
-        SourceBroken: if an episode is not in one piece.
+        SourceBroken: if an episode is not in one piece, or pointers leave open whose the pictures are.
     """
     features = frames.features(names if names is None else [*names, *DEFAULT_FEATURES])
     places = [require_contiguous(place) for place in frames.places(episodes)]
     files = _number_files([str(place.data_file) for place in places])
-    clips = {f.name: _find_clips(catalog, f.name, places) for f in features if f.is_video}
+    cameras = [f.name for f in features if f.is_video]
+    if cameras:
+        _refuse_doubtful_clips(catalog, cameras, places)
+    clips = {camera: _find_clips(catalog, camera, places) for camera in cameras}
     position = {source.name: source.position for source in catalog.sources}
     return Selection(
         features=features,
@@ -166,6 +170,14 @@ def select_episodes(
             path for held in (files, *(c.files for c in clips.values())) for path in held.paths
         ),
     )
+
+
+def _refuse_doubtful_clips(catalog: Catalog, names: Sequence[str], places: Sequence[PlacedEpisode]) -> None:
+    episodes = {(place.src_dataset, place.src_episode) for place in places}
+    sources = {source for source, _ in episodes}
+    cameras = {(source, name) for source in sources for name in names}
+    refuse_doubtful_clips(catalog, episodes=episodes, cameras=cameras)
+    refuse_moved_pointers(catalog, sources=sources, cameras=cameras, frames={})
 
 
 def _number_files(paths: Sequence[str]) -> _Files:

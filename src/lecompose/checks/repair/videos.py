@@ -2,7 +2,7 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import accumulate
@@ -10,15 +10,23 @@ from pathlib import Path
 
 from lecompose import formats
 from lecompose.checks.repair.episodes import Clip, Dropped, Salvage, SoundEpisode
+from lecompose.checks.repair.follow_order import Spans, follow_order, is_in_order, shift_files
 from lecompose.concurrency import Workers
-from lecompose.dataset.catalog import Source
+from lecompose.dataset.catalog import DeclaredLength, Source
+from lecompose.dataset.doubtful_clips import find_equal_rows
 from lecompose.engine import Engine
-from lecompose.errors import ComposeError, MediaError, OutputUnwritable, SourceBroken
+from lecompose.errors import ComposeError, MediaError, OutputUnwritable, SourceBroken, few
 from lecompose.files import mp4
 from lecompose.files.clutter import glob_files
 
 _Clips = dict[int, Clip]
 """By episode."""
+
+_CORRECTED = (
+    'source "{}", camera "{}": its pointers were wrong,'
+    " and now follow the order of the episodes in the videos."
+)
+_MOST_SECONDS = 1e9
 
 
 @dataclass(frozen=True)
@@ -29,6 +37,19 @@ class _ListedClip:
     camera: str
     video_file: str | None
     from_frame: int | None
+    filmed_s: float | None
+
+
+@dataclass(frozen=True)
+class _Listed:
+    """The clips that the metadata names for a camera, and what is known of the episodes before any is lost.
+
+    `twins` says of episodes with the same clip which of them have the same rows.
+    """
+
+    clips: _Clips
+    spans: Spans
+    twins: Mapping[int, int]
 
 
 def find_clips(
@@ -36,31 +57,78 @@ def find_clips(
 ) -> Salvage:
     """Return the episodes with their clips; those whose pictures are not all there are not sound.
 
-    A clip is where the metadata says, if it lies inside its file and overlaps no neighbour. Where one does
-    not, but the file is exactly as long as its episodes, they follow each other. If the end of a file is cut
+    A clip is where the metadata says, if it lies inside its file and has frames of no other. Where one does
+    not, and files are exactly as long as their episodes, these follow each other. If the end of a file is cut
     off, its whole part is copied into `scratch`.
+
+    Raises:
+        SourceBroken: if several cameras have the same files, and nothing tells whose these are.
     """
-    listed = _listed_clips(engine, source, salvage.episodes)
+    _refuse_one_file_for_all(source, without)
+    lengths = _lengths(engine, source, salvage)
+    named, filmed = _listed_clips(engine, source, salvage.episodes)
+    twins = _twins(engine, source, salvage.episodes, named)
     workers = engine.workers()
     for camera in source.cameras:
         if camera.name not in without:
-            salvage = _of_camera(source, camera.name, listed[camera.name], salvage, workers, scratch)
+            known = _Listed(named[camera.name], Spans(lengths, filmed[camera.name]), twins)
+            salvage = _of_camera(source, camera.name, known, salvage, workers, scratch)
     return salvage
 
 
-def _listed_clips(engine: Engine, source: Source, episodes: Sequence[SoundEpisode]) -> dict[str, _Clips]:
-    """Return the clips that the metadata names; in v2.x each episode has a file of its own, listed or not."""
+def _refuse_one_file_for_all(source: Source, without: frozenset[str]) -> None:
+    cameras = [camera.name for camera in source.cameras if camera.name not in without]
+    if len(cameras) > 1 and "{video_key}" not in source.video_template:
+        raise SourceBroken(
+            f'video_path "{source.video_template}" leads the cameras {few(cameras)} to the same files',
+            hint="{video_key} in video_path, or --remove CAMERA for those whose videos these are not",
+            path=source.root / "meta/info.json",
+        )
+
+
+def _lengths(engine: Engine, source: Source, salvage: Salvage) -> dict[int, int]:
+    """Return the frames of all episodes in their order: the rows of those that are sound, else as listed."""
+    listed = engine.read_records("declared", DeclaredLength, where=("src_dataset", source.name))
+    known = {row.src_episode: row.length for row in listed if row.length}
+    known |= {e.episode: e.length for e in salvage.episodes}
+    return dict(sorted(known.items()))
+
+
+def _twins(
+    engine: Engine, source: Source, episodes: Sequence[SoundEpisode], named: Mapping[str, _Clips]
+) -> dict[int, int]:
+    """Return for episodes with the same clip the first of them that has the same rows."""
+    lengths = {e.episode: e.length for e in episodes}
+    spans: dict[tuple[str, Path, int, int], list[int]] = defaultdict(list)
+    for camera, clips in named.items():
+        for episode in clips.keys() & lengths.keys():
+            clip = clips[episode]
+            spans[camera, clip.video_file, clip.from_frame, lengths[episode]].append(episode)
+    alike = {episode for sharing in spans.values() if len(sharing) > 1 for episode in sharing}
+    return find_equal_rows(engine, source, alike) if alike else {}
+
+
+def _listed_clips(
+    engine: Engine, source: Source, episodes: Sequence[SoundEpisode]
+) -> tuple[dict[str, _Clips], dict[str, dict[int, int]]]:
+    """Return the clips that the metadata names, and their frames by the times it names.
+
+    In v2.x each episode has a file of its own, listed or not.
+    """
     listed: dict[str, _Clips] = defaultdict(dict)
+    filmed: dict[str, dict[int, int]] = defaultdict(dict)
     move = _moved(source)
     for clip in engine.records("repair/clips", _ListedClip):
         if clip.video_file is not None:
             first = -1 if clip.from_frame is None else clip.from_frame
             listed[clip.camera][clip.src_episode] = Clip(move(Path(clip.video_file)), first)
+        if clip.filmed_s is not None and 0 < clip.filmed_s < _MOST_SECONDS:
+            filmed[clip.camera][clip.src_episode] = round(clip.filmed_s * source.fps)
     for episode in episodes if not source.is_v3 else ():
         for camera in source.cameras:
             path = move(_v2_file(source, camera.name, episode.episode))
             listed[camera.name].setdefault(episode.episode, Clip(path, 0))
-    return listed
+    return listed, filmed
 
 
 def _v2_file(source: Source, camera: str, episode: int) -> Path:
@@ -115,21 +183,31 @@ class _FromFile:
 
 
 def _of_camera(
-    source: Source, camera: str, listed: _Clips, salvage: Salvage, workers: Workers, scratch: Path
+    source: Source, camera: str, known: _Listed, salvage: Salvage, workers: Workers, scratch: Path
 ) -> Salvage:
     """Return the salvage with the clips of one camera, without the episodes that have none."""
-    paths = sorted({listed[e.episode].video_file for e in salvage.episodes if e.episode in listed})
+    paths = sorted({clip.video_file for clip in known.clips.values()})
     paths += _unnamed_videos(paths, camera, source)
     videos = dict(zip(paths, workers.each(paths, lambda path: _probe(path, scratch)), strict=True))
     readable = {path: video for path, video in videos.items() if isinstance(video, mp4.Video)}
     whole = {path: video.frames for path, video in readable.items() if not video.is_truncated}
-    clips = listed | _of_unlisted(listed, salvage.episodes, whole)
+    listed = known.clips | _of_unlisted(known.clips, salvage.episodes, whole)
+    clips, notes = listed, []
+    if source.is_v3:
+        corrected = _correct_clips(source, replace(known, clips=listed), paths, whole)
+        if corrected is None:
+            lost = f'camera "{camera}": its pointers lead to a missing file, and none to one that is there'
+            return salvage.without(
+                Dropped(source.name, e.episode, lost, camera=camera) for e in salvage.episodes
+            )
+        clips = corrected
+        notes = [_CORRECTED.format(source.name, camera)] if corrected != listed else []
     files: dict[Path, list[SoundEpisode]] = defaultdict(list)
     for episode in salvage.episodes:
         if episode.episode in clips:
             files[clips[episode.episode].video_file].append(episode)
     parts = [
-        _take_clips(source, camera, videos[path], path, episodes, clips, scratch)
+        _take_clips(source, camera, videos[path], path, episodes, replace(known, clips=clips), scratch)
         for path, episodes in files.items()
     ]
     unnamed = [
@@ -138,7 +216,7 @@ def _of_camera(
         if e.episode not in clips
     ]
     dropped = [*unnamed, *(lost for part in parts for lost in part.dropped)]
-    salvage = salvage.without(dropped, *(note for part in parts for note in part.notes))
+    salvage = salvage.without(dropped, *notes, *(note for part in parts for note in part.notes))
     found = {number: clip for part in parts for number, clip in part.clips.items()}
     return replace(
         salvage,
@@ -147,13 +225,46 @@ def _of_camera(
     )
 
 
+def _correct_clips(
+    source: Source, known: _Listed, paths: Sequence[Path], whole: Mapping[Path, int]
+) -> _Clips | None:
+    """Return the clips of a camera, corrected where pointers contradict each other or the files.
+
+    Returns None where they may lead to the wrong files, and nothing tells which are right.
+    """
+
+    def find_sound(clips: Mapping[int, Clip]) -> _Clips:
+        lengths = known.spans.lengths
+        inside = {
+            episode: clip
+            for episode, clip in clips.items()
+            if episode in lengths and _fits(clip, lengths[episode], whole.get(clip.video_file, 0))
+        }
+        overlapping = _find_overlapping(inside, lengths, known.twins)
+        return {episode: clip for episode, clip in inside.items() if episode not in overlapping}
+
+    sound = find_sound(known.clips)
+    if len(sound) == len(known.spans.lengths):
+        return known.clips
+    there = [path for path in paths if path.is_file()]
+    named = {clip.video_file for clip in known.clips.values()}
+    if len(whole) == len(there):
+        in_order = follow_order(known.spans, known.clips, whole, sound)
+        if in_order is not None:
+            return in_order
+    if named <= set(there) or set(there) <= named:
+        return known.clips
+    fits_all = lambda clips: len(find_sound(clips)) == len(clips)  # noqa: E731
+    return shift_files(known.clips, whole, fits_all, chunk_files=source.chunks_size)
+
+
 def _take_clips(
     source: Source,
     camera: str,
     video: mp4.Video | ComposeError,
     path: Path,
     episodes: Sequence[SoundEpisode],
-    listed: _Clips,
+    known: _Listed,
     scratch: Path,
 ) -> _FromFile:
     """Return the clips of the episodes that are said to be in one video file."""
@@ -161,16 +272,13 @@ def _take_clips(
     if isinstance(video, ComposeError) or fault is not None:
         reason = f'camera "{camera}": {fault}'
         return _FromFile({}, [Dropped(source.name, e.episode, reason, str(path), camera) for e in episodes])
-    clips, are_moved = _place_clips(video, episodes, listed)
+    clips, are_moved = _place_clips(video, episodes, known)
     lost = [e for e in episodes if e.episode not in clips]
-    dropped = [_outside(source, camera, e, listed[e.episode], video) for e in lost]
+    dropped = [_outside(source, camera, e, known.clips[e.episode], video) for e in lost]
     if clips and video.is_truncated:
         copy = _copy_whole_part(video, source, scratch)
         clips = {number: replace(clip, video_file=copy) for number, clip in clips.items()}
-    note = (
-        f'source "{source.name}", camera "{camera}": its pointers were wrong, and now'
-        f" follow the order of the episodes in the video. ({path})"
-    )
+    note = f"{_CORRECTED.format(source.name, camera)} ({path})"
     return _FromFile(clips, dropped, [note] if are_moved else [])
 
 
@@ -228,38 +336,44 @@ def _copy_whole_part(video: mp4.Video, source: Source, scratch: Path) -> Path:
     return copy
 
 
-def _place_clips(video: mp4.Video, episodes: Sequence[SoundEpisode], listed: _Clips) -> tuple[_Clips, bool]:
+def _place_clips(video: mp4.Video, episodes: Sequence[SoundEpisode], known: _Listed) -> tuple[_Clips, bool]:
     """Return the clips of a file's episodes that can be trusted, and whether they are others than listed."""
-    inside = [e for e in episodes if _fits(listed[e.episode], e, video.frames)]
-    overlapping = _find_overlapping(inside, listed)
-    apart = {e.episode: listed[e.episode] for e in inside if e.episode not in overlapping}
-    lengths = [e.length for e in episodes]
-    if len(apart) < len(episodes) and sum(lengths) == video.frames and not video.is_truncated:
-        starts = accumulate(lengths, initial=0)
-        return {e.episode: Clip(video.path, at) for e, at in zip(episodes, starts, strict=False)}, True
+    lengths = {e.episode: e.length for e in episodes}
+    inside = {e: known.clips[e] for e in lengths if _fits(known.clips[e], lengths[e], video.frames)}
+    overlapping = _find_overlapping(inside, lengths, known.twins)
+    apart = {episode: clip for episode, clip in inside.items() if episode not in overlapping}
+    is_filled = sum(lengths.values()) == video.frames and not video.is_truncated
+    if len(apart) < len(episodes) and is_filled and is_in_order(apart):
+        starts = accumulate(lengths.values(), initial=0)
+        return {e: Clip(video.path, at) for e, at in zip(lengths, starts, strict=False)}, True
     return apart, False
 
 
-def _fits(clip: Clip, episode: SoundEpisode, frames: int) -> bool:
-    return clip.from_frame >= 0 and clip.from_frame + episode.length <= frames
+def _fits(clip: Clip, length: int, frames: int) -> bool:
+    return clip.from_frame >= 0 and clip.from_frame + length <= frames
 
 
-def _find_overlapping(episodes: Iterable[SoundEpisode], listed: _Clips) -> set[int]:
-    """Return the episodes whose clips share frames with those of another."""
-    spans = sorted((listed[e.episode].from_frame, e.length, e.episode) for e in episodes)
+def _find_overlapping(
+    clips: Mapping[int, Clip], lengths: Mapping[int, int], twins: Mapping[int, int]
+) -> set[int]:
+    """Return the episodes whose clips share frames with those of another that has other rows."""
+    spans = sorted((clip.video_file, clip.from_frame, lengths[e], e) for e, clip in clips.items())
     found: set[int] = set()
-    furthest_end, furthest = 0, -1
-    for from_frame, length, episode in spans:
-        if from_frame < furthest_end:
+    file, furthest_end, furthest, span = Path(), 0, -1, (0, 0)
+    for path, from_frame, length, episode in spans:
+        if path != file:
+            file, furthest_end = path, 0
+        is_twin = span == (from_frame, length) and twins.get(episode, -1) == twins.get(furthest, -2)
+        if from_frame < furthest_end and not is_twin:
             found |= {episode, furthest}
         if from_frame + length > furthest_end:
-            furthest_end, furthest = from_frame + length, episode
+            furthest_end, furthest, span = from_frame + length, episode, (from_frame, length)
     return found
 
 
 def _outside(source: Source, camera: str, episode: SoundEpisode, clip: Clip, video: mp4.Video) -> Dropped:
     end = clip.from_frame + episode.length
-    if _fits(clip, episode, video.frames):
+    if _fits(clip, episode.length, video.frames):
         what = "has frames of other episodes"
     else:
         lost = ", the end of which is cut off" if video.is_truncated else ""

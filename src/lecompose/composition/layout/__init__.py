@@ -165,7 +165,8 @@ def lay_out(
     schema = arrow_schema.data_schema(catalog, output_spec.columns, output_spec.feature_map)
     tasks = unify_tasks(catalog, output_spec)
     data_jobs = place_episodes(engine, output_spec, tasks, schema, computed=computed)
-    probed = probe_clips(catalog, output_spec, scratch)
+    found = probe_clips(catalog, output_spec, scratch)
+    probed = found.files
     videos = {str(clips[0][0].video_file): video for video, clips in probed}
     uncut = cut_clips(engine, output_spec, probed) if probed else []
     if not reencode:
@@ -187,7 +188,7 @@ def lay_out(
         tuple(uncut),
         encode,
         unreferenced_frames=_count_unreferenced(engine, videos),
-        notes=(*notes, *output_spec.notes, *_warnings(videos)),
+        notes=(*notes, *output_spec.notes, *found.notes, *_warnings(videos)),
     )
 
 

@@ -11,6 +11,7 @@ from lecompose import formats
 from lecompose.composition.output_spec import OutputSpec
 from lecompose.concurrency import Workers
 from lecompose.dataset.catalog import Catalog
+from lecompose.dataset.doubtful_clips import describe_repeats, refuse_doubtful_clips, refuse_moved_pointers
 from lecompose.errors import ComposeError, MediaError, SourceBroken
 from lecompose.files import mp4
 
@@ -41,22 +42,38 @@ Probed = tuple[mp4.Video, list[tuple[WantedClip, mp4.ClipFacts]]]
 """A video, and what its clips would be if they were cut out."""
 
 
-def probe_clips(catalog: Catalog, output_spec: OutputSpec, scratch: Path) -> list[Probed]:
+@dataclass(frozen=True)
+class ProbedFiles:
+    """Each video file that the plan needs, with its clips; `notes` say which episodes are there twice."""
+
+    files: Sequence[Probed]
+    notes: tuple[str, ...] = ()
+
+
+def probe_clips(catalog: Catalog, output_spec: OutputSpec, scratch: Path) -> ProbedFiles:
     """Return each video file that the plan needs with its clips.
 
     Raises:
-        SourceBroken: if videos are missing.
+        SourceBroken: if videos are missing, or pointers leave open whose the pictures are.
         MediaError: if they are unreadable, too short or of another rate; all are named.
     """
     cameras = list(_cameras(output_spec))
     if not cameras:
-        return []
+        return ProbedFiles([])
     sources, src_cameras, names = (list(column) for column in zip(*cameras, strict=True))
     wanted = catalog.engine.records(
         "layout/clips_wanted", WantedClip, sources=sources, src_cameras=src_cameras, cameras=names
     )
+    episodes = {(clip.src_dataset, clip.src_episode) for clip in wanted}
+    keys = {(source, own) for source, own, _ in cameras}
+    sharing = refuse_doubtful_clips(catalog, episodes=episodes, cameras=keys)
     rates = {source.name: source.fps for source in catalog.sources}
-    return _probe(wanted, rates, scratch, catalog.engine.workers())
+    looked_at = _probe(wanted, rates, scratch, catalog.engine.workers())
+    files = [probed for probed in looked_at if not isinstance(probed, list)]
+    frames = {str(clips[0][0].video_file): video.frames for video, clips in files}
+    refuse_moved_pointers(catalog, sources={name for name, _ in episodes}, cameras=keys, frames=frames)
+    _refuse_unusable(wanted, looked_at)
+    return ProbedFiles(files, tuple(describe_repeats(sharing, episodes)))
 
 
 def _cameras(output_spec: OutputSpec) -> Iterator[tuple[str, str, str]]:
@@ -69,10 +86,13 @@ def _cameras(output_spec: OutputSpec) -> Iterator[tuple[str, str, str]]:
 
 def _probe(
     wanted: Sequence[WantedClip], rates: Mapping[str, Fraction], scratch: Path, workers: Workers
-) -> list[Probed]:
+) -> list[Probed | list[ComposeError]]:
     """Probe the files on threads. Units: `rates` are the fps of each source."""
     by_file = [(path, list(clips)) for path, clips in groupby(wanted, key=lambda clip: clip.video_file)]
-    results = workers.each(by_file, lambda item: _probe_file(item[0], item[1], rates, scratch))
+    return workers.each(by_file, lambda item: _probe_file(item[0], item[1], rates, scratch))
+
+
+def _refuse_unusable(wanted: Sequence[WantedClip], results: Sequence[Probed | list[ComposeError]]) -> None:
     broken = [errors for errors in results if isinstance(errors, list)]
     if broken:
         errors = [error for of_file in broken for error in of_file]
@@ -83,7 +103,6 @@ def _probe(
             hint=_without_clips([clip.camera for clip in wanted if clip.camera not in sound]),
             parts=map(str, errors),
         )
-    return [probed for probed in results if not isinstance(probed, list)]
 
 
 def _without_clips(lost: Sequence[str]) -> str:

@@ -38,6 +38,7 @@ __all__ = [
     "Catalog",
     "CustomColumn",
     "CustomColumns",
+    "DeclaredLength",
     "Source",
     "episode_number",
     "locate",
