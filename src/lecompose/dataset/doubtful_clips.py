@@ -18,6 +18,8 @@ from lecompose.errors import ComposeError, SourceBroken
 from lecompose.files import mp4
 from lecompose.formats import DEFAULT_FEATURES
 
+_REPAIR = "lecompose repair"
+
 Key = tuple[str, int]
 """Source and number of an episode."""
 CameraKey = tuple[str, str]
@@ -128,30 +130,31 @@ def find_equal_rows(engine: Engine, source: Source, episodes: Iterable[int]) -> 
 
 
 def refuse_doubtful_clips(
-    catalog: Catalog, *, episodes: Collection[Key], cameras: Collection[CameraKey]
+    catalog: Catalog, *, episodes: Collection[Key], cameras: Collection[CameraKey], remedy: str = _REPAIR
 ) -> Sharing:
     """Refuse to read clips that have frames of others; return which clips share frames.
 
-    `episodes` and `cameras`, both with their sources, are those that are read.
+    `episodes` and `cameras`, both with their sources, are those that are read. `remedy` finds their clips.
 
     Raises:
         SourceBroken: naming each of these clips.
     """
     sharing = find_shared_frames(catalog)
-    _refuse(
+    problems = (
         f'camera "{pair.camera}", source "{pair.src_dataset}", episode {pair.src_episode}: {pair.problem}.'
         f" ({pair.video_file})"
         for pair in sharing.doubtful
         if any(key in episodes for key in pair.episodes) and any(key in cameras for key in pair.cameras)
     )
+    _refuse(problems, remedy)
     return sharing
 
 
-def _refuse(problems: Iterable[str]) -> None:
+def _refuse(problems: Iterable[str], remedy: str) -> None:
     if parts := list(problems):
         raise SourceBroken(
             "pointers to videos are wrong: whose pictures these are cannot be known from them",
-            hint="lecompose repair, or --skip-broken, which finds clips by the order of the episodes",
+            hint=f"{remedy}, which finds clips by the order of the episodes",
             parts=parts,
         )
 
@@ -192,6 +195,7 @@ def refuse_moved_pointers(
     sources: Collection[str],
     cameras: Collection[CameraKey],
     frames: Mapping[str, int],
+    remedy: str = _REPAIR,
 ) -> None:
     """Refuse cameras of v3.0 with clips outside of their files, while other frames belong to no episode.
 
@@ -205,12 +209,13 @@ def refuse_moved_pointers(
     for file in catalog.engine.records("catalog/clip_files", _ClipFile):
         by_camera.setdefault((file.src_dataset, file.camera), []).append(file)
     by_name = {source.name: source for source in catalog.sources}
-    _refuse(
+    problems = (
         f'camera "{camera}", source "{source}": {problem}'
         for source, camera in sorted(set(cameras))
         if source in sources and by_name[source].is_v3
         if (problem := _find_wrong_pointers(by_name[source], camera, by_camera.get((source, camera)), frames))
     )
+    _refuse(problems, remedy)
 
 
 def _find_wrong_pointers(

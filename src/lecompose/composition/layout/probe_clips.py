@@ -15,6 +15,9 @@ from lecompose.dataset.doubtful_clips import describe_repeats, refuse_doubtful_c
 from lecompose.errors import ComposeError, MediaError, SourceBroken
 from lecompose.files import mp4
 
+# What finds clips whose pointers are wrong.
+_REMEDY = "--skip-broken"
+
 
 @dataclass(frozen=True, slots=True)
 class WantedClip:
@@ -66,12 +69,13 @@ def probe_clips(catalog: Catalog, output_spec: OutputSpec, scratch: Path) -> Pro
     )
     episodes = {(clip.src_dataset, clip.src_episode) for clip in wanted}
     keys = {(source, own) for source, own, _ in cameras}
-    sharing = refuse_doubtful_clips(catalog, episodes=episodes, cameras=keys)
+    sharing = refuse_doubtful_clips(catalog, episodes=episodes, cameras=keys, remedy=_REMEDY)
     rates = {source.name: source.fps for source in catalog.sources}
     looked_at = _probe(wanted, rates, scratch, catalog.engine.workers())
     files = [probed for probed in looked_at if not isinstance(probed, list)]
     frames = {str(clips[0][0].video_file): video.frames for video, clips in files}
-    refuse_moved_pointers(catalog, sources={name for name, _ in episodes}, cameras=keys, frames=frames)
+    planned = {name for name, _ in episodes}
+    refuse_moved_pointers(catalog, sources=planned, cameras=keys, frames=frames, remedy=_REMEDY)
     _refuse_unusable(wanted, looked_at)
     return ProbedFiles(files, tuple(describe_repeats(sharing, episodes)))
 
