@@ -32,6 +32,28 @@ def put(pattern: str, content: bytes | None) -> Damage:
     return damage
 
 
+def recoded(pattern: str, encoding: str) -> Damage:
+    """Each text file that matches is saved in another encoding."""
+
+    def damage(root: Path) -> None:
+        for path in root.glob(pattern):
+            path.write_bytes(path.read_text(encoding="utf-8").encode(encoding))
+
+    return damage
+
+
+def beside(*names: str) -> Damage:
+    """New files, with some bytes in each."""
+
+    def damage(root: Path) -> None:
+        for name in names:
+            path = root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"\0\5\26\7mine")
+
+    return damage
+
+
 def cut(pattern: str, share: float = 0.6) -> Damage:
     def damage(root: Path) -> None:
         path = last(root, pattern)

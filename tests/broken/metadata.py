@@ -5,6 +5,7 @@ from broken.damage import (
     EPISODES,
     LFS,
     TASKS,
+    beside,
     cut,
     edit_json,
     edit_parquet,
@@ -15,6 +16,7 @@ from broken.damage import (
     line_of,
     pandas_index,
     put,
+    recoded,
     stats,
     without_columns,
     without_info,
@@ -189,6 +191,24 @@ METADATA: list[Broken] = [
     ),
     Broken(
         "info.json is a list", put("meta/info.json", b"[1]"), names("info_readable"), 3, file="meta/info.json"
+    ),
+    Broken(
+        "info.json in UTF-16",
+        recoded("meta/info.json", "utf-16"),
+        names("text_encoding"),
+        file="meta/info.json",
+    ),
+    Broken("JSON with a mark", recoded("meta/*.json*", "utf-8-sig"), names("text_encoding")),
+    Broken(
+        "task list in UTF-16", recoded("meta/tasks.jsonl", "utf-16-be"), names("text_encoding"), EQUAL, V2
+    ),
+    Broken("files beside it", beside("labels.csv", "notes/episode_000001.txt"), off("other_files")),
+    Broken(
+        "files of systems and editors",
+        beside(
+            ".DS_Store", "data/chunk-000/Thumbs.db", "meta/info.json~", "meta/._info.json", "videos/#x.mp4#"
+        ),
+        {},
     ),
     Broken("no features", without_info("features"), names("info_readable"), 3, file="meta/info.json"),
     Broken("no version", without_info("codebase_version"), names("info_version"), EQUAL),

@@ -7,6 +7,7 @@ found. Nothing is written, and pictures are decoded on request only.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from lecompose.checks.codes import (
     Severity,
 )
 from lecompose.checks.facts import load_facts
-from lecompose.checks.faults import NO_DAMAGE, Damage, Fault, as_damage, in_dataset, problem_in
+from lecompose.checks.faults import NO_DAMAGE, Damage, Fault, as_damage, in_dataset, problem_in, try_to
 from lecompose.checks.null_counts import load_counts
 from lecompose.checks.pictures import find_undecodable
 from lecompose.checks.tolerant_open import open_tolerantly
@@ -28,6 +29,8 @@ from lecompose.dataset.catalog import Catalog, Source
 from lecompose.dataset.catalog.other_files import describe_other_files, find_other_files
 from lecompose.dataset.catalog.spec_notes import SpecNote
 from lecompose.engine import Engine
+from lecompose.files.clutter import is_clutter
+from lecompose.files.text_files import read_encoding
 
 __all__ = [
     "CODES",
@@ -93,7 +96,7 @@ def examine(engine: Engine, given: str | Path, *, scratch: Path, decode: bool = 
         damage = load_facts(catalog, {name: damage}, opened.footers, scratch=scratch)[name]
         load_counts(catalog)
         broken = _broken_promises(catalog, {name: damage}, skipped=("row_groups",))
-        damage |= _find_other_files(catalog.sources[0])
+        damage |= _find_other_files(catalog.sources[0]) | _find_other_encodings(opened.root)
     if decode:
         damage |= find_undecodable(catalog)
     unread = sorted(_unread(name, opened.root, damage), key=lambda finding: finding.file or "")
@@ -144,9 +147,25 @@ def _find_other_files(source: Source) -> Damage:
     """Return a fault for what lies in the dataset's folder and is no part of it."""
     others = find_other_files(source)
     note = describe_other_files([(source, others)])
-    if note is None:
-        return NO_DAMAGE
-    return as_damage(Fault("other_files", source.root / others.names[0], note))
+    faults = [] if note is None else [Fault("other_files", source.root / others.names[0], note)]
+    for pattern in ("data/*/*.parquet", "meta/episodes/*/*.parquet") if source.is_v3 else ():
+        for path in sorted(source.root.glob(pattern)):
+            if is_clutter(path.name):
+                problem = "a system or an editor left it; LeRobot reads each parquet file there, and fails"
+                faults.append(Fault("other_files", path, problem))
+    return as_damage(*faults)
+
+
+def _find_other_encodings(root: Path) -> Damage:
+    """Return a fault for each JSON file in another encoding than readers expect."""
+    faults = []
+    for path in sorted((root / "meta").glob("*.json*")):
+        if path.is_file() and not is_clutter(path.name):
+            encoding, _ = try_to(partial(read_encoding, path), otherwise="utf-8", code="", path=path)
+            if encoding != "utf-8":
+                name = "UTF-8 with a byte order mark" if encoding == "utf-8-sig" else encoding.upper()
+                faults.append(Fault("text_encoding", path, f"it is {name}"))
+    return as_damage(*faults)
 
 
 def _unread(name: str, root: Path, damage: Damage) -> list[Finding]:

@@ -67,6 +67,11 @@ READING = (
         "The other files in meta/ exist and can be read to the end.",
         "fetch the file again; after a crash, lecompose repair DATASET -o OUT reads the data files",
     ),
+    _error(
+        "text_encoding",
+        "The JSON files in meta/ are UTF-8 without a byte order mark. LeRobot reads no others.",
+        _REWRITE,
+    ),
     _error("data_readable", "Every data file exists and is a whole parquet file.", _FETCH),
     _error(
         "info_version",

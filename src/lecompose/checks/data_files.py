@@ -21,6 +21,7 @@ from lecompose.dataset.catalog.relations import PLACEMENT
 from lecompose.engine import Engine
 from lecompose.engine.duckdb_errors import first_line
 from lecompose.errors import ComposeError, QueryError, SourceBroken
+from lecompose.files.clutter import glob_files
 from lecompose.files.parquet.damage import payload_bytes, read_footer, read_pages
 
 _NUMBERED = ("episode_index", "frame_index", "index", "task_index", "timestamp")
@@ -69,10 +70,10 @@ def read_data(engine: Engine, source: Source, *, is_expected: bool) -> Data:
 def _find_files(source: Source, *, is_expected: bool) -> tuple[Source, Sequence[Path], Damage]:
     """Return the data files by their template, or by the usual one where that finds none."""
     usual, template = formats.usual_data_path(source.version), source.data_template
-    paths = sorted(source.root.glob(formats.path_glob(template)))
+    paths = glob_files(source.root, formats.path_glob(template))
     if paths:
         return source, paths, NO_DAMAGE
-    if template != usual and (paths := sorted(source.root.glob(formats.path_glob(usual)))):
+    if template != usual and (paths := glob_files(source.root, formats.path_glob(usual))):
         problem = f'data_path is "{template}", the files are named as "{usual}"'
         misnamed = Fault("path_templates", source.root / "meta/info.json", problem)
         return replace(source, info={**source.info, "data_path": usual}), paths, as_damage(misnamed)

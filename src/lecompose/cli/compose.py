@@ -12,13 +12,8 @@ from lecompose.cli.run_operation import run_operation
 
 def _sql(context: click.Context, parameter: click.Parameter, given: str) -> str:
     """Return the recipe's SQL: a file's content, or the argument itself where it is no single word."""
-    path = Path(given)
-    try:
-        if path.is_file():
-            return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        if not given.split()[1:]:
-            raise click.BadParameter(f"cannot be read: {error}") from error
+    if options.is_path(given) and not Path(given).is_dir():
+        return options.read_sql(given)
     if given.split()[1:]:
         return given
     raise click.BadParameter(f'no such file: "{given}". Try: a file with one SELECT, or the SELECT itself')

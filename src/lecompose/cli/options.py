@@ -1,5 +1,6 @@
 """Options that several commands share, made from the table in `composition.options`."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
@@ -8,6 +9,8 @@ import click
 
 from lecompose.cli.command import HeadedOption
 from lecompose.composition.options import FEATURES, FILES, OPTIONS, RESOURCES, Kind, Option
+from lecompose.errors import RequestError
+from lecompose.files.text_files import decode_text, read_text
 
 F = TypeVar("F", bound=Callable[..., Any])
 Source: TypeAlias = str | tuple[str, str]
@@ -22,10 +25,36 @@ def _together(*options: Callable[[F], F]) -> Callable[[F], F]:
     return decorate
 
 
+def is_path(given: str) -> bool:
+    """Return whether something is there; no file has a name as long as a query may be."""
+    try:
+        return Path(given).expanduser().exists()
+    except (OSError, ValueError, RuntimeError):
+        return False
+
+
+def read_sql(given: str) -> str:
+    """Return the text in a file of the user's; "-" is stdin.
+
+    Raises:
+        RequestError: if it cannot be read, or is no text.
+    """
+    try:
+        if given == "-":
+            return decode_text(sys.stdin.buffer.read())
+        return read_text(Path(given).expanduser())
+    except OSError as error:
+        raise RequestError("the SQL cannot be read", reason=error.strerror or error, path=given) from error
+    except ValueError as error:
+        raise RequestError(
+            "the SQL cannot be read", reason="it is no text", hint="a file with one SELECT", path=given
+        ) from error
+
+
 def parse_source(given: str) -> Source:
     """A dataset as given: a path or repo id, or (name, path) of NAME=PATH unless a folder is called that."""
     name, equals, path = given.partition("=")
-    if not (name and equals and path) or "/" in name or Path(given).exists():
+    if not (name and equals and path) or "/" in name or is_path(given):
         return given
     return name, path
 

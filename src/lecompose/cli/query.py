@@ -4,7 +4,7 @@ import shutil
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 import click
 
@@ -22,7 +22,7 @@ _USAGE = 'lecompose query DATASET "select * from episodes", or -f FILE with the 
 @click.command(cls=StrictCommand)
 @click.argument("arguments", metavar="[NAME=]DATASET... [SQL]", nargs=-1, required=True, type=options.PATH)
 @click.option(
-    "-f", "--file", type=click.File(encoding="utf-8"), help="Read the SELECT from a file; - is stdin."
+    "-f", "--file", metavar="FILE", type=options.PATH, help="Read the SELECT from a file; - is stdin."
 )
 @click.option(
     "--format",
@@ -39,7 +39,7 @@ _USAGE = 'lecompose query DATASET "select * from episodes", or -f FILE with the 
 @options.engine
 def query(
     arguments: tuple[str, ...],
-    file: TextIO | None,
+    file: str | None,
     format: str | None,
     out: str | None,
     overwrite: bool,
@@ -62,7 +62,7 @@ def query(
     """
     import lecompose
 
-    sources, sql = _asked(arguments, None if file is None else file.read())
+    sources, sql = _asked(arguments, None if file is None else options.read_sql(file))
     if out == "-":
         out, format = None, format or "csv"
     if out is not None and format == "table":
@@ -88,7 +88,7 @@ def _asked(arguments: tuple[str, ...], sql: str | None) -> tuple[tuple[options.S
     """Return the sources and the SQL. Raises RequestError where one of them was forgotten."""
     given = list(arguments)
     if sql is None:
-        statements = [each for each in arguments if each.split()[1:] and not Path(each).expanduser().exists()]
+        statements = [each for each in arguments if each.split()[1:] and not options.is_path(each)]
         if len(statements) != 1:
             found = f"{len(statements)} statements were given" if statements else "the SQL is missing"
             raise RequestError(found, hint=_USAGE)

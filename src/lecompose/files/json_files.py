@@ -4,11 +4,13 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any, TypeVar
 
 from lecompose.errors import ComposeError, SourceBroken
 from lecompose.files.git_lfs import refuse_pointer
+from lecompose.files.text_files import read_encoding, read_text
 
 T = TypeVar("T")
 
@@ -48,7 +50,7 @@ def read_json(path: Path, *, most_bytes: int = 2**30) -> dict[str, Any]:
         if (size := path.stat().st_size) > most_bytes:
             raise SourceBroken(f"{path.name} has {size:,} bytes, at most {most_bytes:,} are read", path=path)
         refuse_pointer(path)
-        value = parse_json(path.read_text(encoding="utf-8"))
+        value = parse_json(read_text(path))
     if not isinstance(value, dict):
         raise SourceBroken(f"{path.name} must hold a JSON object", path=path)
     return value
@@ -69,7 +71,7 @@ def read_json_lines(
         SourceBroken: if the file cannot be read, or at a line that is not `what` it should be.
     """
     with reading_json(path):
-        lines = path.open("rb")
+        lines = path.open("rb") if read_encoding(path) == "utf-8" else _encode_lines(path)
     with lines:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
@@ -83,6 +85,11 @@ def read_json_lines(
                 on_bad(number)
             else:
                 yield taken
+
+
+def _encode_lines(path: Path) -> BytesIO:
+    """Return the lines of a file of another encoding in UTF-8."""
+    return BytesIO(read_text(path).encode())
 
 
 def parse_json(text: str) -> Any:

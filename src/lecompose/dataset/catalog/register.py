@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,10 +19,11 @@ from lecompose.dataset.catalog.data_files import (
     read_from,
     require_file,
 )
+from lecompose.dataset.catalog.json_lists import is_plain, read_episode_lines
 from lecompose.dataset.catalog.relations import DATA_FILES, DATASETS, FEATURES
 from lecompose.dataset.catalog.source import Source, located
 from lecompose.engine import Engine
-from lecompose.errors import ComposeError, SourceBroken, collected, few
+from lecompose.errors import ComposeError, QueryError, SourceBroken, collected, few
 
 _FEW_FILES, _FEW_BYTES = 32, 2**20
 # How the columns of an episode list end that say where a camera's clips are.
@@ -107,9 +109,12 @@ def register_episodes(engine: Engine, sources: Sequence[Source]) -> None:
 
 def _episodes_v2(engine: Engine, source: Source) -> str:
     file, relation = require_file(source.root / "meta" / "episodes.jsonl"), source.relation("declared")
-    with read_from(file):
-        glob = formats.escaped_glob(str(file))
-        engine.table(relation, "catalog/episodes_v2", src_dataset=source.name, file=glob)
+    if is_plain(file):
+        with suppress(SourceBroken, QueryError):  # whoever reads it line by line tells the line
+            glob = formats.escaped_glob(str(file))
+            engine.table(relation, "catalog/episodes_v2", src_dataset=source.name, file=glob)
+            return relation
+    engine.load(relation, read_episode_lines(file, source.name))
     return relation
 
 

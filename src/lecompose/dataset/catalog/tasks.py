@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,12 @@ from lecompose import formats
 from lecompose.dataset.catalog import frames
 from lecompose.dataset.catalog.batched import join_parts, make_batched
 from lecompose.dataset.catalog.data_files import read_arrow_schema, read_from, require_file
+from lecompose.dataset.catalog.json_lists import is_plain, read_task_lines
 from lecompose.dataset.catalog.source import Source
 from lecompose.engine import Engine
-from lecompose.errors import SourceBroken, collected
+from lecompose.errors import QueryError, SourceBroken, collected
 from lecompose.files.json_files import parse_json, reading_json
+from lecompose.files.text_files import read_text
 
 
 def register_tasks(engine: Engine, sources: Sequence[Source]) -> None:
@@ -66,9 +69,12 @@ def _tasks_v2(engine: Engine, source: Source) -> str:
         engine.load(relation, _from_json(source, meta / "tasks.json"))
         return relation
     file = require_file(meta / "tasks.jsonl")
-    with read_from(file):
-        glob = formats.escaped_glob(str(file))
-        engine.table(relation, "catalog/tasks_v2", src_dataset=source.name, file=glob)
+    if is_plain(file):
+        with suppress(SourceBroken, QueryError):  # whoever reads it line by line tells the line
+            glob = formats.escaped_glob(str(file))
+            engine.table(relation, "catalog/tasks_v2", src_dataset=source.name, file=glob)
+            return relation
+    engine.load(relation, read_task_lines(file, source.name))
     return relation
 
 
@@ -115,7 +121,7 @@ def _is_text(kind: pa.DataType) -> bool:
 def _from_json(source: Source, file: Path) -> pa.Table:
     """Return the rows of `tasks` in a plain JSON file, as some writers of v2.x left one instead of lines."""
     with reading_json(file, what="a list of tasks"):
-        tasks = list(_numbered(parse_json(file.read_text(encoding="utf-8"))))
+        tasks = list(_numbered(parse_json(read_text(file))))
         numbers = pa.array([number for number, _ in tasks], pa.int64())
     return pa.table(
         {
