@@ -42,7 +42,9 @@ def read_picture_header(data: bytes) -> PictureHeader | None:
     return found if found and min(found.height, found.width, found.channels) > 0 else None
 
 
-def _read_png(data: bytes) -> PictureHeader:
+def _read_png(data: bytes) -> PictureHeader | None:
+    if data[12:16] != b"IHDR":
+        return None
     width, height, bits, colour = struct.unpack_from(">IIBB", data, 16)
     return PictureHeader(height, width, _PNG_CHANNELS[colour], bits)
 

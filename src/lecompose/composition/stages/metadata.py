@@ -67,17 +67,21 @@ def _describe_output(run: Run, output: str, episodes: Episodes) -> Metadata:
 
 
 def _describe_feature(run: Run, feature: Feature) -> dict[str, Any]:
-    """Return a feature's entry; codec and pixel format that no source declared are read off a video."""
+    """Return a feature's entry, with the codec and the pixel format of the videos; null for several."""
     spec = dict(feature.spec)
     if not feature.is_video:
         return spec
     info = dict(spec["info"])
-    own = [takes[feature.name].feature for takes in run.output_spec.feature_map.values()]
-    if not any(camera.info.get("video.codec") for camera in own if camera):
-        clips = (clip for job in run.layout.video_jobs if job.camera == feature.name for clip in job.clips)
-        video = run.layout.videos[next(clips).video_file]
-        info["video.codec"], info["video.pix_fmt"] = video.codec, info["video.pix_fmt"] or video.pix_fmt
+    files = {c.video_file for job in run.layout.video_jobs if job.camera == feature.name for c in job.clips}
+    videos = [run.layout.videos[file] for file in files]
+    info["video.codec"] = _only({video.codec for video in videos})
+    formats = {video.pix_fmt for video in videos}
+    info["video.pix_fmt"] = info["video.pix_fmt"] if None in formats else _only(formats)
     return {**spec, "info": info}
+
+
+def _only(found: set[str | None]) -> str | None:
+    return next(iter(found)) if len(found) == 1 else None
 
 
 # meta/episodes ----------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ Per episode: stored ones where a source has them, moved where numbering changed,
 Over an output: computed from all its frames, quantiles included; cameras from their episodes' statistics.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -24,7 +24,7 @@ from lecompose.composition.layout import Layout
 from lecompose.concurrency import Prefetch
 from lecompose.dataset import stored_stats
 from lecompose.dataset.write_metadata import write_stats
-from lecompose.errors import SourceBroken
+from lecompose.errors import SourceBroken, few
 from lecompose.files.parquet.damage import find_damage
 from lecompose.formats import SUBTASK_INDEX, Feature
 from lecompose.statistics import FeatureStats, FileRows, SampledClip
@@ -120,7 +120,9 @@ def make_stats(run: Run) -> None:
         kept=[name for names in kept.values() for name in names],
     )
     for output in outputs:
-        write_stats(_summarise_output(run, output, kept, stored), run.folders[output.name])
+        every = _summarise_output(run, output, kept, stored)
+        _note_without_stats(run, [f for f in run.output_spec.features if f.is_visual and f.name not in every])
+        write_stats(every, run.folders[output.name])
     stored_stats.drop_stored_stats(run.layout.catalog)
 
 
@@ -258,9 +260,21 @@ def _note(run: Run, note: str) -> None:
         run.notes.append(note)
 
 
+def _note_without_stats(run: Run, cameras: Sequence[Feature]) -> None:
+    """Note the cameras whose pictures have no statistics at all; of pictures that are null there are none."""
+    if cameras and not run.output_spec.statistics.pictures:
+        names = few(camera.name for camera in cameras)
+        _note(
+            run,
+            f"no source has picture statistics of {names}; LeRobot's policies need them."
+            " Try: lecompose stats DATASET -o OUT --images",
+        )
+
+
 def _note_unknown(run: Run, camera: Feature, lacking: int) -> None:
-    note = (
-        f'camera "{camera.name}": {lacking} episodes have no picture statistics; stats.json covers the others'
-    )
-    if lacking and note not in run.notes:
-        run.notes.append(note)
+    if lacking:
+        _note(
+            run,
+            f'camera "{camera.name}": {lacking} episodes have no picture statistics; stats.json covers the'
+            " others. Try: lecompose stats DATASET -o OUT --images",
+        )

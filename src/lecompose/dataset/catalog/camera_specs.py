@@ -42,7 +42,7 @@ def read_camera_info(
     for block in blocks:
         info = _spelled(block, is_video=is_video) | info if info else _spelled(block, is_video=is_video)
     spec.pop("video_info", None)
-    _settle_depth(name, info, blocks, pictures, notes)
+    _settle_depth(name, info, blocks, spec.get("info"), pictures, notes)
     if is_video and pictures is not None:
         _settle_stream(name, info, pictures, notes, fps=root_info.get("fps"))
     if info or spec.get("info") is not None:
@@ -77,6 +77,7 @@ def _settle_depth(
     name: str,
     info: dict[str, Any],
     blocks: list[Mapping[str, Any]],
+    usual: object,
     pictures: Pictures | None,
     notes: list[SpecNote],
 ) -> None:
@@ -92,7 +93,7 @@ def _settle_depth(
     elif is_depth is False:
         problem = f"it is marked as a depth map, and its pictures are none ({kind}); it is read as marked"
         notes.append(SpecNote("depth_marks", name, problem))
-    elif not _is_true(info.get("is_depth_map")):
+    elif not isinstance(usual, Mapping) or usual.get("is_depth_map") is not True:
         problem = "it is marked as a depth map elsewhere than in info.is_depth_map, where LeRobot looks"
         notes.append(SpecNote("depth_marks", name, problem))
     info.pop("video.is_depth_map", None)
