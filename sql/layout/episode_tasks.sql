@@ -1,11 +1,11 @@
 -- layout/episode_tasks: the task strings of each output episode, in the output's task order
 -- What only a task column beside task_index uses is in an episode's list where the source's list has it.
--- reads:  appearances, out_tasks
+-- reads:  task_uses, out_tasks
 -- params:
 -- gives:  out_dataset VARCHAR, out_episode BIGINT, tasks VARCHAR[]
 with strings as (
     select distinct out_dataset, out_episode, task
-    from appearances
+    from task_uses
     where held_by < 2
 )
 select s.out_dataset,

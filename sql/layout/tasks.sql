@@ -1,10 +1,10 @@
 -- layout/tasks: the tasks of each output, one a string, dense from 0 in order of first appearance
--- reads:  appearances
+-- reads:  task_uses
 -- params:
 -- gives:  out_dataset VARCHAR, task_index BIGINT, task VARCHAR
 with firsts as (
     select out_dataset, task, min((out_episode, held_by, place)) as first_seen
-    from appearances
+    from task_uses
     group by out_dataset, task
 )
 select out_dataset,

@@ -206,7 +206,7 @@ def near(name: str, names: Iterable[str]) -> str:
     return f' (did you mean "{found[0]}"?)' if found else ""
 
 
-def collected(items: Sequence[T], do: Callable[[T], R], *, what: str) -> list[R]:
+def collect(items: Sequence[T], do: Callable[[T], R], *, what: str) -> list[R]:
     """Return what `do` gives for each item.
 
     Raises:

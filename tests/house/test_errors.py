@@ -126,11 +126,11 @@ def test_problems_of_several_items_come_together_in_the_family_they_share() -> N
             raise problems[name]
         return name
 
-    assert errors.collected(["b", "b"], look, what="sources") == ["b", "b"]
+    assert errors.collect(["b", "b"], look, what="sources") == ["b", "b"]
     with pytest.raises(errors.SourceNotFound, match=r"^no a$"):
-        errors.collected(["a", "b"], look, what="sources")
+        errors.collect(["a", "b"], look, what="sources")
     with pytest.raises(errors.SourceError, match=r"2 sources cannot be read:\n  - no a\n  - bad c") as raised:
-        errors.collected(list("abc"), look, what="sources")
+        errors.collect(list("abc"), look, what="sources")
     assert type(raised.value) is errors.SourceError
 
 

@@ -100,11 +100,13 @@ class Datasets:
         return self._reader(reader, opened)
 
     def _reader(self, reader: pa.RecordBatchReader, opened: ExitStack) -> pa.RecordBatchReader:
-        batches = self._held(reader, opened)
+        batches = self._keep_open(reader, opened)
         self._opened.callback(_end, weakref.ref(batches))
         return pa.RecordBatchReader.from_batches(reader.schema, batches)
 
-    def _held(self, reader: pa.RecordBatchReader, opened: ExitStack) -> Generator[pa.RecordBatch, None, None]:
+    def _keep_open(
+        self, reader: pa.RecordBatchReader, opened: ExitStack
+    ) -> Generator[pa.RecordBatch, None, None]:
         # That this is a method keeps the datasets open as long as somebody reads.
         with opened:
             yield from reader

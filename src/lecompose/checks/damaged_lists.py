@@ -88,7 +88,7 @@ def read_episodes(source: Source, error: ComposeError) -> EpisodeList:
     if not found.faults and not _is_begun(source):
         path = source.root / "meta" / ("episodes" if source.is_v3 else "episodes.jsonl")
         found = as_damage(unreadable("metadata_readable", path, error, lacks="declared"))
-    return EpisodeList(_declared(source, files), _clips(source, files), found)
+    return EpisodeList(_make_declared(source, files), _clips(source, files), found)
 
 
 def read_tasks(source: Source, error: ComposeError) -> tuple[pa.Table, Damage]:
@@ -102,7 +102,7 @@ def read_tasks(source: Source, error: ComposeError) -> tuple[pa.Table, Damage]:
     return pa.table([[source.name] * len(rows), numbers, texts, list(range(len(rows)))], schema=TASKS), found
 
 
-def _declared(source: Source, files: Sequence[_ListFile]) -> pa.Table:
+def _make_declared(source: Source, files: Sequence[_ListFile]) -> pa.Table:
     rows = [row for file in files for row in file.rows]
     paths = [str(file.path) if source.is_v3 else None for file in files for _ in file.rows]
     fields = _V3_FIELDS if source.is_v3 else _V2_FIELDS
@@ -203,7 +203,7 @@ def _odd_fields(file: _ListFile, fields: Sequence[str]) -> Iterator[Fault]:
         if bad:
             absent = all(name not in row for row in bad)
             what = "no number" if name.endswith("timestamp") else "not a whole number"
-            problem = f"{name} is missing" if absent else f"{name} is {_shown(bad[0].get(name))}, {what}"
+            problem = f"{name} is missing" if absent else f"{name} is {_shorten(bad[0].get(name))}, {what}"
             more = "" if len(bad) == 1 else f"; so in {len(bad)} episodes"
             episode = _whole(bad[0].get("episode_index"))
             lacks = "clips_whole" if camera else "declared"
@@ -264,5 +264,5 @@ def _texts(value: Any) -> list[str]:
     return [text for text in value if isinstance(text, str)] if isinstance(value, list) else []
 
 
-def _shown(value: Any) -> str:
+def _shorten(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)[:100]

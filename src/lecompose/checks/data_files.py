@@ -156,7 +156,7 @@ def find_missing_files(engine: Engine, source: Source) -> Damage:
     }
     missing = [
         (source.root / row.data_file, row)
-        for row in engine.records("verify/unplaced", _MissingFile, **values)
+        for row in engine.records("verify/missing_data_files", _MissingFile, **values)
     ]
     faults = [_missing(path, row) for path, row in missing if not path.exists()]
     return as_damage(*faults)

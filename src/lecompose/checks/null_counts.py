@@ -29,8 +29,8 @@ _VALUELESS = {"src_dataset": pa.string(), "feature": pa.string()}
 
 
 @dataclass(frozen=True)
-class _Doubted:
-    """A feature whose statistics need an excuse."""
+class _FeatureToCount:
+    """A feature of which the frames that have a value must be counted."""
 
     src_dataset: str
     feature: str
@@ -48,19 +48,21 @@ class _EpisodeRows:
 
 
 def load_counts(catalog: Catalog) -> None:
-    """Make `counted_facts` and `valueless_facts`, of those features only whose statistics need an excuse.
+    """Make `counted_facts` and `valueless_facts`, of the features that must be counted.
 
     The former has the frames of each episode that have a value, the latter the features of which no frame has
     one.
     """
     engine = catalog.engine
-    doubted = set(engine.records("statistics/doubted", _Doubted))
-    places = engine.records("statistics/rows", _EpisodeRows) if doubted else []
+    to_count = set(engine.records("statistics/features_to_count", _FeatureToCount))
+    places = engine.records("statistics/rows", _EpisodeRows) if to_count else []
     counted: list[tuple[Any, ...]] = []
     valueless: list[tuple[Any, ...]] = []
     for source in catalog.sources:
         mine = [rows for rows in places if rows.src_dataset == source.name]
-        features = [f for f in source.columns if f.is_numeric and _Doubted(source.name, f.name) in doubted]
+        features = [
+            f for f in source.columns if f.is_numeric and _FeatureToCount(source.name, f.name) in to_count
+        ]
         for feature, found in _measure(engine.workers(), features, mine):
             lengths = [rows.row_to - rows.row_from for rows in mine]
             counts = zip(mine, lengths if found.counts is None else found.counts, strict=True)

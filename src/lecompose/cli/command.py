@@ -32,7 +32,7 @@ class StrictCommand(click.Command):
         parser = super().make_parser(ctx)
         parse = parser.parse_args
 
-        def checked(args: list[str]) -> Any:
+        def parse_strictly(args: list[str]) -> Any:
             values, rest, order = parse(args)
             for parameter in order:
                 single = isinstance(parameter, click.Option) and not (parameter.multiple or parameter.is_flag)
@@ -40,5 +40,5 @@ class StrictCommand(click.Command):
                     raise click.UsageError(f"{parameter.opts[0]} is given more than once", ctx)
             return values, rest, order
 
-        parser.parse_args = checked  # type: ignore[method-assign]
+        parser.parse_args = parse_strictly  # type: ignore[method-assign]
         return parser

@@ -62,7 +62,7 @@ def query(
     """
     import lecompose
 
-    sources, sql = _asked(arguments, None if file is None else options.read_sql(file))
+    sources, sql = _split_arguments(arguments, None if file is None else options.read_sql(file))
     if out == "-":
         out, format = None, format or "csv"
     if out is not None and format == "table":
@@ -84,7 +84,7 @@ def query(
             _to_stdout(datasets, sql, format)
 
 
-def _asked(arguments: tuple[str, ...], sql: str | None) -> tuple[tuple[options.Source, ...], str]:
+def _split_arguments(arguments: tuple[str, ...], sql: str | None) -> tuple[tuple[options.Source, ...], str]:
     """Return the sources and the SQL. Raises RequestError where one of them was forgotten."""
     given = list(arguments)
     if sql is None:

@@ -41,7 +41,7 @@ def show_report(done: Report, *, as_json: bool, quiet: bool) -> None:
         console.print(
             f"  {done.frames_unreferenced:,} frames of the videos belong to no episode, and stay behind"
         )
-    _reencoded(console, done)
+    _show_reencoded(console, done)
     if done.seconds:
         stages = ", ".join(f"{name} {seconds:.2f}" for name, seconds in done.seconds.items())
         console.print(f"  {sum(done.seconds.values()):.2f} s: {stages}")
@@ -54,7 +54,7 @@ def _data(done: Report) -> str:
     return f"{size(done.bytes_spliced)} copied, {size(done.bytes_encoded - done.bytes_encoded_video)} encoded"
 
 
-def _reencoded(console: Console, done: Report) -> None:
+def _show_reencoded(console: Console, done: Report) -> None:
     verb = "to be encoded again" if done.dry_run else "encoded again"
     if done.reencoded:
         frames = f" ({done.frames_decoded:,} frames decoded)" if done.frames_decoded else ""

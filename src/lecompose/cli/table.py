@@ -83,18 +83,18 @@ def _fitting(columns: Sequence[_Column], room: int) -> tuple[list[int], int]:
     """Return which columns fit into `room`, and how wide a cell may be; those in the middle give way."""
     every = list(range(len(columns)))
     for width in _WIDTHS:
-        if _needed(columns, every, width) <= room:
+        if _count_needed(columns, every, width) <= room:
             return every, width
     width = _WIDTHS[-1]
     kept: list[int] = []
     # From both ends inwards: the first columns say which row it is, the last ones were often computed.
     for n in sorted(every, key=lambda n: min(2 * n, 2 * (len(every) - 1 - n) + 1)):
-        if _needed(columns, [*kept, n], width) + 1 + _EDGE <= room or not kept:
+        if _count_needed(columns, [*kept, n], width) + 1 + _EDGE <= room or not kept:
             kept.append(n)
     return sorted(kept), width
 
 
-def _needed(columns: Sequence[_Column], kept: Sequence[int], width: int) -> int:
+def _count_needed(columns: Sequence[_Column], kept: Sequence[int], width: int) -> int:
     return 1 + sum(min(columns[n].width, width) + _EDGE for n in kept)
 
 
@@ -154,16 +154,16 @@ def _words(value: Any, kind: pa.DataType, *, inside: bool = False) -> str:
         return f"<{size(len(value))}>"
     if pa.types.is_map(kind):
         pairs = [f"{_words(k, kind.key_type)}={_words(v, kind.item_type, inside=True)}" for k, v in value]
-        return _joined("{", pairs, "}")
+        return _join("{", pairs, "}")
     if isinstance(value, list):
-        return _joined("[", [_words(v, kind.value_type, inside=True) for v in value[: _ITEMS + 1]], "]")
+        return _join("[", [_words(v, kind.value_type, inside=True) for v in value[: _ITEMS + 1]], "]")
     if isinstance(value, dict):
         kinds = {f.name: f.type for f in kind}
         pairs = [f"{printable(k)}: {_words(v, kinds[k], inside=True)}" for k, v in value.items()]
-        return _joined("{", pairs, "}")
+        return _join("{", pairs, "}")
     return printable(str(value))
 
 
-def _joined(left: str, items: Sequence[str], right: str) -> str:
+def _join(left: str, items: Sequence[str], right: str) -> str:
     more = [*items[:_ITEMS], "…"] if len(items) > _ITEMS else items
     return f"{left}{', '.join(more)}{right}"

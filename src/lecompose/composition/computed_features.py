@@ -95,7 +95,7 @@ def compute_feature(views: Views, spec: FeatureSpec, path: Path) -> ComputedFeat
         first = next(batches, None)
         if first is None:
             raise RequestError("there are no frames to compute it from", feature=spec.name)
-        return _kept(_declared(spec, first), chain([first], batches), path)
+        return _store_batches(_infer_feature(spec, first), chain([first], batches), path)
 
 
 def store_values(catalog: Catalog, name: str, values: Values, path: Path) -> ComputedFeature:
@@ -119,10 +119,10 @@ def store_values(catalog: Catalog, name: str, values: Values, path: Path) -> Com
         for episode, end in zip(episodes, ends, strict=True)
         if episode.length
     )
-    return _kept(declared, batches, path)
+    return _store_batches(declared, batches, path)
 
 
-def _kept(declared: Feature, batches: Iterable[pa.RecordBatch], path: Path) -> ComputedFeature:
+def _store_batches(declared: Feature, batches: Iterable[pa.RecordBatch], path: Path) -> ComputedFeature:
     """Write a feature's values to a new file at `path`. Raises QueryError for one that does not fit."""
     schema = pa.schema([formats.arrow_field(declared)])
     rows: dict[tuple[str, int], int] = {}
@@ -160,7 +160,7 @@ def _batch(episode: _EpisodeLength, numbers: np.ndarray, shape: tuple[int, ...])
             "src_dataset": [episode.src_dataset] * length,
             "src_episode": [episode.src_episode] * length,
             "frame_index": range(length),
-            "value": _nested(leaves, numbers.shape[1:]),
+            "value": _nest(leaves, numbers.shape[1:]),
         }
     )
 
@@ -178,7 +178,7 @@ def _begins(batch: pa.RecordBatch) -> Iterator[tuple[tuple[str, int], int]]:
 # What it is -------------------------------------------------------------------------------------
 
 
-def _declared(spec: FeatureSpec, batch: pa.RecordBatch) -> Feature:
+def _infer_feature(spec: FeatureSpec, batch: pa.RecordBatch) -> Feature:
     """Return the feature that a request makes, given the first values of its expression."""
     kind, value = batch["value"].type, batch["value"][0].as_py()
     sizes: list[int] = []
@@ -234,7 +234,7 @@ class _Values:
             leaves, rows = leaves.flatten(), np.repeat(rows, size)
         self._refuse(leaves, rows, leaves.is_null(), "is null. Try: coalesce(…, 0)")
         values = self._leaves(leaves, rows, number_type(field.type))
-        return cast_exactly(_nested(values, sizes), field.type)
+        return cast_exactly(_nest(values, sizes), field.type)
 
     def _leaves(self, leaves: pa.Array, rows: np.ndarray, kind: pa.DataType) -> pa.Array:
         """The single values as the dtype that was declared; numbers are never rounded to whole ones."""
@@ -263,7 +263,7 @@ class _Values:
         return QueryError(f"the value in {where} {what}", feature=self.feature.name)
 
 
-def _nested(values: pa.Array, sizes: Sequence[int]) -> pa.Array:
+def _nest(values: pa.Array, sizes: Sequence[int]) -> pa.Array:
     """Single values as lists of lists of these sizes."""
     for size in reversed(sizes):
         offsets = pa.array(np.arange(0, len(values) + 1, size), pa.int32())

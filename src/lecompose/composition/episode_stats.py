@@ -72,7 +72,7 @@ def make_episode_stats(
     for feature in features:
         if feature.name not in FROM_LAYOUT:
             computed |= _compute(layout, feature, measured)
-            names += [f"{feature.name}/{stat}" for stat in _wanted(layout.output_spec, feature)]
+            names += [f"{feature.name}/{stat}" for stat in _list_wanted(layout.output_spec, feature)]
     keys = {name: layout.episodes[name] for name in ("out_dataset", "out_episode")}
     engine.load("computed_stats", pa.table(keys | numbered | computed))
     context = {
@@ -104,7 +104,7 @@ def pool_pictures(
     return PooledStats({stat: row[stat] for stat in kept if stat != "count"}, row["count"][0])
 
 
-def _wanted(output_spec: OutputSpec, feature: Feature) -> tuple[str, ...]:
+def _list_wanted(output_spec: OutputSpec, feature: Feature) -> tuple[str, ...]:
     statistics = output_spec.statistics
     return statistics.names if feature.is_visual else (*statistics.computed, "count")
 

@@ -101,7 +101,7 @@ def unify_sources(
         roots = few(f"{s.name}: {s.given}" for s in sources)
         raise FeatureMismatch(f"the sources cannot become one dataset ({roots})", parts=problems)
     features = tuple(
-        _merged(name, held, dtype=mapped.dtypes[name], fps=resampling.fps)
+        _merge_feature(name, held, dtype=mapped.dtypes[name], fps=resampling.fps)
         for name, held in mapped.holders.items()
     )
     task_columns, task_notes = find_task_columns(catalog, features, mapped.feature_map, settings.task_columns)
@@ -160,7 +160,7 @@ def _same(
         yield f"{what}: {found}. {hint}"
 
 
-def _merged(name: str, held: Holders, *, dtype: str, fps: Fraction) -> Feature:
+def _merge_feature(name: str, held: Holders, *, dtype: str, fps: Fraction) -> Feature:
     """One feature as the output declares it."""
     features = [f for _, f in held]
     first = features[0]
@@ -170,7 +170,7 @@ def _merged(name: str, held: Holders, *, dtype: str, fps: Fraction) -> Feature:
         shape, named = list(first.picture_shape), list(formats.PICTURE_NAMES)
     spec: dict[str, Any] = {"dtype": dtype, "shape": shape, "names": named}
     if first.is_video:
-        info, unsaid = _video_info(features, fps=fps), _unsaid(held)
+        info, unsaid = _video_info(features, fps=fps), _find_unsaid_keys(held)
         spec["info"] = {key: said for key, said in info.items() if key not in unsaid}
     elif first.info:
         spec["info"] = first.info
@@ -188,19 +188,19 @@ def _video_info(held: list[Feature], *, fps: Fraction) -> dict[str, Any]:
     height, width, channels = held[0].picture_shape
     merged: dict[str, Any] = {"video.height": height, "video.width": width}
     for key in _STREAM_KEYS:
-        merged[key] = _agreed([i[key] for i in infos if i.get(key) is not None])
+        merged[key] = _find_common([i[key] for i in infos if i.get(key) is not None])
     merged["video.fps"] = int(fps) if fps.denominator == 1 else float(fps)
     merged["video.channels"] = channels
     merged["has_audio"] = False
     if any(key in info for info in infos for key in _ENCODER_KEYS):
-        merged |= {key: _agreed([i.get(key) for i in infos]) for key in _ENCODER_KEYS}
+        merged |= {key: _find_common([i.get(key) for i in infos]) for key in _ENCODER_KEYS}
         merged["video.video_backend"] = "pyav"
-        merged["video.extra_options"] = _agreed([i.get("video.extra_options") for i in infos]) or {}
+        merged["video.extra_options"] = _find_common([i.get("video.extra_options") for i in infos]) or {}
     merged["is_depth_map"] = held[0].is_depth
     return merged | _other_info(infos, known={*merged, "video.is_depth_map"})
 
 
-def _unsaid(held: Holders) -> set[str]:
+def _find_unsaid_keys(held: Holders) -> set[str]:
     """Return the keys on pictures that no source has, though all are v3.0 and describe their videos.
 
     Source: LeRobot 0.6.1 refuses to merge datasets of which one has them and the other has not, so an output
@@ -218,7 +218,7 @@ def _other_info(infos: list[dict[str, Any]], *, known: set[str]) -> dict[str, An
     return {key: infos[0][key] for key in others if all(i.get(key) == infos[0][key] for i in infos)}
 
 
-def _agreed(said: list[Any]) -> Any:
+def _find_common(said: list[Any]) -> Any:
     return said[0] if said and all(value == said[0] for value in said) else None
 
 

@@ -66,9 +66,9 @@ def find_task_columns(
                 )
     _refuse_without_text(held)
     mapped = {name: each for name, each in held.items() if not any(column.unknown for column in each)}
-    notes += [_not_mapped(name, each) for name, each in held.items() if name not in mapped]
-    notes += [note for name in mapped for note in _filled(name, feature_map)]
-    parts = [_named(column.uses, name) for name, each in mapped.items() for column in each]
+    notes += [_describe_unmapped(name, each) for name, each in held.items() if name not in mapped]
+    notes += [note for name in mapped for note in _note_filled(name, feature_map)]
+    parts = [_set_feature(column.uses, name) for name, each in mapped.items() for column in each]
     catalog.engine.load("task_column_uses", pa.concat_tables([USES.empty_table(), *parts]))
     return tuple(mapped), tuple(dict.fromkeys(notes))
 
@@ -98,12 +98,12 @@ def _read(catalog: Catalog, source: Source, own: Feature, *, is_certain: bool) -
     return _Held(source, own, is_certain, uses, tuple(n for n in numbers if n not in known))
 
 
-def _named(uses: pa.Table, name: str) -> pa.Table:
+def _set_feature(uses: pa.Table, name: str) -> pa.Table:
     place = USES.get_field_index("feature")
     return uses.set_column(place, USES.field(place), pa.repeat(name, len(uses)))
 
 
-def _not_mapped(name: str, held: Sequence[_Held]) -> str:
+def _describe_unmapped(name: str, held: Sequence[_Held]) -> str:
     lacking = "; ".join(str(column) for column in held if column.unknown)
     return (
         f'feature "{name}" is called as those are that hold task numbers, but the task list has not all of'
@@ -111,7 +111,7 @@ def _not_mapped(name: str, held: Sequence[_Held]) -> str:
     )
 
 
-def _filled(name: str, feature_map: FeatureMap) -> Iterator[str]:
+def _note_filled(name: str, feature_map: FeatureMap) -> Iterator[str]:
     """Yield a note if zeros are filled in: they are a task number, too."""
     filled = [source for source, takes in feature_map.items() if _is_zero(takes[name])]
     if filled:

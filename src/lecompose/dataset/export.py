@@ -52,11 +52,11 @@ def strict_json(lines: Path, target: Path) -> None:
     with lines.open("rb") as source, target.open("wb") as written:
         written.write(b"[")
         for number, line in enumerate(source):
-            written.write((b",\n" if number else b"\n") + _known(line.rstrip(b"\n")))
+            written.write((b",\n" if number else b"\n") + _replace_not_json(line.rstrip(b"\n")))
         written.write(b"\n]\n")
 
 
-def _known(line: bytes) -> bytes:
+def _replace_not_json(line: bytes) -> bytes:
     return _TOKEN.sub(lambda m: m[0] if m[0].startswith(b'"') else b"null", line)
 
 

@@ -78,7 +78,7 @@ class Views:
         """Return whether `predicate` is true of each episode, or null. Shape: src_dataset, src_episode,
         value."""
         self._load_stats_for(predicate)
-        with _hinted("a window, as in length > avg(length) over (), or a predicate over frames"):
+        with _add_hint("a window, as in length > avg(length) over (), or a predicate over frames"):
             values = self._of_each_episode(self.sandbox.each("episodes", predicate))
         return self._as_in_sources(_boolean(values))
 
@@ -87,17 +87,17 @@ class Views:
         `truth`."""
         self._load_stats_for(predicate, of="frames")
         with (
-            self._located(),
-            _hinted("an aggregate over the episode's frames, as in max(abs(action[1])) < 2.5"),
+            self._name_data_file(),
+            _add_hint("an aggregate over the episode's frames, as in max(abs(action[1])) < 2.5"),
         ):
-            values = self.sandbox.grouped("frames", predicate)
+            values = self.sandbox.aggregate("frames", predicate)
         return self._as_in_sources(_boolean(values))
 
     def strata(self, expression: str) -> pa.Table:
         """Return the value of `expression` as text for each episode. Shape: src_dataset, src_episode,
         stratum."""
         self._load_stats_for(expression)
-        with _hinted("an expression over one episode; length > avg(length) over () sees them all"):
+        with _add_hint("an expression over one episode; length > avg(length) over () sees them all"):
             values = self._of_each_episode(self.sandbox.each("episodes", expression, kind="varchar"))
         texts = values["value"].cast(pa.string()).fill_null("null")
         return self._as_in_sources(values.drop_columns("value").append_column("stratum", texts))
@@ -129,7 +129,7 @@ class Views:
         self.sandbox.set_aside("frames_of_episodes", known_as="a frame and its episode")
         self.sandbox.view("frames_of_episodes", "query_views/frames_of_episodes", {"beside": beside})
         with (
-            _hinted("a window, as in max(action[1]) over (partition by src_episode)"),
+            _add_hint("a window, as in max(action[1]) over (partition by src_episode)"),
             self.sandbox.each_in_order(
                 "frames_of_episodes", expression, keys=_FRAME_KEYS, batch_rows=batch_rows
             ) as reader,
@@ -143,19 +143,19 @@ class Views:
         """
         self._load_stats_for(f"1 order by {terms}")
         ties = "(select d.rowid from datasets d where d.src_dataset = episodes.src_dataset), src_episode"
-        return self.sandbox.ordered("episodes", terms, ties=ties)
+        return self.sandbox.order("episodes", terms, ties=ties)
 
     def select(self, sql: str) -> pa.Table:
         """Return all rows of one SELECT, in its order."""
         self._load_stats_if_used(sql)
-        with self._located():
+        with self._name_data_file():
             return self.sandbox.ask(sql)
 
     @contextmanager
     def stream(self, sql: str, *, batch_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatchReader]:
         """Yield the rows of one SELECT as record batches, in its order, read lazily."""
         self._load_stats_if_used(sql)
-        with self._located(), self.sandbox.asked(sql, batch_rows=batch_rows) as reader:
+        with self._name_data_file(), self.sandbox.stream(sql, batch_rows=batch_rows) as reader:
             yield reader
 
     def save(self, sql: str, path: Path, *, format: str | None = None, overwrite: bool = False) -> int:
@@ -172,7 +172,7 @@ class Views:
         self._load_stats_if_used(sql)
         with TemporaryDirectory(dir=self.sandbox.scratch) as folder:
             written = Path(folder) / f"rows.{format}"
-            with self._located():
+            with self._name_data_file():
                 rows = self.sandbox.save(sql, written, format=format)
             if format == "json":
                 lines = written.rename(written.with_suffix(".lines"))
@@ -181,7 +181,7 @@ class Views:
         return rows
 
     @contextmanager
-    def _located(self) -> Iterator[None]:
+    def _name_data_file(self) -> Iterator[None]:
         """Name the data file that could not be read: the sandbox does not know which one it was."""
         try:
             yield
@@ -239,7 +239,7 @@ def _as_text(values: pa.Table) -> pa.Table:
 
 
 @contextmanager
-def _hinted(hint: str) -> Iterator[None]:
+def _add_hint(hint: str) -> Iterator[None]:
     """Say what to do about columns and aggregates that do not go together."""
     try:
         yield
@@ -274,12 +274,14 @@ def _show(sandbox: Sandbox, relation: str, schema: str, rows: pa.Table) -> None:
     """Let users see `rows` as `relation`, in the place of what they saw before."""
     with sandbox.behind(schema):
         sandbox.load(relation, rows)
-    sandbox.view(relation, "query_views/shown", {"schema": schema, "relation": relation})
+    sandbox.view(relation, "query_views/all_columns", {"schema": schema, "relation": relation})
 
 
 def _episodes(catalog: Catalog, *, with_stats: bool) -> pa.Table:
     """Return the relation `episodes`; without statistics its column `stats` is there, and null."""
-    custom = [_ShownColumn(c.column, _shown(c.column, _EPISODE, "custom")) for c in catalog.custom.columns]
+    custom = [
+        _ShownColumn(c.column, _choose_name(c.column, _EPISODE, "custom")) for c in catalog.custom.columns
+    ]
     features = _with_stats(catalog)
     context = {"custom": custom, "features": features if with_stats else []}
     episodes = catalog.engine.arrow("query_views/episodes", context)
@@ -305,7 +307,7 @@ def _with_stats(catalog: Catalog) -> list[_FeatureStats]:
     ]
 
 
-def _shown(name: str, taken: Sequence[str], prefix: str) -> str:
+def _choose_name(name: str, taken: Sequence[str], prefix: str) -> str:
     return f"{prefix}.{name}" if name.lower() in taken else name
 
 
@@ -315,7 +317,7 @@ def _shown(name: str, taken: Sequence[str], prefix: str) -> str:
 def _register_frames(catalog: Catalog, sandbox: Sandbox) -> list[str]:
     """Make the view `frames`, and give the files that it reads."""
     columns = {s.name: _columns(catalog, s) for s in catalog.sources}
-    mixed = _mixed(columns)
+    mixed = _find_mixed(columns)
     files = {s.name: catalog.data_files(s) for s in catalog.sources}
     with sandbox.behind("sources"):
         for source in catalog.sources:
@@ -329,11 +331,11 @@ def _register_frames(catalog: Catalog, sandbox: Sandbox) -> list[str]:
                 by_name=needs_union_by_name(files[source.name]),
             )
         parts = [s.relation("frames") for s in catalog.sources]
-        if untyped := _untyped(catalog, columns):
+        if untyped := _find_untyped(catalog, columns):
             sandbox.load("untyped", untyped.empty_table())
             parts.append("untyped")
         sandbox.view("frames", "catalog/union", {"relations": parts})
-    sandbox.view("frames", "query_views/shown", {"schema": "sources", "relation": "frames"})
+    sandbox.view("frames", "query_views/all_columns", {"schema": "sources", "relation": "frames"})
     return [file for mine in files.values() for file in mine]
 
 
@@ -345,7 +347,7 @@ def _columns(catalog: Catalog, source: Source) -> dict[str, str]:
     return dict(zip(read_arrow_schema(catalog.data_files(source)[0]).names, kinds, strict=True))
 
 
-def _untyped(catalog: Catalog, columns: dict[str, dict[str, str]]) -> pa.Schema | None:
+def _find_untyped(catalog: Catalog, columns: dict[str, dict[str, str]]) -> pa.Schema | None:
     """Return the declared types of the columns of which no source holds anything but nulls.
 
     None without any.
@@ -356,11 +358,11 @@ def _untyped(catalog: Catalog, columns: dict[str, dict[str, str]]) -> pa.Schema 
             kinds.setdefault(name.lower(), set()).add(kind)
     declared = {f.name.lower(): f for source in catalog.sources for f in source.columns}
     fields = [arrow_field(declared[n]) for n, found in kinds.items() if n in declared and found == {_UNTYPED}]
-    shown = [f.with_name(_shown(f.name, _FRONT, "data")) for f in fields if f is not None]
+    shown = [f.with_name(_choose_name(f.name, _FRONT, "data")) for f in fields if f is not None]
     return types.duckdb_schema(pa.schema(shown)) if shown else None
 
 
-def _mixed(columns: dict[str, dict[str, str]]) -> set[str]:
+def _find_mixed(columns: dict[str, dict[str, str]]) -> set[str]:
     """Return the columns, in lower case, whose types in two sources do not go together."""
     kinds: dict[str, set[str]] = {}
     for held in columns.values():
@@ -383,4 +385,4 @@ _NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOU
 
 
 def _column(name: str, mixed: set[str]) -> _ShownColumn:
-    return _ShownColumn(name, _shown(name, _FRONT, "data"), name.lower() in mixed)
+    return _ShownColumn(name, _choose_name(name, _FRONT, "data"), name.lower() in mixed)

@@ -209,7 +209,7 @@ class Engine:
         """Return the names of a result's columns, and its rows."""
         sql = render(template, **(context or {}))
         with translate_errors(template), self.connections.cursor_for_statement() as cursor:
-            return self.wait.run(lambda: _fetched(cursor.execute(sql, values)))
+            return self.wait.run(lambda: _fetch_all(cursor.execute(sql, values)))
 
     def run(self, template: str, context: Context | None = None, /, **values: object) -> None:
         """Execute a statement that gives no rows (COPY)."""
@@ -270,6 +270,6 @@ def _reading(
     return "read_where", context | {"where": column}, {"value": value}
 
 
-def _fetched(con: duckdb.DuckDBPyConnection) -> tuple[list[str], list[tuple[Any, ...]]]:
+def _fetch_all(con: duckdb.DuckDBPyConnection) -> tuple[list[str], list[tuple[Any, ...]]]:
     """Return the names of a result's columns, and its rows."""
     return [column[0] for column in con.description or ()], con.fetchall()

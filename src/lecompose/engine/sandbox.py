@@ -126,15 +126,15 @@ class Sandbox:
 
     def ask(self, sql: str) -> pa.Table:
         """Return all rows of one SELECT, in its order."""
-        with self._told(_Text(sql)):
+        with self._explain_errors(_Text(sql)):
             return self._engine.arrow("query/select", sql=sql)
 
     @contextmanager
-    def asked(self, sql: str, *, batch_rows: int) -> Iterator[pa.RecordBatchReader]:
+    def stream(self, sql: str, *, batch_rows: int) -> Iterator[pa.RecordBatchReader]:
         """Yield the rows of one SELECT as record batches, read lazily, in its order."""
         text = _Text(sql)
         with ExitStack() as opened:
-            with self._told(text):
+            with self._explain_errors(text):
                 reader = opened.enter_context(
                     self._engine.stream("query/select", batch_rows=batch_rows, sql=sql)
                 )
@@ -142,7 +142,7 @@ class Sandbox:
 
     def _batches(self, reader: pa.RecordBatchReader, text: _Text) -> Iterator[pa.RecordBatch]:
         while True:
-            with self._told(text, checked=True), translate_errors("query/select"):
+            with self._explain_errors(text, checked=True), translate_errors("query/select"):
                 try:
                     batch = self._engine.wait.run(lambda: next(reader, None))
                 except (pa.ArrowException, OSError) as error:
@@ -153,7 +153,7 @@ class Sandbox:
 
     def save(self, sql: str, path: Path, *, format: str) -> int:
         """Return how many rows one SELECT gave, now at `path`, which must be in `scratch`."""
-        with self._told(_Text(sql)):
+        with self._explain_errors(_Text(sql)):
             return int(
                 self._engine.arrow("query/save", sql=sql, path=str(path), format=format).column(0)[0].as_py()
             )
@@ -166,15 +166,15 @@ class Sandbox:
         Keys, value.
         """
         text = _beside(relation, keys, expression)
-        with self._told(text), translate_errors(relation):
-            return self._engine.wait.run(self._valued(relation, text, keys, kind=kind).to_arrow_table)
+        with self._explain_errors(text), translate_errors(relation):
+            return self._engine.wait.run(self._select_value(relation, text, keys, kind=kind).to_arrow_table)
 
-    def grouped(self, relation: str, aggregate: str) -> pa.Table:
+    def aggregate(self, relation: str, aggregate: str) -> pa.Table:
         """Return the value of an aggregate over each episode's rows. Shape: src_dataset, src_episode,
         value."""
         text = _beside(relation, _KEYS, aggregate, after=f"\ngroup by {', '.join(_KEYS)}")
-        with self._told(text), translate_errors(relation):
-            return self._engine.wait.run(self._valued(relation, text, _KEYS, group=True).to_arrow_table)
+        with self._explain_errors(text), translate_errors(relation):
+            return self._engine.wait.run(self._select_value(relation, text, _KEYS, group=True).to_arrow_table)
 
     @contextmanager
     def each_in_order(
@@ -182,12 +182,12 @@ class Sandbox:
     ) -> Iterator[pa.RecordBatchReader]:
         """Yield the same as `each` in record batches, read lazily, in the order of the keys."""
         text = _beside(relation, keys, expression)
-        with self._told(text), translate_errors(relation):
-            rows = self._valued(relation, text, keys).order(", ".join(map(quote_name, keys)))
+        with self._explain_errors(text), translate_errors(relation):
+            rows = self._select_value(relation, text, keys).order(", ".join(map(quote_name, keys)))
             reader = rows.to_arrow_reader(batch_rows)
         yield pa.RecordBatchReader.from_batches(reader.schema, self._batches(reader, text))
 
-    def _valued(
+    def _select_value(
         self,
         relation: str,
         text: _Text,
@@ -205,11 +205,11 @@ class Sandbox:
             raise QueryError(f"one value is needed, this gives {len(found.columns) - len(keys)}")
         return found
 
-    def ordered(self, relation: str, terms: str, *, ties: str) -> pa.Table:
+    def order(self, relation: str, terms: str, *, ties: str) -> pa.Table:
         """src_dataset and src_episode of each row, in the order of a user's ORDER BY list, then of `ties`."""
         before = f"from {relation} select src_dataset, src_episode order by\n"
         text, plain = _Text(terms, before, f"\n, {ties}"), _Text("1", before, f"\n, {ties}")
-        with self._told(text):
+        with self._explain_errors(text):
             if _but_for_order(self._tree(text.whole)) != _but_for_order(self._tree(plain.whole)):
                 raise QueryError("a list of terms to sort by is needed, as in: length desc, task")
             return self._engine.arrow("query/select", sql=text.whole)
@@ -238,7 +238,7 @@ class Sandbox:
         """
         tree = self._tree(text.opened)
         if tree["error"] or len(tree["statements"]) != 1:
-            raise QueryError(self._located(text) or str(tree.get("error_message")))
+            raise QueryError(self._locate(text) or str(tree.get("error_message")))
         for node in [*_nodes(tree), *_nodes(self._tree(text.whole))]:
             kind = str(node.get("type"))
             if kind.endswith("_QUERY_NODE"):
@@ -249,7 +249,7 @@ class Sandbox:
     # When it failed ---------------------------------------------------------------------------------
 
     @contextmanager
-    def _told(self, text: _Text, *, checked: bool = False) -> Iterator[None]:
+    def _explain_errors(self, text: _Text, *, checked: bool = False) -> Iterator[None]:
         """Say where a text is wrong and what names there are, or that it is the data that is broken."""
         try:
             if not checked:
@@ -262,7 +262,9 @@ class Sandbox:
             if fault := _own_fault(str(cause)):
                 raise QueryError(fault) from error
             told = (
-                (self._located(text) or _unplaced(cause)) if isinstance(cause, duckdb.Error) else error.fault
+                (self._locate(text) or _strip_place(cause))
+                if isinstance(cause, duckdb.Error)
+                else error.fault
             )
             lines = [*self._useful(told), *_hints(told, text), *self._names(text)]
             raise QueryError(_own_fault(told) or "\n".join(lines)) from error
@@ -280,12 +282,12 @@ class Sandbox:
         unnamed = told.startswith("IO Error") or not re.match(r"[A-Z][\w ]* Error: ", told)
         return unnamed or any(file in told for file in self._files)
 
-    def _located(self, text: _Text) -> str | None:
+    def _locate(self, text: _Text) -> str | None:
         """DuckDB's message with the place in the text; None where its parser and binder find no fault."""
         try:
             statements = self._engine.con.extract_statements(text.opened)
         except duckdb.Error as error:
-            return _moved(str(error), text.shift)
+            return _shift_line(str(error), text.shift)
         kinds = [str(s.type).rpartition(".")[2] for s in statements]
         if kinds != ["SELECT"]:
             return f"one SELECT is needed, found {', '.join(kinds) or 'nothing'}"
@@ -293,7 +295,7 @@ class Sandbox:
             # Binds and plans, executes nothing; the text has been looked at before.
             self._engine.con.sql("explain\n" + text.whole)
         except duckdb.Error as error:
-            return _moved(str(error), text.shift + 1)
+            return _shift_line(str(error), text.shift + 1)
         return None
 
     def _names(self, text: _Text) -> Iterator[str]:
@@ -303,7 +305,7 @@ class Sandbox:
         for relation in relations:
             known_as = self._aside.get(relation, relation)
             if known_as and re.search(rf"\b{re.escape(relation)}\b", text.opened, re.IGNORECASE):
-                columns = map(_as_typed, self._engine.columns_of(relation))
+                columns = map(_write_name, self._engine.columns_of(relation))
                 yield f"columns of {known_as}: {', '.join(columns)}"
 
 
@@ -354,13 +356,15 @@ def _but_for_order(tree: dict[str, Any]) -> Any:
     return tree
 
 
-def _moved(message: str, lines: int) -> str:
+def _shift_line(message: str, lines: int) -> str:
     """DuckDB's message, its line number counted from the user's first line; no place if it is before that."""
     found = re.search(r"\n\nLINE (\d+): ", message)
     if not found:
         return message
     line = int(found[1]) - lines
-    return f"{message[: found.start(1)]}{line}{message[found.end(1) :]}" if line > 0 else _unplaced(message)
+    return (
+        f"{message[: found.start(1)]}{line}{message[found.end(1) :]}" if line > 0 else _strip_place(message)
+    )
 
 
 def _own_fault(message: str) -> str | None:
@@ -374,11 +378,11 @@ def _own_fault(message: str) -> str | None:
     )
 
 
-def _unplaced(message: object) -> str:
+def _strip_place(message: object) -> str:
     """DuckDB's message without a place that is not in the user's text."""
     return str(message).partition("\n\nLINE ")[0]
 
 
-def _as_typed(name: str) -> str:
+def _write_name(name: str) -> str:
     """Return a name as a user has to write it."""
     return name if re.fullmatch(r"[a-z_]\w*", name) else quote_name(name)

@@ -131,7 +131,7 @@ class TorchDataset(Dataset):  # type: ignore[misc]  # PyTorch is not there when 
                 item[feature.name] = self._present(feature, item[feature.name])
         if len(self._selection.names) > 1:
             item["dataset_index"] = torch.tensor(episode.source)
-        return self._ordered(item) | {"task": self._selection.task(episode, row.cell("task_index"))}
+        return self._put_videos_first(item) | {"task": self._selection.task(episode, row.cell("task_index"))}
 
     def _window(self, episode: SelectedEpisode, frame: int, key: str) -> list[int]:
         """Return the frames that the deltas of a key name; outside the episode, those at its ends."""
@@ -181,7 +181,7 @@ class TorchDataset(Dataset):  # type: ignore[misc]  # PyTorch is not there when 
         transform = self._options.image_transforms
         return pictures if transform is None else transform(pictures)
 
-    def _ordered(self, item: Item) -> Item:
+    def _put_videos_first(self, item: Item) -> Item:
         """Return the item with its videos first, as LeRobot has them."""
         return {key: item[key] for key in (*self._selection.cameras, *item)}
 

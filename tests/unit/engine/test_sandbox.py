@@ -156,7 +156,7 @@ def test_no_way_out(sandbox: Sandbox, data_file: Path, tmp_path: Path, sql: str)
         text = sql.format(target=quoted(target), secret=tmp_path / "secret.csv", data=quoted(data_file))
         with pytest.raises(QueryError):
             sandbox.ask(text)
-        with pytest.raises(QueryError), sandbox.asked(text, batch_rows=10) as reader:
+        with pytest.raises(QueryError), sandbox.stream(text, batch_rows=10) as reader:
             reader.read_all()
         with pytest.raises(QueryError):
             sandbox.save(text, tmp_path / "scratch" / "rows.csv", format="csv")
@@ -198,8 +198,8 @@ def test_no_way_out_of_an_expression(
 ) -> None:
     ask: Callable[[str], pa.Table] = {
         "each": lambda text: sandbox.each("episodes", text),
-        "grouped": lambda text: sandbox.grouped("frames", text),
-        "ordered": lambda text: sandbox.ordered("episodes", text, ties="src_episode"),
+        "grouped": lambda text: sandbox.aggregate("frames", text),
+        "ordered": lambda text: sandbox.order("episodes", text, ties="src_episode"),
     }[way]
     before = data_file.read_bytes()
     with pytest.raises(QueryError):
@@ -260,7 +260,7 @@ def test_order_of_many_rows(tmp_path: Path) -> None:
         ("select task, n from frames order by n desc", range(199_999, -1, -1)),
     ):
         assert sandbox.ask(sql)["n"].to_pylist() == list(wanted)
-        with sandbox.asked(sql, batch_rows=1000) as reader:
+        with sandbox.stream(sql, batch_rows=1000) as reader:
             batches = list(reader)
         assert max(batch.num_rows for batch in batches) <= 2048
         assert pa.Table.from_batches(batches)["n"].to_pylist() == list(wanted)
@@ -313,9 +313,9 @@ def test_the_place_in_an_expression_is_counted_from_its_own_start(sandbox: Sandb
     with pytest.raises(QueryError, match=r"LINE 2: and lenght > 2\n            \^"):
         sandbox.each("episodes", "length > 1\nand lenght > 2")
     with pytest.raises(QueryError, match=r"LINE 1: max\(acton\[1\]\) > 2\n            \^"):
-        sandbox.grouped("frames", "max(acton[1]) > 2")
+        sandbox.aggregate("frames", "max(acton[1]) > 2")
     with pytest.raises(QueryError, match=r"LINE 1: lenght desc\n        \^"):
-        sandbox.ordered("episodes", "lenght desc", ties="src_episode")
+        sandbox.order("episodes", "lenght desc", ties="src_episode")
 
 
 def test_damage_in_the_data_is_not_the_querys_fault(sandbox: Sandbox, data_file: Path) -> None:
@@ -343,7 +343,7 @@ def test_damaged_pages(tmp_path: Path) -> None:
     sandbox.seal([path])
     with pytest.raises(SourceBroken):
         sandbox.ask("select src_episode, sum(action[1]) from frames group by all")
-    with pytest.raises(SourceBroken), sandbox.asked("from frames", batch_rows=10) as reader:
+    with pytest.raises(SourceBroken), sandbox.stream("from frames", batch_rows=10) as reader:
         reader.read_all()
     sandbox.close()
 
@@ -351,7 +351,7 @@ def test_damaged_pages(tmp_path: Path) -> None:
 def test_an_error_in_the_midst_of_a_stream(sandbox: Sandbox) -> None:
     """The first rows are fine; the error is the user's, and comes as one of ours."""
     sql = "select case when n > 150000 then error('boo') else n end as x from range(200000) t(n)"
-    with sandbox.asked(sql, batch_rows=2048) as reader, pytest.raises(QueryError, match="boo"):
+    with sandbox.stream(sql, batch_rows=2048) as reader, pytest.raises(QueryError, match="boo"):
         for _ in reader:
             pass
 

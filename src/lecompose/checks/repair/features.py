@@ -38,15 +38,15 @@ def find_features(source: Source, footers: Footers) -> Features:
     if not footers:
         raise SourceBroken("no data file can be read: nothing can be saved", path=source.root / "data")
     schemas = {path: found.schema.to_arrow_schema() for path, found in footers.items()}
-    usual = _usual(schemas)
+    usual = _find_usual_schema(schemas)
     files = tuple(path for path, schema in schemas.items() if _goes_with(schema, usual))
     notes: list[str] = []
     features = [f for f in source.features if f.is_video]
     declared = {f.name: f for f in source.columns}
     for name, held in declared.items():
-        features += _as_held(name, held, usual, notes)
+        features += _match_to_files(name, held, usual, notes)
     new = [name for name in usual.names if name not in declared]
-    added = [found for name in new if (found := _declared(name, usual.field(name).type, notes))]
+    added = [found for name in new if (found := _declare_column(name, usual.field(name).type, notes))]
     features += [f for f in added if f.name in DEFAULT_FEATURES or f.dtype]
     _refuse_lacking(source, [f.name for f in features])
     for path in schemas.keys() - set(files):
@@ -59,7 +59,7 @@ def find_features(source: Source, footers: Footers) -> Features:
     )
 
 
-def _usual(schemas: Mapping[Path, pa.Schema]) -> pa.Schema:
+def _find_usual_schema(schemas: Mapping[Path, pa.Schema]) -> pa.Schema:
     """Return the schema that most files have, by the names and types of its columns."""
     counted = Counter(str(schema.remove_metadata()) for schema in schemas.values())
     most = counted.most_common(1)[0][0]
@@ -74,7 +74,7 @@ def _goes_with(schema: pa.Schema, usual: pa.Schema) -> bool:
     return all(str(have) == str(want) or pa.types.is_null(have) for have, want in kinds)
 
 
-def _as_held(name: str, declared: Feature, usual: pa.Schema, notes: list[str]) -> Iterator[Feature]:
+def _match_to_files(name: str, declared: Feature, usual: pa.Schema, notes: list[str]) -> Iterator[Feature]:
     """Yield a declared feature as the files hold it; nothing where they do not."""
     if name not in usual.names:
         notes.append(f'feature "{name}" is in info.json and in no data file: it is no longer declared')
@@ -83,14 +83,14 @@ def _as_held(name: str, declared: Feature, usual: pa.Schema, notes: list[str]) -
     if field is None or is_convertible(have, field.type):
         yield declared
         return
-    found = _declared(name, have, notes)
+    found = _declare_column(name, have, notes)
     if found is not None:
         said = f"{declared.dtype} {list(declared.shape)}"
         notes.append(f'feature "{name}" was declared as {said}, and is {found.dtype} {list(found.shape)}')
         yield feature(name, {**declared.spec, "dtype": found.dtype, "shape": list(found.shape)})
 
 
-def _declared(name: str, kind: pa.DataType, notes: list[str]) -> Feature | None:
+def _declare_column(name: str, kind: pa.DataType, notes: list[str]) -> Feature | None:
     """Return the feature that a column of this type is; None where there is no such feature."""
     spec: dict[str, Any] | None = DEFAULT_FEATURES.get(name) or _spec(kind)
     if spec is None:

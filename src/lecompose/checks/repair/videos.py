@@ -117,7 +117,7 @@ def _listed_clips(
     """
     listed: dict[str, _Clips] = defaultdict(dict)
     filmed: dict[str, dict[int, int]] = defaultdict(dict)
-    move = _moved(source)
+    move = _find_moved(source)
     for clip in engine.records("repair/clips", _ListedClip):
         if clip.video_file is not None:
             first = -1 if clip.from_frame is None else clip.from_frame
@@ -137,7 +137,7 @@ def _v2_file(source: Source, camera: str, episode: int) -> Path:
     return source.root / template.format(video_key=camera, episode_chunk=chunk, episode_index=episode)
 
 
-def _moved(source: Source) -> Callable[[Path], Path]:
+def _find_moved(source: Source) -> Callable[[Path], Path]:
     """Return where a video is: as info.json says, or in the one folder with videos if that is missing."""
     folder = source.video_template.partition("/")[0]
     others = [
@@ -150,7 +150,7 @@ def _moved(source: Source) -> Callable[[Path], Path]:
     return lambda path: others[0] / path.relative_to(source.root / folder)
 
 
-def _of_unlisted(listed: _Clips, episodes: Sequence[SoundEpisode], frames: Mapping[Path, int]) -> _Clips:
+def _place_unlisted(listed: _Clips, episodes: Sequence[SoundEpisode], frames: Mapping[Path, int]) -> _Clips:
     """Return clips of episodes behind the listed ones, as a crash leaves them: each follows the one before.
 
     Returns none unless every frame of the files is then an episode's.
@@ -191,7 +191,7 @@ def _of_camera(
     videos = dict(zip(paths, workers.each(paths, lambda path: _probe(path, scratch)), strict=True))
     readable = {path: video for path, video in videos.items() if isinstance(video, mp4.Video)}
     whole = {path: video.frames for path, video in readable.items() if not video.is_truncated}
-    listed = known.clips | _of_unlisted(known.clips, salvage.episodes, whole)
+    listed = known.clips | _place_unlisted(known.clips, salvage.episodes, whole)
     clips, notes = listed, []
     if source.is_v3:
         corrected = _correct_clips(source, replace(known, clips=listed), paths, whole)
@@ -287,7 +287,7 @@ def _unnamed_videos(paths: Sequence[Path], camera: str, source: Source) -> list[
     if not source.is_v3:
         return []
     template = source.video_template
-    folder = _moved(source)(source.root / template.partition("{")[0] / camera)
+    folder = _find_moved(source)(source.root / template.partition("{")[0] / camera)
     return sorted(set(glob_files(folder, "*/*.mp4")) - set(paths))
 
 

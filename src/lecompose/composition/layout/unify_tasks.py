@@ -154,7 +154,7 @@ def unify_tasks(catalog: Catalog, output_spec: OutputSpec) -> UnifiedTasks:
         SourceBroken: if a subtask has no text.
     """
     engine = catalog.engine
-    engine.table("appearances", "layout/appearances")
+    engine.table("task_uses", "layout/task_uses")
     engine.table("out_tasks", "layout/tasks")
     tasks = _task_maps(engine.records("layout/task_map", TaskNumber))
     renumbered = _find_renumbered(engine, output_spec, tasks)

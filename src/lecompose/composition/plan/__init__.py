@@ -53,7 +53,7 @@ def merge(catalog: Catalog, *, output: str, episodes: Mapping[str, Episodes] = _
         EmptyOutput: where no episode is left.
     """
     if episodes:
-        _load_taken(catalog, episodes)
+        _load_chosen(catalog, episodes)
         catalog.engine.table("picks", "plan/filter", output=output)
     else:
         catalog.engine.table("picks", "plan/merge", output=output)
@@ -90,7 +90,7 @@ def filter(catalog: Catalog, *, output: str, where: str | None, where_frames: st
     kept = passing[0] if len(passing) == 1 else passing[0].join(passing[1], _NAMED.names, join_type="inner")
     catalog.engine.load("named", kept.cast(_NAMED))
     catalog.engine.table("picks", "plan/filter", output=output)
-    notes = tuple(note for predicate, truth in found for note in _undecided(predicate, truth))
+    notes = tuple(note for predicate, truth in found for note in _note_undecided(predicate, truth))
     try:
         _number(catalog, [output])
     except EmptyOutput as error:
@@ -132,7 +132,7 @@ def sample(catalog: Catalog, *, output: str, episodes: int | None, seed: int | s
     _load_shares(catalog, counts)
     catalog.engine.table("picks", "plan/sample", seed=str(seed))
     _number(catalog, [output])
-    return Plan(_uneven(strata, counts, by))
+    return Plan(_note_uneven(strata, counts, by))
 
 
 def split(catalog: Catalog, *, into: Mapping[str, Fraction], seed: int | str | None, by: str | None) -> Plan:
@@ -152,7 +152,7 @@ def split(catalog: Catalog, *, into: Mapping[str, Fraction], seed: int | str | N
     _load_shares(catalog, counts)
     catalog.engine.table("picks", "plan/split", seed=None if seed is None else str(seed))
     _number(catalog, list(into))
-    return Plan((*_uneven(strata, counts, by), *_rest(strata, counts)))
+    return Plan((*_note_uneven(strata, counts, by), *_note_rest(strata, counts)))
 
 
 def split_episodes(catalog: Catalog, *, into: Mapping[str, Episodes]) -> Plan:
@@ -178,7 +178,7 @@ def split_episodes(catalog: Catalog, *, into: Mapping[str, Episodes]) -> Plan:
     _load_shares(catalog, counts)
     catalog.engine.table("picks", "plan/split", seed=None)
     _number(catalog, list(into))
-    return Plan(_rest({name: len(have)}, counts))
+    return Plan(_note_rest({name: len(have)}, counts))
 
 
 def compose(catalog: Catalog, *, output: str, sql: str) -> Plan:
@@ -205,7 +205,7 @@ def compose(catalog: Catalog, *, output: str, sql: str) -> Plan:
     catalog.engine.load("composed", _with_places(picked, picked.schema))
     catalog.engine.table("picks", "plan/compose")
     outputs = tuple(sorted(set(picked["out_dataset"].to_pylist())))
-    notes = _repeated(catalog)
+    notes = _note_repeated(catalog)
     _number(catalog, outputs or (output,))
     return Plan(notes, outputs if names_outputs else None)
 
@@ -239,7 +239,7 @@ def _only_source(catalog: Catalog, doing: str) -> list[int]:
     return list_episodes(catalog, catalog.sources[0].name)
 
 
-def _load_taken(catalog: Catalog, episodes: Mapping[str, Episodes]) -> None:
+def _load_chosen(catalog: Catalog, episodes: Mapping[str, Episodes]) -> None:
     """Make the relation `named`: every episode of every source, of some sources only those given."""
     names = [source.name for source in catalog.sources]
     unknown = [f'"{name}"' for name in episodes if name not in names]
@@ -309,13 +309,13 @@ def _refuse_fractions(into: Mapping[str, Fraction]) -> None:
         raise RequestError(f"the fractions sum to {float(whole):g}, over 1: episodes belong to one part")
 
 
-def _rest(strata: Mapping[str, int], counts: Mapping[str, Mapping[str, int]]) -> Notes:
+def _note_rest(strata: Mapping[str, int], counts: Mapping[str, Mapping[str, int]]) -> Notes:
     total = sum(strata.values())
     left = total - sum(count for shares in counts.values() for count in shares.values())
     return (f"{left} of {total} episodes are in no part, and are left out",) if left else ()
 
 
-def _undecided(predicate: str, truth: pa.Table) -> Notes:
+def _note_undecided(predicate: str, truth: pa.Table) -> Notes:
     """Return notes on a predicate that is null for some episodes: often a slip, such as an index 0."""
     nulls = truth["value"].null_count
     why = "an index outside of a vector, or a value that is missing?"
@@ -324,13 +324,13 @@ def _undecided(predicate: str, truth: pa.Table) -> Notes:
     )
 
 
-def _repeated(catalog: Catalog) -> Notes:
+def _note_repeated(catalog: Catalog) -> Notes:
     """Return a note if episodes are picked again for the same output: meant, or a slip of a join."""
     again = catalog.engine.value("plan/repeated")
     return (f"{again} episodes are picked again for an output that has them already",) if again else ()
 
 
-def _uneven(strata: Mapping[str, int], counts: Mapping[str, Mapping[str, int]], by: str | None) -> Notes:
+def _note_uneven(strata: Mapping[str, int], counts: Mapping[str, Mapping[str, int]], by: str | None) -> Notes:
     """Names the strata that are not in every part."""
     lines = []
     for stratum, shares in counts.items() if by is not None else ():

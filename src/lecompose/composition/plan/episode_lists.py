@@ -34,7 +34,7 @@ def select_episodes(episodes: Episodes, have: Sequence[int]) -> list[int]:
         raise RequestError("no episode was named", hint="0,3:7")
     there = set(have)
     unknown = [
-        _shown(max(low, end), high) if high > end else _shown(low, high)
+        _format_range(max(low, end), high) if high > end else _format_range(low, high)
         for low, high in named
         if high > end or not there.intersection(range(low, high))
     ]
@@ -77,5 +77,5 @@ def _spans(text: str, end: int) -> list[tuple[int, int]]:
     return spans
 
 
-def _shown(low: int, high: int) -> str:
+def _format_range(low: int, high: int) -> str:
     return f"episode {low}" if high == low + 1 else f"episodes {low} to {high - 1}"

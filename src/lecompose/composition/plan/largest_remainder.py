@@ -34,7 +34,7 @@ def deal_episodes(strata: Mapping[str, int], fractions: Mapping[str, Fraction]) 
     sizes = list(strata.values())
     totals = apportion(sum(sizes), parts)
     totals.append(sum(sizes) - sum(totals))
-    counts = _matrix([_divided(n, parts) for n in sizes], claims)
+    counts = _matrix([_divide(n, parts) for n in sizes], claims)
     quotas = _matrix([[float(n * claim) for claim in claims] for n in sizes], claims)
     least = _matrix([[int(n >= len(parts))] * len(parts) + [0] for n in sizes], claims)
     _level(counts, quotas, least, totals)
@@ -50,7 +50,7 @@ def _matrix(rows: Sequence[Sequence[float]], claims: Sequence[Fraction]) -> np.n
     return np.array(rows).reshape(-1, len(claims))
 
 
-def _divided(total: int, fractions: Sequence[Fraction]) -> list[int]:
+def _divide(total: int, fractions: Sequence[Fraction]) -> list[int]:
     """One stratum by itself, the rest last: largest remainder, then one for each part if there are enough."""
     counts = apportion(total, fractions)
     counts.append(total - sum(counts))

@@ -67,7 +67,7 @@ def relabel_tasks(catalog: Catalog, views: Views, texts: TaskChanges) -> tuple[s
     engine.load("replaced", make_table(_REPLACED, texts.replace))
     engine.load(
         "expressed",
-        _expressed(views, texts.sql, engine.read("episode_texts", _TEXT_COLUMNS, order=_TEXT_COLUMNS)),
+        _evaluate(views, texts.sql, engine.read("episode_texts", _TEXT_COLUMNS, order=_TEXT_COLUMNS)),
     )
     engine.drop("relabels")
     engine.view("relabels", "plan/relabels", task=texts.task)
@@ -115,7 +115,7 @@ def _of_episodes(catalog: Catalog, given: Sequence[tuple[Episodes, str]]) -> pa.
     return make_table(_OF_EPISODES, list(texts.items()))
 
 
-def _expressed(views: Views, sql: str | None, held: pa.Table) -> pa.Table:
+def _evaluate(views: Views, sql: str | None, held: pa.Table) -> pa.Table:
     if sql is None:
         return _EXPRESSED.empty_table()
     found = (

@@ -30,7 +30,7 @@ from lecompose.dataset.catalog.source import (
     unique_names,
 )
 from lecompose.engine import Engine
-from lecompose.errors import RequestError, collected
+from lecompose.errors import RequestError, collect
 
 __all__ = [
     "LINEAGE_PATH",
@@ -133,10 +133,10 @@ def open_catalog(
         raise RequestError("no source was named", hint="lecompose merge A B -o OUT")
     if names is not None:
         names = given_names(names, sources=len(paths))
-    roots = collected(paths, locate, what="sources")
+    roots = collect(paths, locate, what="sources")
     labels = names or unique_names(root.name for root in roots)
     found = [(n, labels[n], str(path), roots[n]) for n, path in enumerate(given or paths)]
-    sources = tuple(collected(found, lambda source: read_source(*source), what="sources"))
-    shares = collected(sources, lambda source: gather_facts(engine, source), what="sources")
+    sources = tuple(collect(found, lambda source: read_source(*source), what="sources"))
+    shares = collect(sources, lambda source: gather_facts(engine, source), what="sources")
     custom = register_sources(engine, sources, shares)
     return Catalog(engine, sources, custom, are_small(shares))

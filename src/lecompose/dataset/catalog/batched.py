@@ -6,7 +6,7 @@ from lecompose.dataset.catalog.data_files import read_from
 from lecompose.dataset.catalog.relations import RELATIONS
 from lecompose.dataset.catalog.source import Source
 from lecompose.engine import Engine
-from lecompose.errors import QueryError, SourceBroken, collected
+from lecompose.errors import QueryError, SourceBroken, collect
 
 
 def make_batched(
@@ -33,7 +33,7 @@ def make_batched(
     try:
         make(relation, sources)
     except (SourceBroken, QueryError):
-        collected(sources, alone, what="sources")
+        collect(sources, alone, what="sources")
         raise
     return relation
 

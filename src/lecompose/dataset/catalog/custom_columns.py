@@ -98,7 +98,7 @@ def _of_lines(source: Source) -> CustomValues:
     columns, as_json = {}, []
     for name in names:
         values = [row.get(name) for _, row in rows]
-        column = _typed(values)
+        column = _infer_column(values)
         if column is None:
             column = _json_texts(values)
             as_json.append(name)
@@ -116,7 +116,7 @@ def _episode_and_keys(row: Any) -> tuple[int, dict[str, Any]]:
     return episode_number(row["episode_index"]), dict(row)
 
 
-def _typed(values: list[Any]) -> pa.ChunkedArray | None:
+def _infer_column(values: list[Any]) -> pa.ChunkedArray | None:
     """JSON values as a column of the one type that holds them all; None where there is no such type."""
     try:
         column = pa.chunked_array([pa.array(values)])
@@ -174,7 +174,7 @@ def register_custom(engine: Engine, shares: Sequence[CustomValues]) -> CustomCol
     }
     columns = []
     for name in names:
-        column, combined = _told_apart(name, values), _combined(name, held)
+        column, combined = _told_apart(name, values), _combine(name, held)
         columns.append(_column(name, column, held, agree=combined is not None))
         values[column] = _texts(name, held) if combined is None else combined
     if not columns:
@@ -200,7 +200,7 @@ def _told_apart(name: str, taken: Iterable[str]) -> str:
     return name
 
 
-def _combined(name: str, held: list[CustomValues]) -> pa.ChunkedArray | None:
+def _combine(name: str, held: list[CustomValues]) -> pa.ChunkedArray | None:
     """Return a column's values of all sources, null where one lacks it.
 
     None where no type holds them unchanged.

@@ -10,9 +10,9 @@ from pathlib import Path
 import pyarrow as pa
 
 from lecompose import formats
-from lecompose.dataset.catalog.source import Source, located
+from lecompose.dataset.catalog.source import Source, name_file
 from lecompose.engine.duckdb_errors import first_line
-from lecompose.errors import QueryError, SourceBroken, collected
+from lecompose.errors import QueryError, SourceBroken, collect
 from lecompose.files.clutter import glob_files, is_clutter
 from lecompose.files.git_lfs import refuse_pointer
 from lecompose.files.parquet.damage import find_damage, payload_bytes, reading_parquet
@@ -70,7 +70,7 @@ def episode_files(source: Source) -> tuple[Path, ...]:
     Raises:
         SourceBroken: naming every one that is no whole file.
     """
-    collected(source.episode_files, payload_bytes, what="files")
+    collect(source.episode_files, payload_bytes, what="files")
     return source.episode_files
 
 
@@ -80,14 +80,14 @@ def data_files(source: Source) -> list[DataFile]:
     Raises:
         SourceBroken: naming every file that is no whole parquet file.
     """
-    with located(source.root / "meta" / "info.json"):
+    with name_file(source.root / "meta" / "info.json"):
         pattern = formats.path_glob(source.data_template)
     paths = glob_files(source.root, pattern)
     if not paths:
         why = "no episode was recorded" if source.info.get("total_episodes") == 0 else "its files are missing"
         hint = None if _parquet_files(source.root / "data") else "fetch its files, or record it again"
         raise SourceBroken(f"no data file matches {pattern}", reason=why, hint=hint, path=source.root)
-    sizes = collected(paths, payload_bytes, what="data files")
+    sizes = collect(paths, payload_bytes, what="data files")
     return [DataFile(path, size) for path, size in zip(paths, sizes, strict=True)]
 
 

@@ -64,15 +64,17 @@ def _list_others(source: Source) -> Iterator[str]:
     data, videos = source.data_template.split("/")[0], source.video_template.split("/")[0]
     for entry in _scan(source.root):
         if entry.name == "meta":
-            yield from (f"meta/{_shown(e)}" for e in _scan(Path(entry.path)) if e.name not in META_PARTS)
-        elif entry.name in (data, "data") and entry.is_dir():
+            yield from (
+                f"meta/{_format_entry(e)}" for e in _scan(Path(entry.path)) if e.name not in META_PARTS
+            )
+        elif entry.name in (data, "data") and _is_folder(entry):
             yield from _list_in_data(source, Path(entry.path))
-        elif entry.name in (videos, "videos") and entry.is_dir():
+        elif entry.name in (videos, "videos") and _is_folder(entry):
             yield from _list_in_videos(source, Path(entry.path))
-        elif entry.name == "images" and entry.is_dir():
+        elif entry.name == "images" and _is_folder(entry):
             yield from _list_in_images(source, Path(entry.path))
         elif entry.name != _README and "{" not in data + videos:
-            yield _shown(entry)
+            yield _format_entry(entry)
 
 
 def _scan(folder: Path) -> list["os.DirEntry[str]"]:
@@ -84,8 +86,16 @@ def _scan(folder: Path) -> list["os.DirEntry[str]"]:
         return []
 
 
-def _shown(entry: "os.DirEntry[str]") -> str:
-    return f"{entry.name}/" if entry.is_dir() else entry.name
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    """Return whether it is a folder; a link that leads round in a circle is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _format_entry(entry: "os.DirEntry[str]") -> str:
+    return f"{entry.name}/" if _is_folder(entry) else entry.name
 
 
 def _list_in_data(source: Source, folder: Path) -> Iterator[str]:
@@ -115,7 +125,7 @@ def _list_in_videos(source: Source, folder: Path) -> Iterator[str]:
 def _list_in_images(source: Source, folder: Path) -> Iterator[str]:
     """Yield what is not of a feature whose pictures are columns: what a recorder left behind."""
     features = {f.name for f in source.features if f.is_visual and not f.is_video}
-    yield from (f"images/{_shown(entry)}" for entry in _scan(folder) if entry.name not in features)
+    yield from (f"images/{_format_entry(entry)}" for entry in _scan(folder) if entry.name not in features)
 
 
 def _walk(folder: Path) -> Iterator[str]:

@@ -21,9 +21,9 @@ from lecompose.dataset.catalog.data_files import (
 )
 from lecompose.dataset.catalog.json_lists import is_plain, read_episode_lines
 from lecompose.dataset.catalog.relations import DATA_FILES, DATASETS, FEATURES
-from lecompose.dataset.catalog.source import Source, located
+from lecompose.dataset.catalog.source import Source, name_file
 from lecompose.engine import Engine
-from lecompose.errors import ComposeError, QueryError, SourceBroken, collected, few
+from lecompose.errors import ComposeError, QueryError, SourceBroken, collect, few
 
 _FEW_FILES, _FEW_BYTES = 32, 2**20
 # How the columns of an episode list end that say where a camera's clips are.
@@ -97,7 +97,7 @@ def register_episodes(engine: Engine, sources: Sequence[Source]) -> None:
     """
     parts = [_episodes_v2(engine, source) for source in sources if not source.is_v3]
     alike: dict[tuple[str, ...], list[Source]] = {}
-    held = collected(sources, _episode_kinds, what="sources")
+    held = collect(sources, _episode_kinds, what="sources")
     for source, kinds in zip(sources, held, strict=True):
         if source.is_v3:
             alike.setdefault(kinds, []).append(source)
@@ -154,7 +154,7 @@ def register_clips(engine: Engine, sources: Sequence[Source]) -> None:
         SourceBroken: all of a kind together.
     """
     parts = [part for source in sources if not source.is_v3 for part in _clips_v2(engine, source)]
-    found = collected(sources, _clip_columns, what="sources")
+    found = collect(sources, _clip_columns, what="sources")
     alike: dict[ClipColumns, list[Source]] = {}
     for source, columns in zip(sources, found, strict=True):
         if columns is not None:
@@ -214,7 +214,7 @@ def _clips_v3(engine: Engine, columns: ClipColumns, relation: str, sources: Sequ
 
 
 def _video_format(source: Source) -> str:
-    with located(source.root / "meta" / "info.json"):
+    with name_file(source.root / "meta" / "info.json"):
         return formats.path_format(
             source.video_template, ("video_key", *formats.place_fields(source.version))
         )
@@ -260,7 +260,7 @@ def register_sources(
     for relation in ("subtasks", "subtask_uses") if numbered else ():
         engine.table(relation, "catalog/union", {"relations": [s.relation(relation) for s in numbered]})
     engine.table("episodes", "catalog/episodes")
-    held = collected(sources, lambda source: lineage.register_source_lineage(engine, source), what="sources")
+    held = collect(sources, lambda source: lineage.register_source_lineage(engine, source), what="sources")
     join_parts(engine, "lineage", [relation for relation in held if relation])
     return custom_columns.register_custom(engine, [share.custom for share in shares])
 
@@ -278,7 +278,7 @@ def _side_by_side(engine: Engine, *jobs: Callable[[Engine], None]) -> None:
         ComposeError: of the first of them that failed.
     """
 
-    def settled(job: Callable[[Engine], None]) -> ComposeError | None:
+    def settle(job: Callable[[Engine], None]) -> ComposeError | None:
         try:
             with engine.second_connection() as own:
                 job(own)
@@ -286,7 +286,7 @@ def _side_by_side(engine: Engine, *jobs: Callable[[Engine], None]) -> None:
             return error
         return None
 
-    for error in engine.workers().each(jobs, settled):
+    for error in engine.workers().each(jobs, settle):
         if error is not None:
             raise error
 
@@ -315,12 +315,12 @@ def _place(engine: Engine, shares: Sequence[SourceFacts]) -> None:
     for n, (reading, group) in enumerate(alike.items()):
         files = {share.source.name: share.files for share in group}
         sources = [share.source for share in group]
-        together = partial(_placed, engine, reading, files)
+        together = partial(_make_placement, engine, reading, files)
         parts.append(make_batched(engine, f"placement_{n}", sources, together, folder="data"))
     join_parts(engine, "placement", parts)
 
 
-def _placed(
+def _make_placement(
     engine: Engine,
     reading: ReadOptions,
     files: Mapping[str, Sequence[DataFile]],

@@ -296,7 +296,7 @@ def _version(info: Mapping[str, Any], root: Path) -> str:
 
 
 @contextmanager
-def located(path: Path) -> Iterator[None]:
+def name_file(path: Path) -> Iterator[None]:
     """Name the file that says what was found wrong."""
     try:
         yield

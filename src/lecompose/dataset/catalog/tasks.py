@@ -16,7 +16,7 @@ from lecompose.dataset.catalog.data_files import read_arrow_schema, read_from, r
 from lecompose.dataset.catalog.json_lists import is_plain, read_task_lines
 from lecompose.dataset.catalog.source import Source
 from lecompose.engine import Engine
-from lecompose.errors import QueryError, SourceBroken, collected
+from lecompose.errors import QueryError, SourceBroken, collect
 from lecompose.files.json_files import parse_json, reading_json
 from lecompose.files.text_files import read_text
 
@@ -27,7 +27,7 @@ def register_tasks(engine: Engine, sources: Sequence[Source]) -> None:
     Raises:
         SourceBroken: where a task list is missing or says something else, all of a kind together.
     """
-    columns = collected(sources, _columns, what="sources")
+    columns = collect(sources, _columns, what="sources")
     alike: dict[tuple[str, ...], list[Source]] = {}
     parts = []
     for source, held in zip(sources, columns, strict=True):
@@ -121,7 +121,7 @@ def _is_text(kind: pa.DataType) -> bool:
 def _from_json(source: Source, file: Path) -> pa.Table:
     """Return the rows of `tasks` in a plain JSON file, as some writers of v2.x left one instead of lines."""
     with reading_json(file, what="a list of tasks"):
-        tasks = list(_numbered(parse_json(read_text(file))))
+        tasks = list(_parse_numbered(parse_json(read_text(file))))
         numbers = pa.array([number for number, _ in tasks], pa.int64())
     return pa.table(
         {
@@ -133,7 +133,7 @@ def _from_json(source: Source, file: Path) -> pa.Table:
     )
 
 
-def _numbered(value: Any) -> Iterator[tuple[int, str]]:
+def _parse_numbered(value: Any) -> Iterator[tuple[int, str]]:
     """Number and text of each task: in a list, by place or told; in an object, either may be the key."""
     if isinstance(value, Mapping) and isinstance(value.get("tasks"), list | Mapping):
         value = value["tasks"]

@@ -25,7 +25,7 @@ def remove_features(sources: tuple[Source, ...], removes: Iterable[str]) -> tupl
         if name in DEFAULT_FEATURES:
             problems.append(f'"{name}" is one of the five features that every dataset has')
         elif not having:
-            problems.append(_unknown(name, scope))
+            problems.append(_describe_unknown(name, scope))
         for source in having:
             gone[source.name].add(name)
     if problems:
@@ -76,11 +76,11 @@ def _rename_problems(
     ):
         yield f'"{key}": what readers know by its name alone cannot have another'
     elif not having:
-        yield _unknown(old, scope)
+        yield _describe_unknown(old, scope)
     yield from name_problems(key, new)
 
 
-def _unknown(name: str, scope: tuple[Source, ...]) -> str:
+def _describe_unknown(name: str, scope: tuple[Source, ...]) -> str:
     hint = near(name, {f.name for s in scope for f in s.features})
     return f'no feature "{name}" in {few(s.name for s in scope)}{hint}'
 

@@ -34,7 +34,7 @@ class Frames:
 
     @cached_property
     def _places(self) -> dict[tuple[str, int], PlacedEpisode]:
-        places = self.catalog.engine.records("query_views/places", PlacedEpisode)
+        places = self.catalog.engine.records("query_views/row_ranges", PlacedEpisode)
         return {(place.src_dataset, place.src_episode): place for place in places}
 
     @cached_property
@@ -116,7 +116,7 @@ class Frames:
 
     def _shape(self, asked: Sequence[str] | None) -> FrameColumns:
         first = self.catalog.sources[0]
-        features = {_shown(f.name): f for f in first.columns}
+        features = {_choose_name(f.name): f for f in first.columns}
         names = [*_FRONT, *features] if asked is None else list(dict.fromkeys(asked))
         _refuse_unknown(names, features, first)
         _refuse_differing(self.catalog.sources, [features[name] for name in names if name in features])
@@ -142,12 +142,14 @@ def _key(names: Sequence[str], episode: Episode) -> tuple[str, int]:
     if isinstance(episode, tuple):
         name, number = episode
         if name not in names:
-            raise UnknownEpisode(f'no source is called "{name}", but {_quoted(names)}{near(name, names)}')
+            raise UnknownEpisode(
+                f'no source is called "{name}", but {_quote_names(names)}{near(name, names)}'
+            )
         return name, _number(number)
     if len(names) > 1:
         raise RequestError(
             f"episode {episode} of which source?",
-            hint=f"pairs, such as ({names[0]!r}, {episode}), of {_quoted(names)}",
+            hint=f"pairs, such as ({names[0]!r}, {episode}), of {_quote_names(names)}",
         )
     return names[0], _number(episode)
 
@@ -158,11 +160,11 @@ def _number(episode: object) -> int:
     return int(episode)
 
 
-def _quoted(names: Iterable[str]) -> str:
+def _quote_names(names: Iterable[str]) -> str:
     return ", ".join(f'"{name}"' for name in names)
 
 
-def _shown(feature: str) -> str:
+def _choose_name(feature: str) -> str:
     """Return a feature's name, as in queries: "data.task" where it is one of ours."""
     return f"data.{feature}" if feature.lower() in _FRONT else feature
 
@@ -178,7 +180,8 @@ def _refuse_unknown(names: Sequence[str], features: Mapping[str, Feature], sourc
     ]
     if problems:
         raise RequestError(
-            "columns that cannot be read", parts=[*problems, f"there are {_quoted([*_FRONT, *features])}"]
+            "columns that cannot be read",
+            parts=[*problems, f"there are {_quote_names([*_FRONT, *features])}"],
         )
 
 

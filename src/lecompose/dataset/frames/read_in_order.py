@@ -73,7 +73,7 @@ def read_batches(
         SourceBroken: where they are not what the catalog saw.
     """
     for window in _windows(places):
-        tables = _one(window[0], shape) if len(window) == 1 else iter([_sorted(window, shape)])
+        tables = _one(window[0], shape) if len(window) == 1 else iter([_sort_window(window, shape)])
         for table in tables:
             yield from table.to_batches(max_chunksize=batch_rows)
 
@@ -102,11 +102,11 @@ def _one(place: PlacedEpisode, shape: FrameColumns) -> Iterator[pa.Table]:
         table = pa.Table.from_batches([rows])
         _prove([place], table, at)
         at += len(rows)
-        yield _given([place], [len(rows)], table, shape)
+        yield _give_columns([place], [len(rows)], table, shape)
     _refuse_short([place], at)
 
 
-def _sorted(window: Sequence[PlacedEpisode], shape: FrameColumns) -> pa.Table:
+def _sort_window(window: Sequence[PlacedEpisode], shape: FrameColumns) -> pa.Table:
     """Return all rows of a window's episodes, in the order of the window."""
     held = sorted({place for place in window if place.length}, key=_position)
     rows = pa.Table.from_batches(_parts(held, shape), schema=shape.read).combine_chunks()
@@ -117,7 +117,7 @@ def _sorted(window: Sequence[PlacedEpisode], shape: FrameColumns) -> pa.Table:
     order = np.concatenate([np.arange(begins[p], begins[p] + p.length) for p in asked] or [np.arange(0)])
     if len(order) != len(rows) or (order != np.arange(len(rows))).any():
         rows = rows.take(pa.array(order)).combine_chunks()
-    return _given(asked, [place.length for place in asked], rows, shape)
+    return _give_columns(asked, [place.length for place in asked], rows, shape)
 
 
 def _begins(places: Sequence[PlacedEpisode]) -> np.ndarray:
@@ -156,7 +156,7 @@ def _refuse_short(places: Sequence[PlacedEpisode], rows: int) -> None:
         raise SourceBroken(f"data changed while it was read: {rows} rows of {wanted}", path=where)
 
 
-def _given(
+def _give_columns(
     places: Sequence[PlacedEpisode], lengths: Sequence[int], rows: pa.Table, shape: FrameColumns
 ) -> pa.Table:
     """Return the columns asked for, of rows that are so many of each place."""

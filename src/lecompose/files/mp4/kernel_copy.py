@@ -38,7 +38,7 @@ class FileCopier:
     def append(self, data: bytes) -> None:
         """Append `data` itself. Raises OutputUnwritable."""
         self._write(memoryview(data))
-        self._moved(len(data))
+        self._count_moved(len(data))
 
     def copy_range(self, source_fd: int, source: Path, offset: int, size_bytes: int) -> None:
         """Append bytes [offset, offset + size_bytes) of a source.
@@ -55,9 +55,9 @@ class FileCopier:
                     f"truncated while being read: {end - offset} bytes at {offset} are gone", source
                 )
             offset += moved
-            self._moved(moved)
+            self._count_moved(moved)
 
-    def _moved(self, size_bytes: int) -> None:
+    def _count_moved(self, size_bytes: int) -> None:
         if self._on_bytes is not None:
             self._on_bytes(size_bytes)
 

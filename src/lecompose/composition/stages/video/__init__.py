@@ -20,7 +20,7 @@ def write_videos(run: Run) -> None:
         OutputUnwritable: if a file cannot be written.
     """
     jobs = run.unfinished(run.layout.video_jobs)
-    clips = _wanted(run, jobs)
+    clips = _list_wanted(run, jobs)
     run.progress.stage("video", sum(job.size_bytes for job in jobs) + sum(clip.size_bytes for clip in clips))
     sources = VideoSources(run.scratch, run.layout.videos)
     sources.encoded = _encode(run, clips, sources)
@@ -36,7 +36,7 @@ def write_videos(run: Run) -> None:
     run.workers.each(jobs, write)
 
 
-def _wanted(run: Run, jobs: list[VideoFileJob]) -> list[EncodeClipJob]:
+def _list_wanted(run: Run, jobs: list[VideoFileJob]) -> list[EncodeClipJob]:
     """Return the clips to encode for these files; a run that was killed has encoded the others."""
     wanted = {clip.span for job in jobs for clip in job.clips if clip.encode is not None}
     for span, reencoded in run.layout.reencoded_by_span.items():

@@ -41,7 +41,7 @@ def write_video_file(
     """
     path = folder / job.path
     path.parent.mkdir(parents=True, exist_ok=True)
-    encoded = [_encoded(clip, sources, workers) for clip in job.clips]
+    encoded = [_encode_clip(clip, sources, workers) for clip in job.clips]
     segments = [_segment(clip, new, sources) for clip, new in zip(job.clips, encoded, strict=True)]
     written = mp4.concat(segments, path, fps=job.fps, on_bytes=workers.advance)
     _refuse_elsewhere(job, written, path)
@@ -95,7 +95,7 @@ class _ByFrames:
         self._left = 0
 
 
-def _encoded(clip: VideoClip, sources: VideoSources, workers: Workers) -> mp4.EncodedVideo | None:
+def _encode_clip(clip: VideoClip, sources: VideoSources, workers: Workers) -> mp4.EncodedVideo | None:
     """Return the clip encoded again; None where it is copied."""
     if clip.encode is None:
         return None

@@ -1,4 +1,4 @@
-"""Real recordings carved and put together again: the set that comes out is the set that went in."""
+"""Subsets of real recordings, put together again: the set that comes out is the set that went in."""
 
 from pathlib import Path
 from typing import Any

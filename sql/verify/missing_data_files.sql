@@ -1,4 +1,4 @@
--- verify/unplaced: the data file that is named, by metadata or number, for each listed episode without rows
+-- verify/missing_data_files: the data file that is named, by metadata or number, for each listed episode without rows
 -- reads:  declared, placement
 -- params: $data_format, $chunks_size, $is_v3
 -- gives:  data_file VARCHAR, first_episode BIGINT, episodes BIGINT

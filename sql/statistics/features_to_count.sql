@@ -1,4 +1,4 @@
--- statistics/doubted: features whose statistics tell of fewer frames than there are, or that stats.json leaves out
+-- statistics/features_to_count: features whose statistics tell of fewer frames than there are, or that stats.json leaves out
 -- So it has to be where frames have no value; the rows can tell.
 -- reads:  datasets, declared, feature_needs, stats_facts, episode_stats_facts
 -- params:

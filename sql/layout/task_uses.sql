@@ -1,4 +1,4 @@
--- layout/appearances: the tasks of each output episode: of its frames, of its list, of other task columns
+-- layout/task_uses: the tasks of each output episode: of its frames, of its list, of other task columns
 -- `held_by` is 0, 1 and 2 for these. Where `relabels` has another text for one, that text is meant.
 -- reads:  plan, placement, episodes, tasks, relabels, task_column_uses
 -- params:

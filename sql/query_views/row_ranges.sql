@@ -1,4 +1,4 @@
--- query_views/places: where the rows of each episode are
+-- query_views/row_ranges: where the rows of each episode are
 -- reads:  datasets, episodes, placement
 -- params:
 -- gives:  src_dataset VARCHAR, src_episode BIGINT, length BIGINT, data_file VARCHAR, row_from BIGINT, row_to BIGINT, size_bytes BIGINT
