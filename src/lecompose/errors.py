@@ -17,6 +17,8 @@
     │   └─ OutputUnwritable
     └─ VerifyError                 6   our own result broke a promise; nothing was published
 
+Exit code 1 is that of any other exception: a fault of ours.
+
 An error carries its facts as attributes and renders its own text from them: where, what is wrong, what
 was found against what is needed, the next step, and the path last. So no code has to read a text back.
 All problems of one kind are raised together, as the `parts` of one error.

@@ -74,8 +74,8 @@ def main() -> None:
     A dataset is a folder of format v2.0, v2.1 or v3.0, or a repo id under $HF_LEROBOT_HOME. Outputs are
     v3.0. Videos are copied, not decoded; sources never changed; an output appears whole or not at all.
 
-    Exit codes: 0 done, 2 impossible request, 3 unusable source, 4 unusable video, 5 unwritable output,
-    6 our own result failed its check.
+    Exit codes: 0 done, 1 an unexpected fault of ours, 2 impossible request, 3 unusable source, 4 unusable
+    video, 5 unwritable output, 6 our own result failed its check.
     """
 
 

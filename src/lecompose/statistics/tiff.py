@@ -31,8 +31,8 @@ def decode_floats(data: bytes, *, name: Path) -> NDArray[np.float32]:
         if any(tags[tag] != needed for tag, needed in _NEEDED.items()):
             raise ValueError("it holds something else")
         strips = zip(tags[_OFFSETS], tags[_SIZES], strict=True)
-        packed = b"".join(data[offset : offset + size] for offset, size in strips)
-        pixels = np.frombuffer(packed, f"{order}f4").reshape(tags[_HEIGHT][0], tags[_WIDTH][0], 1)
+        joined = b"".join(data[offset : offset + size] for offset, size in strips)
+        pixels = np.frombuffer(joined, f"{order}f4").reshape(tags[_HEIGHT][0], tags[_WIDTH][0], 1)
     except (KeyError, ValueError, struct.error) as error:
         raise MediaError(
             "a picture in it is not an uncompressed TIFF of float32, as depth in metres is",

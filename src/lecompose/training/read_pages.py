@@ -188,8 +188,8 @@ class PictureColumn:
         if is_plain:
             return body
         levels = page.levels_bytes or 0
-        packed, size = body[levels:], page.size_bytes - levels
-        plain = memoryview(pa.Codec(codec).decompress(packed, size)) if size > 0 else memoryview(b"")
+        compressed, size = body[levels:], page.size_bytes - levels
+        plain = memoryview(pa.Codec(codec).decompress(compressed, size)) if size > 0 else memoryview(b"")
         return memoryview(bytes(body[:levels]) + bytes(plain)) if levels else plain
 
     def _levels(self, page: _Page, data: Bytes) -> tuple[np.ndarray, Bytes]:
@@ -240,8 +240,8 @@ def _decode_hybrid(data: Bytes, width: int, count: int) -> np.ndarray:
         head = reader.read_varint()
         at += reader.at
         if head & 1:
-            packed = np.frombuffer(data[at : at + (head >> 1) * width], np.uint8)
-            bits = np.unpackbits(packed, bitorder="little").reshape(-1, width)
+            groups = np.frombuffer(data[at : at + (head >> 1) * width], np.uint8)
+            bits = np.unpackbits(groups, bitorder="little").reshape(-1, width)
             run = bits @ (1 << np.arange(width, dtype=np.int64))
             at += (head >> 1) * width
         else:

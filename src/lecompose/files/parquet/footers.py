@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lecompose.files.parquet.packed_structs import (
+from lecompose.files.parquet.encode_structs import (
     Cells,
     encode_int64,
     encode_integers,
@@ -210,15 +210,15 @@ def _split_around_row_groups(schema: pa.Schema) -> tuple[bytes, bytes]:
 def _encode_row_groups(rows: np.ndarray, columns: Sequence[tuple[LeafColumn, ColumnChunks]]) -> bytes:
     """Return the row groups, one behind the other. Source: parquet.thrift, RowGroup."""
     groups = len(rows)
-    packed, unpacked = (
+    compressed, uncompressed = (
         np.sum([getattr(c, name) for _, c in columns], axis=0) for name in ("size", "unpacked")
     )
     head = [repeat_bytes(b"\x19" + encode_list_head(len(columns), STRUCT), groups)]
     tail = [
-        *(repeat_bytes(b"\x16", groups), encode_integers(unpacked)),
+        *(repeat_bytes(b"\x16", groups), encode_integers(uncompressed)),
         *(repeat_bytes(b"\x16", groups), encode_integers(rows)),
         *(repeat_bytes(b"\x26", groups), encode_integers(columns[0][1].start)),
-        *(repeat_bytes(b"\x16", groups), encode_integers(packed)),
+        *(repeat_bytes(b"\x16", groups), encode_integers(compressed)),
         repeat_bytes(b"\x00", groups),
     ]
     cells = [*head, *(cell for column in columns for cell in _encode_chunk(*column)), *tail]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from lecompose.composition.stages.data import byte_ranges
 from lecompose.composition.stages.data.byte_ranges import BytesOrRange, RangeWriter
 from lecompose.errors import SourceBroken
-from lecompose.files.parquet import footers, packed_structs, pages, thrift
+from lecompose.files.parquet import encode_structs, footers, pages, thrift
 from lecompose.files.parquet.footers import MAGIC, ColumnChunks
 
 int64s = st.integers(-(2**63), 2**63 - 1)
@@ -33,12 +33,12 @@ def test_many_numbers_at_once(numbers: list[int], there: list[bool]) -> None:
     where = np.array(there[: len(numbers)])
     texts = [b"a", b"longer", b""]
     which = np.arange(len(numbers)) % 3
-    found = packed_structs.join_cells(
+    found = encode_structs.join_cells(
         [
-            packed_structs.keep_where(packed_structs.encode_integers(np.array(numbers, np.int64)), where),
-            packed_structs.pick_bytes(texts, which),
-            packed_structs.encode_int64(np.array(numbers, np.int64)),
-            packed_structs.repeat_bytes(b"\x00", len(numbers)),
+            encode_structs.keep_where(encode_structs.encode_integers(np.array(numbers, np.int64)), where),
+            encode_structs.pick_bytes(texts, which),
+            encode_structs.encode_int64(np.array(numbers, np.int64)),
+            encode_structs.repeat_bytes(b"\x00", len(numbers)),
         ]
     )
     rows = zip(numbers, where, which, strict=True)
