@@ -219,6 +219,11 @@ def refuse_name(name: str) -> None:
         raise SourceBroken(f'feature "{name[:40]}…": a name may have {MAX_NAME_BYTES} bytes, as a folder may')
 
 
+def default_feature(name: str) -> Feature:
+    """Return one of the features that every dataset has."""
+    return feature(name, DEFAULT_FEATURES[name])
+
+
 def _is_size(n: object) -> bool:
     return isinstance(n, int) and not isinstance(n, bool) and n > 0
 

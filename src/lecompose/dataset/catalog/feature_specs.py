@@ -64,7 +64,20 @@ def read_features(declared: Mapping[str, Any], files: FeatureFiles) -> FeaturesR
         notes += entry.notes
         if entry.pictures is not None:
             pictures[name] = entry.pictures
+    for name in _undeclared_defaults(declared, files):
+        features.append(formats.default_feature(name))
+        notes.append(_default_note(name, "not declared; every dataset has it, as"))
     return FeaturesRead(tuple(features), tuple(notes), tuple(lost), pictures)
+
+
+def _undeclared_defaults(declared: Mapping[str, Any], files: FeatureFiles) -> list[str]:
+    """Return the features of every dataset that only the data files tell of."""
+    held = [] if files.schema is None else files.schema.names
+    return [name for name in formats.DEFAULT_FEATURES if name not in declared and name in held]
+
+
+def _default_note(name: str, problem: str) -> SpecNote:
+    return SpecNote("default_features", name, f"{problem} {formats.DEFAULT_FEATURES[name]['dtype']}")
 
 
 class _Entry:
@@ -95,7 +108,18 @@ class _Entry:
         elif not isinstance(spec.get("info"), Mapping | None):
             self.notes.append(spelling(self.name, f"info is {_json(spec.pop('info'))}, must be an object"))
         spec["shape"] = shape
-        return formats.feature(self.name, spec)
+        return self._as_default(formats.feature(self.name, spec))
+
+    def _as_default(self, feature: Feature) -> Feature:
+        """Return a feature that every dataset has as the format says it, whatever was declared."""
+        if self.name not in formats.DEFAULT_FEATURES:
+            return feature
+        default = formats.default_feature(self.name)
+        if feature.dtype == default.dtype and feature.shape in ((), default.shape):
+            return feature
+        declared = f"declared as {feature.dtype}{list(feature.shape)}, read as"
+        self.notes.append(_default_note(self.name, declared))
+        return default
 
     def _dtype_and_shape(self) -> tuple[str, list[int]]:
         """Return what the entry says or, where that cannot be read, what the files do."""
