@@ -110,11 +110,41 @@ FILES: list[Broken] = [
     ),
     *both(
         "times off the grid",
-        edit_parquet(DATA, column("timestamp", moved(0.01))),
+        edit_parquet(DATA, column("timestamp", lambda v: [*v[:3], *moved(0.01)(v[3:])])),
         names("frame_times"),
         3,
         place="data",
         episode=2,
+    ),
+    *both(
+        "times of one file that begin later",
+        edit_parquet(DATA, column("timestamp", moved(0.01))),
+        names("frame_times"),
+        EQUAL,
+        place="data",
+        episode=2,
+    ),
+    Broken(
+        "times that begin one step later",
+        edit_parquet(DATA, column("timestamp", moved(1 / 30)), whole=True),
+        names("frame_times"),
+        feature="timestamp",
+    ),
+    Broken(
+        "times in epoch seconds",
+        edit_parquet(DATA, retyped("timestamp", pa.float64(), lambda v: v + 1.7e9), whole=True),
+        names("columns", "frame_times"),
+        feature="timestamp",
+    ),
+    Broken(
+        "features that every dataset has stored as others",
+        every(
+            edit_parquet(DATA, retyped("timestamp", pa.float64()), whole=True),
+            edit_parquet(DATA, retyped("frame_index", pa.int32()), whole=True),
+            edit_parquet(DATA, retyped("index", pa.float64()), whole=True),
+            edit_parquet(DATA, retyped("task_index", pa.uint8()), whole=True),
+        ),
+        names("columns"),
     ),
     *both(
         "a frame_index missing",

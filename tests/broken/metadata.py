@@ -50,6 +50,8 @@ from broken.entry import (
     off,
 )
 
+DEFAULTS = ("timestamp", "frame_index", "episode_index", "index", "task_index")
+
 METADATA: list[Broken] = [
     # What the episode list says
     Broken(
@@ -249,8 +251,23 @@ METADATA: list[Broken] = [
         "frame_index undeclared",
         edit_json("meta/info.json", lambda content: content["features"].pop("frame_index")),
         names("default_features"),
-        3,
         feature="frame_index",
+    ),
+    Broken(
+        "no feature declared that every dataset has",
+        edit_json("meta/info.json", lambda content: [content["features"].pop(name) for name in DEFAULTS]),
+        names("default_features"),
+    ),
+    Broken(
+        "features that every dataset has declared as others",
+        every(
+            feature("timestamp", dtype="float64"),
+            feature("frame_index", dtype="int32", shape=[1, 1]),
+            feature("index", dtype="float64"),
+            feature("task_index", dtype="uint8"),
+        ),
+        names("default_features"),
+        feature="timestamp",
     ),
     Broken(
         "names of the wrong length",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from lecompose.composition import plan
 from lecompose.composition.destination import single_destination
 from lecompose.composition.named_sources import PathLike, Source, name_sources, output_folder
-from lecompose.composition.open_sources import open_one, refuse_broken
+from lecompose.composition.open_sources import find_broken, open_one, refuse_broken
 from lecompose.composition.pipeline import run_request
 from lecompose.composition.report import Report
 from lecompose.composition.request import Request
@@ -51,7 +51,7 @@ def stats(  # noqa: F811
     wanted = replace(settings.statistics, carried=False, pictures=images)
     if out is None:
         with open_one(given.paths[0], settings.threads, settings.memory) as (catalog, scratch):
-            refuse_broken(catalog)
+            refuse_broken(catalog, find_broken(catalog))
             return measure_dataset(catalog, wanted, scratch=scratch, progress=settings.progress)
     to = single_destination(output_folder(out))
     make_plan = partial(plan.merge, output=to.root.name)

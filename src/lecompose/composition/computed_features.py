@@ -62,7 +62,7 @@ def compute_features(
     if not new_features and not values:
         return ()
     catalog = sources.catalog
-    refuse_broken(catalog, retimed=sources.off_grid)
+    refuse_broken(catalog, sources.broken, retimed=sources.off_grid)
     given = [
         store_values(catalog, *pair, scratch / f"given-{n}.arrow") for n, pair in enumerate(values.items())
     ]

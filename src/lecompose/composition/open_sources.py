@@ -2,7 +2,7 @@
 
 import shlex
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -10,10 +10,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from lecompose.dataset.catalog import Catalog, locate, open_catalog
+from lecompose.dataset.catalog import Catalog, Source, locate, open_catalog
 from lecompose.dataset.catalog.other_files import describe_other_files, find_other_files
+from lecompose.dataset.catalog.time_shifts import find_time_shifts
 from lecompose.engine import Engine, open_engine
 from lecompose.errors import SourceBroken, UnsupportedVersion, few, listed
+from lecompose.formats import TOLERANCE_S
 
 if TYPE_CHECKING:
     from lecompose.checks import Finding
@@ -33,9 +35,23 @@ class OpenSources:
     repaired: Mapping[str, "Repaired"]
 
     @cached_property
+    def broken(self) -> tuple["Finding", ...]:
+        """What the sources lack that a composition needs."""
+        return find_broken(self.catalog)
+
+    @cached_property
+    def _shifts(self) -> Mapping[str, str]:
+        """When, in words, the timestamps of sources begin that are late, no frame more than the others."""
+        late = {finding.src_dataset for finding in self.broken if finding.code == "frame_times"}
+        late -= set(self.repaired)
+        found = {s.name: _shift(self.catalog, s) for s in self.catalog.sources if s.name in late}
+        return {name: shift for name, shift in found.items() if shift is not None}
+
+    @cached_property
     def off_grid(self) -> frozenset[str]:
-        """The repaired sources whose timestamps are not those of their frames."""
-        return frozenset(name for name, source in self.repaired.items() if source.off_grid)
+        """The sources whose frames are timed again: repaired ones, and those that do not begin at 0."""
+        repaired = (name for name, source in self.repaired.items() if source.off_grid)
+        return frozenset((*repaired, *self._shifts))
 
     @property
     def dropped(self) -> tuple["Dropped", ...]:
@@ -63,6 +79,8 @@ class OpenSources:
         for root, times in Counter(self.roots).items():
             if times > 1:  # it may be meant, or a slip of the shell
                 yield f"this source is given {times} times, and so are its episodes in the output. ({root})"
+        for name, shift in self._shifts.items():
+            yield f'source "{name}": timestamps begin at {shift}, not at 0; frames are timed from 0 again'
         yield from self._unlisted_rows()
 
     def _unlisted_rows(self) -> Iterator[str]:
@@ -148,19 +166,35 @@ def _repair(
     ]
 
 
-def refuse_broken(catalog: Catalog, *, retimed: frozenset[str] = frozenset()) -> None:
+def find_broken(catalog: Catalog) -> tuple["Finding", ...]:
+    """Return what sources lack that a composition needs."""
+    from lecompose.checks import requirements
+
+    return tuple(requirements(catalog))
+
+
+def refuse_broken(
+    catalog: Catalog, broken: Iterable["Finding"], *, retimed: frozenset[str] = frozenset()
+) -> None:
     """Refuse sources that lack what a composition needs.
 
     Raises:
         SourceBroken: with everything they lack. The timestamps of those that are `retimed` do not matter.
     """
-    from lecompose.checks import requirements
-
-    broken = [v for v in requirements(catalog) if v.code != "frame_times" or v.src_dataset not in retimed]
+    broken = [v for v in broken if v.code != "frame_times" or v.src_dataset not in retimed]
     if broken:
         lines = [f'source "{v.src_dataset}": {v}' for v in broken]
         hint = _true_rate(catalog, broken)
         raise SourceBroken("the sources lack what a composition needs", hint=hint, parts=lines)
+
+
+def _shift(catalog: Catalog, source: Source) -> str | None:
+    """Return when the timestamps of a source begin; None where some frames are later than others."""
+    shifts = find_time_shifts(catalog.engine, catalog.data_files(source), source.fps)
+    if not shifts or not all(shift.is_even for shift in shifts):
+        return None
+    least, most = (pick(s.shift_s for s in shifts if s.shift_s is not None) for pick in (min, max))
+    return f"{least:g} s" if most - least < TOLERANCE_S else f"{least:g} to {most:g} s"
 
 
 def _true_rate(catalog: Catalog, broken: Sequence["Finding"]) -> str | None:

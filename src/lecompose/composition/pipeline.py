@@ -67,7 +67,7 @@ def _carry_out(request: Request) -> Report:
             new_features=tuple(column.feature for column in computed),
             off_grid=sources.off_grid,
         )
-        refuse_broken(sources.catalog, retimed=output_spec.resampling.retimed)
+        refuse_broken(sources.catalog, sources.broken, retimed=output_spec.resampling.retimed)
         plan = request.make_plan(sources.catalog)
         destinations = decide_destinations(destinations, plan.outputs)
         refuse_existing(destinations, overwrite=settings.overwrite, roots=sources.roots)

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lecompose import formats
-from lecompose.composition.open_sources import open_one, refuse_broken
+from lecompose.composition.open_sources import find_broken, open_one, refuse_broken
 from lecompose.concurrency import map_ahead
 from lecompose.dataset import stored_stats
 from lecompose.dataset.catalog import Catalog, Source
@@ -73,7 +73,7 @@ class Conversion:
             Exception: what the encoder raises.
         """
         with open_one(self.root, None, None) as (catalog, _):
-            refuse_broken(catalog)
+            refuse_broken(catalog, find_broken(catalog))
             (source,) = catalog.sources
             folder = scratch / "dataset" / source.root.name
             clips = {episode: n for n, episode in enumerate(sorted(self.episodes))}

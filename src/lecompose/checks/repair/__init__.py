@@ -24,6 +24,7 @@ from lecompose.dataset import stored_stats
 from lecompose.dataset.catalog import Catalog, Source
 from lecompose.dataset.catalog.custom_columns import CustomValues, read_custom_columns
 from lecompose.dataset.catalog.source import SAME_ROBOT, TRUE_FPS
+from lecompose.dataset.catalog.time_shifts import find_time_shifts
 from lecompose.engine import Engine, open_engine
 from lecompose.errors import ComposeError, SourceBroken
 from lecompose.formats import TOLERANCE_S
@@ -72,7 +73,7 @@ def repair_dataset(
         features = find_features(source, opened.footers)
         salvage = find_sound_episodes(engine, source, features.files)
         salvage = find_clips(engine, source, salvage, scratch=scratch, without=without)
-        _refuse_other_rate(source, salvage)
+        _refuse_other_rate(engine, source, salvage)
         if not salvage.episodes:
             raise _nothing_left(source, salvage)
         stats = _stats(opened.catalog)
@@ -111,12 +112,20 @@ def _refuse_without_rate(opened: Opened) -> None:
         )
 
 
-def _refuse_other_rate(source: Source, salvage: Salvage) -> None:
+def _are_only_late(engine: Engine, source: Source, salvage: Salvage) -> bool:
+    """Return whether all timestamps of an episode are late by as much: then the rate is right."""
+    files = sorted({str(episode.data_file) for episode in salvage.episodes})
+    return all(shift.is_even for shift in find_time_shifts(engine, files, source.fps))
+
+
+def _refuse_other_rate(engine: Engine, source: Source, salvage: Salvage) -> None:
     """Raise SourceBroken if timestamps or videos show that the rate in info.json is wrong."""
     off = [e for e in salvage.episodes if e.off_grid_s >= TOLERANCE_S]
     # What is infinite was not there.
     drifting = [e for e in off if _DRIFT * e.length / float(source.fps) < e.off_grid_s < math.inf]
     rates = {round(rate, 3) for rate in salvage.rates if abs(rate / float(source.fps) - 1) > _OTHER_RATE}
+    if drifting and not rates and _are_only_late(engine, source, salvage):
+        return
     if off and (rates or 2 * len(drifting) > len(salvage.episodes)):
         videos = f", and videos run at {', '.join(f'{rate:g}' for rate in sorted(rates))}" if rates else ""
         raise SourceBroken(
