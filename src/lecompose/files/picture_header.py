@@ -4,7 +4,8 @@ Source: PNG (ISO 15948), JPEG (ITU T.81), TIFF 6.0.
 """
 
 import struct
-from dataclasses import dataclass
+
+from lecompose.dataclass import dataclass
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 # Channels by PNG's colour type; one with a palette is of colours.

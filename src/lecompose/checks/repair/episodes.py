@@ -2,9 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
+from lecompose.dataclass import dataclass
 from lecompose.dataset.catalog import Source
 from lecompose.engine import Engine
 from lecompose.errors import few

@@ -4,7 +4,7 @@ import os
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from lecompose import formats
 from lecompose.checks.repair.episodes import Clip, Dropped, Salvage, SoundEpisode
 from lecompose.checks.repair.follow_order import Spans, follow_order, is_in_order, shift_files
 from lecompose.concurrency import Workers
+from lecompose.dataclass import dataclass
 from lecompose.dataset.catalog import DeclaredLength, Source
 from lecompose.dataset.doubtful_clips import find_equal_rows
 from lecompose.engine import Engine

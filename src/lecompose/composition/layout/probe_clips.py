@@ -2,7 +2,6 @@
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import groupby
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from lecompose import formats
 from lecompose.composition.output_spec import OutputSpec
 from lecompose.concurrency import Workers
+from lecompose.dataclass import dataclass
 from lecompose.dataset.catalog import Catalog
 from lecompose.dataset.doubtful_clips import describe_repeats, refuse_doubtful_clips, refuse_moved_pointers
 from lecompose.errors import ComposeError, MediaError, SourceBroken

@@ -4,10 +4,12 @@ import json
 import os
 import time
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from threading import Event, Lock
 from typing import Any
+
+from lecompose.dataclass import dataclass
 
 Record = dict[str, Any]
 

@@ -5,7 +5,6 @@ The first data file and the first video of a camera stand for all; `check` compa
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from lecompose import formats
+from lecompose.dataclass import dataclass
 from lecompose.dataset.column_types import dtype_and_sizes
 from lecompose.errors import ComposeError, SourceBroken
 from lecompose.files.parquet.damage import reading_parquet

@@ -5,7 +5,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from lecompose import formats
+from lecompose.dataclass import dataclass
 from lecompose.dataset.catalog.feature_files import FeatureFiles, Pictures
 from lecompose.dataset.catalog.feature_specs import FeaturesRead, read_features
 from lecompose.dataset.catalog.spec_notes import SpecNote

@@ -1,6 +1,6 @@
 """What an entry of info.json's features says otherwise than LeRobot does, or than the files do."""
 
-from dataclasses import dataclass
+from lecompose.dataclass import dataclass
 
 
 @dataclass(frozen=True)
