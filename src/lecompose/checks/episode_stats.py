@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lecompose.dataset.arrow_arrays import repeat_text, wrap_numbers
 from lecompose.files.json_files import read_json_lines
 from lecompose.files.parquet.damage import reading_parquet
 
@@ -40,7 +41,7 @@ def of_parquet(path: Path, schema: pa.Schema) -> pa.Table:
         held = file.read(columns=["episode_index", *wanted])
     episodes = pa.array(held["episode_index"].to_pylist(), pa.int64())
     parts = (
-        (episodes, pa.repeat(feature, len(held)), pa.repeat(stat, len(held)), firsts(held[name]))
+        (episodes, repeat_text(feature, len(held)), repeat_text(stat, len(held)), firsts(held[name]))
         for name, (feature, stat) in wanted.items()
     )
     return pa.concat_tables([pa.table(list(part), names=list(SHAPE)) for part in parts])
@@ -58,7 +59,7 @@ def firsts(column: pa.ChunkedArray) -> pa.Array:
     kind = values.type
     if (pa.types.is_integer(kind) or pa.types.is_floating(kind)) and not values.null_count:
         found[rows] = values.to_numpy(zero_copy_only=False)[at]
-        return pa.array(found, pa.float64())
+        return wrap_numbers(found, pa.float64())
     return pa.array([first(value) for value in column.to_pylist()], pa.float64())
 
 

@@ -18,6 +18,7 @@ from lecompose.checks import episode_stats
 from lecompose.checks.faults import NO_DAMAGE, Damage, Fault, as_damage, try_to, unreadable
 from lecompose.checks.footers import Footers, Row, footer_facts, huggingface_type, kind_of
 from lecompose.dataclass import dataclass
+from lecompose.dataset.arrow_arrays import repeat_text
 from lecompose.dataset.catalog import Catalog, Source
 from lecompose.dataset.catalog.frames import list_data_files
 from lecompose.dataset.catalog.task_columns import list_candidates, list_texts, read_uses
@@ -121,7 +122,7 @@ def _table(shape: _Columns, rows: list[Row]) -> pa.Table:
 
 
 def _of_source(name: str, rows: pa.Table) -> pa.Table:
-    return rows.add_column(0, "src_dataset", pa.repeat(name, len(rows)))
+    return rows.add_column(0, "src_dataset", repeat_text(name, len(rows)))
 
 
 def _facts(

@@ -1,9 +1,5 @@
-"""How results look on stdout: tables for people, JSON for programs; harmless to the terminal."""
+"""How results look on stdout: tables for people, harmless to the terminal."""
 
-import json
-from typing import Any
-
-import click
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -33,8 +29,3 @@ def make_table(*names: str, title: str | None = None) -> Table:
 def harmless(text: object) -> str:
     """Return what a dataset says, made harmless to the terminal and to rich's markup; a dash for None."""
     return escape(printable("-" if text is None else str(text)))
-
-
-def print_json(value: dict[str, Any]) -> None:
-    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
-    click.echo("".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text))

@@ -3,18 +3,19 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from typing import TYPE_CHECKING
 
 from lecompose.cli.terminal import size
 from lecompose.concurrency import Silent
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
 
 
 class _Bars:
     """`lecompose.run.Progress` on a terminal."""
 
-    def __init__(self, bars: Progress) -> None:
+    def __init__(self, bars: "Progress") -> None:
         self._bars = bars
         self._now: TaskID | None = None
         self._done = self._of = self._episodes = self._of_episodes = 0
@@ -45,6 +46,9 @@ def show_progress(*, quiet: bool) -> Iterator[_Bars | Silent]:
     if quiet or not sys.stderr.isatty():
         yield Silent()
         return
+    from rich.console import Console  # slow to load, and only for a terminal
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
     columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=30),

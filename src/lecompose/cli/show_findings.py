@@ -8,7 +8,8 @@ from itertools import groupby
 from rich.console import Console
 
 from lecompose.checks import Finding
-from lecompose.cli.console import harmless, make_console, print_json
+from lecompose.cli.console import harmless, make_console
+from lecompose.cli.terminal import print_json
 
 _FINDING_ROWS = 10
 

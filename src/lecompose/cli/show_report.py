@@ -3,10 +3,8 @@
 import math
 
 import click
-from rich.console import Console
 
-from lecompose.cli.console import harmless, make_console, make_table, print_json
-from lecompose.cli.terminal import printable, size
+from lecompose.cli.terminal import print_json, printable, size
 from lecompose.composition.report import Report
 
 _PLAN_ROWS = 20
@@ -22,29 +20,28 @@ def show_report(done: Report, *, as_json: bool, quiet: bool) -> None:
             line = f'source "{lost.source}", episode {lost.episode} could not be saved: {lost.reason}'
             click.echo(f"note: {printable(line)}", err=True)
         return None
-    console = make_console()
     if done.dry_run:
-        _plan(console, done)
+        _show_plan(done)
     for note in done.notes:
         click.echo(f"note: {printable(note, lines=True)}", err=True)
     verb = "would write" if done.dry_run else "wrote"
     for output in done.outputs:
-        console.print(
-            f"{verb} {harmless(str(output.path))}: {output.episodes:,} episodes, {output.frames:,} frames"
+        click.echo(
+            f"{verb} {printable(str(output.path))}: {output.episodes:,} episodes, {output.frames:,} frames"
         )
-    console.print(
+    click.echo(
         f"  {len(done.files):,} data and video files; data: {_data(done)}\n"
         f"  video: {size(done.bytes_copied)} copied, {size(done.bytes_remuxed)} remuxed,"
         f" {size(done.bytes_encoded_video)} encoded"
     )
     if done.frames_unreferenced:
-        console.print(
+        click.echo(
             f"  {done.frames_unreferenced:,} frames of the videos belong to no episode, and stay behind"
         )
-    _show_reencoded(console, done)
+    _show_reencoded(done)
     if done.seconds:
         stages = ", ".join(f"{name} {seconds:.2f}" for name, seconds in done.seconds.items())
-        console.print(f"  {sum(done.seconds.values()):.2f} s: {stages}")
+        click.echo(f"  {sum(done.seconds.values()):.2f} s: {stages}")
     return None
 
 
@@ -54,18 +51,18 @@ def _data(done: Report) -> str:
     return f"{size(done.bytes_spliced)} copied, {size(done.bytes_encoded - done.bytes_encoded_video)} encoded"
 
 
-def _show_reencoded(console: Console, done: Report) -> None:
+def _show_reencoded(done: Report) -> None:
     verb = "to be encoded again" if done.dry_run else "encoded again"
     if done.reencoded:
         frames = f" ({done.frames_decoded:,} frames decoded)" if done.frames_decoded else ""
-        console.print(f"  {len(done.reencoded):,} clips {verb}{frames}; why, and how near they come:")
+        click.echo(f"  {len(done.reencoded):,} clips {verb}{frames}; why, and how near they come:")
     for clip in done.reencoded[:_REENCODED_ROWS]:
-        console.print(
-            f'    {harmless(clip.output)} episode {clip.episode}, camera "{harmless(clip.camera)}":'
-            f" {clip.reason}{_nearness(clip.psnr_db)}"
+        click.echo(
+            f'    {printable(clip.output)} episode {clip.episode}, camera "{printable(clip.camera)}":'
+            f" {printable(clip.reason)}{_nearness(clip.psnr_db)}"
         )
     if len(done.reencoded) > _REENCODED_ROWS:
-        console.print(f"    … and {len(done.reencoded) - _REENCODED_ROWS} more; all of them with --json")
+        click.echo(f"    … and {len(done.reencoded) - _REENCODED_ROWS} more; all of them with --json")
 
 
 def _nearness(psnr_db: float | None) -> str:
@@ -74,7 +71,10 @@ def _nearness(psnr_db: float | None) -> str:
     return "; nothing lost" if psnr_db == math.inf else f"; {psnr_db:.1f} dB"
 
 
-def _plan(console: Console, done: Report) -> None:
+def _show_plan(done: Report) -> None:
+    from lecompose.cli.console import harmless, make_console, make_table  # slow to load, and only for this
+
+    console = make_console()
     assert done.plan is not None
     table = make_table("output", "episode", "from", "source episode", title="plan")
     for row in done.plan.slice(0, _PLAN_ROWS).to_pylist():

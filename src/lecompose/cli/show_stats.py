@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from lecompose.cli import table
-from lecompose.cli.console import print_json
+from lecompose.cli.terminal import print_json
 
 
 def show_stats(found: dict[str, Any], *, as_json: bool) -> None:

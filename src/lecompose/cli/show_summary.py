@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import click
 from rich.table import Table
 
-from lecompose.cli.console import harmless, make_console, make_table, print_json
-from lecompose.cli.terminal import duration, printable, size
+from lecompose.cli.console import harmless, make_console, make_table
+from lecompose.cli.terminal import duration, print_json, printable, size
 
 if TYPE_CHECKING:
     from lecompose.dataset.summary import Summary

@@ -1,11 +1,14 @@
-"""Text as a terminal may be sent it, and the signals that its user may send."""
+"""Text and JSON as a terminal may be sent them, and the signals that its user may send."""
 
+import json
 import os
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+
+import click
 
 from lecompose.errors import OutputUnwritable
 
@@ -16,6 +19,12 @@ def printable(text: str, *, lines: bool = False) -> str:
     return "".join(
         c if c.isprintable() or (lines and c == "\n") else "\N{REPLACEMENT CHARACTER}" for c in spelled
     )
+
+
+def print_json(value: dict[str, Any]) -> None:
+    """Print a result for programs."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    click.echo("".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text))
 
 
 def duration(seconds: float) -> str:

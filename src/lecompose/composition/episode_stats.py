@@ -11,6 +11,7 @@ import pyarrow as pa
 from lecompose.composition.layout import Layout
 from lecompose.composition.output_spec import OutputSpec
 from lecompose.dataclass import dataclass
+from lecompose.dataset.arrow_arrays import wrap_lists
 from lecompose.dataset.write_metadata import StatColumn, stat_column
 from lecompose.engine import Engine
 from lecompose.formats import Feature
@@ -180,5 +181,5 @@ def _counts(layout: Layout, output: str) -> list[int]:
 
 
 def _lists(values: np.ndarray) -> pa.Array:
-    offsets = np.arange(0, values.size + 1, values.shape[1], dtype=np.int32)
-    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(values.ravel().astype(np.float64)))
+    offsets = np.arange(0, values.size + 1, values.shape[1])
+    return wrap_lists(offsets, values.ravel().astype(np.float64))

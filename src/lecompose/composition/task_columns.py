@@ -6,6 +6,7 @@ import pyarrow as pa
 
 from lecompose import formats
 from lecompose.dataclass import dataclass
+from lecompose.dataset.arrow_arrays import repeat_text
 from lecompose.dataset.catalog import Catalog, Source
 from lecompose.dataset.catalog.task_columns import (
     USES,
@@ -100,7 +101,7 @@ def _read(catalog: Catalog, source: Source, own: Feature, *, is_certain: bool) -
 
 def _set_feature(uses: pa.Table, name: str) -> pa.Table:
     place = USES.get_field_index("feature")
-    return uses.set_column(place, USES.field(place), pa.repeat(name, len(uses)))
+    return uses.set_column(place, USES.field(place), repeat_text(name, len(uses)))
 
 
 def _describe_unmapped(name: str, held: Sequence[_Held]) -> str:

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from lecompose import formats
 from lecompose.concurrency import map_ahead
+from lecompose.dataset.arrow_arrays import repeat_text, wrap_lists
 from lecompose.dataset.catalog import Catalog, Source, episode_number
 from lecompose.dataset.catalog.data_files import read_arrow_schema
 from lecompose.dataset.feature_map import FeatureMap
@@ -192,7 +193,7 @@ def _repeat_whole(catalog: Catalog, source: Source, wanted: dict[str, Feature]) 
         else:
             columns[name] = pa.nulls(len(rows), _NUMBERS)
     episodes = pa.array([row.src_episode for row in rows], pa.int64())
-    return pa.table({"src_dataset": pa.repeat(source.name, len(rows)), "src_episode": episodes, **columns})
+    return pa.table({"src_dataset": repeat_text(source.name, len(rows)), "src_episode": episodes, **columns})
 
 
 def _read_v3(sources: Sequence[Source], choose: _Choose, *, threads: int) -> Iterator[pa.Table]:
@@ -253,7 +254,7 @@ def _flatten_columns(held: Sequence[tuple[Source, pa.Table]], wanted: dict[str, 
         if f"stats/{name}" in rows.column_names:
             size = 1 if name.endswith("/count") else feature.stat_size
             columns[name] = _flatten(_column(rows, f"stats/{name}"), size)
-    sources = [pa.repeat(source.name, table.num_rows) for source, table in held]
+    sources = [repeat_text(source.name, table.num_rows) for source, table in held]
     keys = {"src_dataset": pa.concat_arrays(sources), "src_episode": _column(rows, "episode_index")}
     return pa.table(keys | columns)
 
@@ -280,7 +281,7 @@ def _flatten(column: pa.Array, size: int) -> pa.Array:
         return _flatten_one_by_one(column, size)
     start, end = offsets[[0, -1]]
     numbers = values.slice(start, end - start).to_numpy().astype(np.float64, copy=False)
-    return pa.ListArray.from_arrays(pa.array(offsets - start, pa.int32()), pa.array(numbers))
+    return wrap_lists(offsets - start, numbers)
 
 
 def _flatten_one_by_one(column: pa.Array, size: int) -> pa.Array:
@@ -296,7 +297,7 @@ def _read_v21(source: Source, wanted: _Wanted) -> pa.Table:
     lines = dict(_v21_lines(_stats_file(source)))  # of two lines of one episode, the later one
     said = list(lines.values())
     columns = {name: _v21_column(said, name, feature) for name, feature in wanted.items()}
-    names = pa.repeat(source.name, len(lines))
+    names = repeat_text(source.name, len(lines))
     return pa.table({"src_dataset": names, "src_episode": pa.array(lines, pa.int64()), **columns})
 
 
@@ -310,8 +311,7 @@ def _v21_column(lines: Sequence[dict[str, Any]], name: str, feature: Feature) ->
         numbers = np.empty(0, object)
     # Where all say the same kind of thing there is no need to look at each number.
     if numbers.dtype.kind in "iuf" and numbers.size == len(lines) * size:
-        offsets = pa.array(np.arange(len(lines) + 1, dtype=np.int32) * size)
-        return pa.ListArray.from_arrays(offsets, pa.array(numbers.ravel().astype(np.float64)))
+        return wrap_lists(np.arange(len(lines) + 1) * size, numbers.ravel().astype(np.float64))
     return pa.array([_numbers_of_size(stats, name, feature) for stats in lines], _NUMBERS)
 
 

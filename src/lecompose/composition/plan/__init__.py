@@ -18,6 +18,7 @@ from lecompose.composition.plan.episode_lists import Episodes, find_overlaps, li
 from lecompose.composition.plan.largest_remainder import deal_episodes
 from lecompose.composition.plan.rows import make_table
 from lecompose.dataclass import dataclass
+from lecompose.dataset.arrow_arrays import repeat_text
 from lecompose.dataset.catalog import Catalog
 from lecompose.dataset.query_views import open_views
 from lecompose.errors import EmptyOutput, QueryError, RequestError, UnknownEpisode, listed
@@ -201,7 +202,7 @@ def compose(catalog: Catalog, *, output: str, sql: str) -> Plan:
     columns = [*_NAMED, *([pa.field("out_dataset", pa.string())] if names_outputs else [])]
     picked = _cast(picked.select([field.name for field in columns]), pa.schema(columns))
     if not names_outputs:
-        picked = picked.append_column("out_dataset", pa.repeat(output, len(picked)))
+        picked = picked.append_column("out_dataset", repeat_text(output, len(picked)))
     catalog.engine.load("composed", _with_places(picked, picked.schema))
     catalog.engine.table("picks", "plan/compose")
     outputs = tuple(sorted(set(picked["out_dataset"].to_pylist())))
