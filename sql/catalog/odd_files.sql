@@ -4,12 +4,7 @@
 -- params:
 -- gives:  src_dataset VARCHAR, file_name VARCHAR
 with leaves as (
-{% for source in sources %}
-    select src_dataset, file_name, leaf from {{ source | ident }}
-    {% if not loop.last %}
-    union all
-    {% endif %}
-{% endfor %}
+    {{ sources | each("select src_dataset, file_name, leaf from {}", " union all ") }}
 ),
 shapes as (
     select src_dataset, file_name, list(leaf order by leaf) as shape

@@ -1,6 +1,5 @@
 -- query_views/episodes: everything known of each episode, as users query it
--- Statistics are lists of numbers, flat: stats.action.max[1]; null where a source has none.
--- reads:  datasets, episodes, placement, clips, custom, stored_stats
+-- reads:  datasets, episodes, placement, clips, custom
 -- params:
 -- gives:  src_dataset VARCHAR, src_episode BIGINT, length BIGINT, seconds DOUBLE, task VARCHAR, tasks VARCHAR[], fps DOUBLE, robot_type VARCHAR, from_index BIGINT, to_index BIGINT, data_file VARCHAR, video_files MAP(VARCHAR, VARCHAR), *
 with videos as (
@@ -26,28 +25,10 @@ select e.src_dataset,
        coalesce(e.to_index, p.index_from + e.length) as to_index,
        substr(e.data_file, length(d.root) + 2) as data_file,
        coalesce(v.video_files, map([]::varchar[], []::varchar[])) as video_files
-{% for c in custom %}
-       , x.{{ c.name | ident }} as {{ c.shown | ident }}
-{% endfor %}
-{% if features %}
-       , struct_pack(
-{% for f in features %}
-           {{ f.name | ident }} := struct_pack(
-{% for s in f.stats %}
-               {{ s.stat | ident }} := c.{{ s.column | ident }}{% if not loop.last %},{% endif %}
-
-{% endfor %}
-           ){% if not loop.last %},{% endif %}
-
-{% endfor %}
-       ) as stats
-{% endif %}
+       {{ custom | each(", x.{name} as {shown}") }}
 from episodes e
 join datasets d using (src_dataset)
 left join placement p using (src_dataset, src_episode)
 left join videos v using (src_dataset, src_episode)
 left join custom x using (src_dataset, src_episode)
-{% if features %}
-left join stored_stats c using (src_dataset, src_episode)
-{% endif %}
 order by d.src_position, e.src_episode

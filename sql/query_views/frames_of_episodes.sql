@@ -2,10 +2,7 @@
 -- reads:  frames, episodes
 -- params:
 -- gives:  *
-select f.*
-{% for name in beside %}
-       , e.{{ name | ident }}
-{% endfor %}
+select f.* {{ beside | each(", e.{}") }}
 from frames f
 join episodes e
   on e.src_dataset = f.src_dataset

@@ -8,8 +8,5 @@
 select $src_dataset as src_dataset,
        episode_index::bigint as src_episode,
        list_extract($tasks::varchar[], case when task_index >= 0 then task_index + 1 end) as task,
-{% for c in columns %}
-       {{ c.name | ident }}{% if c.as_text %}::varchar{% endif %} as {{ c.shown | ident }}{% if not loop.last %},{% endif %}
-
-{% endfor %}
+       {{ columns | as_shown }}
 from read_parquet($files, hive_partitioning = false, union_by_name = $by_name)

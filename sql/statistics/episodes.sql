@@ -4,15 +4,9 @@
 -- gives:  out_dataset VARCHAR, out_episode BIGINT, *
 select e.out_dataset,
        e.out_episode,
-{% for name in stored %}
-       c.{{ name | ident }},
-{% endfor %}
-{% for name in computed %}
-       n.{{ name | ident }},
-{% endfor %}
-{% for name in either %}
-       coalesce(c.{{ name | ident }}, n.{{ name | ident }}) as {{ name | ident }},
-{% endfor %}
+       {{ stored | each("c.{}, ") }}
+       {{ computed | each("n.{}, ") }}
+       {{ either | each("coalesce(c.{}, n.{}) as {}, ") }}
        e.length
 from output_episodes e
 join computed_stats n using (out_dataset, out_episode)

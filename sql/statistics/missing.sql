@@ -2,6 +2,6 @@
 -- reads:  plan, stored_stats
 -- params:
 -- gives:  episodes BIGINT[]
-select [{% for name in names %}count(*) - count(c.{{ name | ident }}){% if not loop.last %}, {% endif %}{% endfor %}] as episodes
+select [{{ names | each("count(*) - count(c.{})", ", ") }}] as episodes
 from plan p
 left join stored_stats c using (src_dataset, src_episode)

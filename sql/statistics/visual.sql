@@ -7,19 +7,15 @@
 -- gives:  *
 with known as (
     select length as weight,
-{% for stat in stats %}
-           {{ stats[stat] | ident }} as {{ stat | ident }},
-{% endfor %}
-           coalesce({% for name in counts %}{{ name | ident }}[1], {% endfor %}length) as "count"
+           {{ stats | each("{value} as {key}, ") }}
+           coalesce({{ counts | each("{}[1], ") }} length) as "count"
     from {{ episode_stats | ident }}
     where out_dataset = $out_dataset
 ),
 channels as (
     select weight,
            generate_subscripts("min", 1) as channel,
-{% for stat in stats %}
-           unnest({{ stat | ident }}) as {{ stat | ident }},
-{% endfor %}
+           {{ stats | each("unnest({key}) as {key}, ") }}
            "count"
     from known
     where "min" is not null and "max" is not null and "mean" is not null and "std" is not null
@@ -35,16 +31,11 @@ pooled as (
            max("max") as "max",
            any_value(centre) as "mean",
            sqrt(sum(weight * (std * std + (mean - centre) * (mean - centre))) / sum(weight)) as "std",
-{% for name in quantiles %}
-           sum(weight * {{ name | ident }}) / sum(weight) as {{ name | ident }},
-{% endfor %}
+           {{ quantiles | each("sum(weight * {}) / sum(weight) as {}, ") }}
            sum("count") as "count"
     from centres
     group by channel
 )
-select
-{% for stat in stats %}
-       list({{ stat | ident }} order by channel) as {{ stat | ident }},
-{% endfor %}
+select {{ stats | each("list({key} order by channel) as {key}, ") }}
        list("count" order by channel) as "count"
 from pooled

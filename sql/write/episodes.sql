@@ -5,28 +5,15 @@
 copy (
     with stats as (
         select out_dataset,
-{% for s in plain %}
-               {{ s.name | ident }} as {{ s.stored_as | ident }},
-{% endfor %}
-{% for s in counts %}
-               list_transform({{ s.name | ident }}, lambda x: round(x)::bigint) as {{ s.stored_as | ident }},
-{% endfor %}
-{% for s in nested %}
-               list_transform({{ s.name | ident }}, lambda x: [[x]]) as {{ s.stored_as | ident }},
-{% endfor %}
+               {{ plain | each("{name} as {stored_as}, ") }}
+               {{ counts | each("list_transform({name}, lambda x: round(x)::bigint) as {stored_as}, ") }}
+               {{ nested | each("list_transform({name}, lambda x: [[x]]) as {stored_as}, ") }}
                out_episode as episode_index
         from {{ episode_stats | ident }}
     )
-    select
-{% for name in columns %}
-           e.{{ name | ident }},
-{% endfor %}
-{% for name in stats %}
-           s.{{ name | ident }},
-{% endfor %}
-{% for c in custom %}
-           u.{{ c.column | ident }} as {{ c.name | ident }},
-{% endfor %}
+    select {{ columns | each("e.{}, ") }}
+           {{ stats | each("s.{}, ") }}
+           {{ custom | each("u.{column} as {name}, ") }}
            $chunk_index::bigint as "meta/episodes/chunk_index",
            $file_index::bigint as "meta/episodes/file_index"
     from {{ episode_rows | ident }} e

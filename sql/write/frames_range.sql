@@ -3,10 +3,6 @@
 -- reads:  parquet
 -- params: $files, $first_episode, $last_episode
 -- gives:  *
-select
-{% for c in columns %}
-       {{ c.stored | ident }} as {{ c.name | ident }}{% if not loop.last %},{% endif %}
-
-{% endfor %}
+select {{ columns | each("{stored} as {name}", ", ") }}
 from read_parquet($files, hive_partitioning = false)
 where episode_index between $first_episode and $last_episode

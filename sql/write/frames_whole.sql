@@ -4,9 +4,5 @@
 -- reads:  parquet
 -- params: $files, $by_name
 -- gives:  *
-select
-{% for c in columns %}
-       {{ c.stored | ident }} as {{ c.name | ident }}{% if not loop.last %},{% endif %}
-
-{% endfor %}
+select {{ columns | each("{stored} as {name}", ", ") }}
 from read_parquet($files, hive_partitioning = false, union_by_name = $by_name)

@@ -284,9 +284,13 @@ def _episodes(catalog: Catalog, *, with_stats: bool) -> pa.Table:
         _ShownColumn(c.column, _choose_name(c.column, _EPISODE, "custom")) for c in catalog.custom.columns
     ]
     features = _with_stats(catalog)
-    context = {"custom": custom, "features": features if with_stats else []}
-    episodes = catalog.engine.arrow("query_views/episodes", context)
-    return episodes if with_stats else _with_nulls(episodes, features)
+    episodes = catalog.engine.arrow("query_views/episodes", {"custom": custom})
+    if not with_stats:
+        return _with_nulls(episodes, features)
+    if not features:
+        return episodes
+    stats = catalog.engine.arrow("query_views/stats", {"features": features})
+    return episodes.append_column("stats", stats["stats"])
 
 
 def _with_nulls(episodes: pa.Table, features: Sequence[_FeatureStats]) -> pa.Table:

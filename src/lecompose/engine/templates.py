@@ -5,8 +5,8 @@ Values are never rendered: they are bound by the engine as `$name`. Jinja shapes
 """
 
 import re
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 # What begins anything that Jinja does, and the printing of names, which needs no Jinja.
 _MARKS = ("{{", "{%", "{#")
-_PRINTED = re.compile(r"\{\{ (\w+) \| (\w+) \}\}")
+_PRINTED = re.compile(r'\{\{ (\w+) \| (\w+)(?:\("([^"]*)"(?:, "([^"]*)")?\))? \}\}')
+_NAME = re.compile(r"\{(\w*)\}")
 
 
 class _Sql(str):
@@ -46,7 +47,38 @@ def _order_by(columns: list[str]) -> _Sql:
     return _Sql(f"order by {_idents(columns)}" if columns else "")
 
 
-_FILTERS: dict[str, Callable[[Any], _Sql]] = {
+def _each(items: Iterable[object], pattern: str, between: str = "") -> _Sql:
+    """Return a text for each item, with its name at {}, or those that it has as {attribute}.
+
+    Of a mapping there are {key} and {value}.
+    """
+    if isinstance(items, Mapping):
+        items = [{"key": key, "value": value} for key, value in items.items()]
+    return _Sql(between.join(_NAME.sub(partial(_named, item), pattern) for item in items))
+
+
+def _named(item: Any, found: re.Match[str]) -> str:
+    return quote_name(_part(item, found[1]) if found[1] else item)
+
+
+def _part(item: Any, name: str) -> Any:
+    return item[name] if isinstance(item, Mapping) else getattr(item, name)
+
+
+def _as_shown(columns: Iterable[object]) -> _Sql:
+    """Return columns under the names that users see, as text where they see text."""
+    kinds = {False: "", True: "::varchar"}
+    return _Sql(
+        ", ".join(
+            f"{quote_name(_part(c, 'name'))}{kinds[_part(c, 'as_text')]} as {quote_name(_part(c, 'shown'))}"
+            for c in columns
+        )
+    )
+
+
+_FILTERS: dict[str, Callable[..., _Sql]] = {
+    "as_shown": _as_shown,
+    "each": _each,
     "ident": _ident,
     "idents": _idents,
     "union": _union,
@@ -102,7 +134,12 @@ def render(name: str, **context: object) -> str:
     # Most have nothing to shape but names: Jinja takes longer to load than all of them to run.
     if any(mark in _PRINTED.sub("", text) for mark in _MARKS):
         return _template(name).render(**context)
-    return _PRINTED.sub(lambda found: _FILTERS[found[2]](context[found[1]]), text)
+    return _PRINTED.sub(partial(_print, context), text)
+
+
+def _print(context: Mapping[str, object], found: re.Match[str]) -> str:
+    name, how, *said = found.groups()
+    return _FILTERS[how](context[name], *(text for text in said if text is not None))
 
 
 @cache
