@@ -1,5 +1,5 @@
 -- write/episodes: one meta/episodes file, in the columns and order of LeRobot's recorder, then any of the user's
--- reads:  episode_rows, episode_stats, custom
+-- reads:  the relations named
 -- params: $out_dataset, $first_episode, $last_episode, $chunk_index, $file_index, $path
 -- gives:  nothing
 copy (
@@ -18,11 +18,7 @@ copy (
            $file_index::bigint as "meta/episodes/file_index"
     from {{ episode_rows | ident }} e
     join stats s using (out_dataset, episode_index)
-{% if custom %}
-    left join custom u
-      on u.src_dataset = e.src_dataset
-     and u.src_episode = e.src_episode
-{% endif %}
+    {{ custom_of | each("left join {} u on u.src_dataset = e.src_dataset and u.src_episode = e.src_episode") }}
     where e.out_dataset = $out_dataset and e.episode_index between $first_episode and $last_episode
     order by e.episode_index
 ) to $path (format parquet, compression snappy)

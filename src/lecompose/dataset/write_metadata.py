@@ -286,6 +286,7 @@ def _write_episodes(metadata: Metadata, folder: Path) -> None:
         "nested": [column for column in episodes.stat_columns if column.kind == "nested"],
         "stats": [column.stored_as for column in episodes.stat_columns],
         "custom": episodes.custom_columns,
+        "custom_of": ["custom"] if episodes.custom_columns else [],
     }
     for file in metadata.episodes_files:
         name = formats.EPISODES_PATH.format(chunk_index=file.chunk_index, file_index=file.file_index)
