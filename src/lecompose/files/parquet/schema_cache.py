@@ -9,6 +9,7 @@ Source: parquet.thrift, FileMetaData and KeyValue.
 
 import os
 from collections import deque
+from functools import cached_property
 from pathlib import Path
 
 import pyarrow as pa
@@ -22,17 +23,43 @@ from lecompose.files.parquet.thrift import STRUCT, NotThrift, ThriftReader, enco
 _END_BYTES = 2**16
 # How many schemas are remembered: those used last.
 _MOST_KINDS = 16
+# Footers of one schema begin alike; those of two mostly differ in so few bytes.
+_GLANCE_BYTES = 24
 # The number of the schema among the fields of a footer.
 _SCHEMA = 2
 
 
 @dataclass(frozen=True)
 class _Kind:
-    """A schema, and the bytes that its footers begin and end with."""
+    """A schema, what was read of a footer at either end, and the footer's key-value metadata."""
 
-    begins: bytes
-    ends: bytes
+    head: bytes
+    tail: bytes
+    told: dict[bytes, bytes] | None
     schema: pa.Schema
+
+    def has(self, head: bytes, tail: bytes) -> bool:
+        """Return whether a footer with these ends has this schema; False if that is not sure."""
+        if self.is_whole and head == self.head:
+            return True
+        if not head.startswith(self.head[:_GLANCE_BYTES]):
+            return False
+        begins, ends = self._both_ends
+        return bool(begins and ends) and head.startswith(begins) and tail.endswith(ends)
+
+    @property
+    def is_whole(self) -> bool:
+        """Return whether one end is all of the footer."""
+        return 0 < len(self.head) < _END_BYTES
+
+    def can_be_recognised(self) -> bool:
+        """Return whether `has` finds anything."""
+        return self.is_whole or all(self._both_ends)
+
+    @cached_property
+    def _both_ends(self) -> tuple[bytes, bytes]:
+        """The footer before and after its row groups; to find them takes longer than to read most footers."""
+        return _cut_before_row_groups(self.head), _cut_from_metadata(self.tail, self.told)
 
 
 _kinds: deque[_Kind] = deque(maxlen=_MOST_KINDS)
@@ -47,14 +74,13 @@ def read_schema(path: Path | str) -> pa.Schema:
     """
     head, tail = _read_ends(path)
     for kind in tuple(_kinds):
-        if head.startswith(kind.begins) and tail.endswith(kind.ends):
+        if kind.has(head, tail):
             return kind.schema
     with pq.ParquetFile(path) as file:
-        schema, told = file.schema_arrow, file.metadata.metadata
-    begins, ends = _cut_before_row_groups(head), _cut_from_metadata(tail, told)
-    if begins and ends:
-        _kinds.appendleft(_Kind(begins, ends, schema))
-    return schema
+        kind = _Kind(head, tail, file.metadata.metadata, file.schema_arrow)
+    if kind.can_be_recognised():
+        _kinds.appendleft(kind)
+    return kind.schema
 
 
 def _read_ends(path: Path | str) -> tuple[bytes, bytes]:
