@@ -10,6 +10,7 @@ from lecompose.checks.faults import NO_DAMAGE, Damage, Fault, as_damage, try_to
 from lecompose.dataset.catalog import Source
 from lecompose.dataset.catalog.feature_files import FeatureFiles
 from lecompose.dataset.catalog.feature_specs import FeaturesRead, read_features
+from lecompose.dataset.catalog.format_version import find_other_storage, find_version
 from lecompose.errors import SourceBroken
 from lecompose.files.json_files import read_json
 
@@ -55,25 +56,25 @@ def read_info(root: Path, given: str) -> tuple[Source | None, Damage]:
 
 
 def _version(root: Path, info: Mapping[str, Any], path: Path) -> tuple[str | None, Damage]:
-    """Return the format that info.json names, else the one of the files; None where neither tells."""
-    said, laid_out = info.get("codebase_version"), _version_of_files(root / "meta")
-    if said in formats.VERSIONS:
-        return str(said), NO_DAMAGE
-    if isinstance(said, str) and said.startswith("v3."):
-        problem = f'codebase_version is "{said}"; it is read as {formats.V30}'
-        return formats.V30, as_damage(Fault("version_newer", path, problem))
+    """Return the format by which a dataset is read, and whether that is the one that info.json names."""
+    storage = find_other_storage(info)
+    if storage is not None:
+        problem = f'storage_format is "{storage}"; only datasets of parquet and mp4 files can be read'
+        return None, as_damage(Fault("info_version", path, problem))
+    found = find_version(info, root)
+    if found.contradiction is not None:
+        problem = f"{found.contradiction}; it is read as {found.version}"
+        return found.version, as_damage(Fault("info_version", path, problem))
+    if found.is_newer:
+        problem = f'codebase_version is "{found.said}"; it is read as {formats.V30}'
+        return found.version, as_damage(Fault("version_newer", path, problem))
+    if found.version is not None and found.said is not None:
+        return found.version, NO_DAMAGE
+    laid_out = found.version or find_version({**info, "codebase_version": None}, root).version
     as_what = f"; by its files it is read as {laid_out}" if laid_out else ", and its files do not tell either"
-    shown = "missing" if said is None else _json(said)
+    shown = "missing" if found.said is None else _json(found.said)
     problem = f"codebase_version is {shown}, must be v2.0, v2.1 or v3.0{as_what}"
     return laid_out, as_damage(Fault("info_version", path, problem))
-
-
-def _version_of_files(meta: Path) -> str | None:
-    if (meta / "episodes").is_dir() or (meta / "tasks.parquet").is_file():
-        return formats.V30
-    if (meta / "episodes.jsonl").is_file() or (meta / "tasks.jsonl").is_file():
-        return formats.V21 if (meta / "episodes_stats.jsonl").is_file() else formats.V20
-    return None
 
 
 def _usable_fps(info: Mapping[str, Any], path: Path) -> tuple[_Fields, Damage]:

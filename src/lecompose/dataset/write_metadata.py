@@ -26,7 +26,7 @@ from lecompose.formats import Feature, Limits
 
 # What info.json says of the files; every other key is the user's.
 INFO_KEYS = (
-    *("codebase_version", "fps", "features", "robot_type", "splits", "chunks_size"),
+    *("codebase_version", "fps", "features", "robot_type", "splits", "chunks_size", "storage_format"),
     *("total_episodes", "total_frames", "total_tasks", "total_videos", "total_chunks"),
     *("data_files_size_in_mb", "video_files_size_in_mb", "data_path", "video_path"),
 )

@@ -92,9 +92,16 @@ def repair_dataset(
         )
 
 
+_HOW_IT_IS_READ = (
+    "codebase_version in meta/info.json as the folder is laid out, or an export with LeRobot's own files"
+)
+
+
 def _hopeless(opened: Opened) -> SourceBroken:
     faults = opened.damage.faults
     why = problem_in(faults[0], opened.root) if faults else "info.json declares no features"
+    if faults and faults[0].code == "info_version":
+        return SourceBroken(f"nothing can be saved: {why}", hint=_HOW_IT_IS_READ, path=faults[0].path)
     return SourceBroken(
         "nothing can be saved without meta/info.json",
         reason=why,

@@ -84,11 +84,19 @@ def data_files(source: Source) -> list[DataFile]:
         pattern = formats.path_glob(source.data_template)
     paths = glob_files(source.root, pattern)
     if not paths:
-        why = "no episode was recorded" if source.info.get("total_episodes") == 0 else "its files are missing"
+        why = _why_none(source)
         hint = None if _parquet_files(source.root / "data") else "fetch its files, or record it again"
         raise SourceBroken(f"no data file matches {pattern}", reason=why, hint=hint, path=source.root)
     sizes = collect(paths, payload_bytes, what="data files")
     return [DataFile(path, size) for path, size in zip(paths, sizes, strict=True)]
+
+
+def _why_none(source: Source) -> str:
+    """Return why there is no data file; a folder that is half converted has those of another version."""
+    other = formats.V21 if source.is_v3 else formats.V30
+    if glob_files(source.root, formats.path_glob(formats.usual_data_path(other))):
+        return f"the dataset is half converted, its data files are named as those of {other[:2]}.x"
+    return "no episode was recorded" if source.info.get("total_episodes") == 0 else "its files are missing"
 
 
 @contextmanager

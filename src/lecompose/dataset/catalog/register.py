@@ -189,6 +189,9 @@ def _clip_columns(source: Source) -> ClipColumns | None:
     template = _video_format(source)
     cameras = tuple(feature.name for feature in source.cameras)
     pointers = [column for camera in cameras for column in _pointers(camera).values()]
+    lacking = [name for name in pointers if name not in first.names]
+    if lacking:
+        raise SourceBroken(f"the episode list has no column {few(lacking)}", path=source.episode_files[0])
     return ClipColumns(cameras, template, _kinds(first, ["episode_index", "length", *pointers]))
 
 

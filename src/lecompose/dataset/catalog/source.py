@@ -17,6 +17,7 @@ from lecompose import formats
 from lecompose.dataclass import dataclass
 from lecompose.dataset.catalog.feature_files import FeatureFiles, Pictures
 from lecompose.dataset.catalog.feature_specs import FeaturesRead, read_features
+from lecompose.dataset.catalog.format_version import find_other_storage, find_version
 from lecompose.dataset.catalog.spec_notes import SpecNote
 from lecompose.errors import RequestError, SourceBroken, SourceNotFound, UnsupportedVersion
 from lecompose.files.clutter import glob_files
@@ -281,19 +282,35 @@ def episode_number(said: Any) -> int:
 
 
 def _version(info: Mapping[str, Any], root: Path) -> str:
-    """Return the format version that info.json says or, where it says something else, that is on disk."""
-    said = str(info.get("codebase_version", ""))
-    if said in formats.VERSIONS:
-        return said
-    meta = root / "meta"
-    if said.startswith("v3.") or (not said and (meta / "episodes").is_dir()):
-        return formats.V30
-    if not said and (meta / "episodes.jsonl").is_file():
-        return formats.V21 if (meta / "episodes_stats.jsonl").is_file() else formats.V20
-    raise UnsupportedVersion(
-        f"format version {said or 'unknown'}; lecompose reads v2.0, v2.1 and v3.0",
-        path=root / "meta/info.json",
-    )
+    """Return the format version that info.json says or, where it says none, that is on disk.
+
+    Raises:
+        UnsupportedVersion: for a version or a storage format that lecompose does not read.
+        SourceBroken: if the folder is laid out as another version.
+    """
+    path = root / "meta/info.json"
+    storage = find_other_storage(info)
+    if storage is not None:
+        raise UnsupportedVersion(
+            f'storage_format "{storage}": lecompose reads datasets of parquet and mp4 files only',
+            hint="export it as a LeRobot dataset first",
+            path=path,
+        )
+    found = find_version(info, root)
+    if found.contradiction is not None:
+        raise SourceBroken(
+            found.contradiction,
+            hint="--skip-broken, or lecompose repair, which read it by its files",
+            path=path,
+        )
+    if found.version is None:
+        said = found.said or "unknown"
+        raise UnsupportedVersion(
+            f"format version {said}; lecompose reads v2.0, v2.1 and v3.0",
+            hint="codebase_version in meta/info.json as the folder is laid out",
+            path=path,
+        )
+    return found.version
 
 
 @contextmanager
