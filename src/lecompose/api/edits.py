@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace as with_
 from functools import partial
+from pathlib import Path
 from types import MappingProxyType
 from typing import TypeAlias, Unpack
 
@@ -20,6 +21,7 @@ from lecompose.composition.report import Report
 from lecompose.composition.request import MakePlan, Request
 from lecompose.composition.settings import Options, Pairs, Settings, parse_options, parse_pairs, parse_rate
 from lecompose.dataset.catalog import Catalog, locate
+from lecompose.dataset.catalog.hub_cache import is_snapshot
 from lecompose.dataset.query_views import open_views
 from lecompose.errors import RequestError
 
@@ -168,8 +170,15 @@ def _ask(
     if in_place and settings.skip_broken:
         raise RequestError("--in-place would remove for good what --skip-broken leaves out", hint="-o FOLDER")
     if out is None:
-        return given, settings, destination_in_place(locate(given.paths[0]))
+        return given, settings, destination_in_place(_refuse_cache(locate(given.paths[0])))
     return given, settings, single_destination(output_folder(out))
+
+
+def _refuse_cache(root: Path) -> Path:
+    """Return the folder of a dataset. Raises RequestError for one that a cache holds for others, too."""
+    if is_snapshot(root):
+        raise RequestError("this dataset is in a download cache", hint="-o FOLDER", path=root)
+    return root
 
 
 def _copy(to: Destinations) -> MakePlan:

@@ -26,6 +26,7 @@ from lecompose.checks.pictures import find_undecodable
 from lecompose.checks.tolerant_open import open_tolerantly
 from lecompose.dataclass import dataclass
 from lecompose.dataset.catalog import Catalog, Source
+from lecompose.dataset.catalog.hub_cache import name_dataset
 from lecompose.dataset.catalog.other_files import describe_other_files, find_other_files
 from lecompose.dataset.catalog.spec_notes import SpecNote
 from lecompose.engine import Engine
@@ -90,7 +91,7 @@ def examine(engine: Engine, given: str | Path, *, scratch: Path, decode: bool = 
         SourceNotFound: if there is no dataset at all.
     """
     opened = open_tolerantly(engine, given)
-    name, catalog = opened.root.name, opened.catalog
+    name, catalog = name_dataset(opened.root), opened.catalog
     damage, broken = opened.damage, []
     if catalog.sources:
         damage = load_facts(catalog, {name: damage}, opened.footers, scratch=scratch)[name]

@@ -11,6 +11,7 @@ from lecompose.dataset.catalog import Source
 from lecompose.dataset.catalog.feature_files import FeatureFiles
 from lecompose.dataset.catalog.feature_specs import FeaturesRead, read_features
 from lecompose.dataset.catalog.format_version import find_other_storage, find_version
+from lecompose.dataset.catalog.hub_cache import name_dataset
 from lecompose.errors import SourceBroken
 from lecompose.files.json_files import read_json
 
@@ -47,7 +48,7 @@ def read_info(root: Path, given: str) -> tuple[Source | None, Damage]:
     files = FeatureFiles(root, version, known)
     read = read_features(info["features"], files)
     source = Source(
-        *(root.name, 0, given, root, version, known, read.features),
+        *(name_dataset(root), 0, given, root, version, known, read.features),
         notes=read.notes,
         stored=files.schema,
         pictures=read.pictures,

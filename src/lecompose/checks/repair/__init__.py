@@ -23,6 +23,7 @@ from lecompose.dataclass import dataclass
 from lecompose.dataset import stored_stats
 from lecompose.dataset.catalog import Catalog, Source
 from lecompose.dataset.catalog.custom_columns import CustomValues, read_custom_columns
+from lecompose.dataset.catalog.hub_cache import name_dataset
 from lecompose.dataset.catalog.source import SAME_ROBOT, TRUE_FPS
 from lecompose.dataset.catalog.time_shifts import find_time_shifts
 from lecompose.engine import Engine, open_engine
@@ -160,7 +161,7 @@ def _unread(opened: Opened) -> Iterator[str]:
         what = "" if fault.feature is None else f'feature "{fault.feature}": '
         gone = ". It is left out with its data" if fault.code == "feature_specs" else ""
         problem = problem_in(fault, opened.root)
-        yield f'source "{opened.root.name}": {fault.code}: {what}{problem}{gone}{where}'
+        yield f'source "{name_dataset(opened.root)}": {fault.code}: {what}{problem}{gone}{where}'
 
 
 def _stats(catalog: Catalog) -> pa.Table | None:

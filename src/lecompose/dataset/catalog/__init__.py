@@ -19,6 +19,7 @@ from pathlib import Path
 from lecompose.dataclass import dataclass
 from lecompose.dataset.catalog.custom_columns import CustomColumn, CustomColumns
 from lecompose.dataset.catalog.frames import list_data_files
+from lecompose.dataset.catalog.hub_cache import name_dataset
 from lecompose.dataset.catalog.lineage import LINEAGE_PATH
 from lecompose.dataset.catalog.register import are_small, gather_facts, register_sources
 from lecompose.dataset.catalog.source import (
@@ -134,7 +135,7 @@ def open_catalog(
     if names is not None:
         names = given_names(names, sources=len(paths))
     roots = collect(paths, locate, what="sources")
-    labels = names or unique_names(root.name for root in roots)
+    labels = names or unique_names(map(name_dataset, roots))
     found = [(n, labels[n], str(path), roots[n]) for n, path in enumerate(given or paths)]
     sources = tuple(collect(found, lambda source: read_source(*source), what="sources"))
     shares = collect(sources, lambda source: gather_facts(engine, source), what="sources")

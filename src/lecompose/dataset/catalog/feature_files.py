@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from lecompose import formats
 from lecompose.dataclass import dataclass
+from lecompose.dataset.catalog.hub_cache import holds_file
 from lecompose.dataset.column_types import dtype_and_sizes
 from lecompose.errors import ComposeError, SourceBroken
 from lecompose.files.parquet.damage import reading_parquet
@@ -112,8 +113,7 @@ class FeatureFiles:
         if content is None and isinstance(path, str):
             with suppress(OSError, ValueError):
                 file = self.root / path
-                is_inside = file.resolve().is_relative_to(self.root.resolve())
-                content = file.read_bytes() if is_inside and file.is_file() else None
+                content = file.read_bytes() if holds_file(self.root, file) and file.is_file() else None
         return read_picture_header(content) if isinstance(content, bytes) else None
 
     def _first_value(self, name: str) -> Any:

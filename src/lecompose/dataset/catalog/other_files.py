@@ -131,8 +131,9 @@ def _list_in_images(source: Source, folder: Path) -> Iterator[str]:
 def _walk(folder: Path) -> Iterator[str]:
     """Yield the paths of all files below a folder, but for what is hidden."""
     for entry in _scan(folder):
-        if entry.is_dir(follow_symlinks=False):
-            yield from _walk(Path(entry.path))
+        if _is_folder(entry):
+            # A folder that is a link may lead round in a circle.
+            yield from () if entry.is_symlink() else _walk(Path(entry.path))
         else:
             yield entry.path
 

@@ -18,6 +18,7 @@ from lecompose.dataclass import dataclass
 from lecompose.dataset.catalog.feature_files import FeatureFiles, Pictures
 from lecompose.dataset.catalog.feature_specs import FeaturesRead, read_features
 from lecompose.dataset.catalog.format_version import find_other_storage, find_version
+from lecompose.dataset.catalog.hub_cache import find_snapshot
 from lecompose.dataset.catalog.spec_notes import SpecNote
 from lecompose.errors import RequestError, SourceBroken, SourceNotFound, UnsupportedVersion
 from lecompose.files.clutter import glob_files
@@ -123,16 +124,25 @@ class Source:
 def locate(path: Path | str) -> Path:
     """Return the folder of a dataset named by path, or by repo id under $HF_LEROBOT_HOME.
 
+    What LeRobot has downloaded by its id is found at the revision that was fetched last.
+
     Raises:
         SourceNotFound: where neither is a folder with meta/info.json.
     """
     if not str(path):
         raise SourceNotFound("a source has no name", hint="the folder of a dataset")
     given = Path(path).expanduser()
+    if any(len(part.encode(errors="replace")) > formats.MAX_NAME_BYTES for part in given.parts):
+        raise SourceNotFound("no file or folder has so long a name", hint="check the path", path=path)
     if is_dataset(given):
         return given.resolve()
-    if is_dataset(at_home := lerobot_home() / path):
+    at_home, snapshot = lerobot_home() / path, find_snapshot(str(path), lerobot_home())
+    # LeRobot 0.6.1 passes over what its older versions have downloaded there.
+    is_download = snapshot is not None and (at_home / ".cache/huggingface/download").is_dir()
+    if is_dataset(at_home) and not is_download:
         return at_home.resolve()
+    if snapshot is not None:
+        return snapshot.resolve()
     if given.is_dir():
         raise SourceNotFound(
             "no LeRobot dataset here: meta/info.json is missing",
