@@ -277,3 +277,20 @@ def test_cameras_without_statistics_name_the_command(make_dataset: Record, tmp_p
     assert declared(tmp_path / "out", FRONT)["names"] == ["height", "width", "channels"]
     lecompose.stats(tmp_path / "out", out=tmp_path / "stats", images=True)
     assert lecompose.check(tmp_path / "stats") == []
+
+
+@pytest.mark.parametrize("version", ["v2.1", "v3.0"])
+def test_videos_of_two_sizes(version: str, make_dataset: Record, tmp_path: Path) -> None:
+    """They are told; an output that has only those of the second says that size."""
+    settings = VIDEO | {"version": version, "frames_per_video_file": 4}
+    root, other = make_dataset("one", **settings), make_dataset("other", **settings, size=(32, 24))
+    path = sorted(root.glob("videos/**/*.mp4"))[-1]
+    shutil.copy(other / path.relative_to(root), path)
+    report = lecompose.merge(root, out=tmp_path / "both")
+    assert any("not 64 × 48 as its first one is, but 32 × 24" in note for note in report.notes)
+    assert declared(tmp_path / "both", FRONT)["shape"] == [48, 64, 3]
+    lecompose.delete(root, out=tmp_path / "second", episodes=[0])
+    camera = declared(tmp_path / "second", FRONT)
+    assert camera["shape"] == [24, 32, 3]
+    assert (camera["info"]["video.height"], camera["info"]["video.width"]) == (24, 32)
+    assert lecompose.check(tmp_path / "second") == []

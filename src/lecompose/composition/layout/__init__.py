@@ -1,6 +1,6 @@
 """Plan + output_spec → the jobs of a run: where every row and packet lands, before a byte is written."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +21,7 @@ from lecompose.composition.layout.cut_clips import (
 from lecompose.composition.layout.number_files import MIB, Item, number_files, refuse_too_many_files
 from lecompose.composition.layout.place_clips import PlacedClip, PlacedClips, place_clips
 from lecompose.composition.layout.place_episodes import place_episodes
-from lecompose.composition.layout.probe_clips import probe_clips
+from lecompose.composition.layout.probe_clips import Probed, probe_clips
 from lecompose.composition.layout.unify_tasks import UnifiedTasks, unify_tasks
 from lecompose.composition.output_spec import OutputSpec
 from lecompose.dataclass import dataclass
@@ -189,13 +189,34 @@ def lay_out(
         tuple(uncut),
         encode,
         unreferenced_frames=_count_unreferenced(engine, videos),
-        notes=(*notes, *output_spec.notes, *found.notes, *_warnings(videos)),
+        notes=(
+            *(*notes, *output_spec.notes, *found.notes),
+            *_warnings(videos),
+            *_other_sizes(output_spec, probed),
+        ),
     )
 
 
 def _warnings(videos: Mapping[str, mp4.Video]) -> Iterator[str]:
     for path, video in videos.items():
         yield from (f"{warning}. ({path})" for warning in video.warnings)
+
+
+def _other_sizes(output_spec: OutputSpec, probed: Iterable[Probed]) -> Iterator[str]:
+    """Yield a note for each camera of which some videos are of another size than its first one."""
+    sizes = {camera.name: camera.picture_shape[:2] for camera in output_spec.cameras}
+    odd: dict[str, list[mp4.Video]] = {}
+    for video, clips in probed:
+        camera = clips[0][0].camera
+        if (video.height, video.width) != sizes[camera]:
+            odd.setdefault(camera, []).append(video)
+    for camera, videos in odd.items():
+        height, width = sizes[camera]
+        first = videos[0]
+        yield (
+            f'camera "{camera}": {len(videos)} of its videos are not {width} × {height} as its first one is,'
+            f" but {first.width} × {first.height} or others; LeRobot cannot batch them. ({first.path})"
+        )
 
 
 def _count_unreferenced(engine: Engine, videos: Mapping[str, mp4.Video]) -> int:

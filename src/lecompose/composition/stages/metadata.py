@@ -2,10 +2,11 @@
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
+from lecompose import formats
 from lecompose.composition.context import Run
 from lecompose.composition.layout import MIB, Item, number_files
 from lecompose.dataset.catalog import LINEAGE_PATH
@@ -20,6 +21,8 @@ from lecompose.dataset.write_metadata import (
 )
 from lecompose.formats import Feature
 from lecompose.version import __version__
+
+T = TypeVar("T")
 
 _EPISODE_ROWS = "episode_rows"
 _BYTES_A_NUMBER = 8
@@ -51,7 +54,7 @@ def _describe_output(run: Run, output: str, episodes: Episodes) -> Metadata:
         name=output,
         info=DatasetInfo(
             fps=output_spec.fps,
-            features={f.name: _describe_feature(run, f) for f in output_spec.features},
+            features={f.name: _describe_feature(run, output, f) for f in output_spec.features},
             robot_type=output_spec.robot_type,
             episodes=totals.episodes,
             frames=totals.frames,
@@ -66,21 +69,25 @@ def _describe_output(run: Run, output: str, episodes: Episodes) -> Metadata:
     )
 
 
-def _describe_feature(run: Run, feature: Feature) -> dict[str, Any]:
-    """Return a feature's entry, with the codec and the pixel format of the videos; null for several."""
+def _describe_feature(run: Run, output: str, feature: Feature) -> dict[str, Any]:
+    """Return a feature's entry, with what its videos in an output are like; null where they differ."""
     spec = dict(feature.spec)
     if not feature.is_video:
         return spec
+    jobs = [job for job in run.layout.video_jobs if (job.out_dataset, job.camera) == (output, feature.name)]
+    videos = [run.layout.videos[file] for file in {clip.video_file for job in jobs for clip in job.clips}]
     info = dict(spec["info"])
-    files = {c.video_file for job in run.layout.video_jobs if job.camera == feature.name for c in job.clips}
-    videos = [run.layout.videos[file] for file in files]
     info["video.codec"] = _only({video.codec for video in videos})
-    formats = {video.pix_fmt for video in videos}
-    info["video.pix_fmt"] = info["video.pix_fmt"] if None in formats else _only(formats)
+    pix_fmts = {video.pix_fmt for video in videos}
+    info["video.pix_fmt"] = info["video.pix_fmt"] if None in pix_fmts else _only(pix_fmts)
+    size = _only({(video.height, video.width) for video in videos})
+    if size not in (None, feature.picture_shape[:2]):
+        spec["shape"], spec["names"] = [*size, feature.picture_shape[2]], list(formats.PICTURE_NAMES)
+        info |= {key: n for key, n in zip(("video.height", "video.width"), size, strict=True) if key in info}
     return {**spec, "info": info}
 
 
-def _only(found: set[str | None]) -> str | None:
+def _only(found: set[T]) -> T | None:
     return next(iter(found)) if len(found) == 1 else None
 
 
