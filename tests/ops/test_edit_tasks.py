@@ -157,7 +157,7 @@ def test_in_place_keeps_what_is_no_part_of_the_dataset(make_dataset: Record, tmp
     made = read(root)
     assert made.tasks == ("wave",)
     assert [len(e) for e in made.episodes] == [len(e) for e in before.episodes]
-    assert lecompose.check(root) == []
+    assert [finding.code for finding in lecompose.check(root)] == ["other_files"]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["day"]
 
 
