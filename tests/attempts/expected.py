@@ -22,6 +22,7 @@ SAVED = {
         *("times in lists", "undeclared column", "no frame_index", "frame_index with a gap", "empty video"),
         *("truncated video", "pointer for video", "missing video", "video too short"),
         *("uneven frame times", "video of another rate", "a frame_index missing", "a task_index missing"),
+        "pictures that are gone",
     ),
     (0, 2): ("hollow camera",),
 }

@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from broken.entry import EQUAL, SAME, SETTINGS, WORKS, Broken
 from broken.files import FILES
 from broken.metadata import METADATA
+from broken.pictures import PICTURES
 from broken.pointers import POINTERS
 from broken.specs import SPECS
 
 __all__ = ["EQUAL", "SAME", "SETTINGS", "TABLE", "WORKS", "Broken", "cases", "some_cases"]
 
-TABLE: list[Broken] = [*FILES, *METADATA, *POINTERS, *SPECS]
+TABLE: list[Broken] = [*FILES, *METADATA, *PICTURES, *POINTERS, *SPECS]
 
 
 def cases() -> Iterator[tuple[str, Broken, str]]:

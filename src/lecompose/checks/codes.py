@@ -281,6 +281,14 @@ PROMISES = (
         _STATS,
     ),
     _error(
+        "pictures_present", "Every picture that a data file names by path only is in the dataset.", _FETCH
+    ),
+    _error(
+        "pictures_embedded",
+        "Pictures of image features are in the data files. LeRobot looks for paths where it is run.",
+        "lecompose merge DATASET -o OUT, which puts them into its data files",
+    ),
+    _error(
         "video_named",
         "v3.0: each episode names a video file for each camera. Readers cannot find its pictures otherwise.",
         "lecompose repair DATASET -o OUT, which leaves the episode out, or the camera with --remove",

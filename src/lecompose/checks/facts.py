@@ -23,6 +23,7 @@ from lecompose.dataset.catalog import Catalog, Source
 from lecompose.dataset.catalog.frames import list_data_files
 from lecompose.dataset.catalog.task_columns import list_candidates, list_texts, read_uses
 from lecompose.dataset.doubtful_clips import find_shared_frames
+from lecompose.dataset.loose_pictures import find_loose_pictures
 from lecompose.dataset.stored_stats import flatten_numbers
 from lecompose.engine import Engine
 from lecompose.errors import ComposeError, MediaError, SourceBroken
@@ -81,6 +82,13 @@ _SHAPES: dict[str, _Columns] = {
         "fault": _TEXT,
         "problem": _TEXT,
     },
+    "loose_pictures": {
+        "feature": _TEXT,
+        "src_episode": _INT,
+        "there": _INT,
+        "missing": _INT,
+        "problem": _TEXT,
+    },
     "shared_frames": {
         "camera": _TEXT,
         "src_episode": _INT,
@@ -106,6 +114,10 @@ def load_facts(
         for relation, part in rows.items():
             table = part if isinstance(part, pa.Table) else _table(_SHAPES[relation], part)
             facts[relation].append(_of_source(source.name, table))
+    for loose in find_loose_pictures(catalog).episodes:
+        held = (loose.feature, loose.src_episode, loose.there, loose.missing, loose.problem)
+        table = _table(_SHAPES["loose_pictures"], [held])
+        facts["loose_pictures"].append(_of_source(loose.src_dataset, table))
     for pair in find_shared_frames(catalog).doubtful:
         row = (pair.camera, pair.src_episode, pair.video_file, pair.problem)
         facts["shared_frames"].append(_of_source(pair.src_dataset, _table(_SHAPES["shared_frames"], [row])))

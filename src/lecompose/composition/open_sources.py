@@ -55,6 +55,11 @@ class OpenSources:
         return frozenset((*repaired, *self._shifts))
 
     @property
+    def picture_roots(self) -> dict[str, Path]:
+        """The folders of repaired sources, by name: their pictures stay where they are."""
+        return {name: source.source.root for name, source in self.repaired.items()}
+
+    @property
     def dropped(self) -> tuple["Dropped", ...]:
         """The episodes that could not be saved."""
         return tuple(dropped for source in self.repaired.values() for dropped in source.dropped)

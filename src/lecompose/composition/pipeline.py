@@ -78,6 +78,7 @@ def _carry_out(request: Request) -> Report:
             notes=(*settled, *_notes(sources, request), *plan.notes),
             reencode=settings.reencode,
             computed=computed,
+            picture_roots=sources.picture_roots,
         )
         clock.append(time.perf_counter())
         seconds = {"open": clock[1] - clock[0], "plan": clock[2] - clock[1]}

@@ -114,7 +114,8 @@ def _list_clips(catalog: Catalog, camera: Feature, files: list[FileRows]) -> Ite
         for clip in clips:
             yield SampledClip(Path(str(clip.video_file)), clip.from_frame, clip.to_frame)
     else:
-        yield from (SampledClip(file.path, *rows) for file in files for rows in file.rows)
+        (source,) = catalog.sources
+        yield from (SampledClip(file.path, *rows, root=source.root) for file in files for rows in file.rows)
 
 
 def _refuse_missing_videos(camera: Feature, episodes: list[int]) -> None:

@@ -20,6 +20,7 @@ from lecompose.dataclass import dataclass
 from lecompose.errors import OutputUnwritable, SourceBroken
 from lecompose.files import mp4
 from lecompose.files.parquet.damage import reading_parquet
+from lecompose.files.picture_files import read_picture
 from lecompose.formats import DEPTH_CODES, PICTURE_BATCH_ROWS, Feature, depth_scale
 from lecompose.statistics import tiff
 from lecompose.statistics.exact import (
@@ -40,11 +41,15 @@ _JOB_PICTURES = 200
 
 @dataclass(frozen=True)
 class SampledClip:
-    """One episode's pictures: frames of a video file, or rows of a data file."""
+    """One episode's pictures: frames of a video file, or rows of a data file.
+
+    Pictures that are no more than paths are files below `root`, if that is known.
+    """
 
     path: Path
     start: int
     end: int
+    root: Path | None = None
 
     @property
     def sampled(self) -> list[int]:
@@ -240,13 +245,16 @@ def _decode_column(
 ) -> Iterator[mp4.Picture]:
     """Yield the sampled pictures of a column of picture files."""
     for row, held in _read_cells(clip, feature):
-        if not held or held.get("bytes") is None:
+        data = held.get("bytes") if held else None
+        if data is None and held and held.get("path") and clip.root is not None:
+            data = read_picture(clip.root, held["path"])
+        if data is None:
             raise SourceBroken(f"row {row} has no bytes", feature=feature.name, path=clip.path)
         on_frame()
         if _is_of_floats(feature):
-            yield tiff.decode_floats(held["bytes"], name=clip.path)
+            yield tiff.decode_floats(data, name=clip.path)
         else:
-            yield mp4.decode_picture(held["bytes"], depth=feature.is_depth, name=clip.path)
+            yield mp4.decode_picture(data, depth=feature.is_depth, name=clip.path)
 
 
 def _read_cells(clip: SampledClip, feature: Feature) -> Iterator[tuple[int, Any]]:

@@ -95,13 +95,27 @@ class RowReader:
             )
 
     def picture(self, file: "_File", row: int, name: str) -> bytes | None:
-        """Return the bytes of a picture file. Raises SourceBroken if they cannot be read."""
+        """Return the bytes of a picture file; None for a missing one.
+
+        Raises:
+            SourceBroken: if they cannot be read, or are in a file of their own.
+        """
         with reading_parquet(file.path):
             try:
-                return file.bytes_at(row, name)
+                data = file.bytes_at(row, name)
             except NotPaged:
-                found = self._parts[file.place(row, (name,), self._most_bytes)].cell(row, name)
-                return found["bytes"] if found else None
+                data = None
+            if data is not None:
+                return data
+            found = self._parts[file.place(row, (name,), self._most_bytes)].cell(row, name)
+        if found and found["bytes"] is None and found["path"] is not None:
+            raise SourceBroken(
+                f"the picture is not in the data file, but in a file of its own: {found['path']}",
+                hint="lecompose merge DATASET -o OUT, which puts pictures into data files",
+                feature=name,
+                path=file.path,
+            )
+        return found["bytes"] if found else None
 
     def _read(self, place: "_RowSpan") -> "_Part":
         table = self._files[place.path].rows(place)

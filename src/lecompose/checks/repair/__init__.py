@@ -26,6 +26,7 @@ from lecompose.dataset.catalog.custom_columns import CustomValues, read_custom_c
 from lecompose.dataset.catalog.hub_cache import name_dataset
 from lecompose.dataset.catalog.source import SAME_ROBOT, TRUE_FPS
 from lecompose.dataset.catalog.time_shifts import find_time_shifts
+from lecompose.dataset.loose_pictures import find_loose_pictures
 from lecompose.engine import Engine, open_engine
 from lecompose.errors import ComposeError, SourceBroken
 from lecompose.formats import TOLERANCE_S
@@ -74,6 +75,7 @@ def repair_dataset(
         features = find_features(source, opened.footers)
         salvage = find_sound_episodes(engine, source, features.files)
         salvage = find_clips(engine, source, salvage, scratch=scratch, without=without)
+        salvage = salvage.without(_lacking_pictures(opened.catalog, without))
         _refuse_other_rate(engine, source, salvage)
         if not salvage.episodes:
             raise _nothing_left(source, salvage)
@@ -96,6 +98,14 @@ def repair_dataset(
 _HOW_IT_IS_READ = (
     "codebase_version in meta/info.json as the folder is laid out, or an export with LeRobot's own files"
 )
+
+
+def _lacking_pictures(catalog: Catalog, without: frozenset[str]) -> Iterator[Dropped]:
+    """Yield the episodes whose data files name pictures that are missing."""
+    for episode in find_loose_pictures(catalog).episodes:
+        if episode.missing and episode.feature not in without:
+            reason = f'feature "{episode.feature}": {episode.problem}'
+            yield Dropped(episode.src_dataset, episode.src_episode, reason, camera=episode.feature)
 
 
 def _hopeless(opened: Opened) -> SourceBroken:

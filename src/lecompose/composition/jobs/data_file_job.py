@@ -48,10 +48,14 @@ class EpisodeRows:
 
 @dataclass(frozen=True)
 class SourceColumns:
-    """How a source's rows become the output's: what it gives for each feature, and which frames are taken."""
+    """How a source's rows become the output's: what it gives for each feature, and which frames are taken.
+
+    Pictures that are no more than paths are files below `picture_root`; it is None where there are none.
+    """
 
     takes: Mapping[str, SourceFeature]
     resampling: SourceResampling
+    picture_root: str | None = None
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from lecompose.composition.layout.cut_clips import (
     refuse_reencoding,
 )
 from lecompose.composition.layout.number_files import MIB, Item, number_files, refuse_too_many_files
+from lecompose.composition.layout.picture_files import describe_embedded, find_loose
 from lecompose.composition.layout.place_clips import PlacedClip, PlacedClips, place_clips
 from lecompose.composition.layout.place_episodes import place_episodes
 from lecompose.composition.layout.probe_clips import Probed, probe_clips
@@ -151,13 +152,15 @@ def lay_out(
     notes: tuple[str, ...] = (),
     reencode: bool = True,
     computed: Sequence[ComputedFeature] = (),
+    picture_roots: Mapping[str, Path] | None = None,
 ) -> Layout:
     """Lay out the relation `plan`. Video files are probed, nothing is decoded or written.
 
-    `computed` are the output_spec's features that no source has.
+    `computed` are the output_spec's features that no source has. `picture_roots` are the folders of sources
+    that are read in another place, for pictures in files of their own.
 
     Raises:
-        SourceBroken: if data files do not hold what is declared, or videos are missing.
+        SourceBroken: if data files do not hold what is declared, or videos or pictures are missing.
         MediaError: if videos are unreadable or too short; if clips would have to be encoded again and cannot,
             or must not because `reencode` is off.
         RequestError: if the limits would need more files than readers can order.
@@ -165,7 +168,8 @@ def lay_out(
     engine = catalog.engine
     schema = arrow_schema.data_schema(catalog, output_spec.columns, output_spec.feature_map)
     tasks = unify_tasks(catalog, output_spec)
-    data_jobs = place_episodes(engine, output_spec, tasks, schema, computed=computed)
+    loose = find_loose(catalog, output_spec, picture_roots)
+    data_jobs = place_episodes(engine, output_spec, tasks, schema, computed=computed, loose=loose)
     found = probe_clips(catalog, output_spec, scratch)
     probed = found.files
     videos = {str(clips[0][0].video_file): video for video, clips in probed}
@@ -190,7 +194,7 @@ def lay_out(
         encode,
         unreferenced_frames=_count_unreferenced(engine, videos),
         notes=(
-            *(*notes, *output_spec.notes, *found.notes),
+            *(*notes, *output_spec.notes, *found.notes, *describe_embedded(loose)),
             *_warnings(videos),
             *_other_sizes(output_spec, probed),
         ),

@@ -1,7 +1,7 @@
 """Place the episodes: each one's range of the global index, its data file, and the job that writes it."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 
@@ -12,6 +12,7 @@ from lecompose.composition.jobs import ComputedColumn, DataFileJob, EpisodeRows,
 from lecompose.composition.layout.number_files import MIB, NO_LIMIT, Item, number_files
 from lecompose.composition.layout.unify_tasks import TaskMap, UnifiedTasks
 from lecompose.composition.output_spec import OutputSpec
+from lecompose.dataset.loose_pictures import LoosePictures
 from lecompose.engine import Engine
 from lecompose.formats import SUBTASK_INDEX
 
@@ -46,13 +47,22 @@ def place_episodes(
     schema: pa.Schema,
     *,
     computed: Sequence[ComputedFeature] = (),
+    loose: LoosePictures,
 ) -> tuple[DataFileJob, ...]:
-    """Return the jobs that write the data files, in the order of outputs and of their files."""
-    strides = output_spec.resampling.strides
-    planned = engine.records(
-        "layout/episodes", PlannedEpisode, sources=list(strides), strides=list(strides.values())
-    )
-    make_job = _job_maker(output_spec, tasks, schema, computed)
+    """Return the jobs that write the data files, in the order of outputs and of their files.
+
+    `loose` are the pictures that go from files of their own into data files.
+    """
+    strides, sizes = output_spec.resampling.strides, loose.sizes()
+    planned = [
+        replace(e, size_bytes=e.size_bytes + sizes[key])
+        if (key := (e.src_dataset, e.src_episode)) in sizes
+        else e
+        for e in engine.records(
+            "layout/episodes", PlannedEpisode, sources=list(strides), strides=list(strides.values())
+        )
+    ]
+    make_job = _job_maker(output_spec, tasks, schema, computed, loose)
     return tuple(
         make_job(output, number, episodes)
         for output, of_output in groupby(planned, key=lambda episode: episode.out_dataset)
@@ -85,11 +95,19 @@ def _items(planned: list[PlannedEpisode], output_spec: OutputSpec) -> Iterator[I
 
 
 def _job_maker(
-    output_spec: OutputSpec, tasks: UnifiedTasks, schema: pa.Schema, computed: Sequence[ComputedFeature]
+    output_spec: OutputSpec,
+    tasks: UnifiedTasks,
+    schema: pa.Schema,
+    computed: Sequence[ComputedFeature],
+    loose: LoosePictures,
 ) -> Callable[[str, int, list[PlannedEpisode]], DataFileJob]:
     """Return what makes the job of a data file: of its output, its number, and the episodes in it."""
     columns = {
-        name: SourceColumns(takes, output_spec.resampling.of_source(name))
+        name: SourceColumns(
+            takes,
+            output_spec.resampling.of_source(name),
+            str(loose.roots[name]) if name in loose.roots else None,
+        )
         for name, takes in output_spec.feature_map.items()
     }
     may_copy = _may_copy(output_spec, tasks, computed=bool(computed))
@@ -154,5 +172,8 @@ def _keeps_rows(columns: SourceColumns) -> bool:
     """Return whether each frame of a source is taken at its time, every value as it is."""
     resampling = columns.resampling
     return (
-        resampling.stride == 1 and resampling.fps is None and not any(h.lossy for h in columns.takes.values())
+        columns.picture_root is None
+        and resampling.stride == 1
+        and resampling.fps is None
+        and not any(h.lossy for h in columns.takes.values())
     )

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from lecompose import formats
 from lecompose.composition.jobs import ComputedColumn, DataFileJob, EpisodeRows
+from lecompose.composition.stages.data.embed_pictures import embed_pictures, list_embedded
 from lecompose.composition.stages.data.number_rows import RowNumbers
 from lecompose.concurrency import Workers
 from lecompose.dataclass import dataclass
@@ -56,6 +57,7 @@ def decode_rows(job: DataFileJob, engine: Engine, workers: Workers) -> Iterator[
     columns = [(column, _open_values(column)) for column in job.computed]
     reads = list(_plan_reads(job))
     read = _query_rows(job, reads, numbers, engine) if _is_for_queries(job, reads) else _pick_rows(job)
+    pictures = list_embedded(job)
     at = 0
     for batch in read:
         stop = at + batch.num_rows
@@ -68,6 +70,8 @@ def decode_rows(job: DataFileJob, engine: Engine, workers: Workers) -> Iterator[
             numbered[name] = numbers.number_task_column(name, at, batch[name])
         for column, values in columns:
             numbered[column.name] = _read_values(column, values, numbers, at, stop)
+        for name in pictures:
+            numbered[name] = embed_pictures(job, batch[name], partial(_episode_of, numbers, at))
         arrays = [numbered[name] if name in numbered else batch[name] for name in job.schema.names]
         yield pa.Table.from_arrays(arrays, schema=job.schema)
         done = np.searchsorted(numbers.ends, [at, stop], side="right")
@@ -75,6 +79,10 @@ def decode_rows(job: DataFileJob, engine: Engine, workers: Workers) -> Iterator[
         at = stop
     if at != job.rows:
         raise SourceBroken(f"data changed while it was read: {at} rows of {job.rows}", path=reads[-1].title)
+
+
+def _episode_of(numbers: RowNumbers, start: int, row: int) -> EpisodeRows:
+    return numbers.episode_at(start + row)
 
 
 def batch_rows(job: DataFileJob) -> int:
