@@ -237,7 +237,7 @@ BREAKS: list[tuple[Callable[[Path], None], tuple[str, ...]]] = [
         on(META[1], moved_on(f"videos/{WRIST}/file_index", 1, episode=4)),
         ("video_spans", "video_order", "video_surplus"),
     ),
-    (overlapping, ("video_order", "video_surplus")),
+    (overlapping, ("video_order", "video_overlap", "video_surplus")),
     (drop_stat, ("stats_keys",)),
     (set_stat("action", "mean", [0.0]), ("stats_keys",)),
     (lambda root: (root / STATS).unlink(), ("stats_keys",)),
