@@ -161,6 +161,7 @@ def assert_made(operation: Operation, place: Place) -> None:
 def assert_one(operation: Operation, place: Place, out: Path, reference: Path, rows: Sequence[int]) -> None:
     assert_sound(place, out)
     edited = operation.edited(place)
+    are_same = reference == place.given or place.broken.name not in OTHER_PICTURES
     if place.broken.merge == WORKS or not operation.pictures:  # whose statistics are computed anew
         source = edited(read(reference))
         wanted = [source.episodes[n] for n in rows]
@@ -172,7 +173,7 @@ def assert_one(operation: Operation, place: Place, out: Path, reference: Path, r
         [*((reference, n) for n in rows), *more],
         edited=edited,
         robot_type=operation.robot,
-        pictures=operation.pictures,
+        pictures=operation.pictures and are_same,
     )
 
 

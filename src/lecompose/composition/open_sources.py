@@ -55,8 +55,13 @@ class OpenSources:
         return frozenset((*repaired, *self._shifts))
 
     @property
-    def picture_roots(self) -> dict[str, Path]:
-        """The folders of repaired sources, by name: their pictures stay where they are."""
+    def names(self) -> frozenset[str]:
+        """The names of all sources."""
+        return frozenset(source.name for source in self.catalog.sources)
+
+    @property
+    def repaired_roots(self) -> dict[str, Path]:
+        """The folders of repaired sources, by name; they are read in another place."""
         return {name: source.source.root for name, source in self.repaired.items()}
 
     @property

@@ -78,7 +78,8 @@ def _carry_out(request: Request) -> Report:
             notes=(*settled, *_notes(sources, request), *plan.notes),
             reencode=settings.reencode,
             computed=computed,
-            picture_roots=sources.picture_roots,
+            repaired_roots=sources.repaired_roots,
+            by_number=sources.names if settings.retime is not None else (),
         )
         clock.append(time.perf_counter())
         seconds = {"open": clock[1] - clock[0], "plan": clock[2] - clock[1]}

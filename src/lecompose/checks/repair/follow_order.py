@@ -6,7 +6,7 @@ lead elsewhere.
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 from lecompose.checks.repair.episodes import Clip
@@ -65,6 +65,29 @@ def _fill(
     return found if next(rest, None) is None else None
 
 
+def fits(clip: Clip, length: int, frames: int) -> bool:
+    """Return whether a clip lies inside a file of so many frames."""
+    return clip.from_frame >= 0 and clip.from_frame + length <= frames
+
+
+def find_overlapping(
+    clips: Mapping[int, Clip], lengths: Mapping[int, int], twins: Mapping[int, int]
+) -> set[int]:
+    """Return the episodes whose clips share frames with those of another that has other rows."""
+    spans = sorted((clip.video_file, clip.from_frame, lengths[e], e) for e, clip in clips.items())
+    found: set[int] = set()
+    file, furthest_end, furthest, span = Path(), 0, -1, (0, 0)
+    for path, from_frame, length, episode in spans:
+        if path != file:
+            file, furthest_end = path, 0
+        is_twin = span == (from_frame, length) and twins.get(episode, -1) == twins.get(furthest, -2)
+        if from_frame < furthest_end and not is_twin:
+            found |= {episode, furthest}
+        if from_frame + length > furthest_end:
+            furthest_end, furthest, span = from_frame + length, episode, (from_frame, length)
+    return found
+
+
 def is_in_order(clips: Mapping[int, Clip]) -> bool:
     """Return whether clips come one after the other as their episodes do."""
     places = [(number_of(clips[e].video_file), clips[e].from_frame) for e in sorted(clips)]
@@ -103,3 +126,16 @@ def _place(path: Path, chunk_files: int) -> int:
     """Return which file of a camera it is, over all chunks."""
     chunk, file = (0, 0, *number_of(path))[-2:]
     return chunk * chunk_files + file
+
+
+def match_by_number(spans: Spans, listed: Mapping[int, Clip], path: Path, frames: int) -> dict[int, Clip]:
+    """Return the clips of a video that runs at another rate, if it has as many frames as rows.
+
+    Times tell only the order of the episodes in such a video. Its n-th frame is that of the n-th row.
+    """
+    starts = sorted((c.from_frame, e) for e, c in listed.items() if c.video_file == path)
+    lengths = [spans.lengths.get(episode, 0) for _, episode in starts]
+    if sum(lengths) != frames:
+        return {}
+    places = accumulate(lengths, initial=0)
+    return {episode: Clip(path, at) for (_, episode), at in zip(starts, places, strict=False)}

@@ -2,7 +2,7 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import accumulate
@@ -10,7 +10,15 @@ from pathlib import Path
 
 from lecompose import formats
 from lecompose.checks.repair.episodes import Clip, Dropped, Salvage, SoundEpisode
-from lecompose.checks.repair.follow_order import Spans, follow_order, is_in_order, shift_files
+from lecompose.checks.repair.follow_order import (
+    Spans,
+    find_overlapping,
+    fits,
+    follow_order,
+    is_in_order,
+    match_by_number,
+    shift_files,
+)
 from lecompose.concurrency import Workers
 from lecompose.dataclass import dataclass
 from lecompose.dataset.catalog import DeclaredLength, Source
@@ -26,6 +34,10 @@ _Clips = dict[int, Clip]
 _CORRECTED = (
     'source "{}", camera "{}": its pointers were wrong,'
     " and now follow the order of the episodes in the videos."
+)
+_BY_NUMBER = (
+    'source "{}", camera "{}": videos run at another rate than the {:g} fps of the dataset, and have as many'
+    " frames as rows: they are matched by number"
 )
 _MOST_SECONDS = 1e9
 
@@ -176,11 +188,15 @@ def _place_unlisted(listed: _Clips, episodes: Sequence[SoundEpisode], frames: Ma
 
 @dataclass(frozen=True)
 class _FromFile:
-    """The clips that one video file has of its episodes, and the episodes that it has not."""
+    """The clips that one video file has of its episodes, and the episodes that it has not.
+
+    `is_by_number` says that its rate is another one, and its frames go with rows by their number.
+    """
 
     clips: _Clips
     dropped: Sequence[Dropped] = ()
     notes: Sequence[str] = ()
+    is_by_number: bool = False
 
 
 def _of_camera(
@@ -219,10 +235,14 @@ def _of_camera(
     dropped = [*unnamed, *(lost for part in parts for lost in part.dropped)]
     salvage = salvage.without(dropped, *notes, *(note for part in parts for note in part.notes))
     found = {number: clip for part in parts for number, clip in part.clips.items()}
+    if any(part.is_by_number for part in parts):
+        salvage = salvage.without((), _BY_NUMBER.format(source.name, camera, float(source.fps)))
+    timed = [path for path, part in zip(files, parts, strict=True) if not part.is_by_number]
+    rates = {float(v.fps) for p, v in readable.items() if p in timed and v.frames > 1}
     return replace(
         salvage,
         episodes=tuple(_with_clip(e, camera, found) for e in salvage.episodes),
-        rates=salvage.rates | {float(v.fps) for p, v in readable.items() if p in files and v.frames > 1},
+        rates=salvage.rates | rates,
     )
 
 
@@ -239,9 +259,9 @@ def _correct_clips(
         inside = {
             episode: clip
             for episode, clip in clips.items()
-            if episode in lengths and _fits(clip, lengths[episode], whole.get(clip.video_file, 0))
+            if episode in lengths and fits(clip, lengths[episode], whole.get(clip.video_file, 0))
         }
-        overlapping = _find_overlapping(inside, lengths, known.twins)
+        overlapping = find_overlapping(inside, lengths, known.twins)
         return {episode: clip for episode, clip in inside.items() if episode not in overlapping}
 
     sound = find_sound(known.clips)
@@ -269,10 +289,15 @@ def _take_clips(
     scratch: Path,
 ) -> _FromFile:
     """Return the clips of the episodes that are said to be in one video file."""
-    fault = _fault(video, source)
-    if isinstance(video, ComposeError) or fault is not None:
-        reason = f'camera "{camera}": {fault}'
-        return _FromFile({}, [Dropped(source.name, e.episode, reason, str(path), camera) for e in episodes])
+    if isinstance(video, ComposeError):
+        return _FromFile({}, list(_without_video(source, camera, video.fault, path, episodes)))
+    if _has_other_rate(video, source):
+        frames = 0 if video.is_truncated else video.frames
+        by_number = match_by_number(known.spans, known.clips, path, frames)
+        if not by_number:
+            fault = f"the video runs at {float(video.fps):g} fps, the dataset at {float(source.fps):g}"
+            return _FromFile({}, list(_without_video(source, camera, fault, path, episodes)))
+        return _FromFile({e.episode: by_number[e.episode] for e in episodes}, is_by_number=True)
     clips, are_moved = _place_clips(video, episodes, known)
     lost = [e for e in episodes if e.episode not in clips]
     dropped = [_outside(source, camera, e, known.clips[e.episode], video) for e in lost]
@@ -292,13 +317,15 @@ def _unnamed_videos(paths: Sequence[Path], camera: str, source: Source) -> list[
     return sorted(set(glob_files(folder, "*/*.mp4")) - set(paths))
 
 
-def _fault(video: mp4.Video | ComposeError, source: Source) -> str | None:
-    """Return why no clips can be taken from a video; None where they can."""
-    if isinstance(video, ComposeError):
-        return video.fault
-    if video.frames > 1 and abs(video.fps / source.fps - 1) > formats.FPS_TOLERANCE:
-        return f"the video runs at {float(video.fps):g} fps, the dataset at {float(source.fps):g}"
-    return None
+def _without_video(
+    source: Source, camera: str, fault: str, path: Path, episodes: Sequence[SoundEpisode]
+) -> Iterator[Dropped]:
+    for episode in episodes:
+        yield Dropped(source.name, episode.episode, f'camera "{camera}": {fault}', str(path), camera)
+
+
+def _has_other_rate(video: mp4.Video, source: Source) -> bool:
+    return video.frames > 1 and abs(video.fps / source.fps - 1) > formats.FPS_TOLERANCE
 
 
 def _with_clip(episode: SoundEpisode, camera: str, found: _Clips) -> SoundEpisode:
@@ -340,8 +367,8 @@ def _copy_whole_part(video: mp4.Video, source: Source, scratch: Path) -> Path:
 def _place_clips(video: mp4.Video, episodes: Sequence[SoundEpisode], known: _Listed) -> tuple[_Clips, bool]:
     """Return the clips of a file's episodes that can be trusted, and whether they are others than listed."""
     lengths = {e.episode: e.length for e in episodes}
-    inside = {e: known.clips[e] for e in lengths if _fits(known.clips[e], lengths[e], video.frames)}
-    overlapping = _find_overlapping(inside, lengths, known.twins)
+    inside = {e: known.clips[e] for e in lengths if fits(known.clips[e], lengths[e], video.frames)}
+    overlapping = find_overlapping(inside, lengths, known.twins)
     apart = {episode: clip for episode, clip in inside.items() if episode not in overlapping}
     is_filled = sum(lengths.values()) == video.frames and not video.is_truncated
     if len(apart) < len(episodes) and is_filled and is_in_order(apart):
@@ -350,31 +377,9 @@ def _place_clips(video: mp4.Video, episodes: Sequence[SoundEpisode], known: _Lis
     return apart, False
 
 
-def _fits(clip: Clip, length: int, frames: int) -> bool:
-    return clip.from_frame >= 0 and clip.from_frame + length <= frames
-
-
-def _find_overlapping(
-    clips: Mapping[int, Clip], lengths: Mapping[int, int], twins: Mapping[int, int]
-) -> set[int]:
-    """Return the episodes whose clips share frames with those of another that has other rows."""
-    spans = sorted((clip.video_file, clip.from_frame, lengths[e], e) for e, clip in clips.items())
-    found: set[int] = set()
-    file, furthest_end, furthest, span = Path(), 0, -1, (0, 0)
-    for path, from_frame, length, episode in spans:
-        if path != file:
-            file, furthest_end = path, 0
-        is_twin = span == (from_frame, length) and twins.get(episode, -1) == twins.get(furthest, -2)
-        if from_frame < furthest_end and not is_twin:
-            found |= {episode, furthest}
-        if from_frame + length > furthest_end:
-            furthest_end, furthest, span = from_frame + length, episode, (from_frame, length)
-    return found
-
-
 def _outside(source: Source, camera: str, episode: SoundEpisode, clip: Clip, video: mp4.Video) -> Dropped:
     end = clip.from_frame + episode.length
-    if _fits(clip, episode.length, video.frames):
+    if fits(clip, episode.length, video.frames):
         what = "has frames of other episodes"
     else:
         lost = ", the end of which is cut off" if video.is_truncated else ""

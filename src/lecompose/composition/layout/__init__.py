@@ -1,6 +1,6 @@
 """Plan + output_spec → the jobs of a run: where every row and packet lands, before a byte is written."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import field
 from functools import cached_property
 from pathlib import Path
@@ -152,12 +152,14 @@ def lay_out(
     notes: tuple[str, ...] = (),
     reencode: bool = True,
     computed: Sequence[ComputedFeature] = (),
-    picture_roots: Mapping[str, Path] | None = None,
+    repaired_roots: Mapping[str, Path] | None = None,
+    by_number: Collection[str] = (),
 ) -> Layout:
     """Lay out the relation `plan`. Video files are probed, nothing is decoded or written.
 
-    `computed` are the output_spec's features that no source has. `picture_roots` are the folders of sources
-    that are read in another place, for pictures in files of their own.
+    `computed` are the output_spec's features that no source has. `repaired_roots` are the folders of sources
+    that were repaired, and are read in another place. Frames of the sources `by_number` are matched with rows
+    by their number, whatever the rate of their videos.
 
     Raises:
         SourceBroken: if data files do not hold what is declared, or videos or pictures are missing.
@@ -168,9 +170,11 @@ def lay_out(
     engine = catalog.engine
     schema = arrow_schema.data_schema(catalog, output_spec.columns, output_spec.feature_map)
     tasks = unify_tasks(catalog, output_spec)
-    loose = find_loose(catalog, output_spec, picture_roots)
+    loose = find_loose(catalog, output_spec, repaired_roots)
     data_jobs = place_episodes(engine, output_spec, tasks, schema, computed=computed, loose=loose)
-    found = probe_clips(catalog, output_spec, scratch)
+    found = probe_clips(
+        catalog, output_spec, scratch, by_number=by_number, repaired=(repaired_roots or {}).keys()
+    )
     probed = found.files
     videos = {str(clips[0][0].video_file): video for video, clips in probed}
     uncut = cut_clips(engine, output_spec, probed) if probed else []

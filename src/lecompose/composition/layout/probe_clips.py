@@ -1,9 +1,10 @@
 """Probe every video file that the plan needs, once, and find the facts of each clip. Decodes nothing."""
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
-from itertools import groupby
+from itertools import accumulate, groupby
 from pathlib import Path
 
 from lecompose import formats
@@ -15,8 +16,25 @@ from lecompose.dataset.doubtful_clips import describe_repeats, refuse_doubtful_c
 from lecompose.errors import ComposeError, MediaError, SourceBroken
 from lecompose.files import mp4
 
+_BY_NUMBER = (
+    'source "{}", camera "{}": videos run at another rate than the {:g} fps of the dataset, and have as many'
+    " frames as rows: they are matched by number"
+)
 # What finds clips whose pointers are wrong.
 _REMEDY = "--skip-broken"
+
+
+class _AsManyFrames(MediaError):
+    """A video of another rate has as many frames as its episodes have rows."""
+
+
+@dataclass(frozen=True)
+class _Rates:
+    """The fps of each source, and the sources whose videos may have another one."""
+
+    fps: Mapping[str, Fraction]
+    by_number: Collection[str]
+    repaired: Collection[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +71,18 @@ class ProbedFiles:
     notes: tuple[str, ...] = ()
 
 
-def probe_clips(catalog: Catalog, output_spec: OutputSpec, scratch: Path) -> ProbedFiles:
+def probe_clips(
+    catalog: Catalog,
+    output_spec: OutputSpec,
+    scratch: Path,
+    *,
+    by_number: Collection[str] = (),
+    repaired: Collection[str] = (),
+) -> ProbedFiles:
     """Return each video file that the plan needs with its clips.
+
+    Videos of the sources `by_number` may have another rate than these, if they have as many frames as rows.
+    Of those that are `repaired` the clips are known to be right, whatever the rate.
 
     Raises:
         SourceBroken: if videos are missing, or pointers leave open whose the pictures are.
@@ -71,13 +99,19 @@ def probe_clips(catalog: Catalog, output_spec: OutputSpec, scratch: Path) -> Pro
     keys = {(source, own) for source, own, _ in cameras}
     sharing = refuse_doubtful_clips(catalog, episodes=episodes, cameras=keys, remedy=_REMEDY)
     rates = {source.name: source.fps for source in catalog.sources}
-    looked_at = _probe(wanted, rates, scratch, catalog.engine.workers())
+    looked_at = _probe(wanted, _Rates(rates, by_number, repaired), scratch, catalog.engine.workers())
     files = [probed for probed in looked_at if not isinstance(probed, list)]
     frames = {str(clips[0][0].video_file): video.frames for video, clips in files}
     planned = {name for name, _ in episodes}
     refuse_moved_pointers(catalog, sources=planned, cameras=keys, frames=frames, remedy=_REMEDY)
     _refuse_unusable(wanted, looked_at)
-    return ProbedFiles(files, tuple(describe_repeats(sharing, episodes)))
+    retimed = {
+        (clips[0][0].src_dataset, clips[0][0].camera)
+        for video, clips in files
+        if clips[0][0].src_dataset not in repaired and _has_other_rate(video, rates[clips[0][0].src_dataset])
+    }
+    notes = (_BY_NUMBER.format(source, camera, float(rates[source])) for source, camera in sorted(retimed))
+    return ProbedFiles(files, (*describe_repeats(sharing, episodes), *notes))
 
 
 def _cameras(output_spec: OutputSpec) -> Iterator[tuple[str, str, str]]:
@@ -89,9 +123,9 @@ def _cameras(output_spec: OutputSpec) -> Iterator[tuple[str, str, str]]:
 
 
 def _probe(
-    wanted: Sequence[WantedClip], rates: Mapping[str, Fraction], scratch: Path, workers: Workers
+    wanted: Sequence[WantedClip], rates: _Rates, scratch: Path, workers: Workers
 ) -> list[Probed | list[ComposeError]]:
-    """Probe the files on threads. Units: `rates` are the fps of each source."""
+    """Probe the files on threads."""
     by_file = [(path, list(clips)) for path, clips in groupby(wanted, key=lambda clip: clip.video_file)]
     return workers.each(by_file, lambda item: _probe_file(item[0], item[1], rates, scratch))
 
@@ -102,9 +136,12 @@ def _refuse_unusable(wanted: Sequence[WantedClip], results: Sequence[Probed | li
         errors = [error for of_file in broken for error in of_file]
         family = MediaError if any(isinstance(e, MediaError) for e in errors) else SourceBroken
         sound = {clip.camera for probed in results if not isinstance(probed, list) for clip, _ in probed[1]}
+        hint = _without_clips([clip.camera for clip in wanted if clip.camera not in sound])
+        if all(isinstance(e, _AsManyFrames) for e in errors):
+            hint = "--skip-broken, which matches frames and rows by their number"
         raise family(
             f"{len(broken)} video file(s) cannot be used",
-            hint=_without_clips([clip.camera for clip in wanted if clip.camera not in sound]),
+            hint=hint,
             parts=map(str, errors),
         )
 
@@ -118,7 +155,7 @@ def _without_clips(lost: Sequence[str]) -> str:
 
 
 def _probe_file(
-    path: str | None, clips: list[WantedClip], rates: Mapping[str, Fraction], scratch: Path
+    path: str | None, clips: list[WantedClip], rates: _Rates, scratch: Path
 ) -> Probed | list[ComposeError]:
     """Return the file and its clips; or what is wrong with the file, or with each clip that is not in it."""
     if path is None:
@@ -126,7 +163,8 @@ def _probe_file(
         return [_about(clip, unnamed) for clip in clips]
     try:
         video = mp4.probe(Path(path), scratch=scratch)
-        _refuse_other_rate(video, rates[clips[0].src_dataset])
+        if _has_other_rate(video, rates.fps[clips[0].src_dataset]):
+            clips = _match_by_number(video, clips, rates)
     except ComposeError as error:
         return [_about(clips[0], error)]
     try:
@@ -149,9 +187,28 @@ def _about(clip: WantedClip, error: ComposeError) -> ComposeError:
     return type(error)(f"{clip.title}: {error}")
 
 
-def _refuse_other_rate(video: mp4.Video, fps: Fraction) -> None:
-    if video.frames > 1 and abs(video.fps / fps - 1) > formats.FPS_TOLERANCE:
-        raise MediaError(
-            f"the video runs at {float(video.fps):.3f} fps, the dataset at {float(fps):g}",
-            path=video.path,
-        )
+def _has_other_rate(video: mp4.Video, fps: Fraction) -> bool:
+    return video.frames > 1 and abs(video.fps / fps - 1) > formats.FPS_TOLERANCE
+
+
+def _match_by_number(video: mp4.Video, clips: list[WantedClip], rates: _Rates) -> list[WantedClip]:
+    """Return the clips of a video that runs at another rate, one after the other, to its last frame.
+
+    Raises:
+        MediaError: unless that is asked for, and they are as long as the video.
+    """
+    source = clips[0].src_dataset
+    if source in rates.repaired:
+        return clips
+    lengths = [clip.to_frame - clip.from_frame for clip in clips]
+    if source in rates.by_number and sum(lengths) == video.frames:
+        starts = accumulate(lengths, initial=0)
+        return [
+            replace(clip, from_frame=start, to_frame=start + length)
+            for clip, length, start in zip(clips, lengths, starts, strict=False)
+        ]
+    family = _AsManyFrames if sum(lengths) == video.frames else MediaError
+    raise family(
+        f"the video runs at {float(video.fps):.3f} fps, the dataset at {float(rates.fps[source]):g}",
+        path=video.path,
+    )
