@@ -1,6 +1,6 @@
 """Plan + output_spec → the jobs of a run: where every row and packet lands, before a byte is written."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from functools import cached_property
 from pathlib import Path
