@@ -35,8 +35,6 @@ SPOILT: dict[str, Change] = {
     "chunks_size in words": said(chunks_size="many"),
     "chunks_size of NaN": said(chunks_size=float("nan")),
     "a negative chunks_size": said(chunks_size=-1),
-    "info of a list": feature(info=[1]),
-    "info of a text": feature(info="x"),
     "half a character": said(robot_type="\ud800"),
     "half a character in a name": lambda info: info["features"].update(
         {"\udc80": info["features"]["action"]}
@@ -47,6 +45,8 @@ IGNORED: dict[str, Change] = {
         total_episodes=10**400, total_frames=-1, total_tasks="x", splits={"train": "0:9999"}
     ),
     "robot_type of a list": said(robot_type=[1.5]),
+    "info of a list": feature(info=[1]),
+    "info of a text": feature(info="x"),
     "unknown keys": said(**{"x" * 10_000: [[[1e308]]], "__class__": {"$ref": "#"}, "{{ x }}": "{% raise %}"}),
 }
 
@@ -61,7 +61,8 @@ def test_info_that_lies_is_refused(make_dataset: Record, tmp_path: Path) -> None
                 continue  # which is a limit for writers there
             path.write_text(sound)
             change_info(root, change)
-            done = run("info", root)
+            assert run("info", root).code in (0, 3), name  # of what is damaged it tells the rest
+            done = run("merge", root, "-o", tmp_path / "out")
             assert done.code == 3, (name, done)
             assert len(done.stderr) < 2000
     assert {path.name for path in tmp_path.iterdir()} == {"v2.1", "v3.0"}

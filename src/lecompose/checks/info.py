@@ -16,8 +16,8 @@ from lecompose.errors import SourceBroken
 from lecompose.files.json_files import read_json
 
 _USUAL_FPS = 30
-# Nothing records faster; times and places computed with more would overflow.
-_MOST_FPS, _MOST_FILES = 1_000_000, 2**31
+# Nothing records slower or faster; times and places computed with others would be none.
+_LEAST_FPS, _MOST_FPS, _MOST_FILES = 1e-3, 1_000_000, 2**31
 _SIZES = ("data_files_size_in_mb", "video_files_size_in_mb")
 _Fields = dict[str, Any]
 """Fields of info.json by name."""
@@ -81,7 +81,7 @@ def _version(root: Path, info: Mapping[str, Any], path: Path) -> tuple[str | Non
 def _usable_fps(info: Mapping[str, Any], path: Path) -> tuple[_Fields, Damage]:
     """Return the usual fps in place of one that is no rate."""
     fps: Any = info.get("fps")
-    if not _is_above_0(fps, (int, float)) or fps > _MOST_FPS:
+    if not _is_above_0(fps, (int, float)) or not _LEAST_FPS <= fps <= _MOST_FPS:
         shown = "missing" if "fps" not in info else _json(fps)
         problem = f"fps is {shown}, must be a number above 0"
         return {"fps": _USUAL_FPS}, as_damage(Fault("info_fps", path, problem, lacks="fps"))
