@@ -191,7 +191,7 @@ BREAKS: list[tuple[Callable[[Path], None], tuple[str, ...]]] = [
         set_info("data_path", "data/chunk-{chunk_index:03}/file-{file_index:03}.parquet"),
         ("path_templates",),
     ),
-    (declare_int32, ("default_features", "columns", "huggingface_metadata")),
+    (declare_int32, ("default_features",)),
     (on(TASKS, lambda table: table.take([1, 0, 2])), ("tasks_dense",)),
     (on(TASKS, without_metadata), ("tasks_indexed",)),
     (
