@@ -303,7 +303,7 @@ def _version(info: Mapping[str, Any], root: Path) -> str:
     if storage is not None:
         raise UnsupportedVersion(
             f'storage_format "{storage}": lecompose reads datasets of parquet and mp4 files only',
-            hint="export it as a LeRobot dataset first",
+            hint="an export in LeRobot's own files, whose meta/info.json names no storage_format",
             path=path,
         )
     found = find_version(info, root)
