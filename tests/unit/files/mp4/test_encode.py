@@ -128,6 +128,7 @@ def test_what_the_dataset_says_is_what_is_done() -> None:
         "tune": "fastdecode",
         "aq-mode": "2",
         "bf": "0",
+        "mbtree": "0",
         "threads": "1",
         "x264-params": "stitchable=1:open-gop=0:bframes=0",
     }
