@@ -146,9 +146,9 @@ def _refuse_existing(destination: Path, *, overwrite: bool, roots: Sequence[Path
         return
     if not is_dataset(destination):
         # --overwrite is no way out: it might remove what is not ours.
-        raise OutputExists(
-            "the output already exists, and is not a dataset", hint="another -o", path=destination
-        )
+        already = "--overwrite replaces only a dataset, and this is not one"
+        problem = already if overwrite else "the output already exists, and is not a dataset"
+        raise OutputExists(problem, hint="another -o", path=destination)
     if not overwrite:
         raise OutputExists(
             "the output already exists", hint="--overwrite, or choose another -o", path=destination
