@@ -1,10 +1,11 @@
 """Features that info.json declares in another way than LeRobot, or otherwise than the files have them."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
 
-from broken.damage import CAMERA, DATA, Damage, edit_json, edit_parquet, feature, retyped
+from broken.damage import CAMERA, DATA, Damage, edit_json, edit_parquet, every, feature, retyped
 from broken.entry import WORKS, Broken, names, off
 
 FILLED, SPELLING = names("feature_filled"), off("feature_spelling")
@@ -33,6 +34,23 @@ def camera_info(**fields: Any) -> Damage:
     """Other properties of the camera, `__` for a dot; the others stay."""
     named = {key.replace("__", "."): value for key, value in fields.items()}
     return edit_json("meta/info.json", lambda content: content["features"][CAMERA]["info"].update(named))
+
+
+def with_column(name: str, values: Callable[[int], pa.Array], **spec: Any) -> Damage:
+    """A column more in every data file; declared, if anything is said of it."""
+
+    def add(table: pa.Table) -> pa.Table:
+        return table.append_column(name, values(len(table)))
+
+    def declare(content: dict[str, Any]) -> None:
+        if spec:
+            content["features"][name] = {"names": None, **spec}
+
+    return every(edit_parquet(DATA, add, whole=True), edit_json("meta/info.json", declare))
+
+
+def structs(rows: int) -> pa.Array:
+    return pa.array([{"a": 1, "b": "x"}] * rows)
 
 
 def numpy_spelling(dtype: str) -> str:
@@ -139,4 +157,23 @@ SPECS: list[Broken] = [
         3,
         feature="action",
     ),
+    # Columns that no feature can be
+    Broken(
+        "a column of structs",
+        with_column("extra", structs, dtype="struct", shape=[1]),
+        names("feature_specs"),
+        3,
+        feature="extra",
+    ),
+    Broken(
+        "structs that are not declared", with_column("extra", structs), names("columns"), 3, feature="extra"
+    ),
+    Broken(
+        "a column of bytes",
+        with_column("extra", lambda rows: pa.array([b"x"] * rows), dtype="binary", shape=[1]),
+        names("feature_specs"),
+        3,
+        feature="extra",
+    ),
+    Broken("a column of nulls alone", with_column("extra", pa.nulls), names("columns"), 3, feature="extra"),
 ]

@@ -36,6 +36,9 @@ def try_next(hint: str, place: Place) -> None:
     elif hint.startswith("--remove"):
         words = shlex.split(hint.partition(", which")[0])
         lecompose.merge(place.root, out=place.out, remove=words[1::2])
+    elif hint.startswith("--cast"):
+        name, dtype = hint.split()[1].split("=")
+        lecompose.merge(place.root, out=place.out, cast={name: dtype})
     else:
         ours, theirs = fetched(hint, place)
         shutil.rmtree(ours) if ours.is_dir() else ours.unlink(missing_ok=True)

@@ -197,7 +197,9 @@ def _open(
         rest = open_rest(engine, paths, names=names, scratch=scratch, threads=threads, memory=memory)
         return rest.catalog, tuple(rest.notes())
     with suggest_way_out("skip_broken=True (--skip-broken), which reads the rest"):
-        return open_catalog(engine, paths, names=names), ()
+        catalog = open_catalog(engine, paths, names=names)
+    unusable = (f'source "{s.name}", {line}' for s in catalog.sources for line in s.describe_unusable())
+    return catalog, tuple(unusable)
 
 
 def _end(batches: "weakref.ref[Generator[pa.RecordBatch, None, None]]") -> None:

@@ -5,7 +5,7 @@ loaded by `facts`; what cannot be read at all is a fault (`faults`). `codes` is 
 found. Nothing is written, and pictures are decoded on request only.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -119,8 +119,15 @@ def findings(
     skipped = () if row_groups == "episode" else ("row_groups",)
     sources = sorted(catalog.sources, key=lambda source: source.name)
     unread = [f for source in sources for f in _unread(source.name, source.root, damages[source.name])]
-    told = [_finding_of_note(source, note) for source in sources for note in source.notes]
+    told = [_finding_of_note(source, note) for source in sources for note in (*source.notes, *_lost(source))]
     return unread + told + _broken_promises(catalog, damages, skipped=skipped)
+
+
+def _lost(source: Source) -> Iterator[SpecNote]:
+    """Yield the declared features that nobody can read; `columns` tells of those that are not declared."""
+    for name, why in source.unusable.items():
+        if name in source.info["features"]:
+            yield SpecNote("feature_specs", name, why)
 
 
 def _finding_of_note(source: Source, note: SpecNote) -> Finding:

@@ -52,6 +52,7 @@ def read_info(root: Path, given: str) -> tuple[Source | None, Damage]:
         notes=read.notes,
         stored=files.schema,
         pictures=read.pictures,
+        unusable=read.unusable,
     )
     return source, faults | odd_fps | odd_limits | odd_templates | _faults_of_features(read, path)
 

@@ -116,8 +116,11 @@ class OpenSources:
         """
         if not self.repaired:
             return settings
-        names = {f.name for source in self.catalog.sources for f in source.features}
+        sources = self.catalog.sources
+        names = {n for s in sources for n in (*(f.name for f in s.features), *s.unusable)}
         there = [k for k in settings.changes.remove if k in names or k.partition(":")[2] in names]
+        # What repair left out is in the data files that are read, and the notes say so.
+        there += [f"{s.name}:{name}" for s in sources if s.name in self.repaired for name in s.unusable]
         if not settings.keep_undeclared:
             there += [f"{name}:{column}" for name, m in self.repaired.items() for column in m.undeclared]
         lost = not all(source.has_stats for source in self.repaired.values())

@@ -71,7 +71,7 @@ def _odd_files(catalog: Catalog, files: Mapping[str, list[str]]) -> dict[str, di
 def _differing(source: Source, odd: Mapping[str, pa.Schema], stored: pa.Schema) -> Iterator[str]:
     language = {f.name for f in source.columns if f.is_language}
     for path, schema in odd.items():
-        found = ", ".join(_differences(schema, stored, but=language))
+        found = ", ".join(_differences(schema, stored, but=language, ignored=source.unusable))
         if found:
             yield (
                 f'source "{source.name}": columns or types differ from the first data file: {found}. ({path})'
@@ -98,9 +98,11 @@ def _language_field(feature: Feature, catalog: Catalog) -> pa.Field:
     return double if double in fields else single
 
 
-def _differences(have: pa.Schema, want: pa.Schema, *, but: Collection[str]) -> Iterator[str]:
+def _differences(
+    have: pa.Schema, want: pa.Schema, *, but: Collection[str], ignored: Collection[str]
+) -> Iterator[str]:
     for name in dict.fromkeys([*want.names, *have.names]):
-        if name in but and name in have.names:
+        if name in ignored or (name in but and name in have.names):
             continue
         types = [s.field(name).type if name in s.names else None for s in (have, want)]
         if not _alike(*types):
@@ -158,12 +160,6 @@ def _taken_of(source: Source, takes: FeatureMap | None) -> set[str]:
 
 def _problems(source: Source, stored: pa.Schema, taken: Collection[str]) -> Iterator[str]:
     declared = {f.name: f for f in source.columns}
-    for name in stored.names:
-        if name not in declared:
-            yield (
-                f'source "{source.name}": column "{name}" is in the data files, not in info.json;'
-                " LeRobot refuses such a dataset. Try: declare it in info.json, or drop the column"
-            )
     for name, held in ((n, f) for n, f in declared.items() if n in taken):
         if name not in stored.names:
             yield f'source "{source.name}": feature "{name}" is in info.json, not in the data files'

@@ -115,7 +115,7 @@ def summarise(catalog: Catalog, *, of: Source | None = None, problems: Iterable[
         data=_size(map(Path, files)),
         video=Size(sum(c.files for c in cameras), sum(c.size_bytes for c in cameras)),
         meta=_size((given.root / "meta").rglob("*")),
-        problems=(*problems, *_missing_videos(catalog)),
+        problems=(*problems, *(() if of else source.describe_unusable()), *_missing_videos(catalog)),
     )
 
 

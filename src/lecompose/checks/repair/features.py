@@ -45,7 +45,8 @@ def find_features(source: Source, footers: Footers) -> Features:
     declared = {f.name: f for f in source.columns}
     for name, held in declared.items():
         features += _match_to_files(name, held, usual, notes)
-    new = [name for name in usual.names if name not in declared]
+    # What info.json has and nobody can read is told with its faults.
+    new = [name for name in usual.names if name not in declared and name not in source.info["features"]]
     added = [found for name in new if (found := _declare_column(name, usual.field(name).type, notes))]
     features += [f for f in added if f.name in DEFAULT_FEATURES or f.dtype]
     _refuse_lacking(source, [f.name for f in features])

@@ -58,6 +58,20 @@ class FeatureFiles:
         """The columns of the first data file that can be read; None without one."""
         return None if self._first is None else self._first[1]
 
+    @property
+    def names(self) -> list[str]:
+        """The names of the columns."""
+        return [] if self.schema is None else self.schema.names
+
+    def impossible_type(self, name: str) -> str | None:
+        """Return the type of a column that no feature can have; None for another, or without the column."""
+        if name not in self.names or self.schema is None:
+            return None
+        kind = self.schema.field(name).type
+        if pa.types.is_null(kind):
+            return "nothing but nulls"
+        return None if dtype_and_sizes(kind) else str(kind)
+
     @cached_property
     def _first(self) -> tuple[Path, pa.Schema] | None:
         usual = formats.usual_data_path(self.version)

@@ -38,13 +38,20 @@ _MOST_SHOWN = 200
 class FeaturesRead:
     """The features as LeRobot writes them, in what they were written otherwise, and those that are `lost`.
 
-    `pictures` are what the files say of cameras, by feature.
+    `pictures` are what the files say of cameras, by feature; `undeclared` the columns of the data files that
+    info.json does not name, and what they are.
     """
 
     features: tuple[Feature, ...]
     notes: tuple[SpecNote, ...]
     lost: tuple[SourceBroken, ...]
     pictures: Mapping[str, Pictures]
+    undeclared: Mapping[str, str]
+
+    @property
+    def unusable(self) -> dict[str, str]:
+        """What no feature is, and why, by name."""
+        return {str(error.feature): error.problem for error in self.lost} | {**self.undeclared}
 
 
 def read_features(declared: Mapping[str, Any], files: FeatureFiles) -> FeaturesRead:
@@ -59,7 +66,12 @@ def read_features(declared: Mapping[str, Any], files: FeatureFiles) -> FeaturesR
             entry = _Entry(name, spec, files)
             features.append(entry.read())
         except SourceBroken as error:
-            lost.append(error)
+            error.feature = name
+            if name in formats.DEFAULT_FEATURES:
+                features.append(formats.default_feature(name))
+                notes.append(_default_note(name, f"{error.problem}; read as"))
+            else:
+                lost.append(error)
             continue
         notes += entry.notes
         if entry.pictures is not None:
@@ -67,13 +79,22 @@ def read_features(declared: Mapping[str, Any], files: FeatureFiles) -> FeaturesR
     for name in _undeclared_defaults(declared, files):
         features.append(formats.default_feature(name))
         notes.append(_default_note(name, "not declared; every dataset has it, as"))
-    return FeaturesRead(tuple(features), tuple(notes), tuple(lost), pictures)
+    undeclared = {name: _describe_undeclared(name, files) for name in files.names if name not in declared}
+    undeclared = {name: why for name, why in undeclared.items() if name not in formats.DEFAULT_FEATURES}
+    return FeaturesRead(tuple(features), tuple(notes), tuple(lost), pictures, undeclared)
 
 
 def _undeclared_defaults(declared: Mapping[str, Any], files: FeatureFiles) -> list[str]:
     """Return the features of every dataset that only the data files tell of."""
-    held = [] if files.schema is None else files.schema.names
-    return [name for name in formats.DEFAULT_FEATURES if name not in declared and name in held]
+    return [name for name in formats.DEFAULT_FEATURES if name not in declared and name in files.names]
+
+
+def _describe_undeclared(name: str, files: FeatureFiles) -> str:
+    """Return what a column is that info.json does not name."""
+    kind = files.impossible_type(name)
+    keeps = "LeRobot refuses such a dataset; lecompose repair --undeclared declare keeps it"
+    why = keeps if kind is None else f"it holds {kind}, which no feature can"
+    return f"it is in the data files, not in info.json; {why}"
 
 
 def _default_note(name: str, problem: str) -> SpecNote:
@@ -134,8 +155,10 @@ class _Entry:
             if shape is None and held is not None:
                 shape = held[1]
             if dtype is None or (shape is None and dtype not in ("video", "image")):
+                kind = self.files.impossible_type(self.name)
+                why = "no file tells what it is" if kind is None else f"its column holds {kind}"
                 raise SourceBroken(
-                    f"{self._lacks()}, and no file tells what it is; info.json says {_json(self.said)}",
+                    f"{self._lacks()}, and {why}; info.json says {_json(self.said)}",
                     feature=self.name,
                     hint="correct meta/info.json; or lecompose repair DATASET -o OUT, which leaves it out",
                 )

@@ -16,7 +16,7 @@ import pyarrow as pa
 from lecompose import formats
 from lecompose.dataclass import dataclass
 from lecompose.dataset.catalog.feature_files import FeatureFiles, Pictures
-from lecompose.dataset.catalog.feature_specs import FeaturesRead, read_features
+from lecompose.dataset.catalog.feature_specs import read_features
 from lecompose.dataset.catalog.format_version import find_other_storage, find_version
 from lecompose.dataset.catalog.hub_cache import find_snapshot
 from lecompose.dataset.catalog.spec_notes import SpecNote
@@ -40,7 +40,8 @@ class Source:
 
     `features` are read as LeRobot writes them, `notes` say in what info.json says them otherwise. `stored`
     are the columns of the first data file, `pictures` what the first file of each camera is like, where it
-    can be read.
+    can be read. `unusable` are by name what else info.json or that file have, and why it is no feature: the
+    rest can be read, and nothing can be written before they are left out.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Source:
     notes: tuple[SpecNote, ...] = ()
     stored: pa.Schema | None = field(default=None, repr=False)
     pictures: Mapping[str, Pictures] = field(default_factory=dict)
+    unusable: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_v3(self) -> bool:
@@ -115,6 +117,10 @@ class Source:
         """Whether texts stand behind the numbers in its feature subtask_index."""
         numbered = any(f.name == formats.SUBTASK_INDEX and f.is_numeric for f in self.columns)
         return numbered and (self.root / formats.SUBTASKS_PATH).is_file()
+
+    def describe_unusable(self) -> Iterator[str]:
+        """Yield what cannot be used, a line each."""
+        yield from (f'feature "{name}": {why}' for name, why in self.unusable.items())
 
     def relation(self, name: str) -> str:
         """Return the name of this source's own share of a relation."""
@@ -234,27 +240,11 @@ def read_source(position: int, name: str, given: str, root: Path) -> Source:
     version = _version(info, root)
     files = FeatureFiles(root, version, info)
     read = read_features(declared, files)
-    _refuse_lost(read, path)
     _refuse_ambiguous(read.features, root)
     return Source(
-        name, position, given, root, version, info, read.features, read.notes, files.schema, read.pictures
+        *(name, position, given, root, version, info, read.features, read.notes, files.schema, read.pictures),
+        unusable=read.unusable,
     )
-
-
-def _refuse_lost(read: FeaturesRead, path: Path) -> None:
-    """Refuse features that neither info.json nor a file tells.
-
-    Raises:
-        SourceBroken: with all of them.
-    """
-    for error in read.lost:
-        error.path = path
-    if len(read.lost) > 1:
-        raise SourceBroken(
-            f"{len(read.lost)} features cannot be read", parts=map(str, read.lost), path=path
-        ) from read.lost[0]
-    if read.lost:
-        raise read.lost[0]
 
 
 def _refuse_ambiguous(features: tuple[Feature, ...], root: Path) -> None:

@@ -26,6 +26,7 @@ from lecompose.dataset.feature_map.find_differences import (
 from lecompose.dataset.feature_map.rename_features import (
     name_conflicts,
     name_problems,
+    refuse_unusable,
     remove_features,
     rename_features,
 )
@@ -111,8 +112,10 @@ def map_features(sources: tuple[Source, ...], changes: Changes) -> OutputFeature
 
     Raises:
         RequestError: for what is to be removed, renamed or cast and is not there, or cannot be.
+        SourceBroken: for what cannot be carried over, and is not removed.
     """
     given, sources = sources, remove_features(sources, changes.remove)
+    refuse_unusable(sources)
     held = rename_features(sources, changes.rename)
     names = _in_order([list(features) for features in held.values()])
     holders = {n: [(s, held[s.name][n]) for s in sources if n in held[s.name]] for n in names}

@@ -1,6 +1,7 @@
 """Features by name: which of them stay, and under which names."""
 
-from collections.abc import Iterable, Iterator, Mapping
+import shlex
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from lecompose.dataset.catalog import Source
@@ -21,7 +22,7 @@ def remove_features(sources: tuple[Source, ...], removes: Iterable[str]) -> tupl
     problems = []
     for key in removes:
         scope, name = _scope(sources, key)
-        having = [s for s in scope if any(f.name == name for f in s.features)]
+        having = [s for s in scope if name in s.unusable or any(f.name == name for f in s.features)]
         if name in DEFAULT_FEATURES:
             problems.append(f'"{name}" is one of the five features that every dataset has')
         elif not having:
@@ -30,8 +31,31 @@ def remove_features(sources: tuple[Source, ...], removes: Iterable[str]) -> tupl
             gone[source.name].add(name)
     if problems:
         raise RequestError("--remove cannot be done", parts=dict.fromkeys(problems))
-    return tuple(
-        replace(s, features=tuple(f for f in s.features if f.name not in gone[s.name])) for s in sources
+    return tuple(_without(s, gone[s.name]) for s in sources)
+
+
+def _without(source: Source, gone: Collection[str]) -> Source:
+    features = tuple(f for f in source.features if f.name not in gone)
+    unusable = {name: why for name, why in source.unusable.items() if name not in gone}
+    return replace(source, features=features, unusable=unusable)
+
+
+def refuse_unusable(sources: Sequence[Source]) -> None:
+    """Refuse sources with features or columns that cannot be carried over, and that are to stay.
+
+    Raises:
+        SourceBroken: with all of them.
+    """
+    found = [(source, name, why) for source in sources for name, why in source.unusable.items()]
+    if not found:
+        return
+    used = {f.name for source in sources for f in source.features}
+    keys = dict.fromkeys(f"{s.name}:{name}" if name in used else name for s, name, _ in found)
+    options = " ".join(f"--remove {shlex.quote(key)}" for key in keys)
+    raise SourceBroken(
+        "features that cannot be carried over",
+        hint=f"{options}, which leaves them out, as --skip-broken does",
+        parts=[f'source "{source.name}", feature "{name}": {why}' for source, name, why in found],
     )
 
 
@@ -81,7 +105,7 @@ def _rename_problems(
 
 
 def _describe_unknown(name: str, scope: tuple[Source, ...]) -> str:
-    hint = near(name, {f.name for s in scope for f in s.features})
+    hint = near(name, {n for s in scope for n in (*(f.name for f in s.features), *s.unusable)})
     return f'no feature "{name}" in {few(s.name for s in scope)}{hint}'
 
 

@@ -99,7 +99,14 @@ class Frames:
         """
         first = self.catalog.sources[0]
         known = {f.name: f for f in first.features}
-        unknown = [f'there is no feature "{n}"{near(n, known)}' for n in names or () if n not in known]
+        why = first.unusable
+        unknown = [
+            f'feature "{n}" cannot be read: {why[n]}'
+            if n in why
+            else f'there is no feature "{n}"{near(n, known)}'
+            for n in names or ()
+            if n not in known
+        ]
         if unknown:
             raise RequestError("features that cannot be read", parts=unknown)
         found = tuple(f for f in first.features if names is None or f.name in set(names))
@@ -174,6 +181,8 @@ def _refuse_unknown(names: Sequence[str], features: Mapping[str, Feature], sourc
     problems = [
         f'"{name}" is a camera: its pictures are in mp4 files, not among the frames\' columns'
         if name in cameras
+        else f'column "{name}" cannot be read: {source.unusable[name]}'
+        if name in source.unusable
         else f'there is no column "{name}"{near(name, [*_FRONT, *features])}'
         for name in names
         if name not in _FRONT and name not in features
