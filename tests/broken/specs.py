@@ -33,7 +33,12 @@ def without(name: str, *keys: str) -> Damage:
 def camera_info(**fields: Any) -> Damage:
     """Other properties of the camera, `__` for a dot; the others stay."""
     named = {key.replace("__", "."): value for key, value in fields.items()}
-    return edit_json("meta/info.json", lambda content: content["features"][CAMERA]["info"].update(named))
+
+    def change(content: dict[str, Any]) -> None:
+        spec = content["features"][CAMERA]
+        spec["info" if "info" in spec else "video_info"].update(named)
+
+    return edit_json("meta/info.json", change)
 
 
 def with_column(name: str, values: Callable[[int], pa.Array], **spec: Any) -> Damage:

@@ -38,7 +38,7 @@ def png(width: int, height: int, *, rows: int) -> bytes:
 def test_a_picture_larger_than_any(size: tuple[int, int], make_dataset: Record) -> None:
     root = make_dataset("source", version="v3.0", cameras=(), image_features=("front",), episodes=1)
     bomb = (
-        png(*size, rows=min(size[1], 12_000))
+        png(*size, rows=size[1] if size[1] == 12_000 else 1_000)
         if size[0] < 2**30
         else png(8, 8, rows=8)[:16] + b"\x7f\xff\xff\xff"
     )
@@ -165,10 +165,10 @@ def test_a_video_that_changes_its_size(make_dataset: Record, recorded: Record, t
 
 
 def test_a_column_that_swells(make_dataset: Record, tmp_path: Path) -> None:
-    """One text of 16 MB, said in every one of 1,000 rows: a file of kilobytes, 16 GB when written out."""
-    root = make_dataset("source", version="v3.0", cameras=(), episodes=1, frames=1000)
+    """One text of 16 MB, said in every one of 500 rows: a file of kilobytes, 8 GB when written out."""
+    root = make_dataset("source", version="v3.0", cameras=(), episodes=1, frames=500)
     path = next(root.glob("data/*/*.parquet"))
-    text = pa.DictionaryArray.from_arrays(pa.array([0] * 1000, pa.int32()), pa.array(["x" * (16 * 2**20)]))
+    text = pa.DictionaryArray.from_arrays(pa.array([0] * 500, pa.int32()), pa.array(["x" * (16 * 2**20)]))
     table = pq.read_table(path, partitioning=None).append_column("note", text)
     pq.write_table(
         table,

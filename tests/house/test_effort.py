@@ -16,18 +16,20 @@ def test_the_list_is_whole() -> None:
 
 
 def reduced(path: Path) -> Iterator[str]:
-    """The tests and fixtures of a file that say, or whose constants say, how much is tried."""
+    """The tests and fixtures of a file that say how much is tried, or whose constants or cases say it."""
     module = ast.parse(path.read_text(encoding="utf-8"))
-    words: set[str] = set()
+    words, makers = set[str](), set[str]()
     for node in module.body:
         if isinstance(node, ast.ImportFrom) and node.module == "support.effort":
             words |= {name.name for name in node.names}
-        elif isinstance(node, ast.Assign | ast.AnnAssign) and words & names_in(node):
-            words |= set().union(
-                *map(names_in, node.targets if isinstance(node, ast.Assign) else [node.target])
-            )
-        elif isinstance(node, ast.FunctionDef) and is_run(node) and words & names_in(node):
-            yield f"{path.relative_to(TESTS).as_posix()}::{node.name}"
+        elif isinstance(node, ast.Assign | ast.AnnAssign) and (words | makers) & names_in(node):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            words |= names_in(*targets)
+        elif isinstance(node, ast.FunctionDef) and is_run(node):
+            if words & names_in(node) or makers & names_in(*node.decorator_list):
+                yield f"{path.relative_to(TESTS).as_posix()}::{node.name}"
+        elif isinstance(node, ast.FunctionDef) and words & names_in(node):
+            makers.add(node.name)
 
 
 def is_run(function: ast.FunctionDef) -> bool:
@@ -36,5 +38,5 @@ def is_run(function: ast.FunctionDef) -> bool:
     )
 
 
-def names_in(node: ast.AST) -> set[str]:
-    return {name.id for name in ast.walk(node) if isinstance(name, ast.Name)}
+def names_in(*nodes: ast.AST) -> set[str]:
+    return {name.id for node in nodes for name in ast.walk(node) if isinstance(name, ast.Name)}

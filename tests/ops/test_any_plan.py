@@ -55,7 +55,7 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
 EPISODES = [("a", n) for n in range(5)] + [("b", n) for n in range(3)] + [("c", n) for n in range(4)]
 
 
-@settings(max_examples=examples(4, whole=20), **lightly)
+@settings(max_examples=examples(2, whole=20), **lightly)
 @given(
     picks=st.lists(
         st.tuples(st.sampled_from(EPISODES), st.sampled_from(["p", "q", "r"])), min_size=1, max_size=25
@@ -89,7 +89,7 @@ def as_sql(rows: Sequence[Row]) -> str:
     return f"from (values {listed}) t(src_dataset, src_episode, out_dataset)"
 
 
-@settings(max_examples=examples(2, whole=10), **lightly)
+@settings(max_examples=examples(1, whole=10), **lightly)
 @given(
     weights=st.lists(st.integers(1, 6), min_size=2, max_size=3),
     seed=st.integers(0, 99),
@@ -124,7 +124,7 @@ def test_any_split_restores_the_set(
     assert_composed(scratch / "merged", picks)
 
 
-@settings(max_examples=examples(2, whole=8), **lightly)
+@settings(max_examples=examples(1, whole=8), **lightly)
 @given(gone=st.sets(st.integers(0, 4), min_size=1, max_size=4))
 def test_kept_and_dropped_are_everything(gone: set[int], sources: dict[str, Path], scratch: Path) -> None:
     shutil.rmtree(scratch)

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from support import typed
-from support.effort import Effort, examples
+from support.effort import Effort, examples, in_turn
 from support.independent import arrow_type, hf_type, read
 from support.typed import DEFAULTS, Kind
 
@@ -146,9 +146,10 @@ def test_any_types(
 
 
 def test_a_sample_keeps_every_type(tmp_path: Path) -> None:
-    kinds = {f"s.{name}": typed.scalar(name) for name in NUMBERS}
-    kinds |= {f"v.{name}": typed.vector(name, 3, fixed=True) for name in NUMBERS}
-    kinds |= {f"a.{name}": typed.array(name, (2, 1, 2), extension=True) for name in NUMBERS}
+    scalars, vectors, arrays = (in_turn(NUMBERS, turn, every=3) for turn in range(3))
+    kinds = {f"s.{name}": typed.scalar(name) for name in scalars}
+    kinds |= {f"v.{name}": typed.vector(name, 3, fixed=True) for name in vectors}
+    kinds |= {f"a.{name}": typed.array(name, (2, 1, 2), extension=True) for name in arrays}
     a = typed.write(tmp_path / "a", kinds, lengths=[2] * 40, version="v2.1")
     report = lecompose.sample(a, out=tmp_path / "out", episodes=30, seed=2)
     origin = lecompose.query(

@@ -319,24 +319,30 @@ def test_keys_of_a_feature_survive(v30: Path, v21: Path, tmp_path: Path) -> None
     assert [note for note in report.notes if "action" in note and '"frame"' in note]
 
 
-@pytest.mark.parametrize("name", ["meta/modality.json", "README.md", "meta/subtasks.parquet"])
-def test_other_files_are_carried_where_all_have_them(name: str, v30: Path, v21: Path, tmp_path: Path) -> None:
+OTHER_FILES = ("meta/modality.json", "README.md", "meta/subtasks.parquet")
+
+
+def test_other_files_are_carried_where_all_have_them(v30: Path, v21: Path, tmp_path: Path) -> None:
     content = b'{"state": {"arm": {"start": 0, "end": 6}}}  '
-    for root in (v30, v21):
-        (root / name).write_bytes(content)
+    for name in OTHER_FILES:
+        for root in (v30, v21):
+            (root / name).write_bytes(content)
     report = lecompose.merge([v30, v21], out=tmp_path / "same")
-    assert (tmp_path / "same" / name).read_bytes() == content
-    assert not [note for note in report.notes if name in note]
+    for name in OTHER_FILES:
+        assert (tmp_path / "same" / name).read_bytes() == content
+        assert not [note for note in report.notes if name in note]
+        (v21 / name).write_bytes(content + b"\n")
 
-    (v21 / name).write_bytes(content + b"\n")
     report = lecompose.merge([v30, v21], out=tmp_path / "differ")
-    assert not (tmp_path / "differ" / name).exists()
-    assert [note for note in report.notes if name in note and "differ" in note]
+    for name in OTHER_FILES:
+        assert not (tmp_path / "differ" / name).exists()
+        assert [note for note in report.notes if name in note and "differ" in note]
+        (v21 / name).unlink()
 
-    (v21 / name).unlink()
     report = lecompose.merge([v30, v21], out=tmp_path / "lacking")
-    assert not (tmp_path / "lacking" / name).exists()
-    assert [note for note in report.notes if name in note and "not every" in note]
+    for name in OTHER_FILES:
+        assert not (tmp_path / "lacking" / name).exists()
+        assert [note for note in report.notes if name in note and "not every" in note]
 
 
 # Lineage ----------------------------------------------------------------------------------------
@@ -441,24 +447,25 @@ def with_words_for_numbers(path: Path) -> None:
     pq.write_table(table.set_column(1, "step", words), path)
 
 
-@pytest.mark.parametrize(
-    ("damage", "word"),
-    [
-        (no_parquet, "not a parquet file"),
-        (cut_short, "truncated parquet file"),
-        (without_columns, "lacks step, command"),
-        (with_words_for_numbers, "first"),
-    ],
-)
-def test_a_lineage_that_is_none(
-    damage: Callable[[Path], None], word: str, dataset_v30: Path, tmp_path: Path
-) -> None:
+NO_LINEAGES = {
+    no_parquet: "not a parquet file",
+    cut_short: "truncated parquet file",
+    without_columns: "lacks step, command",
+    with_words_for_numbers: "first",
+}
+
+
+def test_a_lineage_that_is_none(dataset_v30: Path, tmp_path: Path) -> None:
     lecompose.merge([dataset_v30], out=tmp_path / "one")
-    damage(tmp_path / "one/meta/lineage.parquet")
-    with pytest.raises(SourceBroken) as refused:
-        lecompose.merge([tmp_path / "one"], out=tmp_path / "two")
-    assert word in str(refused.value)
-    assert "Try: remove it; the dataset loads without it" in str(refused.value)
-    assert str(refused.value).endswith(f"({(tmp_path / 'one/meta/lineage.parquet').resolve()})")
-    (tmp_path / "one/meta/lineage.parquet").unlink()
+    path = tmp_path / "one/meta/lineage.parquet"
+    content = path.read_bytes()
+    for damage, word in NO_LINEAGES.items():
+        path.write_bytes(content)
+        damage(path)
+        with pytest.raises(SourceBroken) as refused:
+            lecompose.merge([tmp_path / "one"], out=tmp_path / "two")
+        assert word in str(refused.value)
+        assert "Try: remove it; the dataset loads without it" in str(refused.value)
+        assert str(refused.value).endswith(f"({path.resolve()})")
+    path.unlink()
     lecompose.merge([tmp_path / "one"], out=tmp_path / "two")

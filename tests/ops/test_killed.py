@@ -78,7 +78,7 @@ def held(folder: Path) -> list[str]:
 def test_a_short_torture(tmp_path: Path) -> None:
     """A few kills and faults; `make torture` does hundreds, and says more."""
     counts = tmp_path / "counts.json"
-    few = ("--kills", 3, "--faults", 1, "--inputs", 2, "--jobs", "replace,cut")
+    few = ("--kills", 2, "--faults", 1, "--inputs", 1, "--jobs", "cut")
     with started(CHECKOUT / "tests/torture", *few, "--json", counts) as process:
         _, problems = process.communicate(timeout=600)
     assert (process.returncode, problems) == (0, "")
@@ -86,7 +86,7 @@ def test_a_short_torture(tmp_path: Path) -> None:
     assert found["kills"] >= 2
     assert found["runs_resumed"] >= 1
     assert {found[name] for name in ("sources_changed", "wrong_outputs", "left_over", "not_resumed")} == {0}
-    assert found["inputs"]["tried"] == 2
+    assert found["inputs"]["tried"] == 1
     assert {found["inputs"][name] for name in INPUT_PROBLEMS} == {0}
 
 

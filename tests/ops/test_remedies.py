@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from attempts import Place, made
 from broken import TABLE, Broken, some_cases
-from support.effort import thorough
+from support.effort import Effort, thorough
 
 import lecompose
 from lecompose.checks.codes import CODES
@@ -18,11 +18,12 @@ from lecompose.checks.codes import CODES
 Record = Callable[..., Path]
 
 
-def some(cases: Iterator[Any]) -> list[Any]:
-    """Every fourth case; with `make thorough` all of them."""
+def some(cases: Iterator[Any], *, every: int) -> list[Any]:
+    """The first case of every so many; with `make thorough` all of them."""
     return [
-        pytest.param(*case, id=name, marks=[] if n % 4 == 0 else [thorough])
+        pytest.param(*case, id=name, marks=[] if n % every == 0 else [thorough])
         for n, (name, *case) in enumerate(cases)
+        if Effort.whole or n % every == 0
     ]
 
 
@@ -57,7 +58,7 @@ def refused() -> Iterator[tuple[str, Broken, str]]:
     return (case for case in some_cases() if case[1].merge in (3, 4))
 
 
-@pytest.mark.parametrize(("broken", "version"), some(refused()))
+@pytest.mark.parametrize(("broken", "version"), some(refused(), every=12))
 def test_what_a_refused_merge_says_helps(
     broken: Broken, version: str, recorded: Record, tmp_path: Path
 ) -> None:
@@ -84,7 +85,7 @@ def with_commands() -> Iterator[tuple[str, Broken, str, str]]:
             yield name, rows[0], rows[0].versions[-1], name
 
 
-@pytest.mark.parametrize(("broken", "version", "code"), some(with_commands()))
+@pytest.mark.parametrize(("broken", "version", "code"), some(with_commands(), every=9))
 def test_what_check_says_helps(
     broken: Broken, version: str, code: str, recorded: Record, tmp_path: Path
 ) -> None:

@@ -211,18 +211,19 @@ def pixels(frames: list[np.ndarray]) -> np.ndarray:
     return np.concatenate([frames[n][::2, ::2].reshape(-1, 3) for n in sampled(len(frames))]) / 255
 
 
-@pytest.mark.parametrize("camera", ["observation.images.front", "observation.images.side"])
-def test_of_pictures(source: Path, camera: str, tmp_path: Path) -> None:
+def test_of_pictures(source: Path, tmp_path: Path) -> None:
     report = lecompose.stats(source, out=tmp_path / "out", images=True)
-    frames, held = decoded(source, camera), of_episodes(tmp_path / "out")
-    assert len(frames) == sum(LENGTHS)
+    held = of_episodes(tmp_path / "out")
     starts = np.cumsum((0, *LENGTHS))
-    episodes = [pixels(frames[a:b]) for a, b in pairwise(starts)]
-    for n, (rows, count) in enumerate(zip(episodes, (7, 100, 12), strict=True)):
-        found = {stat: held[f"stats/{camera}/{stat}"][n] for stat in (*expected(rows), "count")}
-        assert np.shape(found["mean"]) == (3, 1, 1)
-        assert_stats(found, expected(rows), count)
-    assert_stats(stats_json(tmp_path / "out")[camera], expected(np.concatenate(episodes)), 119)
+    for camera in ("observation.images.front", "observation.images.side"):
+        frames = decoded(source, camera)
+        assert len(frames) == sum(LENGTHS)
+        episodes = [pixels(frames[a:b]) for a, b in pairwise(starts)]
+        for n, (rows, count) in enumerate(zip(episodes, (7, 100, 12), strict=True)):
+            found = {stat: held[f"stats/{camera}/{stat}"][n] for stat in (*expected(rows), "count")}
+            assert np.shape(found["mean"]) == (3, 1, 1)
+            assert_stats(found, expected(rows), count)
+        assert_stats(stats_json(tmp_path / "out")[camera], expected(np.concatenate(episodes)), 119)
     assert lecompose.stats(source, images=True) == stats_json(tmp_path / "out")
     assert isinstance(report, lecompose.Report)
     assert report.frames_decoded >= 3 * 119

@@ -29,8 +29,9 @@ def in_turn(things: Sequence[T], turn: int, *, every: int) -> Sequence[T]:
 
 
 def few(cases: Iterable[Any], *, kept: Callable[[int], bool]) -> list[Any]:
-    """All cases as parameters; those whose number is not `kept` are only tried by `make thorough`."""
+    """The cases as parameters; those whose number is not `kept` are only there in `make thorough`."""
     return [
         pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=[] if kept(n) else [thorough])
         for n, case in enumerate(cases)
+        if Effort.whole or kept(n)
     ]

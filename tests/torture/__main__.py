@@ -1,7 +1,7 @@
 """Kills lecompose, fills its disk, refuses its system calls, feeds it broken data; counts what was lost.
 
     python tests/torture --kills 400 --json torture.json      # make torture
-    python tests/torture --kills 3 --faults 1 --inputs 2 --jobs replace,cut      # what the test suite runs
+    python tests/torture --kills 2 --faults 1 --inputs 1 --jobs cut      # what the test suite runs
 
 After every disturbance sources are byte for byte what they were, each destination holds nothing, the old
 dataset or the whole new one, and the same command then succeeds and gives the undisturbed bytes.
