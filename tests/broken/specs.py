@@ -5,7 +5,17 @@ from typing import Any
 
 import pyarrow as pa
 
-from broken.damage import CAMERA, DATA, Damage, edit_json, edit_parquet, every, feature, retyped
+from broken.damage import (
+    CAMERA,
+    DATA,
+    Damage,
+    edit_json,
+    edit_parquet,
+    every,
+    feature,
+    retyped,
+    without_columns,
+)
 from broken.entry import WORKS, Broken, names, off
 
 FILLED, SPELLING = names("feature_filled"), off("feature_spelling")
@@ -181,4 +191,15 @@ SPECS: list[Broken] = [
         feature="extra",
     ),
     Broken("a column of nulls alone", with_column("extra", pa.nulls), names("columns"), 3, feature="extra"),
+    # Columns that every dataset has, and this one has not
+    *(
+        Broken(
+            f"data without {name}",
+            edit_parquet(DATA, without_columns(name.__eq__), whole=True),
+            names("columns"),
+            3,
+            feature=name,
+        )
+        for name in ("frame_index", "timestamp", "index")
+    ),
 ]

@@ -9,11 +9,13 @@ import math
 import shlex
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 
 from lecompose.checks.faults import in_dataset, problem_in
+from lecompose.checks.repair.derived_columns import derive_columns
 from lecompose.checks.repair.episodes import Dropped, Salvage, find_sound_episodes
 from lecompose.checks.repair.features import find_features
 from lecompose.checks.repair.overlay import Overlay, write_overlay
@@ -66,33 +68,54 @@ def repair_dataset(
         SourceNotFound: if there is no dataset at all.
     """
     scratch.mkdir()
-    with closing(open_engine(scratch=scratch, threads=threads, memory=memory)) as engine:
+    start = partial(open_engine, scratch=scratch, threads=threads, memory=memory)
+    with closing(start()) as engine:
         opened = open_tolerantly(engine, given)
         if not opened.catalog.sources:
             raise _hopeless(opened)
-        (source,) = opened.catalog.sources
         _refuse_without_rate(opened)
-        features = find_features(source, opened.footers)
-        salvage = find_sound_episodes(engine, source, features.files)
-        salvage = find_clips(engine, source, salvage, scratch=scratch, without=without)
-        salvage = salvage.without(_lacking_pictures(opened.catalog, without))
-        _refuse_other_rate(engine, source, salvage)
-        if not salvage.episodes:
-            raise _nothing_left(source, salvage)
-        stats = _stats(opened.catalog)
-        root = scratch / source.name
-        overlay = Overlay(source, features, salvage, _custom(engine, source), stats)
-        write_overlay(engine, overlay, root)
-        lost = stats is None or any(episode.is_changed for episode in salvage.episodes)
-        return Repaired(
-            source=source,
-            root=root,
-            dropped=tuple(sorted(salvage.dropped, key=lambda d: d.episode)),
-            notes=(*_unread(opened), *features.notes, *salvage.notes),
-            undeclared=features.undeclared,
-            off_grid=salvage.off_grid,
-            has_stats=not lost,
-        )
+        derived = derive_columns(opened.catalog.sources[0], opened.footers, scratch / "derived")
+        if derived is None:
+            return _repair(engine, opened, scratch=scratch, without=without)
+    with closing(start()) as engine:
+        try:
+            repaired = _repair(
+                engine, open_tolerantly(engine, derived.root), scratch=scratch, without=without
+            )
+        except SourceBroken as error:
+            error.path = derived.rename(error.path)
+            raise
+        return derived.as_of_original(repaired)
+
+
+def _repair(engine: Engine, opened: Opened, *, scratch: Path, without: frozenset[str]) -> Repaired:
+    """Save what can be saved of a dataset that is open.
+
+    Raises:
+        SourceBroken: if nothing can be saved, or it is not clear how.
+    """
+    (source,) = opened.catalog.sources
+    features = find_features(source, opened.footers)
+    salvage = find_sound_episodes(engine, source, features.files)
+    salvage = find_clips(engine, source, salvage, scratch=scratch, without=without)
+    salvage = salvage.without(_lacking_pictures(opened.catalog, without))
+    _refuse_other_rate(engine, source, salvage)
+    if not salvage.episodes:
+        raise _nothing_left(source, salvage)
+    stats = _stats(opened.catalog)
+    root = scratch / source.name
+    overlay = Overlay(source, features, salvage, _custom(engine, source), stats)
+    write_overlay(engine, overlay, root)
+    lost = stats is None or any(episode.is_changed for episode in salvage.episodes)
+    return Repaired(
+        source=source,
+        root=root,
+        dropped=tuple(sorted(salvage.dropped, key=lambda d: d.episode)),
+        notes=(*_unread(opened), *features.notes, *salvage.notes),
+        undeclared=features.undeclared,
+        off_grid=salvage.off_grid,
+        has_stats=not lost,
+    )
 
 
 _HOW_IT_IS_READ = (

@@ -122,7 +122,9 @@ def _refuse_lacking(source: Source, names: list[str]) -> None:
     lacking = [name for name in DEFAULT_FEATURES if name not in names]
     if lacking:
         raise SourceBroken(
-            f"the data files lack {few(lacking)}, by which frames are identified", path=source.root / "data"
+            f"the data files have no {few(lacking)}, by which frames are identified",
+            hint="an export of the recording with these columns",
+            path=source.root / "data",
         )
 
 

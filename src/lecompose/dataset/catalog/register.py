@@ -70,7 +70,22 @@ def gather_facts(engine: Engine, source: Source) -> SourceFacts:
     files = tuple(data_files(source))
     with read_from(source.root / "data"):
         reading = choose_read_options(source, files)
+    _refuse_lacking(reading, files[0])
     return SourceFacts(source, files, reading, custom_columns.read_custom_columns(engine, source))
+
+
+def _refuse_lacking(reading: ReadOptions, first: DataFile) -> None:
+    """Refuse data files without the columns that place rows.
+
+    Raises:
+        SourceBroken: naming the columns.
+    """
+    lacking = [name for name, kind in zip(_PLACING, reading.kinds, strict=True) if not kind]
+    if lacking:
+        is_counted = {"episode_index", "task_index"}.isdisjoint(lacking)
+        anew = "--skip-broken, as lecompose repair, which counts frames anew"
+        hint = anew if is_counted else "an export of the recording with these columns"
+        raise SourceBroken(f"the data files have no {few(lacking)}", hint=hint, path=first.path)
 
 
 def choose_read_options(source: Source, files: Sequence[DataFile]) -> ReadOptions:
