@@ -10,44 +10,27 @@ from support.sql_cases import CASES, Case, Template, same_type, templates
 TEMPLATES = templates()
 ALL_CASES = [case for template in TEMPLATES for case in template.cases]
 
-each_template = pytest.mark.parametrize("template", TEMPLATES, ids=lambda template: template.name)
 each_case = pytest.mark.parametrize(
     "case", ALL_CASES, ids=lambda case: f"{case.template.name}/{case.folder.name}"
 )
 
 
-@each_template
-def test_header_has_the_contract(template: Template) -> None:
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda template: template.name)
+def test_template_keeps_its_contract(template: Template) -> None:
     first = template.header[0]
     assert re.fullmatch(rf"{template.name}: \S.*", first), "first line: -- folder/name: what it gives"
     keys = [line.partition(":")[0] for line in template.header if re.match(r"(reads|params|gives):", line)]
     assert keys == ["reads", "params", "gives"]
-
-
-@each_template
-def test_header_names_the_parameters_in_use(template: Template) -> None:
-    assert template.params == template.used_params
-
-
-@each_template
-def test_text_reads_the_relations_of_its_header(template: Template) -> None:
+    assert template.params == template.used_params, "the parameters of the header are those in use"
     absent = [name for name in template.reads or () if not re.search(rf"\b{name}\b", template.body)]
     assert not absent, f"in the header, but not in the text: {absent}"
-
-
-@each_template
-def test_is_one_statement(template: Template) -> None:
     assert ";" not in template.body, "one statement a file, without a semicolon"
 
 
-@each_template
-def test_has_a_case(template: Template) -> None:
-    assert template.cases, f"no case under tests/sql/{template.name}/"
-
-
-@each_template
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda template: template.name)
 def test_cases_bind_each_parameter(template: Template) -> None:
     """A block that a case leaves out may have one of its own."""
+    assert template.cases, f"no case under tests/sql/{template.name}/"
     assert {name for case in template.cases for name in case.bound} == template.params
 
 

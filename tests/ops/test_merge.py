@@ -52,13 +52,12 @@ def tree(root: Path) -> dict[str, tuple[int, int]]:
 
 @pytest.mark.parametrize(
     "versions",
-    [("v2.0", "v2.0"), ("v2.1", "v2.1"), ("v3.0", "v3.0"), ("v3.0", "v2.0", "v2.1"), ("v2.0", "v3.0")],
-    ids="+".join,
+    few(("v3.0 v2.0 v2.1", "v2.0 v3.0", "v2.0 v2.0", "v2.1 v2.1", "v3.0 v3.0"), kept=lambda n: n < 2),
 )
-def test_any_format_versions(versions: tuple[str, ...], recorded: Record, tmp_path: Path) -> None:
+def test_any_format_versions(versions: str, recorded: Record, tmp_path: Path) -> None:
     sources = [
         recorded(version=version, seed=seed, frames=(5 + seed, 3, 9), tasks=TASKS[seed % 2 :], codec="h264")
-        for seed, version in enumerate(versions)
+        for seed, version in enumerate(versions.split())
     ]
     merged(sources, tmp_path / "out")
     assert_merged(tmp_path / "out", sources)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from conftest import digest
+from support.effort import few
 from support.independent import assert_composed, read
 
 import lecompose
@@ -32,13 +33,16 @@ def drawn(out: Path) -> list[int]:
 
 @pytest.mark.parametrize(
     ("by", "order"),
-    [
-        ("length", [2, 4, 0, 5, 3, 1]),
-        ("length desc", [1, 3, 5, 0, 4, 2]),
-        ("task, length desc", [1, 3, 5, 0, 4, 2]),
-        ("task", [1, 3, 5, 0, 2, 4]),
-        ("1", [0, 1, 2, 3, 4, 5]),
-    ],
+    few(
+        [
+            ("length", [2, 4, 0, 5, 3, 1]),
+            ("length desc", [1, 3, 5, 0, 4, 2]),
+            ("task, length desc", [1, 3, 5, 0, 4, 2]),
+            ("task", [1, 3, 5, 0, 2, 4]),
+            ("1", [0, 1, 2, 3, 4, 5]),
+        ],
+        kept=lambda n: n % 2 == 0,
+    ),
 )
 def test_sort(by: str, order: list[int], source: Path, tmp_path: Path) -> None:
     report = lecompose.sort(source, out=tmp_path / "out", by=by)
