@@ -14,11 +14,15 @@ BIN    := $(VENV)/bin
 ORACLE := .venv-oracle
 REFINER := .venv-refiner
 
+# Sources of LeRobot's main branch, beside the dependencies of its release; a checkout of yours may stand here.
+LEROBOT_MAIN ?= .lerobot-main
+LEROBOT_URL  ?= https://github.com/huggingface/lerobot
+
 # `pip install -e` fetches the build backend into its own environment; nothing else is assumed.
 PIP := -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test thorough check fix docs bench bench-full bench-rivals bench-loader fuzz oracle torture clean
+.PHONY: help demo test thorough check fix docs bench bench-full bench-rivals bench-loader fuzz oracle oracle-main torture clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,13 +70,17 @@ fuzz: $(VENV)/.fuzzing ## spoil files for SECONDS (60) each, and read them; ends
 	$(BIN)/python tests/fuzz/run.py parquet $(SECONDS)
 
 oracle: $(ORACLE)/.ready ## LeRobot itself opens our output (Python 3.12, about 6 GB)
-	@$(ORACLE)/bin/python tests/oracle/env.py -m pytest -o addopts= -W ignore -ra -m oracle tests/oracle
+	@$(ORACLE)/bin/python tests/oracle/env.py -m pytest -o addopts= -W ignore -ra -m oracle $(or $(ARGS),tests/oracle)
+
+oracle-main: $(ORACLE)/.ready $(LEROBOT_MAIN)/src/lerobot ## the same with LeRobot's main branch, cloned once (LEROBOT_MAIN=FOLDER: yours)
+	@PYTHONPATH="$(abspath $(LEROBOT_MAIN))/src$${PYTHONPATH:+:$$PYTHONPATH}" $(ORACLE)/bin/python tests/oracle/env.py \
+	    -m pytest -o addopts= -W ignore -ra -m oracle $(or $(ARGS),tests/oracle)
 
 torture: $(VENV)/.developing ## kill runs, fill disks, feed broken datasets (an hour or two; ARGS="--kills 100 --faults 60 --inputs 40": 200)
 	$(BIN)/python tests/torture $(or $(ARGS),--json docs/torture.json)
 
 clean: ## remove environments, caches and builds
-	rm -rf $(VENV) $(ORACLE) $(REFINER) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(ORACLE) $(REFINER) .lerobot-main dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # Stamps inside the environment: removing the folder forgets them too. An environment left half made by
 # an interrupted run has no stamp, and `venv --clear` starts it over.
@@ -108,6 +116,10 @@ $(ORACLE)/.ready: pyproject.toml
 	@$(ORACLE_PYTHON) -m venv --clear $(ORACLE)
 	@$(ORACLE)/bin/python $(PIP) --editable . 'lerobot[dataset]==0.6.1' pytest hypothesis polars
 	@touch $@
+
+$(LEROBOT_MAIN)/src/lerobot:
+	@echo "cloning $(LEROBOT_URL) into $(LEROBOT_MAIN), to be removed for a newer one"
+	@GIT_LFS_SKIP_SMUDGE=1 git clone --quiet --depth 1 $(LEROBOT_URL) $(LEROBOT_MAIN)
 
 $(REFINER)/.ready:
 	@test -n "$(ORACLE_PYTHON)"

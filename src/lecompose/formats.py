@@ -28,6 +28,8 @@ DEFAULT_FEATURES: dict[str, dict[str, Any]] = {
     "index": {"dtype": "int64", "shape": [1], "names": None},
     "task_index": {"dtype": "int64", "shape": [1], "names": None},
 }
+# LeRobot's columns of language, by whose names it knows them; the first one has times.
+LANGUAGE_COLUMNS = ("language_persistent", "language_events")
 # What a composition numbers itself; every other column stays as it is.
 BOOKKEEPING = ("index", "episode_index", "task_index")
 
@@ -224,6 +226,11 @@ def default_feature(name: str) -> Feature:
     return feature(name, DEFAULT_FEATURES[name])
 
 
+def language_feature(name: str) -> Feature:
+    """Return one of LeRobot's language features."""
+    return feature(name, {"dtype": "language", "shape": [1], "names": None})
+
+
 def _is_size(n: object) -> bool:
     return isinstance(n, int) and not isinstance(n, bool) and n > 0
 
@@ -266,7 +273,7 @@ def language_field(name: str, *, timestamp: pa.DataType) -> pa.Field:
 
     Source: LeRobot 0.6.1 declares it so, with a float32 `timestamp` in the persistent column only.
     """
-    time = [pa.field("timestamp", timestamp)] if name == "language_persistent" else []
+    time = [pa.field("timestamp", timestamp)] if name == LANGUAGE_COLUMNS[0] else []
     row = [
         pa.field("role", pa.string()),
         pa.field("content", pa.string()),

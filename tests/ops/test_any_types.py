@@ -199,6 +199,31 @@ def test_a_language_column_of_other_fields_is_told(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(("version", "form"), [("v3.0", "json"), ("v2.1", "inferred"), ("v2.1", "empty")])
+def test_undeclared_language_is_kept_and_told(version: str, form: str, tmp_path: Path) -> None:
+    """LeRobot knows these columns by their names, and cannot open a dataset that does not declare them."""
+    names = ("language_persistent", "language_events")
+    a = typed.write(tmp_path / "a", {name: typed.language(name, form) for name in names}, version=version)
+    before = read(a)
+    info = json.loads((a / "meta/info.json").read_text())
+    for name in names:
+        del info["features"][name]
+    (a / "meta/info.json").write_text(json.dumps(info))
+    found = [f for f in lecompose.check(a) if f.feature in names and f.code != "huggingface_metadata"]
+    assert [(f.code, f.feature) for f in found] == [("feature_filled", name) for name in names]
+    for operation in (lecompose.merge, lecompose.repair):
+        out = tmp_path / operation.__name__
+        report = operation(a, out=out)
+        assert all(any(f'"{name}": not declared' in note for note in report.notes) for name in names)
+        made = read(out)
+        for name in names:
+            assert made.features[name] == {"dtype": "language", "shape": [1], "names": None}
+        for ours, theirs in zip(made.episodes, before.episodes, strict=True):
+            assert [len(said) for said in ours.rows[names[1]].to_pylist()] == [
+                len(said) for said in theirs.rows[names[1]].to_pylist()
+            ]
+
+
 # Comparing --------------------------------------------------------------------------------------
 
 

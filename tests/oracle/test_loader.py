@@ -19,6 +19,7 @@ from support.lerobot_reads import RECORDING, TORCH, assert_recorded, in_far_chun
 
 import lecompose
 from lecompose.errors import MediaError, RequestError, SourceBroken, UnknownEpisode
+from lecompose.training.file_stamps import stamp_files
 
 pytestmark = pytest.mark.oracle
 
@@ -380,3 +381,15 @@ def test_a_time_without_a_frame(recorded: Callable[..., Path], tmp_path: Path) -
     pq.write_table(episodes.set_column(place, name, moved), listed)
     with pytest.raises(MediaError, match=r"no frame within 0.0001 s of 0.0433 s"):
         ours(root)[1]
+
+
+def test_a_time_as_far_as_the_tolerance_is_within_it(recorded: Callable[..., Path]) -> None:
+    """As in LeRobot's main branch; its 0.6.1 raises."""
+    from lecompose.training.videos import PyAVDecoder
+
+    path = next((recorded(**SOME) / "videos/observation.images.front").rglob("*.mp4"))
+    tolerance = 1 / 8
+    find = PyAVDecoder(tolerance, stamp_files([str(path)]))._find_frames
+    assert find(path, np.array([0.0, 1.0]), [0.125, 0.875]).tolist() == [0, 1]
+    with pytest.raises(MediaError, match=r"no frame within 0.125 s of 0.2500 s"):
+        find(path, np.array([0.0, 1.0]), [0.25])

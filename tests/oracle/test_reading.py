@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -151,6 +152,45 @@ def test_errors_are_as_lerobots(pair: Pair, recorded: Record, tmp_path: Path) ->
     video.write_bytes(video.read_bytes()[:1000])
     with pytest.raises(ValueError, match=r"changed since it was opened.*file-000\.mp4"):
         dataset[3]
+
+
+@pytest.mark.parametrize("episodes", [[1, 9], [-1], [9]])
+def test_episodes_that_are_not_there(recorded: Record, episodes: list[int]) -> None:
+    """An error in LeRobot 0.6.1, which looks for them on the Hub; its main branch leaves them out."""
+    found = []
+    for reader in (False, True):
+        ours.install(reader=reader)
+        try:
+            found.append([int(item["index"]) for item in opened(recorded(**SOME), episodes=episodes)])
+        except Exception as error:
+            found.append(type(error))
+        finally:
+            ours.uninstall()
+    assert found[0] == found[1]
+
+
+def test_it_took_hold_and_says_nothing(pair: Pair, caplog: pytest.LogCaptureFixture) -> None:
+    from lerobot.datasets import lerobot_dataset
+
+    dataset, _ = pair()
+    assert lerobot_dataset.DatasetReader.__module__ == "lecompose.lerobot.reader"
+    assert isinstance(dataset.reader, lerobot_dataset.DatasetReader)
+    assert "lecompose" not in caplog.text
+
+
+def test_what_did_not_take_hold_is_said(
+    pair: Pair, recorded: Record, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A module that imported LeRobot's own before, and a reader that is made of the class in its home."""
+    from lerobot.datasets import dataset_reader, merge_datasets
+
+    script = ModuleType("script")
+    vars(script)["merge"] = merge_datasets
+    monkeypatch.setitem(sys.modules, "script", script)
+    dataset, _ = pair()
+    assert '"script.merge"' in caplog.text
+    dataset_reader.DatasetReader(dataset.meta, dataset.root, None, 1e-4, None, None, None)
+    assert "in spite of install(reader=True)" in caplog.text
 
 
 def test_no_copy_of_the_data_on_disk(recorded: Record, tmp_path: Path) -> None:

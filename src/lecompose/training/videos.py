@@ -80,7 +80,7 @@ class PyAVDecoder:
         left = (right - 1).clip(min=0)
         numbers = np.where(np.abs(seconds[left] - times) <= np.abs(seconds[right] - times), left, right)
         distance = np.abs(seconds[numbers] - times)
-        if distance.max() >= self.tolerance_s:
+        if distance.max() > self.tolerance_s:
             worst = int(distance.argmax())
             raise MediaError(
                 f"no frame within {self.tolerance_s:g} s of {times[worst]:.4f} s, the nearest is"

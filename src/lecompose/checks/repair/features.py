@@ -1,7 +1,7 @@
 """The features as the data files really hold them, and the files that hold them."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +39,11 @@ def find_features(source: Source, footers: Footers) -> Features:
         raise SourceBroken("no data file can be read: nothing can be saved", path=source.root / "data")
     schemas = {path: found.schema.to_arrow_schema() for path, found in footers.items()}
     usual = _find_usual_schema(schemas)
-    files = tuple(path for path, schema in schemas.items() if _goes_with(schema, usual))
+    declared = {f.name: f for f in source.columns}
+    language = {name for name, f in declared.items() if f.is_language}
+    files = tuple(path for path, schema in schemas.items() if _goes_with(schema, usual, language))
     notes: list[str] = []
     features = [f for f in source.features if f.is_video]
-    declared = {f.name: f for f in source.columns}
     for name, held in declared.items():
         features += _match_to_files(name, held, usual, notes)
     # What info.json has and nobody can read is told with its faults.
@@ -67,11 +68,14 @@ def _find_usual_schema(schemas: Mapping[Path, pa.Schema]) -> pa.Schema:
     return next(schema for schema in schemas.values() if str(schema.remove_metadata()) == most)
 
 
-def _goes_with(schema: pa.Schema, usual: pa.Schema) -> bool:
-    """Return whether a file can be read with others of the usual schema."""
+def _goes_with(schema: pa.Schema, usual: pa.Schema, language: Set[str]) -> bool:
+    """Return whether a file can be read with others of the usual schema.
+
+    Columns of language have in each file the type that its content gives them.
+    """
     if set(schema.names) != set(usual.names):
         return False
-    kinds = [(schema.field(name).type, usual.field(name).type) for name in usual.names]
+    kinds = [(schema.field(name).type, usual.field(name).type) for name in set(usual.names) - language]
     return all(str(have) == str(want) or pa.types.is_null(have) for have, want in kinds)
 
 

@@ -91,6 +91,17 @@ class FeatureFiles:
             return dtype_and_sizes(kind, self._first_value(name)) if found and found[1] is None else found
         return ("video", None) if self._first_video(name) is not None else None
 
+    def is_language(self, name: str) -> bool:
+        """Return whether a column has rows of language: structs with a role and a content, or none yet."""
+        if name not in self.names or self.schema is None:
+            return False
+        kind = self.schema.field(name).type
+        if not pa.types.is_list(kind):
+            return False
+        row = kind.value_type
+        is_said = pa.types.is_struct(row) and {"role", "content"} <= {part.name for part in row}
+        return is_said or pa.types.is_null(row)
+
     def pictures(self, name: str, dtype: str) -> Pictures | None:
         """Return what a camera's pictures are like; None where no file tells."""
         return self._of_video(name) if dtype == "video" else self._of_image(name)

@@ -79,8 +79,12 @@ def read_features(declared: Mapping[str, Any], files: FeatureFiles) -> FeaturesR
     for name in _undeclared_defaults(declared, files):
         features.append(formats.default_feature(name))
         notes.append(_default_note(name, "not declared; every dataset has it, as"))
-    undeclared = {name: _describe_undeclared(name, files) for name in files.names if name not in declared}
-    undeclared = {name: why for name, why in undeclared.items() if name not in formats.DEFAULT_FEATURES}
+    language = [n for n in formats.LANGUAGE_COLUMNS if n not in declared and files.is_language(n)]
+    for name in language:
+        features.append(formats.language_feature(name))
+        notes.append(SpecNote("feature_filled", name, "not declared; the data files have it as language"))
+    known = {*declared, *formats.DEFAULT_FEATURES, *language}
+    undeclared = {name: _describe_undeclared(name, files) for name in files.names if name not in known}
     return FeaturesRead(tuple(features), tuple(notes), tuple(lost), pictures, undeclared)
 
 
