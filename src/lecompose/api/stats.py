@@ -12,6 +12,7 @@ from lecompose.composition.pipeline import run_request
 from lecompose.composition.report import Report
 from lecompose.composition.request import Request
 from lecompose.composition.settings import Options, parse_options
+from lecompose.dataset.feature_map.rename_features import refuse_unusable
 from lecompose.errors import RequestError
 from lecompose.statistics.of_dataset import measure_dataset
 
@@ -51,6 +52,7 @@ def stats(  # noqa: F811
     wanted = replace(settings.statistics, carried=False, pictures=images)
     if out is None:
         with open_one(given.paths[0], settings.threads, settings.memory) as (catalog, scratch):
+            refuse_unusable(catalog.sources)
             refuse_broken(catalog, find_broken(catalog))
             return measure_dataset(catalog, wanted, scratch=scratch, progress=settings.progress)
     to = single_destination(output_folder(out))

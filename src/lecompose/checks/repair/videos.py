@@ -102,7 +102,8 @@ def _refuse_one_file_for_all(source: Source, without: frozenset[str]) -> None:
 def _lengths(engine: Engine, source: Source, salvage: Salvage) -> dict[int, int]:
     """Return the frames of all episodes in their order: the rows of those that are sound, else as listed."""
     listed = engine.read_records("declared", DeclaredLength, where=("src_dataset", source.name))
-    known = {row.src_episode: row.length for row in listed if row.length}
+    # A list that is damaged may hold neither.
+    known = {row.src_episode: row.length for row in listed if row.length and row.src_episode is not None}
     known |= {e.episode: e.length for e in salvage.episodes}
     return dict(sorted(known.items()))
 
