@@ -428,7 +428,7 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("plans")
 
 
-@settings(max_examples=examples(3, whole=20), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(2, whole=20), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     recipe=st.sampled_from(["h264-b", "h264-open", "hevc-open", "mpeg4"]),
     plans=st.lists(st.lists(st.sampled_from(WHOLE), min_size=1, max_size=7), min_size=1, max_size=4),

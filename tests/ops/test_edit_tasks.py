@@ -115,7 +115,7 @@ def test_two_numbers_of_one_text_become_one_task(tmp_path: Path) -> None:
     assert_retold(tmp_path / "out", source, lambda n, t: "a" if n == 2 or t == "b" else t)
 
 
-@settings(max_examples=examples(3, whole=15))
+@settings(max_examples=examples(2, whole=15))
 @given(
     tasks=st.lists(st.sampled_from(["a", "b", "A", "a ", "ü", "x\ny"]), min_size=1, max_size=4, unique=True),
     told=st.dictionaries(st.integers(0, 2), st.sampled_from(["a", "new", "A"]), max_size=2),

@@ -32,7 +32,7 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("plans")
 
 
-@settings(max_examples=examples(3, whole=20), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(2, whole=20), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     sources=st.lists(source, min_size=2, max_size=4),
     data_mb=st.sampled_from([100, 0.002, 0.004]),

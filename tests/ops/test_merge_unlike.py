@@ -530,7 +530,7 @@ features = st.dictionaries(st.sampled_from(sorted(SHAPES)), st.sampled_from(KIND
 
 
 @settings(
-    max_examples=examples(5, whole=30),
+    max_examples=examples(3, whole=30),
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     phases=[Phase.explicit, Phase.generate],
 )
