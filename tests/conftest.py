@@ -5,6 +5,7 @@ What a test changes comes from `make_dataset`, which hands out a copy.
 """
 
 import fcntl
+import gc
 import hashlib
 import json
 import os
@@ -42,6 +43,11 @@ def as_urgent_as_others() -> Iterator[None]:
 
 def pytest_configure(config: pytest.Config) -> None:
     Effort.whole = "not thorough" not in config.option.markexpr
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of collected tests live to the end: no search for garbage looks through them again."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

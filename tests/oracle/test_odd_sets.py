@@ -30,7 +30,7 @@ def outputs() -> Iterator[Any]:
             yield pytest.param(broken, version, id=name)
 
 
-@pytest.mark.parametrize(("broken", "version"), outputs())
+@pytest.mark.parametrize(("broken", "version"), list(outputs()))
 def test_lerobot_reads_what_comes_of_it(
     broken: Broken, version: str, recorded: Callable[..., Path], tmp_path: Path
 ) -> None:
