@@ -153,7 +153,7 @@ def test_columns_of_both_formats_are_one(v30: Path, v21: Path, tmp_path: Path) -
     assert made["of v2.1"].to_pylist() == [None, None, None, True, None, None]
 
 
-@pytest.mark.parametrize("version", few(("v2.1", "v3.0", "v2.0"), kept=lambda n: n < 2))
+@pytest.mark.parametrize("version", few(("v3.0", "v2.1", "v2.0"), kept=lambda n: n == 0))
 def test_names_that_sql_could_trip_over(version: str, make_dataset: Record, tmp_path: Path) -> None:
     root = make_dataset(version=version)
     values = {name: [f"{name} {n}" for n in range(3)] for name in NASTY}

@@ -223,7 +223,7 @@ def assert_holes(root: Path, times: int = 1) -> None:
     assert lecompose.check(root) == []
 
 
-@pytest.mark.parametrize("version", ["v2.0", "v2.1", "v3.0"])
+@pytest.mark.parametrize("version", few(("v2.0", "v2.1", "v3.0"), kept=lambda n: n > 0))
 def test_statistics_are_of_what_is_there(version: str, tmp_path: Path) -> None:
     a = with_holes(tmp_path / "a", version)
     report = lecompose.merge(a, out=tmp_path / "out")
