@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 import pyarrow as pa
 
 from lecompose.composition.named_sources import Sources, name_sources
-from lecompose.composition.open_sources import open_rest, suggest_way_out
+from lecompose.composition.open_sources import leave_out_empty, open_rest, suggest_way_out
 from lecompose.dataset.catalog import Catalog, open_catalog
 from lecompose.dataset.query_views import BATCH_ROWS, Views, open_views
 from lecompose.engine import Engine, open_engine, parse_size
@@ -220,7 +220,7 @@ def open(
     Raises:
         SourceError: where one cannot be read.
     """
-    given = name_sources(sources)
+    given, _ = leave_out_empty(name_sources(sources))
     return Datasets(given.paths, names=given.names, skip_broken=skip_broken, threads=threads, memory=memory)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from lecompose.composition import plan
 from lecompose.composition.computed_features import Values
 from lecompose.composition.destination import Destinations, destination_in_place, single_destination
+from lecompose.composition.missing_tasks import lacks_tasks, number_tasks
 from lecompose.composition.named_sources import NamedSources, PathLike, Source, name_sources, output_folder
 from lecompose.composition.pipeline import run_request
 from lecompose.composition.plan import Plan
@@ -46,6 +47,7 @@ def edit_tasks(
     `task` is for every frame; `replace` gives tasks another text wherever they stand, {"old": "new"}; `sql`
     is an expression over `episodes`, asked for each task of each episode, as in "trim(lower(task))", and
     where it is null the task stays. `episodes` goes before any of these: {5: "wave", "0,3:7": "grasp"}.
+    With `task` a dataset may lack its task list.
 
     Raises:
         RequestError: for tasks that are not there, or more than one of `task`, `replace` and `sql`.
@@ -61,10 +63,13 @@ def edit_tasks(
         with open_views(catalog) as views:
             return Plan((*made.notes, *relabel_tasks(catalog, views, changes)))
 
+    stand_in = None
+    if task is not None and not settings.skip_broken and lacks_tasks(locate(given.paths[0])):
+        stand_in = partial(number_tasks, locate(given.paths[0]))
     arguments: list[tuple[str, object]] = [("--task", task), ("--sql", sql)]
     arguments += [("--episode", f"{left}={right}") for left, right in texts]
     arguments += [("--replace", f"{left}={right}") for left, right in changes.replace]
-    return run_request(Request("edit tasks", given, to, make_plan, settings, arguments))
+    return run_request(Request("edit tasks", given, to, make_plan, settings, arguments, stand_in=stand_in))
 
 
 def edit_features(

@@ -14,6 +14,7 @@ from lecompose.composition.destination import (
     undecided_destination,
 )
 from lecompose.composition.named_sources import PathLike, Source, Sources, name_sources, output_folder
+from lecompose.composition.open_sources import leave_out_empty
 from lecompose.composition.pipeline import run_request
 from lecompose.composition.plan import Plan
 from lecompose.composition.plan.episode_lists import Episodes
@@ -49,7 +50,7 @@ def merge(
     taken = {name: _keep(said) for name, said in episodes.items()}
 
     def make_plan(catalog: Catalog) -> Plan:
-        pairs = zip(catalog.sources, given.episodes, strict=True)
+        pairs = zip(catalog.sources, leave_out_empty(given)[0].episodes, strict=True)
         some = {source.name: numbers for source, numbers in pairs if numbers is not None} | taken
         return plan.merge(catalog, output=root.name, episodes=some)
 

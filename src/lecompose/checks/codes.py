@@ -270,7 +270,7 @@ PROMISES = (
     _warning(
         "files_listed",
         "Every data and video file belongs to an episode.",
-        "remove the file",
+        "lecompose repair DATASET -o OUT where episodes lack pictures: it may be theirs; remove it otherwise",
         "declared",
         "clips",
     ),
@@ -309,8 +309,10 @@ PROMISES = (
     ),
     _error(
         "video_spans",
-        "An episode's clip lies inside its file, on whole frames, and is as long as its data.",
-        _VIDEO,
+        "An episode's clip lies inside its file, on whole frames, and is as long as its data. LeRobot does"
+        " not read to_timestamp: where that alone is off, it gives the right pictures.",
+        "lecompose repair DATASET -o OUT, which corrects pointers where the file has the frames, and saves"
+        " the other episodes where it has not; record those again",
         "fps",
     ),
     _error(

@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import cached_property
+from itertools import compress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from lecompose.dataclass import dataclass
 from lecompose.dataset.catalog import Catalog, Source, locate, open_catalog
+from lecompose.dataset.catalog.data_files import is_empty
 from lecompose.dataset.catalog.other_files import describe_other_files, find_other_files
 from lecompose.dataset.catalog.time_shifts import find_time_shifts
 from lecompose.engine import Engine, open_engine
@@ -29,11 +31,15 @@ SKIP_BROKEN = "--skip-broken, which takes what can be saved"
 
 @dataclass(frozen=True)
 class OpenSources:
-    """A request's sources, open. `repaired` says by source name what was saved, where that was asked for."""
+    """A request's sources, open. `repaired` says by source name what was saved, where that was asked for.
+
+    `empty` are notes on sources without an episode, which are not among them.
+    """
 
     catalog: Catalog
     roots: tuple[Path, ...]
     repaired: Mapping[str, "Repaired"]
+    empty: tuple[str, ...] = ()
 
     @cached_property
     def broken(self) -> tuple["Finding", ...]:
@@ -72,6 +78,7 @@ class OpenSources:
     def notes(self, *, keep_undeclared: bool = False) -> Iterator[str]:
         """Yield what was put right, which episodes and columns were left out, and which sources are given
         twice."""
+        yield from self.empty
         for source in self.repaired.values():
             yield from source.notes
             lines = [
@@ -147,6 +154,7 @@ def open_sources(
     Raises:
         SourceError: for sources that cannot be opened, or of which nothing can be saved.
     """
+    given, empty = leave_out_empty(given)
     repaired: list[Repaired] = []
     stand_ins: list[Path] = []
     if settings.skip_broken:
@@ -161,7 +169,26 @@ def open_sources(
     by_name = {s.name: m for s, m in zip(catalog.sources, repaired, strict=True)} if repaired else {}
     # What is read in the place of a source is not where the source lies.
     roots = map(locate, given.paths) if stand_ins else (source.root for source in catalog.sources)
-    return OpenSources(catalog, tuple(roots), by_name)
+    left_out = {name: frozenset(d.episode for d in source.dropped) for name, source in by_name.items()}
+    return OpenSources(replace(catalog, left_out=left_out), tuple(roots), by_name, empty)
+
+
+def leave_out_empty(given: "NamedSources") -> tuple["NamedSources", tuple[str, ...]]:
+    """Return the sources that have an episode, and notes on the others; all of them where none has any."""
+    if len(given.paths) == 1:
+        return given, ()
+    is_kept = [not is_empty(path) for path in given.paths]
+    if all(is_kept) or not any(is_kept):
+        return given, ()
+    names = None if given.names is None else tuple(compress(given.names, is_kept))
+    kept = replace(
+        given,
+        paths=tuple(compress(given.paths, is_kept)),
+        names=names,
+        episodes=tuple(compress(given.episodes, is_kept)),
+    )
+    gone = compress(given.paths, (not kept for kept in is_kept))
+    return kept, tuple(f"a source has no episode, and gives nothing. ({path})" for path in gone)
 
 
 def _repair(
@@ -185,6 +212,19 @@ def find_broken(catalog: Catalog) -> tuple["Finding", ...]:
     from lecompose.checks import requirements
 
     return tuple(requirements(catalog))
+
+
+def choose_broken(catalog: Catalog, broken: Sequence["Finding"]) -> tuple[list["Finding"], list["Finding"]]:
+    """Return what is broken of the episodes that are planned, or of their source, and what of the others."""
+    if not broken:
+        return [], []
+    planned = catalog.engine.read("plan", ["src_dataset", "src_episode"])
+    taken = set(zip(*(column.to_pylist() for column in planned.columns), strict=True))
+    is_taken = [v.episode is None or (v.src_dataset, v.episode) in taken for v in broken]
+    parts: tuple[list[Finding], list[Finding]] = [], []
+    for finding, here in zip(broken, is_taken, strict=True):
+        parts[not here].append(finding)
+    return parts
 
 
 def refuse_broken(

@@ -14,6 +14,7 @@ from lecompose.composition.layout import lay_out
 from lecompose.composition.open_sources import (
     SKIP_BROKEN,
     OpenSources,
+    choose_broken,
     open_sources,
     refuse_broken,
     repair_command,
@@ -21,10 +22,12 @@ from lecompose.composition.open_sources import (
     suggest_way_out,
 )
 from lecompose.composition.output_spec import unify_sources
+from lecompose.composition.plan import Plan
 from lecompose.composition.repeated_recordings import find_repeated
 from lecompose.composition.report import Report, preview
 from lecompose.composition.request import Request
 from lecompose.composition.resume import Staging, settle, workspace
+from lecompose.errors import ComposeError
 
 
 def run_request(request: Request) -> Report:
@@ -67,15 +70,14 @@ def _carry_out(request: Request) -> Report:
             new_features=tuple(column.feature for column in computed),
             off_grid=sources.off_grid,
         )
-        refuse_broken(sources.catalog, sources.broken, retimed=output_spec.resampling.retimed)
-        plan = request.make_plan(sources.catalog)
+        plan, left = _plan_sound(sources, request, output_spec.resampling.retimed)
         destinations = decide_destinations(destinations, plan.outputs)
         refuse_existing(destinations, overwrite=settings.overwrite, roots=sources.roots)
         layout = lay_out(
             sources.catalog,
             output_spec,
             scratch=scratch,
-            notes=(*settled, *_notes(sources, request), *plan.notes),
+            notes=(*settled, *_notes(sources, request), *plan.notes, *left),
             reencode=settings.reencode,
             computed=computed,
             repaired_roots=sources.repaired_roots,
@@ -96,6 +98,24 @@ def _carry_out(request: Request) -> Report:
                 before=seconds,
             )
         return replace(report, dropped=sources.dropped)
+
+
+def _plan_sound(
+    sources: OpenSources, request: Request, retimed: frozenset[str]
+) -> tuple[Plan, tuple[str, ...]]:
+    """Return the plan, and notes on the broken episodes that it does not take.
+
+    Raises:
+        SourceBroken: for those that it takes, and where damage keeps it from being made.
+    """
+    try:
+        plan = request.make_plan(sources.catalog)
+    except ComposeError:
+        refuse_broken(sources.catalog, sources.broken, retimed=retimed)
+        raise
+    taken, left = choose_broken(sources.catalog, sources.broken)
+    refuse_broken(sources.catalog, taken, retimed=retimed)
+    return plan, tuple(f'source "{v.src_dataset}": not taken, and broken: {v}' for v in left)
 
 
 def _notes(sources: OpenSources, request: Request) -> Iterator[str]:

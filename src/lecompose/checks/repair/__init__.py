@@ -95,6 +95,8 @@ def _repair(engine: Engine, opened: Opened, *, scratch: Path, without: frozenset
         SourceBroken: if nothing can be saved, or it is not clear how.
     """
     (source,) = opened.catalog.sources
+    if not opened.footers:
+        raise _no_data(opened)
     features = find_features(source, opened.footers)
     salvage = find_sound_episodes(engine, source, features.files)
     salvage = find_clips(engine, source, salvage, scratch=scratch, without=without)
@@ -141,6 +143,17 @@ def _hopeless(opened: Opened) -> SourceBroken:
         reason=why,
         hint=SAME_ROBOT,
         path=opened.root / "meta/info.json",
+    )
+
+
+def _no_data(opened: Opened) -> SourceBroken:
+    faults = [fault for fault in opened.damage.faults if fault.code == "data_readable"]
+    return SourceBroken(
+        "no data file can be read: nothing can be saved",
+        reason=problem_in(faults[0], opened.root) if faults else None,
+        hint="fetch the data files again, or record again: what the pages of a parquet file are of stands in"
+        " its footer alone, which is written last",
+        path=opened.root / "data",
     )
 
 

@@ -4,7 +4,6 @@ frame_index is the position of a row among those of its episode, timestamp is fr
 position among all rows. The data files are written anew with them; the rest of the dataset is linked.
 """
 
-import os
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import field, replace
@@ -21,6 +20,7 @@ from lecompose.checks.footers import Footers
 from lecompose.dataclass import dataclass
 from lecompose.dataset.catalog import Source
 from lecompose.errors import SourceBroken, few
+from lecompose.files.link_rest import link_rest
 
 if TYPE_CHECKING:
     from lecompose.checks.repair import Repaired
@@ -69,7 +69,7 @@ def derive_columns(source: Source, footers: Footers, folder: Path) -> Derived | 
         target = root / path.relative_to(source.root)
         target.parent.mkdir(parents=True, exist_ok=True)
         _write_complete(path, target, lacks[path], rows)
-    _link_rest(source.root, root)
+    link_rest(source.root, root)
     note = f'source "{source.name}": the data files have no {few(found)}: counted anew from the order of rows'
     return Derived(root, source.root, note)
 
@@ -145,13 +145,3 @@ def _write_complete(path: Path, target: Path, lacking: list[str], rows: _RowCoun
                     writer.write_table(pa.Table.from_arrays([*table.columns, *new], schema=schema))
         except (pa.ArrowException, OSError) as error:
             raise SourceBroken("columns cannot be added to a data file", reason=error, path=path) from error
-
-
-def _link_rest(root: Path, copy: Path) -> None:
-    """Link whatever of a dataset is not in its copy."""
-    for folder, names, files in os.walk(root):
-        there = copy / Path(folder).relative_to(root)
-        for name in [*files, *names]:
-            if not (there / name).exists():
-                (there / name).symlink_to((Path(folder) / name).resolve())
-        names[:] = [name for name in names if not (there / name).is_symlink()]

@@ -33,10 +33,8 @@ def find_features(source: Source, footers: Footers) -> Features:
     """Return the features that most data files hold, and those files; files with other columns are left out.
 
     Raises:
-        SourceBroken: if no data file can be read, or a column that every dataset needs is missing.
+        SourceBroken: if a column that every dataset needs is missing.
     """
-    if not footers:
-        raise SourceBroken("no data file can be read: nothing can be saved", path=source.root / "data")
     schemas = {path: found.schema.to_arrow_schema() for path, found in footers.items()}
     usual = _find_usual_schema(schemas)
     declared = {f.name: f for f in source.columns}

@@ -69,7 +69,9 @@ def delete(catalog: Catalog, *, output: str, episodes: Episodes) -> Plan:
         UnknownEpisode: with all episodes that are not there.
         EmptyOutput: where no episode is left.
     """
-    _load_named(catalog, select_episodes(episodes, _only_source(catalog, "delete")))
+    have = _only_source(catalog, "delete")
+    gone = catalog.left_out.get(catalog.sources[0].name, frozenset())
+    _load_named(catalog, select_episodes(episodes, sorted({*have, *gone})))
     catalog.engine.table("picks", "plan/delete", output=output)
     _number(catalog, [output])
     return Plan()

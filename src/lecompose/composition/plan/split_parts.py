@@ -11,6 +11,8 @@ SplitPart: TypeAlias = float | Fraction | Episodes
 
 # 0.1 + 0.2 is meant to be 3/10: floats stand for the nearest fraction of this precision.
 _FLOAT_PRECISION = 10**9
+# How far from 1 the sum of fractions may be that were rounded.
+_ROUNDED = Fraction(1, 10**6)
 
 
 def separate_fractions(into: Mapping[str, SplitPart]) -> tuple[dict[str, Fraction], dict[str, Episodes]]:
@@ -34,7 +36,15 @@ def separate_fractions(into: Mapping[str, SplitPart]) -> tuple[dict[str, Fractio
             f"parts are either fractions or episodes, not both; episodes: {', '.join(numbers)}"
             " (a fraction holds a point, a slash or a percent sign: 0.8, 4/5, 80%)"
         )
-    return shares, numbers
+    return _as_whole(shares), numbers
+
+
+def _as_whole(shares: dict[str, Fraction]) -> dict[str, Fraction]:
+    """Return shares that were rounded, as 0.333333 three times, as what they stand for: they sum to 1."""
+    whole = sum(shares.values(), Fraction(0))
+    if not 0 < abs(whole - 1) <= _ROUNDED:
+        return shares
+    return {part: share / whole for part, share in shares.items()}
 
 
 def _read(part: str, said: SplitPart) -> Fraction | Episodes:

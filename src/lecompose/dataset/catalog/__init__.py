@@ -13,7 +13,8 @@ and two that say what meta/ declares and what the data files really hold, for th
 `declared` and `placement`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import field
 from pathlib import Path
 
 from lecompose.dataclass import dataclass
@@ -76,13 +77,15 @@ class _NumberedTask:
 class Catalog:
     """Open sources, and the engine whose relations describe them.
 
-    `is_small` where statements over them take longer to plan than to run: threads do not help.
+    `is_small` where statements over them take longer to plan than to run: threads do not help. `left_out` are
+    by source the numbers of the episodes that could not be saved.
     """
 
     engine: Engine
     sources: tuple[Source, ...]
     custom: CustomColumns
     is_small: bool = False
+    left_out: Mapping[str, frozenset[int]] = field(default_factory=dict)
 
     def data_files(self, source: Source) -> list[str]:
         """Return the paths of the data files of a source, in order."""

@@ -10,11 +10,12 @@ import pyarrow as pa
 
 from lecompose import formats
 from lecompose.dataclass import dataclass
-from lecompose.dataset.catalog.source import Source, name_file
+from lecompose.dataset.catalog.source import Source, locate, name_file
 from lecompose.engine.duckdb_errors import first_line
-from lecompose.errors import QueryError, SourceBroken, collect
+from lecompose.errors import QueryError, SourceBroken, SourceNotFound, collect
 from lecompose.files.clutter import glob_files, is_clutter
 from lecompose.files.git_lfs import refuse_pointer
+from lecompose.files.json_files import read_json
 from lecompose.files.parquet.damage import find_damage, payload_bytes, reading_parquet
 from lecompose.files.parquet.schema_cache import read_schema
 
@@ -89,6 +90,21 @@ def data_files(source: Source) -> list[DataFile]:
         raise SourceBroken(f"no data file matches {pattern}", reason=why, hint=hint, path=source.root)
     sizes = collect(paths, payload_bytes, what="data files")
     return [DataFile(path, size) for path, size in zip(paths, sizes, strict=True)]
+
+
+def is_empty(given: Path | str) -> bool:
+    """Return whether no episode was recorded: info.json says so, and there is no list and no data of any.
+
+    A folder that is no dataset is not empty: whoever opens it says what it is.
+    """
+    try:
+        root = locate(given)
+        total = read_json(root / "meta/info.json").get("total_episodes")
+    except (SourceBroken, SourceNotFound):
+        return False
+    lists = [root / "meta/episodes.jsonl", *_parquet_files(root / "meta/episodes")]
+    is_listed = any(path.is_file() and path.stat().st_size for path in lists)
+    return total == 0 and not is_listed and not _parquet_files(root / "data")
 
 
 def _why_none(source: Source) -> str:

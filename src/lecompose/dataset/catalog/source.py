@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,13 +21,15 @@ from lecompose.dataset.catalog.feature_specs import read_features
 from lecompose.dataset.catalog.format_version import find_other_storage, find_version
 from lecompose.dataset.catalog.hub_cache import find_snapshot
 from lecompose.dataset.catalog.spec_notes import SpecNote
-from lecompose.errors import RequestError, SourceBroken, SourceNotFound, UnsupportedVersion
+from lecompose.errors import RequestError, SourceBroken, SourceNotFound, UnsupportedVersion, few
 from lecompose.files.clutter import glob_files
 from lecompose.files.json_files import read_json
 from lecompose.formats import Feature
 
 # info.json of 10,000 features is 2 MB.
 _INFO_BYTES = 2**26
+# Where datasets may lie in a folder that is none: under their names, or those of owners and names.
+_BELOW, _MOST_NAMED = ("*/meta/info.json", "*/*/meta/info.json"), 20
 _LEAST_FPS, _MOST_FPS = 1e-3, 1e6
 
 # What to do where nothing else says what info.json should have said.
@@ -150,17 +153,28 @@ def locate(path: Path | str) -> Path:
     if snapshot is not None:
         return snapshot.resolve()
     if given.is_dir():
-        raise SourceNotFound(
-            "no LeRobot dataset here: meta/info.json is missing",
-            hint="the folder that holds meta/",
-            path=path,
-        )
+        raise _no_dataset(given)
     what = "is a file, not a dataset folder" if given.exists() else "not found"
     near = _near(given)
     raise SourceNotFound(
         f"source {what}: neither a folder, nor a repo id under {lerobot_home()}",
         hint=near or "check the path",
         path=path,
+    )
+
+
+def _no_dataset(folder: Path) -> SourceNotFound:
+    """Return the error of a folder that is no dataset; it names those that lie in it."""
+    below = sorted(info.parents[1] for pattern in _BELOW for info in folder.glob(pattern) if info.is_file())
+    if not below:
+        problem, hint = "no LeRobot dataset here: meta/info.json is missing", "the folder that holds meta/"
+        return SourceNotFound(problem, hint=hint, path=folder)
+    named = few(str(path.relative_to(folder)) for path in below)
+    datasets = "1 dataset" if len(below) == 1 else f"{len(below)} datasets"
+    return SourceNotFound(
+        f"no LeRobot dataset, but a folder with {datasets}: {named}",
+        hint=" ".join(shlex.quote(str(path)) for path in below[:_MOST_NAMED]),
+        path=folder,
     )
 
 
