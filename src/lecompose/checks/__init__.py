@@ -12,6 +12,7 @@ from typing import Any
 
 from lecompose.checks.codes import (
     CODES,
+    DOUBTS,
     PASSED_ON,
     PROMISES,
     REMARKS,
@@ -46,6 +47,15 @@ __all__ = [
     "remarks",
     "requirements",
 ]
+
+
+@dataclass(frozen=True)
+class _Misnumbered:
+    """The data files of a source of v2.x whose names and rows have other numbers."""
+
+    src_dataset: str
+    files: int
+    data_file: str
 
 
 @dataclass(frozen=True)
@@ -149,6 +159,26 @@ def requirements(catalog: Catalog) -> list[Finding]:
 def remarks(catalog: Catalog) -> list[Finding]:
     """Return what a source holds that no composition can carry: rows of episodes that its list lacks."""
     return _ask(catalog, [CODES[name] for name in REMARKS])
+
+
+def describe_doubts(catalog: Catalog, *, but: Collection[str] = ()) -> Iterator[str]:
+    """Yield where sources contradict themselves, and which side is taken: once a source and kind.
+
+    Sources in `but` are left out: they were repaired, and what was wrong with them is told.
+    """
+    found: dict[tuple[str, str], list[Finding]] = {}
+    for finding in _ask(catalog, [CODES[name] for name in DOUBTS]):
+        if finding.src_dataset not in but:
+            found.setdefault((finding.src_dataset, finding.code), []).append(finding)
+    for (source, code), alike in found.items():
+        more = f"; and {len(alike) - 1:,} more, see check" if len(alike) > 1 else ""
+        yield f'source "{source}": {DOUBTS[code]}: {alike[0]}{more}'
+    for row in catalog.engine.records("catalog/misnumbered_files", _Misnumbered):
+        if row.src_dataset not in but:
+            yield (
+                f'source "{row.src_dataset}": the names of {row.files:,} data files have the number of other'
+                f" episodes than their rows, first {row.data_file}; the rows count, as they do in LeRobot"
+            )
 
 
 def _find_other_files(source: Source) -> Damage:

@@ -325,7 +325,7 @@ PROMISES = (
     _warning(
         "video_surplus",
         "Every frame of a video belongs to an episode. Readers never show other frames.",
-        "lecompose merge DATASET -o OUT, which leaves them out",
+        "look whether these are the episodes' videos; then lecompose merge DATASET -o OUT drops the rest",
         "declared",
         "clips_whole",
         "fps",
@@ -397,5 +397,10 @@ REQUIREMENTS = ("episodes_unique", "episode_rows", "frame_times", "task_indices"
 PASSED_ON = ("robot_type", "feature_names", "task_columns", "video_size", "video_alike")
 # What no composition can carry.
 REMARKS = ("episodes_listed",)
+# Where a source contradicts itself, and which side a composition takes.
+DOUBTS = {
+    "episode_tasks": "frames keep their tasks, whatever the episode list says; the output lists both",
+    "video_order": "pictures are taken from where the episode list says, which is not in order",
+}
 
 CODES: dict[str, Code] = {code.name: code for code in (*READING, *PROMISES, *DECODING)}

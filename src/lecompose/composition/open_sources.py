@@ -99,13 +99,14 @@ class OpenSources:
                 yield f"this source is given {times} times, and so are its episodes in the output. ({root})"
         for name, shift in self._shifts.items():
             yield f'source "{name}": timestamps begin at {shift}, not at 0; frames are timed from 0 again'
-        yield from self._unlisted_rows()
+        yield from self._passed_over()
 
-    def _unlisted_rows(self) -> Iterator[str]:
-        """Yield a note for each stretch of data that no episode list names, and that stays behind."""
-        from lecompose.checks import remarks
+    def _passed_over(self) -> Iterator[str]:
+        """Yield a note for each stretch of data that no episode list names, and for each contradiction."""
+        from lecompose.checks import describe_doubts, remarks
 
         yield from (f'source "{v.src_dataset}": left out: {v}' for v in remarks(self.catalog))
+        yield from describe_doubts(self.catalog, but=frozenset(self.repaired))
 
     def other_files(self) -> str | None:
         """Return a note on what lies beside the sources and is in no output; None if there is nothing."""

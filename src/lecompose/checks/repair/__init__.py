@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from lecompose.checks import describe_doubts
 from lecompose.checks.faults import in_dataset, problem_in
 from lecompose.checks.repair.derived_columns import derive_columns
 from lecompose.checks.repair.episodes import Dropped, Salvage, find_sound_episodes
@@ -113,7 +114,7 @@ def _repair(engine: Engine, opened: Opened, *, scratch: Path, without: frozenset
         source=source,
         root=root,
         dropped=tuple(sorted(salvage.dropped, key=lambda d: d.episode)),
-        notes=(*_unread(opened), *features.notes, *salvage.notes),
+        notes=(*_unread(opened), *features.notes, *salvage.notes, *_doubts(opened.catalog)),
         undeclared=features.undeclared,
         off_grid=salvage.off_grid,
         has_stats=not lost,
@@ -208,6 +209,14 @@ def _unread(opened: Opened) -> Iterator[str]:
         gone = ". It is left out with its data" if fault.code == "feature_specs" else ""
         problem = problem_in(fault, opened.root)
         yield f'source "{name_dataset(opened.root)}": {fault.code}: {what}{problem}{gone}{where}'
+
+
+def _doubts(catalog: Catalog) -> tuple[str, ...]:
+    """Return where the dataset contradicts itself; nothing where too little of it can be read to tell."""
+    try:
+        return tuple(describe_doubts(catalog))
+    except (ComposeError, OSError, ValueError):
+        return ()
 
 
 def _stats(catalog: Catalog) -> pa.Table | None:

@@ -201,6 +201,7 @@ def lay_out(
             *(*notes, *output_spec.notes, *found.notes, *describe_embedded(loose)),
             *_warnings(videos),
             *_other_sizes(output_spec, probed),
+            *_longer_videos(catalog, probed, repaired_roots or {}),
         ),
     )
 
@@ -225,6 +226,27 @@ def _other_sizes(output_spec: OutputSpec, probed: Iterable[Probed]) -> Iterator[
             f'camera "{camera}": {len(videos)} of its videos are not {width} × {height} as its first one is,'
             f" but {first.width} × {first.height} or others; LeRobot cannot batch them. ({first.path})"
         )
+
+
+def _longer_videos(
+    catalog: Catalog, probed: Iterable[Probed], repaired_roots: Mapping[str, Path]
+) -> Iterator[str]:
+    """Yield a note for each source of v2.x and camera with videos that are longer than their episodes.
+
+    There each episode has its own video: what is too long may be another episode's.
+    """
+    own = {source.name for source in catalog.sources if not source.is_v3}
+    own |= {name for name, root in repaired_roots.items() if not (root / "meta/episodes").exists()}
+    longer: dict[tuple[str, str], list[str]] = {}
+    for video, clips in probed:
+        clip = clips[0][0]
+        rows = clip.to_frame - clip.from_frame
+        if clip.src_dataset in own and len(clips) == 1 and video.frames > rows:
+            found = f"episode {clip.src_episode} has {rows} rows, its video {video.frames} frames"
+            longer.setdefault((clip.src_dataset, clip.camera), []).append(found)
+    for (source, camera), told in longer.items():
+        more = f", and so on for {len(told)} episodes; are these their videos?" if len(told) > 1 else ""
+        yield f'source "{source}", camera "{camera}": {told[0]}{more or "; is it its video?"}'
 
 
 def _count_unreferenced(engine: Engine, videos: Mapping[str, mp4.Video]) -> int:
