@@ -3,13 +3,11 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Full, Queue
 from threading import Event, Lock
 from typing import Generic, Protocol, TypeVar
-
-from lecompose.dataclass import dataclass
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -8,13 +8,13 @@ import math
 import re
 import string
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any
 
 import pyarrow as pa
 
-from lecompose.dataclass import dataclass
 from lecompose.errors import SourceBroken
 
 V20, V21, V30 = "v2.0", "v2.1", "v3.0"

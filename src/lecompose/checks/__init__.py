@@ -6,6 +6,7 @@ found. Nothing is written, and pictures are decoded on request only.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,6 @@ from lecompose.checks.faults import NO_DAMAGE, Damage, Fault, as_damage, in_data
 from lecompose.checks.null_counts import load_counts
 from lecompose.checks.pictures import find_undecodable
 from lecompose.checks.tolerant_open import open_tolerantly
-from lecompose.dataclass import dataclass
 from lecompose.dataset.catalog import Catalog, Source
 from lecompose.dataset.catalog.hub_cache import name_dataset
 from lecompose.dataset.catalog.other_files import describe_other_files, find_other_files

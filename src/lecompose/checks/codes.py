@@ -1,10 +1,10 @@
 """The table of everything that `check` can find, one code each; docs/checks.md is made of it."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 from lecompose import formats
-from lecompose.dataclass import dataclass
 
 Severity = Literal["error", "warning"]
 

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lecompose.checks.faults import NO_DAMAGE, Damage, Fault, as_damage, try_to, unreadable
-from lecompose.dataclass import dataclass
 from lecompose.dataset.catalog import Source
 from lecompose.errors import ComposeError, SourceBroken
 from lecompose.files.clutter import glob_files

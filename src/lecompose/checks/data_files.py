@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias
@@ -14,7 +14,6 @@ import pyarrow.parquet as pq
 from lecompose import formats
 from lecompose.checks.faults import NO_DAMAGE, Damage, Fault, as_damage, unreadable
 from lecompose.checks.footers import Footers
-from lecompose.dataclass import dataclass
 from lecompose.dataset.catalog import Source
 from lecompose.dataset.catalog.data_files import DataFile
 from lecompose.dataset.catalog.register import choose_read_options, placement

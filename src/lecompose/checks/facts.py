@@ -6,6 +6,7 @@ cannot be read is a fault; the other files have their facts.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,6 @@ from lecompose import formats
 from lecompose.checks import episode_stats
 from lecompose.checks.faults import NO_DAMAGE, Damage, Fault, as_damage, try_to, unreadable
 from lecompose.checks.footers import Footers, Row, footer_facts, huggingface_type, kind_of
-from lecompose.dataclass import dataclass
 from lecompose.dataset.arrow_arrays import repeat_text
 from lecompose.dataset.catalog import Catalog, Source
 from lecompose.dataset.catalog.frames import list_data_files

@@ -1,11 +1,10 @@
 """What goes wrong while a dataset is read: told under a code, so that the rest can still be checked."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from lecompose.dataclass import dataclass
 from lecompose.errors import ComposeError, MediaError, QueryError, SourceBroken
 from lecompose.files.git_lfs import is_pointer
 

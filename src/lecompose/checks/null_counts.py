@@ -5,6 +5,7 @@ stats.json leaves a feature out, the rows are read.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,6 @@ import pyarrow as pa
 
 from lecompose import statistics
 from lecompose.concurrency import Workers
-from lecompose.dataclass import dataclass
 from lecompose.dataset.catalog import Catalog
 from lecompose.errors import SourceBroken
 from lecompose.formats import Feature

@@ -2,13 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 
 from lecompose.checks.faults import NO_DAMAGE, Damage, Fault, as_damage
-from lecompose.dataclass import dataclass
 from lecompose.dataset.catalog import Catalog, Source
 from lecompose.dataset.catalog.frames import list_data_files
 from lecompose.engine import Engine

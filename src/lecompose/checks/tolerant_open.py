@@ -2,6 +2,7 @@
 
 import shlex
 from contextlib import suppress
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from itertools import pairwise
@@ -13,7 +14,6 @@ from lecompose.checks.faults import NO_DAMAGE, Damage, Fault, as_damage, try_to
 from lecompose.checks.footers import Footers
 from lecompose.checks.info import read_info
 from lecompose.checks.unread_files import find_unreadable
-from lecompose.dataclass import dataclass
 from lecompose.dataset.catalog import Catalog, CustomColumns, Source, locate
 from lecompose.dataset.catalog.custom_columns import read_custom_columns
 from lecompose.dataset.catalog.lineage import LINEAGE_PATH, register_source_lineage

@@ -5,6 +5,7 @@ DuckDB's own `show` lets 8-bit controls, deletes and marks that turn text around
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import click
@@ -15,7 +16,6 @@ from rich.text import Text
 
 from lecompose.cli.console import Screen
 from lecompose.cli.terminal import printable, size
-from lecompose.dataclass import dataclass
 
 _ROWS = 40
 # Columns give way in these steps before any is left out.

@@ -5,6 +5,7 @@ folder as an Arrow file, from which the data stage takes those of each episode b
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -16,7 +17,6 @@ import pyarrow as pa
 from lecompose import formats
 from lecompose.composition.feature_spec import FeatureSpec
 from lecompose.composition.open_sources import OpenSources, refuse_broken
-from lecompose.dataclass import dataclass
 from lecompose.dataset.arrow_schema import cast_exactly
 from lecompose.dataset.catalog import Catalog
 from lecompose.dataset.convert import first_misfit, number_type

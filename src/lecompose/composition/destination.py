@@ -3,9 +3,9 @@
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from lecompose.dataclass import dataclass
 from lecompose.dataset.catalog.other_files import META_PARTS
 from lecompose.dataset.catalog.source import is_dataset
 from lecompose.errors import OutputExists, OutputUnwritable, RequestError

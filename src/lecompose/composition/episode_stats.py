@@ -4,13 +4,13 @@ Those of index and episode_index follow from the layout. A count is of the frame
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
 from lecompose.composition.layout import Layout
 from lecompose.composition.output_spec import OutputSpec
-from lecompose.dataclass import dataclass
 from lecompose.dataset.arrow_arrays import wrap_lists
 from lecompose.dataset.write_metadata import StatColumn, stat_column
 from lecompose.engine import Engine

@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from lecompose.dataclass import dataclass
 from lecompose.errors import RequestError, SourceBroken
 from lecompose.formats import feature
 

@@ -1,10 +1,10 @@
 """The sources of a request, in whatever way a caller gives them, and the folder of its output."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeAlias, runtime_checkable
 
-from lecompose.dataclass import dataclass
 from lecompose.errors import RequestError
 
 

@@ -4,14 +4,13 @@ import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import compress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from lecompose.dataclass import dataclass
 from lecompose.dataset.catalog import Catalog, Source, locate, open_catalog
 from lecompose.dataset.catalog.data_files import is_empty
 from lecompose.dataset.catalog.other_files import describe_other_files, find_other_files

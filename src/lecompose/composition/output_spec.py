@@ -6,7 +6,7 @@ no meaning is no difference: spellings of `names` and `info`, missing encoder se
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,6 @@ from lecompose import formats
 from lecompose.composition.resampling import Resampling, plan_resampling
 from lecompose.composition.settings import Settings
 from lecompose.composition.task_columns import find_task_columns
-from lecompose.dataclass import dataclass
 from lecompose.dataset.catalog import Catalog, CustomColumn, Source
 from lecompose.dataset.feature_map import FeatureMap, Holders, map_features
 from lecompose.dataset.write_metadata import INFO_KEYS

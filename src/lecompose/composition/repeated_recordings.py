@@ -1,9 +1,9 @@
 """Recordings that a plan takes from several sources: copies of one dataset, or what was composed of it."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from lecompose.dataclass import dataclass
 from lecompose.dataset.catalog import Catalog
 
 # A footer, or its end: where every page lies, and the least and the most in it.

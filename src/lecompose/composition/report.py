@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,6 @@ from lecompose.composition.context import Run
 from lecompose.composition.destination import Destinations
 from lecompose.composition.disk_space import estimate_bytes
 from lecompose.composition.layout import Layout, Reencoded
-from lecompose.dataclass import dataclass
 
 if TYPE_CHECKING:
     from lecompose.checks.repair.episodes import Dropped

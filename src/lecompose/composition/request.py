@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
@@ -11,7 +11,6 @@ from lecompose.composition.destination import Destinations
 from lecompose.composition.named_sources import NamedSources, PathLike, output_folder
 from lecompose.composition.plan import Plan
 from lecompose.composition.settings import Settings
-from lecompose.dataclass import dataclass
 from lecompose.dataset.catalog import Catalog
 
 MakePlan: TypeAlias = Callable[[Catalog], Plan]

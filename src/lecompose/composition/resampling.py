@@ -1,6 +1,7 @@
 """How a source's frames follow each other in the output: which of them are taken, and at what rate."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, reduce
 from math import gcd
@@ -8,7 +9,6 @@ from math import gcd
 import numpy as np
 import pyarrow as pa
 
-from lecompose.dataclass import dataclass
 from lecompose.dataset.catalog import Source
 from lecompose.errors import few
 

@@ -1,11 +1,11 @@
 """Which features of an output hold task numbers beside task_index; they go with the task list as it does."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import pyarrow as pa
 
 from lecompose import formats
-from lecompose.dataclass import dataclass
 from lecompose.dataset.arrow_arrays import repeat_text
 from lecompose.dataset.catalog import Catalog, Source
 from lecompose.dataset.catalog.task_columns import (

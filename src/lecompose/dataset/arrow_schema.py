@@ -7,13 +7,13 @@ types as their storage, float16 as float32. The declared features say what they 
 import io
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lecompose import formats
-from lecompose.dataclass import dataclass
 from lecompose.dataset.catalog import Catalog, Source
 from lecompose.dataset.catalog.data_files import read_arrow_schema
 from lecompose.dataset.column_types import is_convertible, is_json, is_lossless, plain_type

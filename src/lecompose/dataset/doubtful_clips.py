@@ -6,10 +6,10 @@ same rows, rightly has the pictures of another one.
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from lecompose import formats
-from lecompose.dataclass import dataclass
 from lecompose.dataset.catalog import Catalog, Source
 from lecompose.dataset.catalog.data_files import needs_union_by_name
 from lecompose.dataset.catalog.frames import list_data_files

@@ -1,14 +1,13 @@
 """Pictures that data files name by path only: which there are, and whether their files are in the dataset."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lecompose import formats
-from lecompose.dataclass import dataclass
 from lecompose.dataset.catalog import Catalog, Source
 from lecompose.dataset.catalog.data_files import needs_union_by_name
 from lecompose.dataset.catalog.frames import list_data_files

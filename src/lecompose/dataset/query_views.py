@@ -7,14 +7,13 @@ with open_views(catalog) as views:
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 from threading import Event
 
 import pyarrow as pa
 
-from lecompose.dataclass import dataclass
 from lecompose.dataset import arrow_schema as types
 from lecompose.dataset import export, stored_stats
 from lecompose.dataset.catalog import Catalog, Source

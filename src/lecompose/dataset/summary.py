@@ -2,11 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from lecompose.dataclass import dataclass
 from lecompose.dataset.catalog import Catalog, Source
 from lecompose.errors import MediaError, RequestError, SourceBroken
 from lecompose.files import mp4

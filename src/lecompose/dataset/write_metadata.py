@@ -9,7 +9,7 @@ Source: what LeRobot 0.6.1 records.
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, field
+from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -18,7 +18,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lecompose import formats
-from lecompose.dataclass import dataclass
 from lecompose.dataset.catalog import CustomColumn
 from lecompose.engine import Engine
 from lecompose.errors import OutputUnwritable

@@ -1,12 +1,12 @@
 """What an engine may use: threads, memory, and a folder to spill into."""
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from lecompose.dataclass import dataclass
 from lecompose.engine.duckdb_errors import translate_errors
 from lecompose.errors import RequestError
 

@@ -10,13 +10,13 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
-from lecompose.dataclass import dataclass
 from lecompose.engine import Context, Engine
 from lecompose.engine.duckdb_errors import translate_errors
 from lecompose.engine.templates import quote_name

@@ -4,8 +4,7 @@ Source: PNG (ISO 15948), JPEG (ITU T.81), TIFF 6.0.
 """
 
 import struct
-
-from lecompose.dataclass import dataclass
+from dataclasses import dataclass
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 # Channels by PNG's colour type; one with a palette is of colours.

@@ -7,6 +7,7 @@ rest.
 import io
 import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import groupby
 from pathlib import Path
@@ -18,7 +19,6 @@ import pyarrow.parquet as pq
 from lecompose import formats
 from lecompose.composition.open_sources import find_broken, open_one, refuse_broken
 from lecompose.concurrency import map_ahead
-from lecompose.dataclass import dataclass
 from lecompose.dataset import stored_stats
 from lecompose.dataset.catalog import Catalog, Source
 from lecompose.dataset.catalog.data_files import data_files

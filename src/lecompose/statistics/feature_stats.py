@@ -1,11 +1,11 @@
 """The statistics of one feature, over a dataset and its episodes."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from lecompose.dataclass import dataclass
 from lecompose.statistics.exact import Statistics
 
 

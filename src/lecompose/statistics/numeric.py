@@ -5,12 +5,12 @@ can; the rest is gathered in several passes.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
 from lecompose.concurrency import Workers
-from lecompose.dataclass import dataclass
 from lecompose.formats import Feature
 from lecompose.statistics.exact import Numbers, summarise, summarise_runs
 from lecompose.statistics.feature_stats import FeatureStats, join_dimensions

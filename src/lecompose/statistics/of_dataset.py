@@ -1,13 +1,13 @@
 """Statistics of a dataset, computed from all its frames; nothing is written."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import accumulate, groupby
 from pathlib import Path
 from typing import Any
 
 from lecompose import statistics
 from lecompose.concurrency import Progress
-from lecompose.dataclass import dataclass
 from lecompose.dataset.catalog import Catalog
 from lecompose.dataset.doubtful_clips import refuse_doubtful_clips
 from lecompose.errors import SourceBroken

@@ -1,8 +1,8 @@
 """Which statistics an output holds."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
-from lecompose.dataclass import dataclass
 from lecompose.formats import MOMENTS
 
 

@@ -7,6 +7,7 @@ holds several copies.
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lecompose.concurrency import Workers
-from lecompose.dataclass import dataclass
 from lecompose.dataset.arrow_schema import list_items
 from lecompose.errors import SourceBroken
 from lecompose.files.parquet.damage import reading_parquet

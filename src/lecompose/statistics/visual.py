@@ -6,6 +6,7 @@ sorted, and kept in a file until all episodes are known.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby, pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +17,6 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from lecompose.concurrency import Workers
-from lecompose.dataclass import dataclass
 from lecompose.errors import OutputUnwritable, SourceBroken
 from lecompose.files import mp4
 from lecompose.files.parquet.damage import reading_parquet

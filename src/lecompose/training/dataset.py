@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from operator import index
 from typing import Any
@@ -10,7 +11,6 @@ import torch
 from torch.utils.data import Dataset
 
 from lecompose.concurrency import StandingThreads
-from lecompose.dataclass import dataclass
 from lecompose.errors import RequestError, near
 from lecompose.formats import Feature
 from lecompose.training.per_process import PerProcess

@@ -1,10 +1,10 @@
 """What tells whether a file is still the one that was there when the dataset was opened."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from lecompose.dataclass import dataclass
 from lecompose.errors import SourceBroken
 
 Stamp: TypeAlias = tuple[int, int, int, int]

@@ -7,13 +7,13 @@ Source: the parquet specification, for pages, levels and encodings.
 
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lecompose.dataclass import dataclass
 from lecompose.files.parquet import pages as parquet_pages
 from lecompose.files.parquet.pages import DATA, DATA_V2, DICTIONARY
 from lecompose.files.parquet.thrift import ThriftReader

@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lecompose.dataclass import dataclass
 from lecompose.dataset.arrow_schema import cast_exactly
 from lecompose.errors import SourceBroken
 from lecompose.files.parquet.damage import reading_parquet

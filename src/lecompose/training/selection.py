@@ -4,6 +4,7 @@ A few numbers an episode, in arrays: they are shared with workers that are forke
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +13,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from lecompose.dataclass import dataclass
 from lecompose.dataset.catalog import Catalog
 from lecompose.dataset.doubtful_clips import refuse_doubtful_clips, refuse_moved_pointers
 from lecompose.dataset.frames import Episodes, Frames

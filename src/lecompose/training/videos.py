@@ -1,7 +1,7 @@
 """Pictures of videos at given times, decoded by torchcodec if it is installed, and by PyAV."""
 
 from collections.abc import Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 from typing import Any, Protocol
@@ -9,7 +9,6 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from lecompose.dataclass import dataclass
 from lecompose.errors import MediaError, RequestError
 from lecompose.files import mp4
 from lecompose.training.file_stamps import FileStamps

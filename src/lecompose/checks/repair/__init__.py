@@ -9,6 +9,7 @@ import math
 import shlex
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -22,7 +23,6 @@ from lecompose.checks.repair.features import find_features
 from lecompose.checks.repair.overlay import Overlay, write_overlay
 from lecompose.checks.repair.videos import find_clips
 from lecompose.checks.tolerant_open import Opened, open_tolerantly
-from lecompose.dataclass import dataclass
 from lecompose.dataset import stored_stats
 from lecompose.dataset.catalog import Catalog, Source
 from lecompose.dataset.catalog.custom_columns import CustomValues, read_custom_columns

@@ -6,7 +6,7 @@ position among all rows. The data files are written anew with them; the rest of 
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +17,6 @@ import pyarrow.parquet as pq
 
 from lecompose import formats
 from lecompose.checks.footers import Footers
-from lecompose.dataclass import dataclass
 from lecompose.dataset.catalog import Source
 from lecompose.errors import SourceBroken, few
 from lecompose.files.link_rest import link_rest

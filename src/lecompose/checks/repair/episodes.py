@@ -2,10 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lecompose.dataclass import dataclass
 from lecompose.dataset.catalog import Source
 from lecompose.engine import Engine
 from lecompose.errors import few

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Set
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,6 @@ import pyarrow as pa
 
 from lecompose import formats
 from lecompose.checks.footers import Footers
-from lecompose.dataclass import dataclass
 from lecompose.dataset.catalog import Source
 from lecompose.dataset.column_types import is_convertible
 from lecompose.errors import SourceBroken, few

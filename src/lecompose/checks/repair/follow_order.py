@@ -6,11 +6,11 @@ lead elsewhere.
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from pathlib import Path
 
 from lecompose.checks.repair.episodes import Clip
-from lecompose.dataclass import dataclass
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Writes a dataset of format v3.0 around files that stay where they are: new metadata, links to the rest."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 
@@ -9,7 +10,6 @@ import pyarrow as pa
 from lecompose import formats
 from lecompose.checks.repair.episodes import Salvage, SoundEpisode
 from lecompose.checks.repair.features import Features
-from lecompose.dataclass import dataclass
 from lecompose.dataset.catalog import LINEAGE_PATH, CustomColumn, Source
 from lecompose.dataset.catalog.custom_columns import CustomValues, register_custom
 from lecompose.dataset.write_metadata import (

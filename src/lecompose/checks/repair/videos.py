@@ -4,7 +4,7 @@ import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
 
@@ -20,7 +20,6 @@ from lecompose.checks.repair.follow_order import (
     shift_files,
 )
 from lecompose.concurrency import Workers
-from lecompose.dataclass import dataclass
 from lecompose.dataset.catalog import DeclaredLength, Source
 from lecompose.dataset.doubtful_clips import find_equal_rows
 from lecompose.engine import Engine

@@ -1,6 +1,7 @@
 """The job that writes one data file: which rows of which source files it gets, and how they are numbered."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -8,7 +9,6 @@ import pyarrow as pa
 
 from lecompose import formats
 from lecompose.composition.resampling import SourceResampling
-from lecompose.dataclass import dataclass
 from lecompose.dataset.feature_map import SourceFeature
 from lecompose.formats import Feature
 

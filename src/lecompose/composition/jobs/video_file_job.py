@@ -1,11 +1,11 @@
 """The jobs that make video files: one writes a file from clips, one encodes a clip that cannot be copied."""
 
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from typing import TypeAlias
 
 from lecompose import formats
-from lecompose.dataclass import dataclass
 from lecompose.files import mp4
 
 ClipSpan: TypeAlias = tuple[str, int, int]

@@ -1,7 +1,7 @@
 """Plan + output_spec → the jobs of a run: where every row and packet lands, before a byte is written."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -25,7 +25,6 @@ from lecompose.composition.layout.place_episodes import place_episodes
 from lecompose.composition.layout.probe_clips import Probed, probe_clips
 from lecompose.composition.layout.unify_tasks import UnifiedTasks, unify_tasks
 from lecompose.composition.output_spec import OutputSpec
-from lecompose.dataclass import dataclass
 from lecompose.dataset import arrow_schema
 from lecompose.dataset.catalog import Catalog
 from lecompose.engine import Engine

@@ -1,13 +1,13 @@
 """Decide which clips are copied, and which have to be encoded again because they lean on frames of others."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import pyarrow as pa
 
 from lecompose.composition.jobs import ClipSpan, EncodeClipJob
 from lecompose.composition.layout.probe_clips import Probed, clip_title
 from lecompose.composition.output_spec import OutputSpec
-from lecompose.dataclass import dataclass
 from lecompose.engine import Engine
 from lecompose.errors import MediaError
 from lecompose.files import mp4

@@ -1,7 +1,7 @@
 """Place the clips: each one's video file and first frame there, and the job that writes that file."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from itertools import groupby
 
 from lecompose import formats
@@ -9,7 +9,6 @@ from lecompose.composition.jobs import ClipSpan, EncodeClipJob, VideoClip, Video
 from lecompose.composition.layout.cut_clips import OrderedClip
 from lecompose.composition.layout.number_files import MIB, NO_LIMIT, Item, number_files
 from lecompose.composition.output_spec import OutputSpec
-from lecompose.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

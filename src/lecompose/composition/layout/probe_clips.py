@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import accumulate, groupby
 from pathlib import Path
@@ -10,7 +10,6 @@ from pathlib import Path
 from lecompose import formats
 from lecompose.composition.output_spec import OutputSpec
 from lecompose.concurrency import Workers
-from lecompose.dataclass import dataclass
 from lecompose.dataset.catalog import Catalog
 from lecompose.dataset.doubtful_clips import describe_repeats, refuse_doubtful_clips, refuse_moved_pointers
 from lecompose.errors import ComposeError, MediaError, SourceBroken

@@ -1,6 +1,7 @@
 """Unify the tasks of all sources: one number a text in each output, and each source's numbers in those."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
 
@@ -9,7 +10,6 @@ import numpy as np
 from lecompose import formats
 from lecompose.composition.jobs import ABSENT
 from lecompose.composition.output_spec import OutputSpec
-from lecompose.dataclass import dataclass
 from lecompose.dataset.catalog import Catalog
 from lecompose.engine import Engine
 from lecompose.errors import FeatureMismatch, SourceBroken

@@ -9,6 +9,7 @@ Each function here makes the plan of one operation.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from types import MappingProxyType
 
@@ -17,7 +18,6 @@ import pyarrow as pa
 from lecompose.composition.plan.episode_lists import Episodes, find_overlaps, list_episodes, select_episodes
 from lecompose.composition.plan.largest_remainder import deal_episodes
 from lecompose.composition.plan.rows import make_table
-from lecompose.dataclass import dataclass
 from lecompose.dataset.arrow_arrays import repeat_text
 from lecompose.dataset.catalog import Catalog
 from lecompose.dataset.query_views import open_views

@@ -6,12 +6,12 @@ One row a task of each episode of which at least one gets another text.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pyarrow as pa
 
 from lecompose.composition.plan.episode_lists import Episodes, list_episodes, select_episodes
 from lecompose.composition.plan.rows import make_table
-from lecompose.dataclass import dataclass
 from lecompose.dataset.catalog import Catalog
 from lecompose.dataset.query_views import Views
 from lecompose.errors import QueryError, RequestError, listed, near

@@ -4,10 +4,10 @@ import ctypes
 import errno
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from lecompose.dataclass import dataclass
 from lecompose.files.fsync import sync_folder
 
 _AT_FDCWD = -100

@@ -4,12 +4,10 @@ import json
 import os
 import time
 import zlib
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Lock
 from typing import Any
-
-from lecompose.dataclass import dataclass
 
 Record = dict[str, Any]
 

@@ -5,10 +5,10 @@ import fcntl
 import json
 import os
 import platform
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from lecompose.dataclass import dataclass
 from lecompose.errors import OutputBusy
 
 # What file systems without locks say.

@@ -6,6 +6,7 @@ Over an output: computed from all its frames, quantiles included; cameras from t
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -21,7 +22,6 @@ from lecompose.composition.free_memory import release_free_memory
 from lecompose.composition.jobs import DataFileJob, EpisodeRows
 from lecompose.composition.layout import Layout
 from lecompose.concurrency import Prefetch
-from lecompose.dataclass import dataclass
 from lecompose.dataset import stored_stats
 from lecompose.dataset.write_metadata import write_stats
 from lecompose.errors import SourceBroken, few

@@ -14,10 +14,9 @@ and two that say what meta/ declares and what the data files really hold, for th
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from lecompose.dataclass import dataclass
 from lecompose.dataset.catalog.custom_columns import CustomColumn, CustomColumns
 from lecompose.dataset.catalog.frames import list_data_files
 from lecompose.dataset.catalog.hub_cache import name_dataset

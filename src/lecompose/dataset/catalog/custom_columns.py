@@ -6,6 +6,7 @@ v3.0 keeps them in meta/episodes, v2.x in the lines of episodes.jsonl. All sourc
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,6 @@ from typing import Any
 import pyarrow as pa
 
 from lecompose import formats
-from lecompose.dataclass import dataclass
 from lecompose.dataset.catalog.data_files import episode_files, read_arrow_schema, read_from, require_file
 from lecompose.dataset.catalog.source import Source, episode_number
 from lecompose.engine import Engine

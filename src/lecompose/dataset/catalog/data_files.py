@@ -3,13 +3,13 @@
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import pyarrow as pa
 
 from lecompose import formats
-from lecompose.dataclass import dataclass
 from lecompose.dataset.catalog.source import Source, locate, name_file
 from lecompose.engine.duckdb_errors import first_line
 from lecompose.errors import QueryError, SourceBroken, SourceNotFound, collect

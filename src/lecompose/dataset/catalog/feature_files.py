@@ -5,6 +5,7 @@ The first data file and the first video of a camera stand for all; `check` compa
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -13,7 +14,6 @@ from typing import Any
 import pyarrow as pa
 
 from lecompose import formats
-from lecompose.dataclass import dataclass
 from lecompose.dataset.catalog.hub_cache import holds_file
 from lecompose.dataset.column_types import dtype_and_sizes
 from lecompose.errors import ComposeError, SourceBroken

@@ -8,10 +8,10 @@ lost.
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from lecompose import formats
-from lecompose.dataclass import dataclass
 from lecompose.dataset.catalog.camera_specs import read_camera_info, settle_pictures
 from lecompose.dataset.catalog.dimension_names import spell_names
 from lecompose.dataset.catalog.feature_files import FeatureFiles, Pictures

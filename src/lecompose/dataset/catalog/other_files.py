@@ -3,12 +3,12 @@
 import os
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import islice
 from pathlib import Path
 
 from lecompose import formats
-from lecompose.dataclass import dataclass
 from lecompose.dataset.catalog.source import Source
 from lecompose.errors import few
 from lecompose.files.clutter import is_clutter

@@ -3,12 +3,12 @@
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 
 import pyarrow as pa
 
 from lecompose import formats
-from lecompose.dataclass import dataclass
 from lecompose.dataset.catalog import custom_columns, lineage, tasks
 from lecompose.dataset.catalog.batched import join_parts, make_batched
 from lecompose.dataset.catalog.data_files import (

@@ -6,7 +6,7 @@ import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import field
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +15,6 @@ from typing import Any
 import pyarrow as pa
 
 from lecompose import formats
-from lecompose.dataclass import dataclass
 from lecompose.dataset.catalog.feature_files import FeatureFiles, Pictures
 from lecompose.dataset.catalog.feature_specs import read_features
 from lecompose.dataset.catalog.format_version import find_other_storage, find_version

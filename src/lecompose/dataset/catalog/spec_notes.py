@@ -1,6 +1,6 @@
 """What an entry of info.json's features says otherwise than LeRobot does, or than the files do."""
 
-from lecompose.dataclass import dataclass
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)

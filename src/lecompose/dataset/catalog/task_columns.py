@@ -6,12 +6,12 @@ feature as `original_key`.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
 from lecompose import formats
-from lecompose.dataclass import dataclass
 from lecompose.dataset.catalog.frames import frames_relation
 from lecompose.dataset.catalog.source import Source
 from lecompose.engine import Engine

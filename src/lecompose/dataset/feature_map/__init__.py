@@ -5,13 +5,12 @@ statistics reads the mapping; nothing else knows that sources are not alike.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from lecompose.dataclass import dataclass
 from lecompose.dataset.catalog import Source
 from lecompose.dataset.column_types import dtype_and_sizes
 from lecompose.dataset.feature_map.dtypes import NUMBERS, holds, refuse_casts, shared_dtype

@@ -1,13 +1,13 @@
 """Frames in the order in which they are asked for, each with the episode it really belongs to."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
 
-from lecompose.dataclass import dataclass
 from lecompose.dataset import arrow_schema as types
 from lecompose.dataset.catalog import Catalog, Source
 from lecompose.dataset.frames.read_in_order import (

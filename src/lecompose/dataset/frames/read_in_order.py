@@ -6,7 +6,7 @@ is counted on every row: its frame_index and its episode_index are compared with
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
 
@@ -14,7 +14,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lecompose.dataclass import dataclass
 from lecompose.dataset.convert import convert_batch, stored_names
 from lecompose.dataset.feature_map import FeatureMap
 from lecompose.errors import SourceBroken

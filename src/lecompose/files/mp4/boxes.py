@@ -6,9 +6,8 @@ Source: ISO/IEC 14496-12 §4.2 (object structure) and §4.3 (full boxes).
 import os
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TypeAlias
-
-from lecompose.dataclass import dataclass
 
 Bytes: TypeAlias = bytes | memoryview
 

@@ -3,13 +3,13 @@
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
-from lecompose.dataclass import dataclass
 from lecompose.errors import MediaError, OutputUnwritable
 from lecompose.files.mp4.cut import (
     ClipFacts,

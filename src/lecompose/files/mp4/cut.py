@@ -1,10 +1,10 @@
 """Choose the samples that a range of frames needs to be decodable, and tell which ranges may share a file."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from lecompose.dataclass import dataclass
 from lecompose.files.mp4.errors import media_error
 from lecompose.files.mp4.keyframes import Keyframes
 from lecompose.files.mp4.read_sample_tables import Ints

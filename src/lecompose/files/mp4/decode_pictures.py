@@ -4,13 +4,13 @@ import io
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from lecompose.dataclass import dataclass
 from lecompose.errors import MediaError
 from lecompose.files.mp4.errors import media_error
 from lecompose.files.mp4.ffmpeg import LIMITS, open_video, translate_ffmpeg_errors

@@ -4,14 +4,13 @@ import math
 import os
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lecompose.dataclass import dataclass
 from lecompose.files.mp4.concat_segments import Segment, concat
 from lecompose.files.mp4.cut import probe_clip
 from lecompose.files.mp4.encoder_settings import Encoding, Options

@@ -6,12 +6,11 @@ joined at each keyframe; and headers that do not depend on quality, so that all 
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import astuple
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import numpy as np
 
-from lecompose.dataclass import dataclass
 from lecompose.files.mp4.cut import load_keyframes
 from lecompose.files.mp4.errors import media_error
 from lecompose.files.mp4.ffmpeg import PictureFormat, list_pixel_formats, read_picture_format

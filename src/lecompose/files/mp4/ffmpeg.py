@@ -5,13 +5,13 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lecompose.dataclass import dataclass
 from lecompose.errors import OutputUnwritable, SourceBroken
 from lecompose.files.mp4.errors import media_error
 from lecompose.files.mp4.file_outline import recognise_impostor

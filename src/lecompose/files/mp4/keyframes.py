@@ -8,13 +8,13 @@ Source: ITU-T H.264 §7.4.1.2, ITU-T H.265 §7.4.2.4.
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from lecompose.dataclass import dataclass
 from lecompose.files.mp4.nal_units import (
     SYNTAX,
     SampleHead,

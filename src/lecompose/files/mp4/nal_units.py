@@ -8,11 +8,11 @@ import hashlib
 import os
 import struct
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
 
-from lecompose.dataclass import dataclass
 from lecompose.files.mp4.boxes import BoxError
 from lecompose.files.mp4.read_sample_tables import Ints
 

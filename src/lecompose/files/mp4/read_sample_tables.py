@@ -4,11 +4,11 @@ Source: ISO/IEC 14496-12 §8.6 (times, keyframes), §8.7 (sizes, chunks).
 """
 
 import struct
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from lecompose.dataclass import dataclass
 from lecompose.files.mp4.boxes import BoxError, find, require
 from lecompose.files.mp4.errors import NeedsRemux
 

@@ -6,8 +6,8 @@ Source: ISO/IEC 14496-12 §8.5.2, 14496-14 (esds), 14496-15 (avcC, hvcC); the AV
 import hashlib
 import struct
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
-from lecompose.dataclass import dataclass
 from lecompose.files.mp4.boxes import BoxError, build_box, printable_kind, walk_children
 from lecompose.files.mp4.nal_units import (
     SYNTAX,

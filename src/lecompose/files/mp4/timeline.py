@@ -1,10 +1,10 @@
 """When the frames of a track are shown, in display order, and how far that is from a regular grid."""
 
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 
-from lecompose.dataclass import dataclass
 from lecompose.files.mp4.read_sample_tables import Ints
 
 _OFF_GRID_S = 1e-6

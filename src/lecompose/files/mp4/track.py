@@ -6,6 +6,7 @@ Source: ISO/IEC 14496-12 §8.3 (trak, tkhd), §8.4 (mdia), §8.6.6 (edit list).
 import math
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +14,6 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from lecompose.dataclass import dataclass
 from lecompose.files.mp4.boxes import BoxError, find, printable_kind, require, walk_children
 from lecompose.files.mp4.errors import NeedsRemux
 from lecompose.files.mp4.keyframes import Keyframes, list_keyframes, read_keyframes

@@ -5,11 +5,10 @@ import stat
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
-from lecompose.dataclass import dataclass
 from lecompose.errors import MediaError, SourceBroken
 from lecompose.files.mp4.boxes import BoxError, Span, find, printable_kind, require
 from lecompose.files.mp4.errors import NeedsRemux, media_error

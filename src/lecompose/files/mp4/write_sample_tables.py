@@ -4,11 +4,11 @@ Source: ISO/IEC 14496-12 §4.3 (ftyp), §8; the timestamp rule of `concat`.
 """
 
 import struct
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 
-from lecompose.dataclass import dataclass
 from lecompose.files.mp4.boxes import build_box, build_full_box
 from lecompose.files.mp4.read_sample_tables import Ints
 from lecompose.files.mp4.sample_description import SampleDescription

@@ -10,14 +10,13 @@ Source: the parquet specification (parquet.thrift) and that of Thrift's compact 
 import io
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lecompose.dataclass import dataclass
 from lecompose.files.parquet.encode_structs import (
     Cells,
     encode_int64,

@@ -8,11 +8,11 @@ Source: the parquet specification, for page headers, levels and encodings.
 
 import struct
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
-from lecompose.dataclass import dataclass
 from lecompose.files.parquet.thrift import NotThrift, ThriftReader, encode_integer, encode_varint
 
 DATA, DICTIONARY, DATA_V2 = 0, 2, 3

@@ -9,13 +9,13 @@ Source: parquet.thrift, FileMetaData and KeyValue.
 
 import os
 from collections import deque
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lecompose.dataclass import dataclass
 from lecompose.files.parquet.footers import MAGIC
 from lecompose.files.parquet.thrift import STRUCT, NotThrift, ThriftReader, encode_list_head, encode_varint
 

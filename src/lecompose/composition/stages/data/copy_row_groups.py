@@ -6,6 +6,7 @@ new: they hold a sequence or a constant, and take a few bytes. The footer is new
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
 from math import prod
@@ -19,7 +20,6 @@ from lecompose.composition.jobs import DataFileJob
 from lecompose.composition.stages.data.byte_ranges import BytesOrRange, RangeWriter
 from lecompose.composition.stages.data.number_rows import RowNumbers
 from lecompose.concurrency import Workers
-from lecompose.dataclass import dataclass
 from lecompose.dataset.convert import stored_names
 from lecompose.errors import SourceBroken
 from lecompose.files.parquet.damage import reading_parquet

@@ -1,6 +1,7 @@
 """Decode the rows of a data file: in order, in the output's schema and numbering."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from itertools import groupby, pairwise
 
@@ -12,7 +13,6 @@ from lecompose.composition.jobs import ComputedColumn, DataFileJob, EpisodeRows
 from lecompose.composition.stages.data.embed_pictures import embed_pictures, list_embedded
 from lecompose.composition.stages.data.number_rows import RowNumbers
 from lecompose.concurrency import Workers
-from lecompose.dataclass import dataclass
 from lecompose.dataset import arrow_schema
 from lecompose.dataset.catalog.data_files import needs_union_by_name
 from lecompose.dataset.convert import convert_batch, stored_names

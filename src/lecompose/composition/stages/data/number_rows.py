@@ -1,13 +1,13 @@
 """Number the rows of a data file: its indices, its tasks and subtasks."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 
 from lecompose.composition.jobs import ABSENT, DataFileJob, EpisodeRows
-from lecompose.dataclass import dataclass
 
 
 @dataclass(frozen=True)
