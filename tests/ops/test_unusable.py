@@ -6,6 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from broken.damage import DATA, edit_json, edit_parquet
 from broken.specs import structs, with_column
 
 import lecompose
@@ -79,3 +80,29 @@ def test_what_another_source_has_right_is_not_advised_away(make_dataset: Record,
         lecompose.merge([odd, sound], out=tmp_path / "out")
     lecompose.merge([odd, sound], out=tmp_path / "out", remove=["odd:extra"], features="common")
     assert "extra" not in columns(tmp_path / "out")
+
+
+@pytest.mark.parametrize(("odd", "dropped"), [((0, 1, 2), 0), ((1,), 1)])
+def test_vectors_of_other_lengths(
+    odd: tuple[int, ...], dropped: int, make_dataset: Record, tmp_path: Path
+) -> None:
+    root = make_dataset("day", **PLAIN | {"frames": (4, 3, 5)})
+
+    def vectors(table: pa.Table) -> pa.Table:
+        rows = zip(table["episode_index"].to_pylist(), table["frame_index"].to_pylist(), strict=True)
+        values = [[] if episode in odd and not frame else [1.0, 2.0] for episode, frame in rows]
+        return table.append_column("extra", pa.array(values, pa.list_(pa.float32())))
+
+    edit_parquet(DATA, vectors, whole=True)(root)
+    declare = {"dtype": "float32", "shape": [2], "names": None}
+    edit_json("meta/info.json", lambda content: content["features"].update(extra=declare))(root)
+    (found,) = [f for f in lecompose.check(root) if "2 numbers are declared" in f.problem]
+    assert (found.code, found.episode) == ("columns", odd[0])
+    with pytest.raises(lecompose.SourceBroken, match="--remove extra, which"):
+        lecompose.merge(root, out=tmp_path / "out")
+    report = lecompose.repair(root, out=tmp_path / "out")
+    assert [d.episode for d in report.dropped] == [1] * dropped
+    assert any('"extra" is left out' in note for note in report.notes) is not bool(dropped)
+    assert ("extra" in columns(tmp_path / "out")) is bool(dropped)
+    assert lecompose.check(tmp_path / "out") == []
+    assert lecompose.merge(root, out=tmp_path / "all", skip_broken=True, remove=["extra"]).dropped == ()

@@ -26,6 +26,7 @@ from lecompose.checks.faults import NO_DAMAGE, Damage, Fault, as_damage, in_data
 from lecompose.checks.null_counts import load_counts
 from lecompose.checks.pictures import find_undecodable
 from lecompose.checks.tolerant_open import open_tolerantly
+from lecompose.checks.vector_lengths import find_odd_vectors
 from lecompose.dataset.catalog import Catalog, Source
 from lecompose.dataset.catalog.hub_cache import name_dataset
 from lecompose.dataset.catalog.other_files import describe_other_files, find_other_files
@@ -108,6 +109,7 @@ def examine(engine: Engine, given: str | Path, *, scratch: Path, decode: bool = 
         load_counts(catalog)
         broken = _broken_promises(catalog, {name: damage}, skipped=("row_groups",))
         damage |= _find_other_files(catalog.sources[0]) | _find_other_encodings(opened.root)
+        damage |= find_odd_vectors(catalog.sources[0], opened.footers)
     if decode:
         damage |= find_undecodable(catalog)
     unread = sorted(_unread(name, opened.root, damage), key=lambda finding: finding.file or "")

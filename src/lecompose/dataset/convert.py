@@ -1,5 +1,6 @@
 """What a source gives for a feature of the output: its values in the output's type, or a fill."""
 
+import shlex
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
@@ -9,6 +10,7 @@ import pyarrow as pa
 from lecompose.dataset import arrow_schema
 from lecompose.dataset.feature_map import SourceFeature
 from lecompose.errors import RequestError, SourceBroken
+from lecompose.formats import DEFAULT_FEATURES
 
 Where: TypeAlias = Callable[[int], str]
 """Which episode of which source a row is of, for messages."""
@@ -56,8 +58,13 @@ def convert_batch(
             error.path = file
             raise
         except pa.ArrowException as error:
+            own = named.get(field.name, field.name)
+            hint = f"--remove {shlex.quote(own)}, which leaves it out; or --skip-broken"
             raise SourceBroken(
-                f'feature "{field.name}" is not as declared', reason=error, path=file
+                f'feature "{field.name}" is not as declared',
+                reason=error,
+                hint=None if own in DEFAULT_FEATURES else hint,
+                path=file,
             ) from error
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 

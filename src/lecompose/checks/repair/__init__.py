@@ -20,6 +20,7 @@ from lecompose.checks.faults import in_dataset, problem_in
 from lecompose.checks.repair.derived_columns import derive_columns
 from lecompose.checks.repair.episodes import Dropped, Salvage, find_sound_episodes
 from lecompose.checks.repair.features import find_features
+from lecompose.checks.repair.odd_vectors import leave_out_odd_vectors
 from lecompose.checks.repair.overlay import Overlay, write_overlay
 from lecompose.checks.repair.videos import find_clips
 from lecompose.checks.tolerant_open import Opened, open_tolerantly
@@ -100,6 +101,9 @@ def _repair(engine: Engine, opened: Opened, *, scratch: Path, without: frozenset
         raise _no_data(opened)
     features = find_features(source, opened.footers)
     salvage = find_sound_episodes(engine, source, features.files)
+    features, salvage = leave_out_odd_vectors(
+        features, salvage, opened.footers, source=source, without=without
+    )
     salvage = find_clips(engine, source, salvage, scratch=scratch, without=without)
     salvage = salvage.without(_lacking_pictures(opened.catalog, without))
     _refuse_other_rate(engine, source, salvage)
