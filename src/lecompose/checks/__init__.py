@@ -50,6 +50,9 @@ __all__ = [
 ]
 
 
+_MOST_SHOWN = 400
+
+
 @dataclass(frozen=True)
 class _Misnumbered:
     """The data files of a source of v2.x whose names and rows have other numbers."""
@@ -174,13 +177,18 @@ def describe_doubts(catalog: Catalog, *, but: Collection[str] = ()) -> Iterator[
             found.setdefault((finding.src_dataset, finding.code), []).append(finding)
     for (source, code), alike in found.items():
         more = f"; and {len(alike) - 1:,} more, see check" if len(alike) > 1 else ""
-        yield f'source "{source}": {DOUBTS[code]}: {alike[0]}{more}'
+        yield f'source "{source}": {DOUBTS[code]}: {_shorten(str(alike[0]))}{more}'
     for row in catalog.engine.records("catalog/misnumbered_files", _Misnumbered):
         if row.src_dataset not in but:
             yield (
                 f'source "{row.src_dataset}": the names of {row.files:,} data files have the number of other'
                 f" episodes than their rows, first {row.data_file}; the rows count, as they do in LeRobot"
             )
+
+
+def _shorten(text: str) -> str:
+    """Return a text as a note can hold it: tasks may have megabytes."""
+    return text if len(text) <= _MOST_SHOWN else text[:_MOST_SHOWN] + "…"
 
 
 def _find_other_files(source: Source) -> Damage:
