@@ -48,7 +48,7 @@ try:
 finally:
     # What getrusage says counts the process that started this one, too.
     status = pathlib.Path("/proc/self/status")
-    peak = int(re.search(r"VmHWM:\s*(\d+)", status.read_text())[1]) if status.exists() else 0
+    peak = int(re.search("VmHWM:[ \\\\t]*([0-9]+)", status.read_text())[1]) if status.exists() else 0
     print("peak", peak * 1024, file=sys.stderr)
 """
 
