@@ -26,13 +26,13 @@ def annotated(
     tasks: Sequence[str],
     *,
     frames: Sequence[int],
-    columns: Mapping[str, Sequence[int | None]],
+    columns: Mapping[str, Sequence[float | None]],
     dtype: str = "int64",
     version: str = "v2.1",
 ) -> Path:
     """A dataset whose frames do the tasks `frames` in turn, with columns that name tasks in turn."""
 
-    def kind(numbers: Sequence[int | None]) -> Kind:
+    def kind(numbers: Sequence[float | None]) -> Kind:
         def cells(_rng: Any, count: int) -> pa.Array:
             return pa.array([numbers[n % len(numbers)] for n in range(count)], pa.type_for_alias(dtype))
 
@@ -91,7 +91,9 @@ def right(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("settings", [{}, {"row_groups": "packed"}, {"rewrite_data": True}])
 def test_merge(left: Path, right: Path, settings: Any, tmp_path: Path) -> None:
     report = lecompose.merge([left, right], out=tmp_path / "out", **settings)
-    assert [note for note in report.notes if "episode_tasks" not in note] == []
+    notes = [note for note in report.notes if "episode_tasks" not in note]
+    assert len(notes) == 2
+    assert all("read as task numbers, by its name, and numbered anew" in note for note in notes)
     found = texts(tmp_path / "out", VALIDITY, COARSE)
     expected = [texts(root, VALIDITY, COARSE) for root in (left, right)]
     assert found == {name: [*expected[0][name], *expected[1][name]] for name in found}
@@ -183,6 +185,83 @@ def test_the_option_names_a_column_and_denies_one(tmp_path: Path) -> None:
 def test_renamed_columns_are_found(left: Path, tmp_path: Path) -> None:
     lecompose.merge(left, out=tmp_path / "out", rename={VALIDITY: "ok"})
     assert set(texts(tmp_path / "out", "ok")["ok"]) == {"valid"}
+
+
+SUCCESS = "annotation.success"
+
+
+def read_column(root: Path, name: str) -> list[Any]:
+    return [
+        value for path in sorted(root.glob("data/*/*.parquet")) for value in table(path)[name].to_pylist()
+    ]
+
+
+@pytest.mark.parametrize("dtype", ["int64", "float32"])
+def test_a_flag_is_kept_and_told(dtype: str, tmp_path: Path) -> None:
+    """Nothing tells 0 and 1 from the tasks of the frames, which change places here."""
+    root = annotated(
+        tmp_path / "a", ("pick", "place"), frames=(1, 0), columns={SUCCESS: (0, 0, 1)}, dtype=dtype
+    )
+    report = lecompose.delete(root, out=tmp_path / "kept", episodes=[0])
+    assert read_column(tmp_path / "kept", SUCCESS) == [0, 0, 1, 0, 0, 0]
+    (note,) = report.notes
+    assert f"--task-column {SUCCESS} " in note
+    report = lecompose.delete(root, out=tmp_path / "no", episodes=[0], task_column=f"{SUCCESS}=no")
+    assert report.notes == ()
+    lecompose.delete(root, out=tmp_path / "yes", episodes=[0], task_column=SUCCESS)
+    assert texts(tmp_path / "yes", SUCCESS)[SUCCESS] == texts(root, SUCCESS)[SUCCESS][3:]
+
+
+def test_a_text_that_no_frame_has_tells_task_numbers(tmp_path: Path) -> None:
+    roots = [
+        annotated(tmp_path / name, ("pick", name), frames=(0,), columns={"annotation.ok": (1,)})
+        for name in ("a", "b")
+    ]
+    report = lecompose.merge(roots, out=tmp_path / "out")
+    assert texts(tmp_path / "out", "annotation.ok")["annotation.ok"] == ["a"] * 9 + ["b"] * 9
+    beginning = 'source "b": feature "annotation.ok" is read as task numbers, by its name'
+    assert any(note.startswith(beginning) for note in report.notes)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_whole_floats_are_numbers_and_nan_stays(dtype: str, tmp_path: Path) -> None:
+    """pandas makes floats of integers with nulls."""
+    roots = [
+        annotated(tmp_path / n, (n, f"{n} ok"), frames=(0,), columns={VALIDITY: (1, nan)}, dtype=dtype)
+        for n, nan in (("a", float("nan")), ("b", None))
+    ]
+    lecompose.merge(roots, out=tmp_path / "out")
+    values = read_column(tmp_path / "out", VALIDITY)
+    found = texts(tmp_path / "out", VALIDITY)[VALIDITY]
+    assert found[9:] == ["b ok", None, "b ok", "b ok", None, "b ok", None, "b ok", None]
+    assert found[0] == "a ok"
+    assert np.isnan(values[1])
+    assert lecompose.check(tmp_path / "out") == []
+
+
+def test_fractions_are_no_task_numbers(tmp_path: Path) -> None:
+    columns = {"annotation.human.score": (0.5, 1.0)}
+    root = annotated(tmp_path / "a", ("x", "y"), frames=(1,), columns=columns, dtype="float64")
+    assert lecompose.merge(root, out=tmp_path / "out").notes == ()
+    assert read_column(tmp_path / "out", "annotation.human.score")[:2] == [0.5, 1.0]
+    with pytest.raises(RequestError, match="has others"):
+        lecompose.merge(root, out=tmp_path / "other", task_column="annotation.human.score")
+
+
+def test_a_name_that_tells_nothing_more_is_told(left: Path, tmp_path: Path) -> None:
+    report = lecompose.merge(left, out=tmp_path / "out", rename={VALIDITY: "valid"})
+    assert any("later operations need --task-column valid" in note for note in report.notes)
+
+
+def test_modality_of_one_source_counts_for_all(tmp_path: Path) -> None:
+    roots = [
+        annotated(tmp_path / name, tasks, frames=(0,), columns={"goal": (1,)})
+        for name, tasks in (("a", ("pick", "near")), ("b", ("wave", "far")))
+    ]
+    modality(roots[0], {"human.goal": {"original_key": "goal"}})
+    report = lecompose.merge(roots, out=tmp_path / "out")
+    assert texts(tmp_path / "out", "goal")["goal"] == ["near"] * 9 + ["far"] * 9
+    assert any("later operations need --task-column goal" in note for note in report.notes)
 
 
 def test_numbers_that_are_no_tasks_are_told_and_kept(tmp_path: Path) -> None:

@@ -189,7 +189,7 @@ def _task_columns(source: Source, engine: Engine, known: Damage) -> Iterator[Row
     texts = list_texts(engine, source)
     for feature in candidates:
         try:
-            uses = read_uses(engine, source, feature)
+            uses = read_uses(engine, source, feature.name)
         except ComposeError:  # whoever reads the files says what is wrong with them
             continue
         rows = [] if uses is None else uses.select(["src_episode", "src_task"]).to_pylist()

@@ -122,8 +122,8 @@ OPTIONS = (
         heading=FEATURES,
         metavar="FEATURE[=no]",
         help="A feature whose values are task numbers, which go with the task list as task_index does. Those"
-        " called annotation.* or listed by meta/modality.json are found without it; =no says that one is not."
-        " Repeatable.",
+        " listed by meta/modality.json, called annotation.human.*, or called annotation.* and with tasks that"
+        " no frame has, are found without it; =no says that one is not. Repeatable.",
     ),
     Option(
         name="data_mb",

@@ -39,7 +39,7 @@ class OutputSpec:
 
     `feature_map` says what each source gives for each feature; `info` are the keys of info.json that LeRobot
     does not know, `files` others' metadata by relative path. `task_columns` hold task numbers, as task_index
-    does.
+    does; that the guessed ones do, only their names tell.
     """
 
     resampling: Resampling
@@ -54,6 +54,7 @@ class OutputSpec:
     files: Mapping[str, bytes] = field(default_factory=dict)
     statistics: StatsOptions = field(default_factory=lambda: StatsOptions(QUANTILES))
     task_columns: tuple[str, ...] = ()
+    guessed_task_columns: tuple[str, ...] = ()
 
     @property
     def fps(self) -> Fraction:
@@ -104,10 +105,16 @@ def unify_sources(
         _merge_feature(name, held, dtype=mapped.dtypes[name], fps=resampling.fps)
         for name, held in mapped.holders.items()
     )
-    task_columns, task_notes = find_task_columns(catalog, features, mapped.feature_map, settings.task_columns)
     first = sources[0]
     info, info_notes = _user_keys([(s.name, s.info) for s in sources], INFO_KEYS, "info.json")
     files, file_notes = _other_files(sources, changed=mapped.changed)
+    tasks = find_task_columns(
+        catalog,
+        features,
+        mapped.feature_map,
+        settings.task_columns,
+        modality=files.get(formats.MODALITY_PATH),
+    )
     return OutputSpec(
         resampling=resampling,
         robot_type=settings.robot_type or first.info.get("robot_type"),
@@ -120,14 +127,15 @@ def unify_sources(
             *resampling.notes,
             *mapped.notes,
             *(note for name, held in mapped.holders.items() for note in _notes(name, held)),
-            *task_notes,
+            *tasks.notes,
             *info_notes,
             *file_notes,
             *_custom_notes(catalog.custom.columns),
         ),
         info=info,
         files=files,
-        task_columns=task_columns,
+        task_columns=tasks.names,
+        guessed_task_columns=tasks.by_name,
         # What sources say of their pictures is said of all their frames, also of those left out.
         statistics=replace(
             settings.statistics, pictures=settings.statistics.pictures or bool(resampling.downsampled)

@@ -197,7 +197,7 @@ def lay_out(
         encode,
         unreferenced_frames=_count_unreferenced(engine, videos),
         notes=(
-            *(*notes, *output_spec.notes, *found.notes, *describe_embedded(loose)),
+            *(*notes, *output_spec.notes, *tasks.notes, *found.notes, *describe_embedded(loose)),
             *_warnings(videos),
             *_other_sizes(output_spec, probed),
             *_longer_videos(catalog, probed, repaired_roots or {}),

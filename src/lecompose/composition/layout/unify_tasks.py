@@ -1,6 +1,6 @@
 """Unify the tasks of all sources: one number a text in each output, and each source's numbers in those."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
@@ -12,7 +12,7 @@ from lecompose.composition.jobs import ABSENT
 from lecompose.composition.output_spec import OutputSpec
 from lecompose.dataset.catalog import Catalog
 from lecompose.engine import Engine
-from lecompose.errors import FeatureMismatch, SourceBroken
+from lecompose.errors import FeatureMismatch, SourceBroken, few
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +97,14 @@ class UnifiedTasks:
     """The tasks of every output, and its subtasks if texts stand behind their numbers.
 
     `task_maps` and `subtask_maps` are by output. `renumbered` are the features beside task_index that hold
-    task numbers, of which at least one becomes another.
+    task numbers, of which at least one becomes another; `notes` are on those that only names tell of.
     """
 
     engine: Engine
     task_maps: dict[str, TaskMap]
     subtask_maps: dict[str, TaskMap] | None
     renumbered: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     def of(self, output: str) -> TaskMap:
         """Return the numbers that tasks have in an output."""
@@ -158,7 +159,9 @@ def unify_tasks(catalog: Catalog, output_spec: OutputSpec) -> UnifiedTasks:
     engine.table("out_tasks", "layout/tasks")
     tasks = _task_maps(engine.records("layout/task_map", TaskNumber))
     renumbered = _find_renumbered(engine, output_spec, tasks)
-    return UnifiedTasks(engine, tasks, _unify_subtasks(catalog, output_spec), renumbered)
+    notes = tuple(_note_guessed(output_spec, renumbered))
+    names = tuple(name for name in output_spec.task_columns if name in renumbered)
+    return UnifiedTasks(engine, tasks, _unify_subtasks(catalog, output_spec), names, notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,19 +177,21 @@ class _ColumnUse:
 
 def _find_renumbered(
     engine: Engine, output_spec: OutputSpec, tasks: Mapping[str, TaskMap]
-) -> tuple[str, ...]:
-    """Return the features with task numbers of which at least one becomes another.
+) -> dict[str, list[str]]:
+    """Return the features with task numbers of which at least one becomes another, and in which sources.
 
     Raises:
         FeatureMismatch: if a feature cannot hold its new numbers.
     """
     if not output_spec.task_columns:
-        return ()
+        return {}
     most: dict[str, int] = {}
+    sources: dict[str, dict[str, None]] = {}
     for use in engine.records("layout/task_column_uses", _ColumnUse):
         number = tasks[use.out_dataset].number(use.src_dataset, use.src_episode, use.src_task)
         if number != use.src_task and number is not None:
             most[use.feature] = max(most.get(use.feature, 0), number)
+            sources.setdefault(use.feature, {})[use.src_dataset] = None
     small = [f for f in output_spec.columns if f.name in most and not _holds(f.dtype, most[f.name])]
     if small:
         lines = [f'feature "{f.name}": {f.dtype} cannot hold {most[f.name]}' for f in small]
@@ -195,7 +200,18 @@ def _find_renumbered(
             hint=f"--cast {small[0].name}=int64",
             parts=lines,
         )
-    return tuple(name for name in output_spec.task_columns if name in most)
+    return {name: list(names) for name, names in sources.items()}
+
+
+def _note_guessed(output_spec: OutputSpec, renumbered: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Yield a note on each feature that only its name tells of, and whose numbers become others."""
+    for name in output_spec.guessed_task_columns:
+        if name in renumbered:
+            which = "source" if len(renumbered[name]) == 1 else "sources"
+            yield (
+                f'{which} {few(renumbered[name])}: feature "{name}" is read as task numbers, by its name, and'
+                f" numbered anew; --task-column {name}=no keeps its values"
+            )
 
 
 def _holds(dtype: str, number: int) -> bool:

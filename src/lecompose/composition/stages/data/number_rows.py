@@ -111,9 +111,13 @@ class RowNumbers:
 
 
 def _look_up(src: pa.Array, first: np.ndarray, numbers: np.ndarray) -> pa.Array:
-    """Return the output's number of each of the source's; `first` is where the source's 0 is in `numbers`."""
-    found = src.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
+    """Return the output's number of each of the source's; `first` is where the source's 0 is in `numbers`.
+
+    NaN stays, as nulls do.
+    """
+    found = src.fill_null(0).to_numpy(zero_copy_only=False)
+    found = found.astype(np.float64 if pa.types.is_floating(src.type) else np.int64)
     absent = src.is_null().to_numpy(zero_copy_only=False)
-    known = (first != ABSENT) & (found >= 0) & ~absent
-    found[known] = numbers[(first + found)[known]]
+    known = (first != ABSENT) & np.isfinite(found) & (found >= 0) & ~absent
+    found[known] = numbers[first[known] + found[known].astype(np.int64)]
     return pa.array(found, mask=absent).cast(src.type)
