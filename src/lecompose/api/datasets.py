@@ -159,7 +159,7 @@ class Datasets:
         are those that are read, all by default, and those of every dataset always. Nothing is copied to
         disk; in each process about `cache` of decoded rows is held. What comes back needs these datasets no
         longer, and may go to workers that are forked or spawned; files that change meanwhile are refused.
-        Needs PyTorch, and torchcodec or PyAV for videos: `pip install 'lecompose[torch]'`.
+        Needs PyTorch: `pip install torch`; torchcodec, where it is there, decodes videos, else PyAV does.
 
         Raises:
             UnknownEpisode, RequestError: for what is not there.
@@ -171,7 +171,7 @@ class Datasets:
             from lecompose.training.dataset import PictureOptions, TorchDataset
             from lecompose.training.selection import select_episodes
         except ImportError as error:
-            raise RequestError(str(error), hint="pip install 'lecompose[torch]'") from error
+            raise RequestError(str(error), hint="pip install torch") from error
         options = PictureOptions(
             image_transforms, tolerance_s, video_backend, return_uint8, depth_output_unit
         )
