@@ -11,6 +11,7 @@ from attempts.place import Place
 HOPELESS = (
     *("no info.json", "cut info.json", "pointer for info.json", "info.json is a list", "no features"),
     *("no fps", "fps in words", "fractional fps", "no data file at all", "no episodes"),
+    *("another storage format", "numbers that no declared one is near"),
 )
 # What nobody can put right without knowing better, and no reader minds.
 PASSED_ON = frozenset(("video_size", "video_alike", "feature_names", "robot_type", "episode_stats_listed"))

@@ -229,6 +229,8 @@ def test_a_depth_map_is_one_wherever_it_is_marked(
 def test_a_marked_camera_of_colours_is_told(make_dataset: Record) -> None:
     root = declare(make_dataset(**VIDEO), FRONT, info=lambda info: info | {"is_depth_map": True})
     assert any(f.code == "depth_marks" and "(yuv420p)" in f.problem for f in lecompose.check(root))
+    lecompose.merge(root, out=root.with_name("out"))
+    assert [f.code for f in lecompose.check(root.with_name("out"))] == ["depth_marks"]
 
 
 # What only the files tell -----------------------------------------------------------------------
