@@ -78,6 +78,7 @@ def read_features(declared: Mapping[str, Any], files: FeatureFiles) -> FeaturesR
             pictures[name] = entry.pictures
     for name in _undeclared_defaults(declared, files):
         features.append(formats.default_feature(name))
+        features.sort(key=_place)
         notes.append(_default_note(name, "not declared; every dataset has it, as"))
     language = [n for n in formats.LANGUAGE_COLUMNS if n not in declared and files.is_language(n)]
     for name in language:
@@ -99,6 +100,11 @@ def _describe_undeclared(name: str, files: FeatureFiles) -> str:
     keeps = "LeRobot refuses such a dataset; lecompose repair --undeclared declare keeps it"
     why = keeps if kind is None else f"it holds {kind}, which no feature can"
     return f"it is in the data files, not in info.json; {why}"
+
+
+def _place(feature: Feature) -> int:
+    """Return where LeRobot declares a feature: those of every dataset follow the others, in their order."""
+    return [*formats.DEFAULT_FEATURES].index(feature.name) if feature.name in formats.DEFAULT_FEATURES else -1
 
 
 def _default_note(name: str, problem: str) -> SpecNote:
