@@ -115,7 +115,8 @@ def _settle_stream(
     found = {
         "video.height": pictures.height,
         "video.width": pictures.width,
-        "video.channels": pictures.channels,
+        # LeRobot gives a depth map one channel, whatever its file has.
+        "video.channels": None if info.get("is_depth_map") else pictures.channels,
         "video.codec": pictures.codec,
         "video.pix_fmt": pictures.pix_fmt,
         "video.fps": pictures.fps if has_rate else None,
@@ -199,6 +200,8 @@ def _true_sizes(
     if pictures is None:
         return declared
     channels = pictures.channels or (declared[2] if declared[2] in (1, 3) else 3)
+    if is_depth and declared[2] in (1, 3):
+        channels = declared[2]
     return pictures.height, pictures.width, channels
 
 
