@@ -394,7 +394,15 @@ DECODING = (
 # What a source must keep so that its episodes can be told apart and copied whole.
 REQUIREMENTS = ("episodes_unique", "episode_rows", "frame_times", "task_indices")
 # What a composition passes on as it is, and is therefore no promise of its output.
-PASSED_ON = ("robot_type", "feature_names", "task_columns", "depth_marks", "video_size", "video_alike")
+PASSED_ON = (
+    "robot_type",
+    "feature_names",
+    "task_columns",
+    "depth_marks",
+    "picture_size",
+    "video_size",
+    "video_alike",
+)
 # What no composition can carry.
 REMARKS = ("episodes_listed",)
 # Where a source contradicts itself, and which side a composition takes.
