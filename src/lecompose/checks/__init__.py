@@ -11,16 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lecompose.checks.codes import (
-    CODES,
-    DOUBTS,
-    PASSED_ON,
-    PROMISES,
-    REMARKS,
-    REQUIREMENTS,
-    Code,
-    Severity,
-)
+from lecompose.checks.codes import CODES, PROMISES, Code, Severity
+from lecompose.checks.composition_roles import DOUBTS, PASSED_ON, REMARKS, REQUIREMENTS
 from lecompose.checks.facts import load_facts
 from lecompose.checks.faults import NO_DAMAGE, Damage, Fault, as_damage, in_dataset, problem_in, try_to
 from lecompose.checks.null_counts import load_counts
@@ -178,6 +170,8 @@ def describe_doubts(catalog: Catalog, *, but: Collection[str] = ()) -> Iterator[
     for (source, code), alike in found.items():
         more = f"; and {len(alike) - 1:,} more, see check" if len(alike) > 1 else ""
         yield f'source "{source}": {DOUBTS[code]}: {_shorten(str(alike[0]))}{more}'
+    if all(source.is_v3 for source in catalog.sources):
+        return  # no file is named by an episode there
     for row in catalog.engine.records("catalog/misnumbered_files", _Misnumbered):
         if row.src_dataset not in but:
             yield (

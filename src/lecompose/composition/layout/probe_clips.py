@@ -147,10 +147,10 @@ def _refuse_unusable(wanted: Sequence[WantedClip], results: Sequence[Probed | li
 
 def _without_clips(lost: Sequence[str]) -> str:
     """Return the next step where clips cannot be used; `lost` are the cameras that have no other."""
+    if not lost:
+        return "--skip-broken, which leaves their episodes out"
     removed = " ".join(f"--remove {shlex.quote(camera)}" for camera in dict.fromkeys(lost))
-    without_camera = f"{removed}, which leaves the camera out" if removed else ""
-    without_episodes = "" if lost else "--skip-broken, which leaves their episodes out"
-    return without_camera or without_episodes
+    return f"{removed}, which leaves the camera out"
 
 
 def _probe_file(

@@ -102,9 +102,11 @@ def is_empty(given: Path | str) -> bool:
         total = read_json(root / "meta/info.json").get("total_episodes")
     except (SourceBroken, SourceNotFound):
         return False
+    if total != 0:
+        return False  # the usual dataset: its folders, which may hold many files, are not walked through
     lists = [root / "meta/episodes.jsonl", *_parquet_files(root / "meta/episodes")]
     is_listed = any(path.is_file() and path.stat().st_size for path in lists)
-    return total == 0 and not is_listed and not _parquet_files(root / "data")
+    return not is_listed and not _parquet_files(root / "data")
 
 
 def _why_none(source: Source) -> str:
