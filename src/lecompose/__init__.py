@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from lecompose.api.datasets import Datasets, open, query
     from lecompose.api.edits import edit_features, edit_info, edit_tasks, repair
     from lecompose.api.info import info
+    from lecompose.api.jobs import cancel_jobs, job_status, run_jobs
     from lecompose.api.operations import compose, delete, filter, merge, sample, sort, split
     from lecompose.api.stats import stats
     from lecompose.checks import Finding
@@ -60,6 +61,7 @@ __all__ = [
     "UnknownEpisode",
     "UnsupportedVersion",
     "VerifyError",
+    "cancel_jobs",
     "check",
     "compose",
     "delete",
@@ -68,10 +70,12 @@ __all__ = [
     "edit_tasks",
     "filter",
     "info",
+    "job_status",
     "merge",
     "open",
     "query",
     "repair",
+    "run_jobs",
     "sample",
     "sort",
     "split",
@@ -90,6 +94,7 @@ _PLACES = {
     "api.datasets": ("Datasets", "open", "query"),
     "api.edits": ("edit_features", "edit_info", "edit_tasks", "repair"),
     "api.info": ("info",),
+    "api.jobs": ("cancel_jobs", "job_status", "run_jobs"),
     "api.operations": ("compose", "delete", "filter", "merge", "sample", "sort", "split"),
     "api.stats": ("stats",),
     "checks": ("Finding",),

@@ -15,7 +15,7 @@ from support.typed import Kind
 
 import lecompose
 from lecompose.composition import execute
-from lecompose.composition.jobs import DataFileJob, VideoFileJob, read_job, write_job
+from lecompose.composition.jobs import DataFileJob, VideoFileJob, decode_job, encode_job
 from lecompose.errors import RequestError
 
 Record = Callable[..., Path]
@@ -42,8 +42,9 @@ class Jobs:
         self.video += run.layout.video_jobs
         self.folder.mkdir()
         for n, job in enumerate((*self.data, *self.video, *run.layout.encode_jobs.values())):
-            write_job(job, self.folder / f"{n}.json")
-            assert read_job(self.folder / f"{n}.json") == job
+            text = encode_job(job)
+            assert decode_job(text) == job
+            (self.folder / f"{n}.json").write_text(text)
         subprocess.run([sys.executable, str(CHILD), str(self.folder)], check=True, timeout=300)
         for n, job in enumerate((*self.data, *self.video)):
             ordinary = (run.folders[job.out_dataset] / job.path).read_bytes()
@@ -164,10 +165,8 @@ def test_subtasks_numbered(jobs: Jobs, tmp_path: Path) -> None:
     assert jobs.data[0].subtask_numbers is not None
 
 
-def test_a_file_that_is_no_job(tmp_path: Path) -> None:
-    path = tmp_path / "job.json"
+def test_a_text_that_is_no_job() -> None:
     with pytest.raises(RequestError, match="the job cannot be read"):
-        read_job(path)
-    path.write_text('{"lecompose job": 99}')
+        decode_job("{")
     with pytest.raises(RequestError, match="no job of version 1"):
-        read_job(path)
+        decode_job('{"lecompose job": 99}')

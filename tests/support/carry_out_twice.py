@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from lecompose.composition.carry_out_job import carry_out_job
-from lecompose.composition.jobs import read_job
+from lecompose.composition.jobs import decode_job
 from lecompose.engine import open_engine
 
 
@@ -19,7 +19,7 @@ def main(folder: Path) -> None:
             scratch = folder / "scratch" / path.stem / time
             scratch.mkdir(parents=True)
             engine = open_engine(scratch=scratch, threads=3)
-            carry_out_job(read_job(path), path.with_suffix("") / time, engine)
+            carry_out_job(decode_job(path.read_text()), path.with_suffix("") / time, engine)
             engine.close()
 
 

@@ -15,8 +15,8 @@ from lecompose.cli.terminal import exit_on_broken_pipe
 
 # Each is a module of its name.
 _COMMANDS = (
-    *("check", "compose", "delete", "edit", "filter", "info", "merge", "query"),
-    *("repair", "sample", "sort", "split", "stats"),
+    *("check", "compose", "delete", "edit", "filter", "info", "jobs", "merge"),
+    *("query", "repair", "sample", "sort", "split", "stats"),
 )
 # New objects between two looks for garbage: loading libraries makes none, and would be looked at 100 times.
 _NEW_OBJECTS = 100_000

@@ -25,6 +25,8 @@ class StrictCommand(click.Command):
             if record is not None:
                 headed.setdefault(heading, []).append(record)
         for heading, records in headed.items():
+            if not records:
+                continue
             with formatter.section(heading):
                 formatter.write_dl(records)
 

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias, TypeVar
 import click
 
 from lecompose.cli.command import HeadedOption
-from lecompose.composition.options import FEATURES, FILES, OPTIONS, RESOURCES, Kind, Option
+from lecompose.composition.options import FEATURES, FILES, MACHINES, OPTIONS, RESOURCES, Kind, Option
 from lecompose.errors import RequestError
 from lecompose.files.text_files import decode_text, read_text
 
@@ -122,8 +122,8 @@ def _under(*headings: str, but: str | None = None) -> Callable[[F], F]:
 
 
 engine = _under(RESOURCES)
-layout = _under(FEATURES, FILES)
-layout_of_repair = _under(FEATURES, FILES, but="skip_broken")
+layout = _under(FEATURES, FILES, MACHINES)
+layout_of_repair = _under(FEATURES, FILES, MACHINES, but="skip_broken")
 
 
 def _output(*where: Callable[[F], F]) -> Callable[[F], F]:

@@ -1,11 +1,12 @@
 """What a run did, or would do, on stdout."""
 
 import math
+import shlex
 
 import click
 
 from lecompose.cli.terminal import print_json, printable, size
-from lecompose.composition.report import Report
+from lecompose.composition.report import PlannedJobs, Report
 
 _PLAN_ROWS = 20
 _REENCODED_ROWS = 10
@@ -24,7 +25,7 @@ def show_report(done: Report, *, as_json: bool, quiet: bool) -> None:
         _show_plan(done)
     for note in done.notes:
         click.echo(f"note: {printable(note, lines=True)}", err=True)
-    verb = "would write" if done.dry_run else "wrote"
+    verb = "would write" if done.dry_run else "will write" if done.planned else "wrote"
     for output in done.outputs:
         click.echo(
             f"{verb} {printable(str(output.path))}: {output.episodes:,} episodes, {output.frames:,} frames"
@@ -39,14 +40,28 @@ def show_report(done: Report, *, as_json: bool, quiet: bool) -> None:
             f"  {done.frames_unreferenced:,} frames of the videos belong to no episode, and stay behind"
         )
     _show_reencoded(done)
-    if done.seconds:
+    if done.planned:
+        _show_planned(done.planned)
+    elif done.seconds:
         stages = ", ".join(f"{name} {seconds:.2f}" for name, seconds in done.seconds.items())
         click.echo(f"  {sum(done.seconds.values()):.2f} s: {stages}")
     return None
 
 
+def _show_planned(planned: PlannedJobs) -> None:
+    folder = printable(shlex.quote(planned.folder))
+    click.echo(f"  {planned.jobs:,} jobs are planned; how far they are: lecompose jobs status {folder}")
+    if planned.scheduled:
+        click.echo(f"  SLURM has them, and finishes then: {', '.join(planned.scheduled)}")
+    else:
+        click.echo(
+            f"  on any machines that see it: lecompose jobs run {folder} --shard K/N\n"
+            f"  and in the end: lecompose jobs finish {folder}"
+        )
+
+
 def _data(done: Report) -> str:
-    if done.dry_run:
+    if done.dry_run or done.planned:
         return f"{size(done.bytes_encoded)} in the sources"
     return f"{size(done.bytes_spliced)} copied, {size(done.bytes_encoded - done.bytes_encoded_video)} encoded"
 

@@ -1,8 +1,11 @@
 """Carry out one job by itself: in this process or another, once or again, with the same bytes."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from lecompose.composition.jobs import (
+    ClipSpan,
     DataFileJob,
     DataFileResult,
     EncodeClipJob,
@@ -16,11 +19,16 @@ from lecompose.files import mp4
 
 
 def carry_out_job(
-    job: DataFileJob | VideoFileJob | EncodeClipJob, folder: Path, engine: Engine
+    job: DataFileJob | VideoFileJob | EncodeClipJob,
+    folder: Path,
+    engine: Engine,
+    *,
+    scratch: Path | None = None,
+    encoded: Mapping[ClipSpan, mp4.EncodedVideo] = MappingProxyType({}),
 ) -> DataFileResult | VideoFileResult | mp4.EncodedVideo:
-    """Write the file of a job into the folder of its output; encode a clip into the engine's scratch folder.
+    """Write the file of a job into the folder of its output; encode a clip into `scratch`, or the engine's.
 
-    Nothing else is touched.
+    Nothing else is touched. Clips that are `encoded` already are not encoded again.
 
     Raises:
         SourceError: if a source is not what the job says.
@@ -30,7 +38,7 @@ def carry_out_job(
     workers = engine.workers()
     if isinstance(job, DataFileJob):
         return write_data_file(job, folder, engine, workers)
-    sources = VideoSources(engine.scratch)
+    sources = VideoSources(scratch or engine.scratch, encoded=encoded)
     if isinstance(job, VideoFileJob):
         return write_video_file(job, folder, sources, workers)
     return encode_clip(job, sources, workers)

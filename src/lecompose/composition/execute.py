@@ -3,6 +3,8 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
+from typing import TypeAlias
 
 from lecompose.composition.context import Run
 from lecompose.composition.destination import Destinations
@@ -15,6 +17,7 @@ from lecompose.composition.disk_space import (
 )
 from lecompose.composition.free_memory import release_free_memory
 from lecompose.composition.layout import Layout
+from lecompose.composition.machines import THREADS, Machines
 from lecompose.composition.report import Report, report_run
 from lecompose.composition.resume import Staging
 from lecompose.composition.resume.fingerprint import fingerprint
@@ -47,7 +50,9 @@ def _stats(run: Run) -> None:
     make_stats(run)
 
 
-STAGES: tuple[tuple[str, Callable[[Run], None]], ...] = (
+Stages: TypeAlias = tuple[tuple[str, Callable[[Run], None]], ...]
+
+STAGES: Stages = (
     ("data", write_data),
     ("video", write_videos),
     ("stats", _stats),
@@ -67,6 +72,8 @@ def execute(
     overwrite: bool,
     progress: Progress,
     before: Mapping[str, float],
+    machines: Machines,
+    words: tuple[str, ...] | None,
 ) -> Report:
     """Carry a layout out and return the report; on any error every destination is untouched.
 
@@ -81,8 +88,8 @@ def execute(
     made = staging.outputs
     folders = {output: made / output for output in destinations.folders}
     moves = {folders[output]: folder for output, folder in destinations.folders.items()}
-    with _explain_errors(staging, layout):
-        _begin(staging, layout, command)
+    with explain_errors(staging, layout):
+        identity = begin(staging, layout, command)
         run = Run(
             layout=layout,
             folders=folders,
@@ -96,14 +103,28 @@ def execute(
             in_place=destinations.in_place,
         )
         with _stop_at_end(run):
-            seconds = dict(_run_stages(run))
+            seconds = dict(_run_stages(run, _choose_stages(staging, machines, words, identity)))
     _note_resumed(run)
     return report_run(run, destinations, seconds={**before, **seconds})
 
 
-def _run_stages(run: Run) -> Iterator[tuple[str, float]]:
+def _choose_stages(
+    staging: Staging, machines: Machines, words: tuple[str, ...] | None, identity: str
+) -> Stages:
+    """Return the stages of a run; where others carry the jobs out, one stage takes the place of two."""
+    if machines.runner == THREADS and not staging.has_jobs:
+        return STAGES
+    from lecompose.composition.runners.run_jobs import run_jobs, take_what_is_done  # few runs have others
+
+    if machines.runner == THREADS:
+        return (("jobs", take_what_is_done), *STAGES)
+    jobs = partial(run_jobs, machines=machines, words=words or (), fingerprint=identity)
+    return (("jobs", jobs), *STAGES[2:])
+
+
+def _run_stages(run: Run, stages: Stages) -> Iterator[tuple[str, float]]:
     """Carry out every stage, and yield what it took, in seconds of wall time."""
-    for name, stage in STAGES:
+    for name, stage in stages:
         start = time.perf_counter()
         if not run.staging.stands:
             raise _folder_gone(run.staging)
@@ -112,10 +133,21 @@ def _run_stages(run: Run) -> Iterator[tuple[str, float]]:
         yield name, time.perf_counter() - start
 
 
-def _begin(staging: Staging, layout: Layout, command: str) -> None:
-    """Take over what is finished, and see that there is room for the rest."""
-    staging.resume(fingerprint(layout, command, scratch=staging.scratch), command)
+def begin(staging: Staging, layout: Layout, command: str) -> str:
+    """Take over what is finished, and see that there is room for the rest; return the request's fingerprint.
+
+    Raises:
+        OutputBusy: if jobs of another request are planned here.
+        OutputUnwritable: if there is not room enough.
+    """
+    identity = fingerprint(layout, command, scratch=staging.scratch)
+    if staging.has_jobs:
+        from lecompose.composition.runners.plan_jobs import refuse_other_jobs  # few runs have others
+
+        refuse_other_jobs(staging, identity)
+    staging.resume(identity, command)
     refuse_too_little(staging.folder, estimate_bytes(layout) - staging.finished_bytes)
+    return identity
 
 
 @contextmanager
@@ -129,7 +161,7 @@ def _stop_at_end(run: Run) -> Iterator[None]:
 
 
 @contextmanager
-def _explain_errors(staging: Staging, layout: Layout) -> Iterator[None]:
+def explain_errors(staging: Staging, layout: Layout) -> Iterator[None]:
     """Say what is behind an error: the folder that is gone, the disk that is full."""
     try:
         yield

@@ -22,7 +22,7 @@ class Kind(Enum):
     OBJECT = auto()  # of Python only
 
 
-FEATURES, FILES, RESOURCES = "Features", "Videos and files", "Resources"
+FEATURES, FILES, MACHINES, RESOURCES = "Features", "Videos and files", "Many machines", "Resources"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,6 +227,32 @@ OPTIONS = (
         heading=RESOURCES,
         metavar="SIZE",
         help='Memory to stay within, as "4GB".  [default: 80% of the machine]',
+        is_recorded=False,
+    ),
+    Option(
+        name="runner",
+        kind=Kind.TEXT,
+        heading=MACHINES,
+        metavar="NAME",
+        help="Who carries the jobs out, one for each output file: threads of this process, ray (this"
+        " machine's cluster, or a new one on it), ray://HOST:PORT, or slurm.  [default: threads]",
+        is_recorded=False,
+    ),
+    Option(
+        name="slurm",
+        kind=Kind.TEXT,
+        heading=MACHINES,
+        metavar="OPTIONS",
+        help='Options of sbatch, as "partition=cpu time=2:00:00 mem=4G". tasks=N and at-once=N limit the'
+        " arrays.",
+        is_recorded=False,
+    ),
+    Option(
+        name="wait",
+        kind=Kind.SWITCH,
+        default=False,
+        heading=MACHINES,
+        help="With --runner slurm: stay until the output is in place, instead of leaving the rest to SLURM.",
         is_recorded=False,
     ),
     Option(name="progress", kind=Kind.OBJECT, is_recorded=False),

@@ -11,6 +11,7 @@ from lecompose.composition.computed_features import compute_features
 from lecompose.composition.destination import decide_destinations, refuse_existing
 from lecompose.composition.execute import execute
 from lecompose.composition.layout import lay_out
+from lecompose.composition.machines import FINISH
 from lecompose.composition.open_sources import (
     SKIP_BROKEN,
     OpenSources,
@@ -27,7 +28,8 @@ from lecompose.composition.repeated_recordings import find_repeated
 from lecompose.composition.report import Report, preview
 from lecompose.composition.request import Request
 from lecompose.composition.resume import Staging, settle, workspace
-from lecompose.errors import ComposeError
+from lecompose.dataset.catalog import Catalog
+from lecompose.errors import ComposeError, RequestError
 
 
 def run_request(request: Request) -> Report:
@@ -71,6 +73,8 @@ def _carry_out(request: Request) -> Report:
             off_grid=sources.off_grid,
         )
         plan, left = _plan_sound(sources, request, output_spec.resampling.retimed)
+        if settings.machines.runner == FINISH:
+            _take_plan(sources.catalog, staging)
         destinations = decide_destinations(destinations, plan.outputs)
         refuse_existing(destinations, overwrite=settings.overwrite, roots=sources.roots)
         layout = lay_out(
@@ -87,6 +91,18 @@ def _carry_out(request: Request) -> Report:
         seconds = {"open": clock[1] - clock[0], "plan": clock[2] - clock[1]}
         if settings.dry_run:
             report = preview(layout, destinations, seconds=seconds)
+        elif settings.machines.leaves:
+            from lecompose.composition.leave_jobs import leave_jobs  # few runs do
+
+            report = leave_jobs(
+                layout,
+                destinations,
+                command=request.command,
+                words=_say_in_words(request),
+                staging=staging,
+                machines=settings.machines,
+                before=seconds,
+            )
         else:
             report = execute(
                 layout,
@@ -96,8 +112,34 @@ def _carry_out(request: Request) -> Report:
                 overwrite=settings.overwrite,
                 progress=settings.progress,
                 before=seconds,
+                machines=settings.machines,
+                words=request.words,
             )
         return replace(report, dropped=sources.dropped)
+
+
+def _take_plan(catalog: Catalog, staging: Staging) -> None:
+    """Take the plan that the jobs were made of: SQL may give another one each time."""
+    from lecompose.composition.runners.job_folder import open_job_folder  # few runs have one
+
+    stored = open_job_folder(staging.folder).read_plan()
+    catalog.engine.drop("plan")
+    catalog.engine.load("plan", stored)
+
+
+def _say_in_words(request: Request) -> tuple[str, ...]:
+    """Return the request as another process will be given it.
+
+    Raises:
+        RequestError: where it holds values that no command line can say.
+    """
+    if request.words is None:
+        raise RequestError(
+            "these jobs cannot be left to others: the request holds values of Python, and another process has"
+            " to finish it",
+            hint='runner="ray", or wait=True',
+        )
+    return request.words
 
 
 def _plan_sound(
@@ -137,5 +179,5 @@ def _staging(destination: Path, *, dry_run: bool) -> Iterator[Staging]:
         return
     with TemporaryDirectory(prefix="lecompose-") as folder:
         staging = Staging(Path(folder), None, [])
-        staging.scratch.mkdir()
+        staging.scratch.mkdir(parents=True)
         yield staging

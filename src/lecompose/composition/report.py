@@ -37,6 +37,15 @@ class OutputFile:
 
 
 @dataclass(frozen=True)
+class PlannedJobs:
+    """Jobs that others carry out: how many, the folder that they are in, and their numbers at a scheduler."""
+
+    folder: str
+    jobs: int
+    scheduled: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Report:
     """What a run did, or with `dry_run` would do.
 
@@ -47,7 +56,8 @@ class Report:
     every picture decoded for these, also to measure how near they came. `frames_unreferenced` are
     pictures in the sources' videos that belong to no episode there, and stayed behind. `files_resumed`
     were found whole where a killed run had left them. `bytes_needed` is about what the outputs take.
-    `dropped` are episodes of damaged sources that could not be saved.
+    `dropped` are episodes of damaged sources that could not be saved. `planned` are the jobs of a run that is
+    left to others: the rest of the report is then what they are going to do.
     """
 
     outputs: tuple[Output, ...]
@@ -69,6 +79,7 @@ class Report:
     dry_run: bool
     plan: pa.Table | None = None
     dropped: tuple["Dropped", ...] = ()
+    planned: "PlannedJobs | None" = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as plain values, for JSON; the plan as a list of rows."""
@@ -78,6 +89,7 @@ class Report:
             "files": [asdict(file) for file in self.files],
             "reencoded": [_plain(clip) for clip in self.reencoded],
             "dropped": [asdict(episode) for episode in self.dropped],
+            "planned": None if self.planned is None else asdict(self.planned),
             "plan": None if self.plan is None else self.plan.to_pylist(),
         }
 

@@ -42,8 +42,22 @@ class Request:
         """The request as a shell line, which outputs remember."""
         if self.other_command is not None:
             return self.other_command
-        out = None if self.destinations.in_place else self.destinations.root
-        return record_command(self.verb, self.sources, out, self.settings, self.arguments, first=self.first)
+        return shlex.join(self._words(None if self.destinations.in_place else self.destinations.root.name))
+
+    @property
+    def words(self) -> tuple[str, ...] | None:
+        """The words of a command line that carries the request out, given in the same folder.
+
+        None where no command line can say it.
+        """
+        if self.values or self.other_command is not None:
+            return None
+        words = self._words(None if self.destinations.in_place else str(self.destinations.root))
+        return (*words[1:], *_flags(self.settings.unrecorded))
+
+    def _words(self, out: str | None) -> list[str]:
+        arguments = [*self.arguments, *self.settings.recorded]
+        return _spell(self.verb, self.sources, out, arguments, first=self.first)
 
 
 def record_command(
@@ -61,13 +75,30 @@ def record_command(
     Without one the source is edited in place. `arguments` are flag and value; None and False are left out,
     True is the bare flag. `first` stands before the sources.
     """
+    to = None if out is None else output_folder(out).name
+    return shlex.join(_spell(verb, sources, to, [*arguments, *settings.recorded], first=first))
+
+
+def _spell(
+    verb: str,
+    sources: NamedSources,
+    out: str | None,
+    arguments: Iterable[tuple[str, object]],
+    *,
+    first: Sequence[str],
+) -> list[str]:
+    """Return the words of a command."""
     names = sources.names or [None] * len(sources.paths)
     given = [
         path if name is None else f"{name}={path}" for name, path in zip(names, sources.paths, strict=True)
     ]
-    to = ["--in-place"] if out is None else ["-o", output_folder(out).name]
-    words = ["lecompose", *verb.split(), *first, *given, *to]
-    for flag, value in [*arguments, *settings.recorded]:
+    to = ["--in-place"] if out is None else ["-o", out]
+    return ["lecompose", *verb.split(), *first, *given, *to, *_flags(arguments)]
+
+
+def _flags(arguments: Iterable[tuple[str, object]]) -> list[str]:
+    words: list[str] = []
+    for flag, value in arguments:
         if value is not None and value is not False:
             words += [flag] if value is True else [flag, str(value)]
-    return shlex.join(words)
+    return words

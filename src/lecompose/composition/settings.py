@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Any, TypeAlias, TypedDict, Unpack
 
 from lecompose.composition.feature_spec import FeatureSpec, parse_feature_specs
+from lecompose.composition.machines import Machines, parse_machines
 from lecompose.composition.options import OPTIONS, Kind
 from lecompose.concurrency import Progress, Silent
 from lecompose.dataset.feature_map import Changes
@@ -45,6 +46,9 @@ class Options(TypedDict, total=False):
     `quantiles` are those that statistics hold, as "0.05,0.5" or [0.05, 0.5]. Without `concatenate_data` each
     data file of a source becomes one of the output, without `concatenate_videos` each video file does.
     Columns are copied as they are encoded where they can be; `rewrite_data` encodes all of them again.
+    `runner` is who carries the jobs out: "threads" of this process, "ray", "ray://HOST:PORT", or "slurm",
+    with options of sbatch as `slurm="partition=cpu time=2:00:00"`; the call then returns when the jobs are
+    submitted, with `wait` when the output is in place.
     Units: `data_mb` and `video_mb` in MiB a file; `memory` as in "4GB".
     """
 
@@ -71,6 +75,9 @@ class Options(TypedDict, total=False):
     dry_run: bool
     threads: int | None
     memory: str | None
+    runner: str | None
+    slurm: str | None
+    wait: bool
     progress: Progress | None
 
 
@@ -78,7 +85,8 @@ class Options(TypedDict, total=False):
 class Settings:
     """What a request wants of every output, from its options.
 
-    `recorded` are those options that are not the default, as words of a command. `retime` is the rate at
+    `recorded` are those options that are not the default, as words of a command; `unrecorded` are those of a
+    single run. `machines` carry the jobs out. `retime` is the rate at
     which every frame is counted; `keep_undeclared` keeps columns of damaged sources that info.json does not
     declare. Units: rates in frames a second.
     """
@@ -99,7 +107,9 @@ class Settings:
     threads: int | None
     memory: str | None
     progress: Progress
+    machines: Machines
     recorded: Words
+    unrecorded: Words
     retime: Fraction | None = None
     keep_undeclared: bool = False
 
@@ -148,7 +158,9 @@ def parse_options(**options: Unpack[Options]) -> Settings:
         threads=given["threads"],
         memory=given["memory"],
         progress=given["progress"] or Silent(),
+        machines=parse_machines(given["runner"], given["slurm"], wait=given["wait"]),
         recorded=tuple(_record(given | {"quantiles": quantiles})),
+        unrecorded=tuple((f"--{name}", given[name]) for name in ("overwrite", "threads", "memory")),
     )
 
 

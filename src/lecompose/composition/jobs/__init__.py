@@ -1,7 +1,7 @@
 """Jobs: what is to be written, one value for each output file, decided before a byte is written.
 
-A job says all that its output file depends on. One function carries it out, in this process or, read back
-from a file, in another; it may be carried out again, and gives the same bytes.
+A job says all that its output file depends on. One function carries it out, in this process or, sent there as
+text, in another; it may be carried out again, and gives the same bytes.
 """
 
 from lecompose.composition.jobs.data_file_job import (
@@ -12,7 +12,7 @@ from lecompose.composition.jobs.data_file_job import (
     EpisodeRows,
     SourceColumns,
 )
-from lecompose.composition.jobs.job_file import Job, read_job, write_job
+from lecompose.composition.jobs.job_json import Job, decode_job, encode_job, name_kind
 from lecompose.composition.jobs.video_file_job import (
     ClipSpan,
     EncodeClipJob,
@@ -34,6 +34,7 @@ __all__ = [
     "VideoClip",
     "VideoFileJob",
     "VideoFileResult",
-    "read_job",
-    "write_job",
+    "decode_job",
+    "encode_job",
+    "name_kind",
 ]

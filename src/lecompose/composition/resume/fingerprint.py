@@ -14,7 +14,7 @@ def fingerprint(layout: Layout, command: str, *, scratch: Path) -> str:
     """Return a digest of the command, the plan that it led to, and every file that is read.
 
     The plan is in it for SQL that does not give the same twice. A file is its path, size and time of change;
-    metadata that was made anew in `scratch`, at another time by each run, is what it says.
+    one that was made in `scratch`, at another time by each run, is what it holds.
 
     Raises:
         SourceBroken: if a file of a source is gone.
@@ -23,11 +23,8 @@ def fingerprint(layout: Layout, command: str, *, scratch: Path) -> str:
     digest.update(_frame(__version__) + _frame(command))
     for column in layout.plan.columns:
         digest.update(_frame(repr(column.to_pylist())))
-    for path in _list_metadata(layout):
-        made = path.startswith(f"{scratch}{os.sep}") and not Path(path).is_symlink()
-        digest.update(_frame(_describe_content(path) if made else _describe_file(path)))
-    for path in _list_media(layout):
-        digest.update(_frame(_describe_file(path)))
+    for path in (*_list_metadata(layout), *_list_media(layout)):
+        digest.update(_frame(_describe_file(path, scratch)))
     return digest.hexdigest()
 
 
@@ -64,13 +61,19 @@ def _list_media(layout: Layout) -> Iterator[str]:
     yield from sorted(layout.videos)
 
 
-def _describe_content(path: str) -> str:
-    return f"{path}\0{hashlib.blake2b(Path(path).read_bytes()).hexdigest()}"
-
-
-def _describe_file(path: str) -> str:
+def _describe_file(path: str, scratch: Path) -> str:
+    """Return what tells a file from others; one that each run makes in `scratch` is told by its content."""
+    is_made = path.startswith(f"{scratch}{os.sep}")
+    name = os.path.relpath(path, scratch) if is_made else path
     try:
+        if is_made and not Path(path).is_symlink():
+            return f"{name}\0{_digest_content(path)}"
         found = Path(path).stat()
     except OSError as error:
         raise SourceBroken(f"{Path(path).name} is gone", reason=error.strerror, path=path) from error
-    return f"{path}\0{found.st_size}\0{found.st_mtime_ns}"
+    return f"{name}\0{found.st_size}\0{found.st_mtime_ns}"
+
+
+def _digest_content(path: str) -> str:
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "blake2b").hexdigest()

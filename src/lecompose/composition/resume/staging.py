@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
+from secrets import token_hex
 
 from lecompose.composition.destination import refuse_existing, single_destination
 from lecompose.composition.resume.atomic_rename import (
@@ -29,7 +30,7 @@ from lecompose.files.fsync import sync_folder
 from lecompose.version import __version__
 
 LOCK, MANIFEST = "lock", "manifest.jsonl"
-FOLDERS = ("outputs", "replaced", "scratch")
+FOLDERS = ("outputs", "replaced", "scratch", "jobs")
 # Less than this is read faster than a file is written down.
 _SMALL_BYTES = 2**24
 # What a run writes sooner is written again sooner, too, than anybody misses it.
@@ -51,6 +52,8 @@ class Staging:
     finished: dict[str, FinishedFile] = field(default_factory=dict)
     moves: list[Move] = field(default_factory=list)
     _journal: Journal | None = None
+    _keeps: bool = False
+    _name_of_run: str = field(default_factory=lambda: token_hex(4))
     _begun_s: float = field(default_factory=time.monotonic)
     _beside: BackgroundTasks = field(default_factory=partial(BackgroundTasks, 1), repr=False)
 
@@ -60,7 +63,17 @@ class Staging:
 
     @property
     def scratch(self) -> Path:
-        return self.folder / "scratch"
+        """What this run spills; jobs that others carry out may read from that of an earlier run."""
+        return self.folder / "scratch" / self._name_of_run
+
+    @property
+    def has_jobs(self) -> bool:
+        """Whether jobs are planned here that others carry out."""
+        return (self.folder / "jobs").is_dir()
+
+    def keep(self) -> None:
+        """Leave everything here when this run ends without outputs in place: others are at work on it."""
+        self._keeps = True
 
     @property
     def finished_bytes(self) -> int:
@@ -119,6 +132,17 @@ class Staging:
         else:
             self._beside.begin(self._note_later, [path])
 
+    def note_finished(self, path: Path, content: FinishedFile) -> None:
+        """Note that a file is finished that holds this; safe from any thread.
+
+        Raises:
+            OSError: if it cannot be noted.
+        """
+        name = self._name(path)
+        if self._journal is not None:
+            self._journal.add({"file": name} | asdict(content))
+        self.finished[name] = content
+
     def _note_later(self, path: Path) -> None:
         if not self._beside.stopped.wait(self._begun_s + _SOON_S - time.monotonic()):
             self._note(path)
@@ -165,8 +189,14 @@ class Staging:
         try:
             if self._holds_only_copy() or not self._ours_toremove_parts():
                 return
+            if self._keeps and not self._is_done():
+                return
             untouched = self._journal is None and bool(self.left_records) and not self._is_published()
-            remove_parts(self.folder, ("scratch",) if untouched else FOLDERS)
+            if untouched:
+                shutil.rmtree(self.scratch if self.has_jobs else self.folder / "scratch", ignore_errors=True)
+            else:
+                self._retire_jobs()
+                remove_parts(self.folder, FOLDERS)
             if not untouched:
                 remove_folder(self.folder)
         finally:
@@ -185,6 +215,21 @@ class Staging:
         """Return whether a killed run had come to its end, but for the tidying up."""
         moves = self._left_moves()
         return bool(moves) and all(move.done for move in moves)
+
+    def _retire_jobs(self) -> None:
+        """Take jobs from where workers look for them, so that nobody begins another one."""
+        if self.has_jobs:
+            with suppress(OSError):
+                (self.folder / "jobs").rename(self.folder / "scratch" / "jobs")
+
+    def discard(self) -> None:
+        """Forget what a killed run left: nobody asks for it any more."""
+        if not self._holds_only_copy():
+            self.left_records.clear()
+
+    def _is_done(self) -> bool:
+        """Return whether the outputs of this run are in place."""
+        return bool(self.moves) and all(move.done for move in self.moves)
 
     def _left_moves(self) -> list[Move]:
         """Return the moves that a killed run was about to make, or had made."""

@@ -107,8 +107,9 @@ def claim(folder: Path) -> Staging:
     staging = Staging(folder, lock, read_journal(folder / MANIFEST))
     try:
         staging.put_back()
-        remove_parts(folder, ("scratch",))
-        staging.scratch.mkdir()
+        if not staging.has_jobs:
+            remove_parts(folder, ("scratch",))
+        staging.scratch.mkdir(parents=True)
     except BaseException:
         lock.release()
         raise
@@ -122,7 +123,7 @@ def _claim_without_lock(folder: Path) -> Staging:
     staging = Staging(
         unique, None, [], ["the output's file system has no locks: a killed run is not resumed"]
     )
-    staging.scratch.mkdir()
+    staging.scratch.mkdir(parents=True)
     return staging
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
         find_undecodable_frames,
         read_display_times,
     )
-    from lecompose.files.mp4.encode_segment import EncodedVideo, encode
+    from lecompose.files.mp4.encode_segment import EncodedVideo, encode, open_encoded
     from lecompose.files.mp4.encoder_settings import Encoding, choose_encoding
     from lecompose.files.mp4.ffmpeg import describe
     from lecompose.files.mp4.video import Video, measure_grid_deviation_s, probe, probe_truncated
@@ -52,6 +52,7 @@ __all__ = [
     "encode",
     "find_undecodable_frames",
     "measure_grid_deviation_s",
+    "open_encoded",
     "probe",
     "probe_clip",
     "probe_clips",
@@ -82,6 +83,7 @@ _PLACES = {
     "encode_segment": (
         "EncodedVideo",
         "encode",
+        "open_encoded",
     ),
     "encoder_settings": (
         "Encoding",

@@ -252,6 +252,15 @@ def _read_planes(frame: "VideoFrame") -> Iterator[np.ndarray[Any, np.dtype[Any]]
         yield rows[: plane.height, : plane.width]
 
 
+def open_encoded(path: Path, source: Video, psnr_db: float, frames_decoded: int) -> EncodedVideo:
+    """Return a video that `encode` made of frames of `source`, perhaps in another process, as it gave it.
+
+    Raises:
+        MediaError: if it cannot be read.
+    """
+    return EncodedVideo(_show_as(source, probe(path)), psnr_db, frames_decoded)
+
+
 def _show_as(source: Video, made: Video) -> Video:
     """Return `made` with the transformation that the source's track header gives its pictures."""
     if source.track.matrix == IDENTITY and source.track.display == made.track.display:

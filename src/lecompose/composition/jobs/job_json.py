@@ -1,4 +1,4 @@
-"""A job in a file, so that another process can carry it out: JSON, read back by the declared types.
+"""A job as text, so that another process can carry it out: JSON, read back by the declared types.
 
 Rows of records stand column by column: a job may hold very many episodes.
 """
@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from fractions import Fraction
 from functools import cache
-from pathlib import Path
 from types import UnionType
 from typing import Any, TypeAlias, get_args, get_origin, get_type_hints
 
@@ -29,27 +28,31 @@ _KINDS: dict[str, type[Job]] = {
 }
 
 
-def write_job(job: Job, path: Path) -> None:
-    """Write a job to a new file. Raises OSError if that cannot be."""
-    kind = next(name for name, cls in _KINDS.items() if isinstance(job, cls))
-    content = {"lecompose job": _VERSION, "kind": kind, "job": _encode(job)}
-    path.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+def encode_job(job: Job) -> str:
+    """Return a job as text."""
+    content = {"lecompose job": _VERSION, "kind": name_kind(job), "job": _encode(job)}
+    return json.dumps(content, ensure_ascii=False)
 
 
-def read_job(path: Path) -> Job:
-    """Return the job in a file.
+def decode_job(text: str) -> Job:
+    """Return the job that a text says.
 
     Raises:
-        RequestError: if the file holds no job of this version.
+        RequestError: if it says no job of this version.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RequestError("the job cannot be read", reason=error, path=path) from error
+        content = json.loads(text)
+    except ValueError as error:
+        raise RequestError("the job cannot be read", reason=error) from error
     if not isinstance(content, Mapping) or content.get("lecompose job") != _VERSION:
-        raise RequestError(f"no job of version {_VERSION}", path=path)
+        raise RequestError(f"no job of version {_VERSION}")
     job: Job = _decode(content["job"], _KINDS[content["kind"]])
     return job
+
+
+def name_kind(job: Job) -> str:
+    """Return what kind of job it is, in words."""
+    return next(name for name, cls in _KINDS.items() if isinstance(job, cls))
 
 
 def _encode(value: Any) -> Any:

@@ -1,0 +1,109 @@
+"""Take into the outputs what workers have written, once it is held against what they say of it."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from lecompose.composition.context import Run
+from lecompose.composition.runners.job_folder import JobFolder
+from lecompose.composition.runners.job_list import CHECK, Task
+from lecompose.composition.runners.records import Done, Records
+from lecompose.composition.runners.worker import TRIES, first_records, holds
+from lecompose.errors import ComposeError, OutputUnwritable
+
+
+def collect(run: Run, folder: JobFolder) -> list[Task]:
+    """Take every file that is written into its output; return the tasks whose files are missing.
+
+    A file that another worker than its writer has checked is taken at its word, any other is read once more.
+
+    Raises:
+        OutputUnwritable: if a file cannot be moved.
+    """
+    records = folder.read_records()
+    first = first_records(records)
+    tasks = folder.jobs.tasks
+    checked = {task.needs[0] for task in tasks if task.kind == CHECK and task.number in first}
+    written = [task for task in tasks if task.writes_output]
+
+    def take(task: Task) -> bool:
+        path = run.folders[str(task.out_dataset)] / str(task.path)
+        if run.staging.has_finished(path):
+            return True
+        done = first.get(task.number)
+        return done is not None and _take(run, folder.path / done.file, path, done, task.number in checked)
+
+    taken = run.workers.each(written, take)
+    missing = [task for task, is_there in zip(written, taken, strict=True) if not is_there]
+    if not missing:
+        _count(run, tasks, first)
+    return missing
+
+
+def _take(run: Run, file: Path, path: Path, done: Done, is_checked: bool) -> bool:
+    """Move a file to its place; return whether it was whole."""
+    if is_checked:
+        is_whole = file.is_file() and file.stat().st_size == done.content.size_bytes
+    else:
+        is_whole = holds(file, done.content)
+    if not is_whole:
+        return False
+    try:
+        # Noted first: killed in between, the file is still found where its record says.
+        run.staging.note_finished(path, done.content)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file.rename(path)
+    except OSError as error:
+        raise OutputUnwritable("cannot take what a worker wrote", reason=error, path=file) from error
+    return True
+
+
+def _count(run: Run, tasks: Sequence[Task], first: dict[int, Done]) -> None:
+    """Count what workers did as if this process had done it."""
+    for done in first.values():
+        for what, n in done.counts.items():
+            run.count(what, n)
+    run.count("files_written", sum(task.writes_output for task in tasks))
+    clips = list(run.layout.encode_jobs)
+    offset = len(run.layout.data_jobs)
+    for n, span in enumerate(clips):
+        psnr_db = first[offset + n].psnr_db if offset + n in first else None
+        run.reencoded.extend(
+            replace(clip, psnr_db=psnr_db) for clip in run.layout.reencoded_by_span.get(span, ())
+        )
+
+
+def refuse_unfinished(folder: JobFolder, missing: Sequence[Task], records: Records) -> None:
+    """Refuse to go on where files are missing.
+
+    Raises:
+        ComposeError: the errors of tasks that failed.
+        OutputUnwritable: if files are missing for no such reason: nobody has come to their jobs yet.
+    """
+    if not missing:
+        return
+    tasks = folder.jobs.tasks
+    refuse_failed(folder, sorted({n for task in missing for n in (task.number, *task.needs)}), records)
+    raise OutputUnwritable(
+        f"{len(missing):,} of {sum(task.writes_output for task in tasks):,} files are not written yet",
+        hint=f"lecompose jobs run {folder.staging}, and finish then",
+        path=folder.path,
+    )
+
+
+def refuse_failed(folder: JobFolder, numbers: Sequence[int], records: Records) -> None:
+    """Refuse to go on where one of these tasks has failed and is not done.
+
+    Raises:
+        ComposeError: with all of them, in the class of their errors where these are of one.
+    """
+    tasks = folder.jobs.tasks
+    failed = [records.failed[n][-1] for n in numbers if n in records.failed and n not in records.done]
+    if not failed:
+        return
+    classes = {type(each.error) for each in failed}
+    raise (classes.pop() if len(classes) == 1 else ComposeError)(
+        f"{len(failed):,} {'job' if len(failed) == 1 else 'jobs'} failed, tried {TRIES} times each",
+        parts=[f"{tasks[each.number].title}, on {each.worker}: {each.error}" for each in failed],
+        notes=[f"what is done is kept; lecompose jobs status {folder.staging} tells more"],
+    )

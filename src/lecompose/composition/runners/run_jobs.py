@@ -1,0 +1,84 @@
+"""Have the jobs of a run carried out by others, and take what they have written."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from lecompose.composition.context import Run
+from lecompose.composition.machines import FINISH, RAY, Machines
+from lecompose.composition.runners.collect import collect, refuse_unfinished
+from lecompose.composition.runners.job_folder import JOBS, JobFolder
+from lecompose.composition.runners.job_list import CHECK, Task
+from lecompose.composition.runners.plan_jobs import plan_jobs
+from lecompose.composition.runners.records import Records
+from lecompose.composition.runners.slurm_arrays import SlurmArrays
+from lecompose.composition.runners.worker import TRIES, carry_out_tasks
+
+
+class Runner(Protocol):
+    """Has tasks carried out by workers, which write down what they have done."""
+
+    def carry_out(self, folder: JobFolder, on_done: Callable[[Task], None]) -> None:
+        """Return when every task is carried out, or was given up; tell of each that is done.
+
+        Raises:
+            ComposeError: if there is nobody to carry them out.
+        """
+
+
+class FinishHere:
+    """Carries out here what is left when all that needs nothing is done: files of clips that are encoded."""
+
+    def __init__(self, threads: int, memory: str | None) -> None:
+        self._threads, self._memory = threads, memory
+
+    def carry_out(self, folder: JobFolder, on_done: Callable[[Task], None]) -> None:
+        """Carry out the jobs whose needs are done; the checks are made when the files are taken."""
+        own = [task for task in folder.jobs.tasks if task.needs and task.kind != CHECK]
+        if own:
+            carry_out_tasks(
+                folder, own, threads=self._threads, memory=self._memory, on_done=lambda task, _: on_done(task)
+            )
+
+
+def choose_runner(run: Run, machines: Machines) -> Runner:
+    """Return who carries jobs out."""
+    if machines.runner == FINISH:
+        return FinishHere(run.engine.threads, run.engine.memory_left)
+    if machines.runner == RAY:
+        from lecompose.composition.runners.ray_tasks import RayTasks  # Ray is an extra
+
+        return RayTasks(machines.address)
+    return SlurmArrays(machines.slurm)
+
+
+def run_jobs(run: Run, machines: Machines, words: tuple[str, ...], fingerprint: str) -> None:
+    """Have every job carried out, and take the files; what workers have done before stays done.
+
+    Raises:
+        ComposeError: those of jobs that failed however often they were tried.
+        OutputUnwritable: if files are missing, or cannot be taken.
+    """
+    folder = plan_jobs(run.layout, run.staging, words=words, fingerprint=fingerprint)
+    run.staging.keep()
+    runner = choose_runner(run, machines)
+    for _ in range(1 if machines.runner == FINISH else TRIES):
+        records = folder.read_records()
+        left = [task for task in folder.jobs.tasks if task.number not in records.done]
+        run.progress.stage("jobs", sum(task.size_bytes for task in left))
+        if left:
+            runner.carry_out(folder, lambda task: run.progress.advance(task.size_bytes))
+        missing = collect(run, folder)
+        if not missing or _has_failed(folder.read_records()):
+            break
+    refuse_unfinished(folder, missing, folder.read_records())
+
+
+def take_what_is_done(run: Run) -> None:
+    """Take what workers have written of the same request, where jobs were planned before."""
+    folder = JobFolder(run.staging.folder / JOBS)
+    if folder.stands:
+        collect(run, folder)
+
+
+def _has_failed(records: Records) -> bool:
+    return any(number not in records.done for number in records.failed)
