@@ -33,7 +33,8 @@ def examples(page: str) -> Iterator[list[str]]:
 
 
 PAGE = (CHECKOUT / "README.md").read_text(encoding="utf-8")
-README = list(examples(PAGE))
+CLUSTERS = (CHECKOUT / "docs/clusters.md").read_text(encoding="utf-8")
+README = [*examples(PAGE), *examples(CLUSTERS)]
 (RECIPE,) = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
 
 
