@@ -9,7 +9,9 @@
 with ordered as (
     select p.out_dataset,
            p.out_episode,
-           c.*,
+           c.* exclude (src_dataset, src_episode, episode_from, episode_to),
+           p.src_dataset,
+           p.src_episode,
            coalesce(
                c.stride = 1
                and lag(c.video_file) over prior = c.video_file
@@ -17,7 +19,11 @@ with ordered as (
                false
            ) as continues
     from plan p
-    join pieces c using (src_dataset, src_episode)
+    join pieces c
+      on c.src_dataset = p.src_dataset
+     and c.src_episode = p.src_episode
+     and c.episode_from = p.from_frame
+     and c.episode_to = p.to_frame
     window prior as (partition by p.out_dataset, c.camera order by p.out_episode)
 ),
 runs as (

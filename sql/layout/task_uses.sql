@@ -1,17 +1,19 @@
 -- layout/task_uses: the tasks of each output episode: of its frames, of its list, of other task columns
--- `held_by` is 0, 1 and 2 for these. Where `relabels` has another text for one, that text is meant.
--- reads:  plan, placement, episodes, tasks, relabels, task_column_uses
+-- Of a part of an episode its list says nothing: its frames do. `held_by` is 0, 1 and 2 for these. Where `relabels` has another text for one, that text is meant.
+-- reads:  plan, placement, piece_tasks, episodes, tasks, relabels, task_column_uses
 -- params:
 -- gives:  out_dataset VARCHAR, out_episode BIGINT, task VARCHAR, held_by BIGINT, place BIGINT
 with of_frames as (
-    select p.*, unnest(map_keys(r.task_frames)) as src_task
+    select p.*, unnest(coalesce(t.src_tasks, map_keys(r.task_frames))) as src_task
     from plan p
     join placement r using (src_dataset, src_episode)
+    left join piece_tasks t using (src_dataset, src_episode, from_frame, to_frame)
 ),
 of_lists as (
     select p.*, unnest(e.tasks) as task, generate_subscripts(e.tasks, 1) as place
     from plan p
     join episodes e using (src_dataset, src_episode)
+    where p.from_frame = 0 and p.to_frame = e.length
 ),
 of_columns as (
     select distinct p.*, u.src_task

@@ -17,6 +17,17 @@ unknown as (
     semi join datasets d using (src_dataset)
     anti join episodes e using (src_dataset, src_episode)
 ),
+outside as (
+    select distinct format(
+               'source "{}", episode {}: frames {} to {} are not in it; it has {}',
+               p.src_dataset, p.src_episode, p.from_frame, p.to_frame, e.length
+           ) as problem,
+           p.src_dataset,
+           p.src_episode
+    from plan p
+    join episodes e using (src_dataset, src_episode)
+    where p.from_frame < 0 or p.to_frame > e.length or p.from_frame >= p.to_frame
+),
 gaps as (
     select format('output "{}": positions are not 0 to {}', out_dataset, count(*) - 1) as problem,
            null::varchar as src_dataset,
@@ -31,6 +42,8 @@ problems as (
     from strangers
     union all
     from unknown
+    union all
+    from outside
     union all
     from gaps
 )

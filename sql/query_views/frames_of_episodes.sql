@@ -1,8 +1,9 @@
--- query_views/frames_of_episodes: every frame, and beside it what is known of its episode
+-- query_views/frames_of_episodes: every frame, and beside it what is known of its episode, and of the frame before
 -- reads:  frames, episodes
 -- params:
 -- gives:  *
 select f.* {{ beside | each(", e.{}") }}
+       {{ before | each(", lag(f.{column}) over (partition by f.src_dataset, f.src_episode order by f.frame_index) as {before}") }}
 from frames f
 join episodes e
   on e.src_dataset = f.src_dataset

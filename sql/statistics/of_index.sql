@@ -5,5 +5,8 @@
 select {{ names | each("c.{}[1] is not null", " and ") }} as is_known,
        {{ names | each("c.{}[1] as {}", ", ") }}
 from output_episodes e
-left join stored_stats c using (src_dataset, src_episode)
+left join stored_stats c
+  on e.is_whole
+ and c.src_dataset = e.src_dataset
+ and c.src_episode = e.src_episode
 order by e.out_dataset, e.out_episode

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from lecompose.api.info import info
     from lecompose.api.jobs import cancel_jobs, job_status, run_jobs
     from lecompose.api.operations import compose, delete, filter, merge, sample, sort, split
+    from lecompose.api.pieces import cut, drop_frames, trim
     from lecompose.api.stats import stats
     from lecompose.checks import Finding
     from lecompose.composition.report import Report
@@ -64,7 +65,9 @@ __all__ = [
     "cancel_jobs",
     "check",
     "compose",
+    "cut",
     "delete",
+    "drop_frames",
     "edit_features",
     "edit_info",
     "edit_tasks",
@@ -80,6 +83,7 @@ __all__ = [
     "sort",
     "split",
     "stats",
+    "trim",
 ]
 
 
@@ -96,6 +100,7 @@ _PLACES = {
     "api.info": ("info",),
     "api.jobs": ("cancel_jobs", "job_status", "run_jobs"),
     "api.operations": ("compose", "delete", "filter", "merge", "sample", "sort", "split"),
+    "api.pieces": ("cut", "drop_frames", "trim"),
     "api.stats": ("stats",),
     "checks": ("Finding",),
     "composition.report": ("Report",),

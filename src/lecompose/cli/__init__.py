@@ -15,8 +15,8 @@ from lecompose.cli.terminal import exit_on_broken_pipe
 
 # Each is a module of its name.
 _COMMANDS = (
-    *("check", "compose", "delete", "edit", "filter", "info", "jobs", "merge"),
-    *("query", "repair", "sample", "sort", "split", "stats"),
+    *("check", "compose", "cut", "delete", "drop-frames", "edit", "filter", "info", "jobs", "merge"),
+    *("query", "repair", "sample", "sort", "split", "stats", "trim"),
 )
 # New objects between two looks for garbage: loading libraries makes none, and would be looked at 100 times.
 _NEW_OBJECTS = 100_000
@@ -31,7 +31,8 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = getattr(import_module(f"lecompose.cli.{cmd_name}"), cmd_name)
+        name = cmd_name.replace("-", "_")
+        command: click.Command = getattr(import_module(f"lecompose.cli.{name}"), name)
         return command
 
     def resolve_command(

@@ -1,7 +1,7 @@
 """How a source's frames follow each other in the output: which of them are taken, and at what rate."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property, reduce
 from math import gcd
@@ -15,10 +15,28 @@ from lecompose.errors import few
 
 @dataclass(frozen=True)
 class SourceResampling:
-    """How a source's frames become the output's: every `stride`-th, timed at `fps` where that is new."""
+    """How a source's frames become the output's: every `stride`-th, timed at `fps` where that is new.
+
+    Units: `fps` and the source's own rate, `src_fps`, in frames a second.
+    """
 
     stride: int
     fps: Fraction | None
+    src_fps: Fraction
+
+    def begin_at(self, rows: pa.RecordBatch, from_frames: np.ndarray) -> pa.RecordBatch:
+        """Return rows of which each episode is to begin at another frame of its source's.
+
+        Times are counted anew from there; those of episodes that begin at 0 stay as they are.
+        Shape: from_frames (rows,).
+        """
+        if not from_frames.any():
+            return rows
+        numbers = rows["frame_index"].to_numpy() - from_frames
+        rows = _with(rows, "frame_index", numbers)
+        times = rows["timestamp"].to_numpy(zero_copy_only=False)
+        seconds = (numbers / float(self.src_fps)).astype(times.dtype)
+        return _with(rows, "timestamp", np.where(from_frames > 0, seconds, times))
 
     def apply(self, rows: pa.RecordBatch) -> pa.RecordBatch:
         """Rows of the source as the output numbers and times them."""
@@ -52,6 +70,7 @@ class Resampling:
     retimed: frozenset[str] = frozenset()
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    src_fps: Mapping[str, Fraction] = field(default_factory=dict)
 
     @cached_property
     def downsampled(self) -> frozenset[str]:
@@ -60,7 +79,8 @@ class Resampling:
 
     def of_source(self, source: str) -> SourceResampling:
         """Return how the frames of this source become the output's."""
-        return SourceResampling(self.strides[source], self.fps if source in self.retimed else None)
+        fps = self.fps if source in self.retimed else None
+        return SourceResampling(self.strides[source], fps, self.src_fps.get(source, self.fps))
 
 
 def plan_resampling(
@@ -76,11 +96,13 @@ def plan_resampling(
     all frames are taken, at that rate. Sources that are `off_grid` get new times in any case.
     """
     every = {s.name: 1 for s in sources}
+    src_fps = {s.name: s.fps for s in sources}
     if retime is not None:
         others = frozenset(s.name for s in sources if s.fps != retime)
-        return Resampling(retime, every, others | off_grid)
+        return Resampling(retime, every, others | off_grid, src_fps=src_fps)
     if fps is None:
-        return Resampling(sources[0].fps, every, off_grid, problems=tuple(_differing(sources)))
+        problems = tuple(_differing(sources))
+        return Resampling(sources[0].fps, every, off_grid, problems=problems, src_fps=src_fps)
     ratios = {s.name: s.fps / fps for s in sources}
     odd = [s for s in sources if ratios[s.name].denominator != 1]
     strides = {name: max(1, int(ratio)) for name, ratio in ratios.items()}
@@ -94,6 +116,7 @@ def plan_resampling(
             for s in odd
         ),
         notes=tuple(_note(s, strides[s.name], fps) for s in sources if strides[s.name] > 1),
+        src_fps=src_fps,
     )
 
 

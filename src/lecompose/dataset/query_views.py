@@ -121,13 +121,19 @@ class Views:
         """Yield the value of `expression` for each frame of all sources, in record batches, read lazily.
 
         Shape: src_dataset, src_episode, frame_index, value, in that order; the expression sees the frame's
-        row with the columns of its episode beside it.
+        row with the columns of its episode beside it, and as `lag_x` the `x` of the frame before.
         """
         self._load_stats_for(expression)
         names = {column.lower() for column in self.sandbox.columns_of("frames")}
         beside = [name for name in self.sandbox.columns_of("episodes") if name.lower() not in names]
         self.sandbox.set_aside("frames_of_episodes", known_as="a frame and its episode")
-        self.sandbox.view("frames_of_episodes", "query_views/frames_of_episodes", {"beside": beside})
+        before = [
+            {"column": column, "before": f"lag_{column}"}
+            for column in self.sandbox.columns_of("frames")
+            if f"lag_{column}".lower() in expression.lower()
+        ]
+        context = {"beside": beside, "before": before}
+        self.sandbox.view("frames_of_episodes", "query_views/frames_of_episodes", context)
         with (
             _add_hint("a window, as in max(action[1]) over (partition by src_episode)"),
             self.sandbox.each_in_order(

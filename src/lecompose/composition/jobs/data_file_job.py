@@ -20,6 +20,7 @@ ABSENT = int(np.iinfo(np.int64).min)
 class EpisodeRows:
     """One output episode: the rows [row_from, row_to) of a source's data file, and how they are numbered.
 
+    They are `src_length` frames of the source's episode, from `from_frame` on; all of them if it `is_whole`.
     `data_file_rows` is how many rows that file has in all. The output's number of the source's task 0 is at
     `tasks_from` of the job's `task_numbers`, likewise for subtasks; `only_task` is the output's number of the
     task that every frame has, None where frames have several.
@@ -30,7 +31,9 @@ class EpisodeRows:
     length: int
     src_dataset: str
     src_episode: int
+    from_frame: int
     src_length: int
+    is_whole: bool
     data_file: str
     row_from: int
     row_to: int

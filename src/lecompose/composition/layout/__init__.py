@@ -47,6 +47,9 @@ _EPISODES = pa.schema(
         ("out_episode", pa.int64()),
         ("src_dataset", pa.string()),
         ("src_episode", pa.int64()),
+        ("from_frame", pa.int64()),
+        ("to_frame", pa.int64()),
+        ("is_whole", pa.bool_()),
         ("length", pa.int64()),
         ("from_index", pa.int64()),
         ("to_index", pa.int64()),
@@ -122,8 +125,10 @@ class Layout:
 
     @property
     def plan(self) -> pa.Table:
-        """The plan: which episode of which source each output episode is."""
-        return self.episodes.select(["out_dataset", "out_episode", "src_dataset", "src_episode"])
+        """The plan: which frames of which episode of which source each output episode is."""
+        return self.episodes.select(
+            ["out_dataset", "out_episode", "src_dataset", "src_episode", "from_frame", "to_frame"]
+        )
 
     @cached_property
     def episodes(self) -> pa.Table:
@@ -131,6 +136,7 @@ class Layout:
         rows = [
             (
                 *(job.out_dataset, episode.out_episode, episode.src_dataset, episode.src_episode),
+                *(episode.from_frame, episode.from_frame + episode.src_length, episode.is_whole),
                 *(episode.length, episode.from_index, episode.from_index + episode.length),
                 *(job.chunk_index, job.file_index),
             )
@@ -240,7 +246,7 @@ def _longer_videos(
     for video, clips in probed:
         clip = clips[0][0]
         rows = clip.to_frame - clip.from_frame
-        if clip.src_dataset in own and len(clips) == 1 and video.frames > rows:
+        if clip.src_dataset in own and clip.is_whole and len(clips) == 1 and video.frames > rows:
             found = f"episode {clip.src_episode} has {rows} rows, its video {video.frames} frames"
             longer.setdefault((clip.src_dataset, clip.camera), []).append(found)
     for (source, camera), told in longer.items():

@@ -16,6 +16,8 @@ _PIECES = pa.schema(
     [
         ("src_dataset", pa.string()),
         ("src_episode", pa.int64()),
+        ("episode_from", pa.int64()),
+        ("episode_to", pa.int64()),
         ("camera", pa.string()),
         ("video_file", pa.string()),
         ("from_frame", pa.int64()),
@@ -128,8 +130,8 @@ class OrderedClip:
 def cut_clips(engine: Engine, output_spec: OutputSpec, probed: Iterable[Probed]) -> list[UncutClip]:
     """Return the clips that cannot be copied; `order_clips` then gives all of them."""
     rows = [
-        {name: getattr(clip, name) for name in _PIECES.names[:6]}
-        | {name: getattr(piece, name) for name in _PIECES.names[6:-1]}
+        {name: getattr(clip, name) for name in _PIECES.names[:8]}
+        | {name: getattr(piece, name) for name in _PIECES.names[8:-1]}
         | {"stride": output_spec.resampling.strides[clip.src_dataset]}
         for _, clips in probed
         for clip, piece in clips

@@ -21,7 +21,8 @@ from lecompose.formats import SUBTASK_INDEX
 class PlannedEpisode:
     """An episode of the plan, its frames in the output, and where its rows are now.
 
-    They are the numbers [from_index, from_index + length) of the global index. `src_task` is the task of all
+    They are the numbers [from_index, from_index + length) of the global index, and `src_length` frames of the
+    source's episode, from `from_frame` on. `src_task` is the task of all
     its frames, None where they have several.
     """
 
@@ -31,7 +32,9 @@ class PlannedEpisode:
     length: int
     src_dataset: str
     src_episode: int
+    from_frame: int
     src_length: int
+    is_whole: bool
     data_file: str
     row_from: int
     row_to: int
@@ -148,7 +151,9 @@ def _rows(tasks: TaskMap, episode: PlannedEpisode, tasks_from: int, subtasks_fro
         length=episode.length,
         src_dataset=source,
         src_episode=number,
+        from_frame=episode.from_frame,
         src_length=episode.src_length,
+        is_whole=episode.is_whole,
         data_file=episode.data_file,
         row_from=episode.row_from,
         row_to=episode.row_to,

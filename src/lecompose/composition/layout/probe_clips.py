@@ -38,10 +38,16 @@ class _Rates:
 
 @dataclass(frozen=True, slots=True)
 class WantedClip:
-    """The frames of a source's video that one of its planned episodes has; `camera` is the output's name."""
+    """The frames of a source's video that a planned piece of an episode has; `camera` is the output's name.
+
+    The piece is the frames [episode_from, episode_to) of the episode, all of them if it `is_whole`.
+    """
 
     src_dataset: str
     src_episode: int
+    episode_from: int
+    episode_to: int
+    is_whole: bool
     camera: str
     video_file: str | None
     from_frame: int

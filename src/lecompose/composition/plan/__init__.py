@@ -1,9 +1,11 @@
 """Operation → the plan: the relation `plan`, one row an output episode.
 
-    out_dataset, out_episode, src_dataset, src_episode
+    out_dataset, out_episode, src_dataset, src_episode, from_frame, to_frame
 
+The frames [from_frame, to_frame) of the source's episode are taken, all of them by default.
 Operations differ only in the `sql/plan/` file that picks episodes and gives each a sort key;
-`plan/assign_episode_index` alone gives positions, and `plan/check` must find nothing before any stage starts.
+`plan/assign_episode_index`, for pieces `plan/assign_piece_index`, alone gives positions, and `plan/check`
+must find nothing before any stage starts.
 Beside it stands `relabels`, empty but for `relabel_tasks`, which gives tasks other texts.
 Each function here makes the plan of one operation.
 """
@@ -17,17 +19,21 @@ import pyarrow as pa
 
 from lecompose.composition.plan.episode_lists import Episodes, find_overlaps, list_episodes, select_episodes
 from lecompose.composition.plan.largest_remainder import deal_episodes
+from lecompose.composition.plan.piece_tasks import load_piece_tasks
 from lecompose.composition.plan.rows import make_table
 from lecompose.dataset.arrow_arrays import repeat_text
 from lecompose.dataset.catalog import Catalog
 from lecompose.dataset.query_views import open_views
-from lecompose.errors import EmptyOutput, QueryError, RequestError, UnknownEpisode, listed
+from lecompose.errors import EmptyOutput, QueryError, RequestError, UnknownEpisode, listed, near
 
 Notes = tuple[str, ...]
 
+_OF_EPISODES, _OF_PIECES = "plan/assign_episode_index", "plan/assign_piece_index"
 _ALL: Mapping[str, Episodes] = MappingProxyType({})
 _NAMED = pa.schema([("src_dataset", pa.string()), ("src_episode", pa.int64())])
+_PIECES = pa.schema([*_NAMED, ("from_frame", pa.int64()), ("to_frame", pa.int64())])
 _RELABELS = pa.schema([*_NAMED, ("task", pa.string()), ("new_task", pa.string())])
+_ENDS = ("from_frame", "to_frame")
 _STRATA = _NAMED.append(pa.field("stratum", pa.string()))
 _SHARES = pa.schema(
     [("stratum", pa.string()), ("part", pa.string()), ("from_rank", pa.int64()), ("to_rank", pa.int64())]
@@ -201,24 +207,63 @@ def compose(catalog: Catalog, *, output: str, sql: str) -> Plan:
             hint="select src_dataset, src_episode from episodes …",
         )
     names_outputs = "out_dataset" in picked.column_names
+    _refuse_other_columns(picked.column_names)
     columns = [*_NAMED, *([pa.field("out_dataset", pa.string())] if names_outputs else [])]
-    picked = _cast(picked.select([field.name for field in columns]), pa.schema(columns))
+    ends = [pa.field(name, pa.int64()) for name in _ENDS if name in picked.column_names]
+    wanted = pa.schema([*columns, *ends])
+    picked = _cast(picked.select(wanted.names), wanted, may_be_null=_ENDS)
+    for name in _ENDS:
+        if name not in picked.column_names:
+            picked = picked.append_column(name, pa.nulls(len(picked), pa.int64()))
     if not names_outputs:
         picked = picked.append_column("out_dataset", repeat_text(output, len(picked)))
-    catalog.engine.load("composed", _with_places(picked, picked.schema))
-    catalog.engine.table("picks", "plan/compose")
+    notes = _pick_pieces(catalog, picked)
     outputs = tuple(sorted(set(picked["out_dataset"].to_pylist())))
-    notes = _note_repeated(catalog)
-    _number(catalog, outputs or (output,))
+    number_pieces(catalog, outputs or (output,))
     return Plan(notes, outputs if names_outputs else None)
+
+
+def _refuse_other_columns(names: Sequence[str]) -> None:
+    """Refuse a recipe that returns what no plan has: it would be ignored.
+
+    Raises:
+        QueryError: naming the columns, and what may have been meant.
+    """
+    known = [*_PIECES.names, "out_dataset"]
+    problems = [f'"{name}"{near(name, known)}' for name in names if name not in known]
+    if problems:
+        raise QueryError(
+            "the recipe returns columns that a plan does not have",
+            hint=f"only {', '.join(known)}",
+            parts=problems,
+        )
+
+
+def _pick_pieces(catalog: Catalog, pieces: pa.Table) -> Notes:
+    """Make the relation `picks` of pieces in their order; return notes on those that are picked again."""
+    names = [*_PIECES.names, "out_dataset"]
+    schema = pa.schema([*_PIECES, ("out_dataset", pa.string())])
+    catalog.engine.load("composed", _with_places(pieces.select(names), schema))
+    catalog.engine.table("picks", "plan/compose")
+    return _note_repeated(catalog)
 
 
 # From picks to the plan -------------------------------------------------------------------------
 
 
-def _number(catalog: Catalog, outputs: Sequence[str]) -> None:
+def number_pieces(catalog: Catalog, outputs: Sequence[str]) -> None:
+    """Make the relation `plan` of picks that are pieces of episodes.
+
+    Raises:
+        UnknownEpisode: with all episodes and frames that are not there.
+        EmptyOutput: for an output without a piece.
+    """
+    _number(catalog, outputs, _OF_PIECES)
+
+
+def _number(catalog: Catalog, outputs: Sequence[str], template: str = _OF_EPISODES) -> None:
     """Make the relation `plan` of the picks: it alone assigns episode_index."""
-    catalog.engine.table("plan", "plan/assign_episode_index")
+    catalog.engine.table("plan", template)
     catalog.engine.load("relabels", _RELABELS.empty_table())
     problems = catalog.engine.arrow("plan/check")["problem"].to_pylist()
     if problems:
@@ -226,6 +271,7 @@ def _number(catalog: Catalog, outputs: Sequence[str]) -> None:
         raise UnknownEpisode(
             f"the plan cannot be carried out; there are the sources {sources}", parts=problems
         )
+    load_piece_tasks(catalog, has_pieces=template == _OF_PIECES)
     filled = set(catalog.engine.arrow("plan/totals")["out_dataset"].to_pylist())
     empty = [output for output in outputs if output not in filled]
     if empty:
@@ -289,12 +335,12 @@ def _with_places(rows: pa.Table, schema: pa.Schema) -> pa.Table:
     return rows.select(schema.names).cast(schema).append_column("place", places)
 
 
-def _cast(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+def _cast(rows: pa.Table, schema: pa.Schema, *, may_be_null: Sequence[str] = ()) -> pa.Table:
     try:
         rows = rows.cast(schema)
     except pa.ArrowException as error:
         raise QueryError(f"the recipe's columns are of other types than {schema}", reason=error) from error
-    empty = [name for name in schema.names if rows[name].null_count]
+    empty = [name for name in schema.names if rows[name].null_count and name not in may_be_null]
     if empty:
         raise QueryError(f"the recipe returns rows without {' and '.join(empty)}", hint="a where clause")
     return rows

@@ -32,7 +32,7 @@ PROOF_COLUMNS = ("frame_index", "episode_index", "task_index")
 
 @dataclass(frozen=True)
 class PlacedEpisode:
-    """Where an episode's rows are: from row `row_from` of a file."""
+    """Where rows of an episode are: from row `row_from` of a file; the first is frame `from_frame` of it."""
 
     src_dataset: str
     src_episode: int
@@ -41,6 +41,7 @@ class PlacedEpisode:
     row_from: int
     row_to: int
     size_bytes: int
+    from_frame: int = 0
 
 
 @dataclass(frozen=True)
@@ -79,17 +80,26 @@ def read_batches(
 
 
 def _windows(places: Iterable[PlacedEpisode]) -> Iterator[list[PlacedEpisode]]:
-    """Neighbours in the order asked for, as many as may be held."""
+    """Neighbours in the order asked for, as many as may be held; no row is in two of them."""
     window: list[PlacedEpisode] = []
+    held: dict[tuple[str, int], set[tuple[int, int]]] = {}
     rows = size = 0
     for place in places:
         rows, size = rows + place.length, size + (place.size_bytes or 0)
-        if window and (rows > WINDOW_ROWS or size > _WINDOW_BYTES):
+        own = held.get((place.src_dataset, place.src_episode), set())
+        if window and (rows > WINDOW_ROWS or size > _WINDOW_BYTES or _overlaps(place, own)):
             yield window
-            window, rows, size = [], place.length, place.size_bytes or 0
+            window, held, rows, size = [], {}, place.length, place.size_bytes or 0
         window.append(place)
+        held.setdefault((place.src_dataset, place.src_episode), set()).add((place.row_from, place.row_to))
     if window:
         yield window
+
+
+def _overlaps(place: PlacedEpisode, held: Iterable[tuple[int, int]]) -> bool:
+    """Return whether a place shares some of its rows, but not all, with others of its episode."""
+    mine = (place.row_from, place.row_to)
+    return any(start < mine[1] and mine[0] < end and (start, end) != mine for start, end in held)
 
 
 def _one(place: PlacedEpisode, shape: FrameColumns) -> Iterator[pa.Table]:
@@ -137,11 +147,13 @@ def _prove(places: Sequence[PlacedEpisode], rows: pa.Table, at: int) -> None:
     which = np.searchsorted(begins, number, side="right") - 1
     episodes = np.array([place.src_episode for place in places], np.int64)
     found = [rows[name].to_numpy() for name in PROOF_COLUMNS[:2]]
-    wrong = (found[0] != number - begins[which]) | (found[1] != episodes[which])
+    first = np.array([place.from_frame for place in places], np.int64)
+    wrong = (found[0] != number - begins[which] + first[which]) | (found[1] != episodes[which])
     if wrong.any():
         place = places[which[int(np.argmax(wrong))]]
         raise SourceBroken(
-            f"frames are not in order 0 to {place.length - 1} where they were seen",
+            f"frames are not in order {place.from_frame} to {place.from_frame + place.length - 1}"
+            " where they were seen",
             hint="lecompose check",
             source=place.src_dataset,
             episode=place.src_episode,

@@ -95,6 +95,7 @@ def _is_for_queries(job: DataFileJob, reads: list[Read]) -> bool:
     few = len(reads) <= _FEW_READS
     return (
         few
+        and all(episode.is_whole for episode in job.episodes)
         and not arrow_schema.types_follow_content(job.features)
         and not any(f.is_visual for f in job.features)
     )
@@ -128,9 +129,14 @@ def _pick_rows(job: DataFileJob) -> Iterator[pa.RecordBatch]:
     """Yield rows of episodes that lie scattered, picked out row group by row group."""
     shape = output_columns(_read_schema(job), {name: columns.takes for name, columns in job.sources.items()})
     alike = groupby(job.episodes, key=lambda episode: job.sources[episode.src_dataset].resampling)
-    for resampling, episodes in alike:
+    for resampling, group in alike:
+        episodes, at = list(group), 0
+        lengths = [episode.src_length for episode in episodes]
+        from_frames = np.repeat([episode.from_frame for episode in episodes], lengths)
         for batch in read_batches(list(map(_place_episode, episodes)), shape, batch_rows(job)):
-            yield resampling.apply(batch)
+            begins = from_frames[at : at + batch.num_rows]
+            at += batch.num_rows
+            yield resampling.apply(resampling.begin_at(batch, begins))
 
 
 def _place_episode(episode: EpisodeRows) -> PlacedEpisode:
@@ -142,6 +148,7 @@ def _place_episode(episode: EpisodeRows) -> PlacedEpisode:
         row_from=episode.row_from,
         row_to=episode.row_to,
         size_bytes=episode.size_bytes,
+        from_frame=episode.from_frame,
     )
 
 
@@ -243,7 +250,8 @@ def _refuse_disorder(numbers: RowNumbers, batch: pa.RecordBatch, own: dict[str, 
     wrong = batch["frame_index"].to_numpy(zero_copy_only=False) != own["frame_index"]
     if len(wrong) + at > numbers.job.rows or wrong.any():
         episode = numbers.episode_at(at + int(np.argmax(wrong)))
+        last = episode.from_frame + episode.src_length - 1
         raise SourceBroken(
-            f"{episode.title}: frames did not arrive in order 0 to {episode.src_length - 1}",
+            f"{episode.title}: frames did not arrive in order {episode.from_frame} to {last}",
             path=episode.data_file,
         )

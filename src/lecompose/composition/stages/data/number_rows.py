@@ -63,7 +63,8 @@ class RowNumbers:
             episode, begins = self.job.episodes[n], int(self.begins[n])
             step = self.job.sources[episode.src_dataset].resampling.stride
             first, last = max(start, begins) - begins, min(stop, int(self.ends[n])) - begins
-            yield n, range(first * step, (last - 1) * step + 1, step)
+            begin = episode.from_frame
+            yield n, range(begin + first * step, begin + (last - 1) * step + 1, step)
 
     def number(self, start: int, src_tasks: np.ndarray) -> dict[str, np.ndarray]:
         """Return the bookkeeping columns of the rows from `start` on, whose source tasks are these."""

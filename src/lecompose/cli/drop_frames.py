@@ -1,0 +1,29 @@
+"""`lecompose drop-frames`."""
+
+from typing import Any
+
+import click
+
+from lecompose.cli import options
+from lecompose.cli.command import StrictCommand
+from lecompose.cli.run_operation import run_operation
+
+
+@click.command("drop-frames", cls=StrictCommand)
+@options.sources
+@click.option("--where", required=True, metavar="SQL", help="The frames to leave out.")
+@options.output
+@options.layout
+@options.engine
+@options.as_json
+def drop_frames(sources: tuple[options.Source, ...], **request: Any) -> None:
+    """Leave frames out, wherever they stand.
+
+    Each stretch of frames that is left is an episode of its own. lag_action is the action of the frame
+    before; likewise for every column.
+
+    \b
+    Example:
+      lecompose drop-frames day/ -o moving/ --where "abs(action[1] - lag_action[1]) < 0.001"
+    """
+    run_operation("drop_frames", sources, **request)
