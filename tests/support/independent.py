@@ -538,7 +538,7 @@ def _check_episode_stats(made: Dataset, episodes: Sequence[Episode]) -> None:
             if is_numeric(feature):
                 _check_numeric(ours, theirs, name, moved.get(name), where)
             elif feature["dtype"] in ("video", "image"):
-                for stat in STATS:
+                for stat in STATS if theirs.stats else ():
                     key = f"{name}/{stat}"
                     if ours.stats.get(key) is not None:
                         _close(ours.stats[key], theirs.stats[key], f"{where}, {stat}", exact=True)

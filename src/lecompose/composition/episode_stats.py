@@ -160,7 +160,9 @@ def _compute(layout: Layout, feature: Feature, measured: Mapping[str, Mapping[st
     columns = {
         name: pa.chunked_array(
             [
-                _lists(part.episodes[name]) if part.episodes else pa.nulls(count, pa.list_(pa.float64()))
+                _lists(part.episodes[name], part.of_episodes)
+                if part.episodes
+                else pa.nulls(count, pa.list_(pa.float64()))
                 for part, count in zip(parts, lengths, strict=True)
             ]
         )
@@ -180,6 +182,11 @@ def _counts(layout: Layout, output: str) -> list[int]:
     return [episode.length for job in layout.data_jobs_of(output) for episode in job.episodes]
 
 
-def _lists(values: np.ndarray) -> pa.Array:
+def _lists(values: np.ndarray, of_episodes: np.ndarray | None = None) -> pa.Array:
+    """Return a list for each episode; null for those that the values are not of."""
     offsets = np.arange(0, values.size + 1, values.shape[1])
-    return wrap_lists(offsets, values.ravel().astype(np.float64))
+    lists = wrap_lists(offsets, values.ravel().astype(np.float64))
+    if of_episodes is None:
+        return lists
+    places = np.cumsum(of_episodes) - 1
+    return lists.take(pa.array(places, pa.int64(), mask=~of_episodes))

@@ -14,6 +14,7 @@ class FeatureStats:
     """A feature's statistics over a dataset, and over each of its episodes where those were asked for.
 
     `counts` are the frames of each episode that have a value; None where all of them do.
+    `of_episodes` says which episodes they are where not all were looked at.
     Shape: `whole` (dimensions,) each, count (1,); `episodes` (episodes, dimensions) each, in the order of the
     files given.
     """
@@ -21,6 +22,7 @@ class FeatureStats:
     whole: Statistics
     episodes: Statistics | None
     counts: Sequence[int] | None = None
+    of_episodes: np.ndarray | None = None
 
     @property
     def by_episode(self) -> bool:

@@ -106,21 +106,23 @@ def make_stats(run: Run) -> None:
         output.measured.update(found)
         for camera in decoded_cameras:
             output.measured[camera.name] = _measure_pictures(run, clips[output.name, camera.name], camera)
+    parts = _count_parts(run)
     kept = {
-        f.name: _choose_kept(run, f, stored)
+        f.name: _choose_kept(run, f, stored, parts)
         for f in run.output_spec.features
         if f.is_visual and f not in decoded_cameras
     }
+    of_parts = _measure_parts(run, outputs, kept) if parts else {}
     release_free_memory()
     run.episode_stats = make_episode_stats(
         run.layout,
-        [*numeric, *decoded_cameras],
-        {output.name: output.measured for output in outputs},
+        [*numeric, *decoded_cameras, *(f for f in run.output_spec.features if f.name in of_parts)],
+        {o.name: o.measured | {name: found[o.name] for name, found in of_parts.items()} for o in outputs},
         stored=stored,
-        kept=[name for names in kept.values() for name in names],
+        kept=[name for camera, names in kept.items() if camera not in of_parts for name in names],
     )
     for output in outputs:
-        every = _summarise_output(run, output, kept, stored)
+        every = _summarise_output(run, output, kept, {name: n - parts for name, n in stored.items()})
         _note_without_stats(run, [f for f in run.output_spec.features if f.is_visual and f.name not in every])
         write_stats(every, run.folders[output.name])
     stored_stats.drop_stored_stats(run.layout.catalog)
@@ -202,16 +204,52 @@ def _measure_pictures(run: Run, clips: list[SampledClip], camera: Feature) -> Fe
 # Per episode ------------------------------------------------------------------------------------
 
 
-def _choose_kept(run: Run, camera: Feature, stored: Mapping[str, int]) -> list[str]:
-    """Return the statistics of a camera to keep: what any episode has, quantiles only if all have them."""
+def _choose_kept(run: Run, camera: Feature, stored: Mapping[str, int], parts: int) -> list[str]:
+    """Return the statistics of a camera to keep: what any episode has, quantiles only if all have them.
+
+    So many `parts` of episodes have none that is stored; theirs are measured.
+    """
     wanted = run.output_spec.statistics
     names = [name for stat in wanted.names if (name := f"{camera.name}/{stat}") in stored]
     episodes = sum(totals.episodes for totals in run.layout.totals.values())
     return [
         name
         for name in names
-        if stored[name] == 0 or (stored[name] < episodes and name.rpartition("/")[2] not in wanted.quantiles)
+        if stored[name] == parts
+        or (stored[name] < episodes and name.rpartition("/")[2] not in wanted.quantiles)
     ]
+
+
+def _count_parts(run: Run) -> int:
+    """Return how many output episodes are parts of their source's."""
+    return sum(not episode.is_whole for job in run.layout.data_jobs for episode in job.episodes)
+
+
+def _measure_parts(
+    run: Run, outputs: Sequence[_Output], kept: Mapping[str, list[str]]
+) -> dict[str, dict[str, FeatureStats]]:
+    """Measure the pictures of parts of episodes, by camera and output, where whole ones have statistics."""
+    found: dict[str, dict[str, FeatureStats]] = {}
+    quantiles = run.output_spec.statistics.quantiles
+    for camera in (f for f in run.output_spec.features if kept.get(f.name)):
+        names = {name.rpartition("/")[2] for name in kept[camera.name]}
+        for output in outputs:
+            is_part = np.array([not episode.is_whole for episode in output.episodes])
+            if not is_part.any():
+                found.setdefault(camera.name, {})[output.name] = FeatureStats({}, None)
+                continue
+            clips = _list_clips(run, output, camera)
+            measured = statistics.measure_pictures(
+                run.workers,
+                [clip for clip, part in zip(clips, is_part, strict=True) if part],
+                camera,
+                quantiles=quantiles,
+            )
+            chosen = {stat: values for stat, values in (measured.episodes or {}).items() if stat in names}
+            found.setdefault(camera.name, {})[output.name] = FeatureStats(
+                measured.whole, chosen, of_episodes=is_part
+            )
+    return found
 
 
 # Over an output ---------------------------------------------------------------------------------

@@ -1,0 +1,225 @@
+"""Pieces of episodes: trim, cut, drop-frames, and compose with from_frame and to_frame."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from click.testing import CliRunner
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from support.effort import examples
+from support.independent import Dataset, Episode, assert_composed, read
+
+import lecompose
+from lecompose.cli import main
+from lecompose.errors import EmptyOutput, QueryError, RequestError, UnknownEpisode
+
+Record = Callable[..., Path]
+Spans = Sequence[tuple[int, int, int]]
+
+LENGTHS = (12, 9, 15)
+# Every frame is a keyframe: every piece is copied, and its pictures are equal bit for bit.
+SMALL: dict[str, Any] = {
+    "codec": "h264",
+    "gop": 1,
+    "frames": LENGTHS,
+    "size": (64, 48),
+    "cameras": ("front",),
+    "state_dim": 2,
+    "action_dim": 2,
+}
+
+
+def halves(episode: int, frame: int) -> str:
+    return "reach" if frame < 5 or episode == 2 else "grasp"
+
+
+@pytest.fixture(scope="session", params=["v3.0", "v2.1"])
+def day(recorded: Record, request: pytest.FixtureRequest) -> Path:
+    return recorded(**SMALL, version=request.param, task_of=halves, seed=5)
+
+
+def piece(episode: Episode, start: int, end: int, fps: int) -> Episode:
+    """What the frames [start, end) of an episode are by themselves, by numpy."""
+    rows = episode.rows.slice(start, end - start)
+    if (start, end) == (0, len(episode.rows)):
+        return episode
+    numbers = np.arange(end - start)
+    for name, values in (("frame_index", numbers), ("timestamp", (numbers / fps).astype(np.float32))):
+        at = rows.column_names.index(name)
+        rows = rows.set_column(at, rows.schema.field(at), pa.array(values))
+    tasks = episode.tasks[start:end]
+    clips = {name: (path, first + start) for name, (path, first) in episode.clips.items()}
+    return replace(episode, rows=rows, tasks=tasks, listed=tuple(dict.fromkeys(tasks)), clips=clips, stats={})
+
+
+def assert_pieces(out: Path, root: Path, spans: Spans) -> Dataset:
+    """The output holds these pieces (episode, start, end) of a dataset, and nothing else."""
+
+    def edited(dataset: Dataset) -> Dataset:
+        fps = dataset.info["fps"]
+        pieces = tuple(piece(dataset.episodes[n], start, end, fps) for n, start, end in spans)
+        return replace(dataset, episodes=pieces)
+
+    return assert_composed(out, [(root, n) for n in range(len(spans))], edited=edited)
+
+
+def command(*words: object) -> Mapping[str, Any]:
+    done = CliRunner().invoke(main, [*map(str, words), "--json"])
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+def test_trim_takes_the_same_from_every_episode(day: Path, tmp_path: Path) -> None:
+    report = lecompose.trim(day, out=tmp_path / "out", head=2, tail="0.1s")
+    made = assert_pieces(tmp_path / "out", day, [(n, 2, length - 3) for n, length in enumerate(LENGTHS)])
+    assert report.frames == sum(LENGTHS) - 5 * len(LENGTHS)
+    assert report.bytes_encoded_video == 0
+    assert made.episodes[0].rows["timestamp"][0].as_py() == 0
+    plan = lecompose.trim(day, out=tmp_path / "dry", head=2, dry_run=True).plan
+    assert plan is not None
+    assert plan["from_frame"].to_pylist() == [2, 2, 2]
+    assert plan["to_frame"].to_pylist() == list(LENGTHS)
+
+
+def test_trim_by_a_condition(day: Path, tmp_path: Path) -> None:
+    where = "frame_index in (4, 6) and src_episode < 2"
+    report = lecompose.trim(day, out=tmp_path / "out", where_frames=where, margin=1)
+    assert_pieces(tmp_path / "out", day, [(0, 3, 8), (1, 3, 8)])
+    assert any("1 episodes are left out, no frame passes" in note for note in report.notes)
+
+
+def test_trim_knows_the_frame_before(day: Path, tmp_path: Path) -> None:
+    report = lecompose.trim(day, out=tmp_path / "out", where_frames="frame_index - lag_frame_index = 1")
+    assert_pieces(tmp_path / "out", day, [(n, 1, length) for n, length in enumerate(LENGTHS)])
+    assert any("neither true nor false for 3 frames" in note for note in report.notes)
+
+
+AT = [(0, 0, 4), (0, 4, 9), (0, 9, 12), (1, 0, 4), (1, 4, 9), (2, 0, 4), (2, 4, 9), (2, 9, 15)]
+
+
+@pytest.mark.parametrize(
+    ("how", "spans"),
+    [
+        ({"at": "frame_index in (4, 5, 9)"}, AT),
+        ({"every": 7}, [(0, 0, 7), (0, 7, 12), (1, 0, 7), (1, 7, 9), (2, 0, 7), (2, 7, 14), (2, 14, 15)]),
+        ({"into": 2}, [(0, 0, 6), (0, 6, 12), (1, 0, 4), (1, 4, 9), (2, 0, 7), (2, 7, 15)]),
+        ({"frames": {1: "5:,0:6"}}, [(0, 0, 12), (1, 5, 9), (1, 0, 6), (2, 0, 15)]),
+    ],
+    ids=["at", "every", "into", "frames"],
+)  # fmt: skip
+def test_cut(how: dict[str, Any], spans: Spans, day: Path, tmp_path: Path) -> None:
+    lecompose.cut(day, out=tmp_path / "out", **how)
+    assert_pieces(tmp_path / "out", day, spans)
+
+
+def test_frames_are_dropped(day: Path, tmp_path: Path) -> None:
+    where = "frame_index between 3 and 5 or src_episode = 1 or frame_index = 14"
+    report = lecompose.drop_frames(day, out=tmp_path / "out", where=where)
+    assert_pieces(tmp_path / "out", day, [(0, 0, 3), (0, 6, 12), (2, 0, 3), (2, 6, 14)])
+    assert any("1 episodes are left out, every frame is dropped" in note for note in report.notes)
+
+
+def test_the_command_line_says_the_same(day: Path, tmp_path: Path) -> None:
+    command("trim", day, "-o", tmp_path / "t", "--head", "2", "--tail", "0.1s")
+    command("cut", day, "-o", tmp_path / "c", "--frames", "0=0:5,5:", "--frames", "2=1:2")
+    command("drop-frames", day, "-o", tmp_path / "d", "--where", "frame_index < 5")
+    assert_pieces(tmp_path / "t", day, [(n, 2, length - 3) for n, length in enumerate(LENGTHS)])
+    assert_pieces(tmp_path / "c", day, [(0, 0, 5), (0, 5, 12), (1, 0, 9), (2, 1, 2)])
+    assert_pieces(tmp_path / "d", day, [(n, 5, length) for n, length in enumerate(LENGTHS)])
+    (said,) = lecompose.query(tmp_path / "c", "select distinct command from lineage").to_pylist()
+    assert said["command"].endswith("-o c --frames 0=0:5,5: --frames 2=1:2")
+
+
+def test_compose_takes_pieces_and_whole_episodes(day: Path, tmp_path: Path) -> None:
+    recipe = """select src_dataset, src_episode, if(src_episode = 1, 3, null) as from_frame,
+                       if(src_episode = 2, 4, null) as to_frame from episodes order by src_episode desc"""
+    lecompose.compose(recipe, day, out=tmp_path / "out")
+    made = assert_pieces(tmp_path / "out", day, [(2, 0, 4), (1, 3, 9), (0, 0, 12)])
+    assert made.episodes[2].stats == {**read(day).episodes[0].stats, **made.episodes[2].stats}
+
+
+def test_pieces_in_order_are_the_original(day: Path, tmp_path: Path) -> None:
+    lecompose.cut(day, out=tmp_path / "out", every=4)
+    made, source = read(tmp_path / "out"), read(day)
+    for name in ("observation.state", "action"):
+        ours = pa.concat_tables([e.rows.select([name]) for e in made.episodes])
+        assert ours.equals(
+            pa.concat_tables([e.rows.select([name]) for e in source.episodes]).cast(ours.schema)
+        )
+
+
+def test_what_leans_on_frames_outside_is_encoded(recorded: Record, tmp_path: Path) -> None:
+    root = recorded(**SMALL | {"gop": 30, "codec": "libsvtav1"}, seed=6)
+    report = lecompose.trim(root, out=tmp_path / "out", head=3)
+    assert [clip.frames > 0 and clip.psnr_db is not None and clip.psnr_db > 40 for clip in report.reencoded]
+    assert all((clip.psnr_db or 0) > 40 for clip in report.reencoded)
+    assert [finding.code for finding in lecompose.check(tmp_path / "out", decode=True)] == []
+
+
+def test_pictures_of_pieces_are_measured(recorded: Record, tmp_path: Path) -> None:
+    root = recorded(**SMALL, image_features=("top",), seed=7)
+    lecompose.stats(root, out=tmp_path / "known", images=True)
+    recipe = """select src_dataset, src_episode, if(src_episode = 1, 3, 0) as from_frame from episodes
+                order by src_episode"""
+    lecompose.compose(recipe, tmp_path / "known", out=tmp_path / "out")
+    lecompose.stats(tmp_path / "out", out=tmp_path / "again", images=True)
+    ours, true = read(tmp_path / "out"), read(tmp_path / "again")
+    for camera in ("observation.images.front", "observation.images.top"):
+        for n, (found, wanted) in enumerate(zip(ours.episodes, true.episodes, strict=True)):
+            for stat in ("min", "max", "mean", "std", "count", "q50"):
+                key = f"{camera}/{stat}"
+                np.testing.assert_allclose(found.stats[key], wanted.stats[key], err_msg=f"{n}, {key}")
+        np.testing.assert_allclose(ours.stats[camera]["mean"], true.stats[camera]["mean"], rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "says"),
+    [
+        (lambda d, o: lecompose.trim(d, out=o), RequestError, "nothing is to be trimmed"),
+        (lambda d, o: lecompose.trim(d, out=o, head="two"), RequestError, '--head "two"'),
+        (lambda d, o: lecompose.trim(d, out=o, head=1, where_frames="true"), RequestError, "either"),
+        (lambda d, o: lecompose.trim(d, out=o, head=5, tail=4), EmptyOutput, "episode 1: 9 frames"),
+        (lambda d, o: lecompose.trim(d, out=o, where_frames="false"), EmptyOutput, "no episode"),
+        (lambda d, o: lecompose.trim(d, out=o, where_frames="frame_index"), QueryError, "true or false"),
+        (lambda d, o: lecompose.trim(d, out=o, where_frames="nonsense > 1"), QueryError, "nonsense"),
+        (lambda d, o: lecompose.cut(d, out=o), RequestError, "one way to cut"),
+        (lambda d, o: lecompose.cut(d, out=o, every="0s"), RequestError, "one frame at least"),
+        (lambda d, o: lecompose.cut(d, out=o, into=10), UnknownEpisode, "frames 0 to 0 are not in it"),
+        (lambda d, o: lecompose.cut(d, out=o, frames={0: "3:3"}), UnknownEpisode, "frames 3 to 3"),
+        (lambda d, o: lecompose.cut(d, out=o, frames={0: "3:13"}), UnknownEpisode, "it has 12"),
+        (lambda d, o: lecompose.cut(d, out=o, frames={7: "0:1"}), UnknownEpisode, "no episode 7"),
+        (lambda d, o: lecompose.drop_frames(d, out=o, where="true"), EmptyOutput, "no episode"),
+        (
+            lambda d, o: lecompose.compose(
+                "select src_dataset, src_episode, 3 as from_fram, 1 as note from episodes", d, out=o
+            ),
+            QueryError,
+            'did you mean "from_frame"',
+        ),
+    ],
+)
+def test_what_cannot_be(call: Any, error: type, says: str, recorded: Record, tmp_path: Path) -> None:
+    with pytest.raises(error, match=says):
+        call(recorded(**SMALL, task_of=halves, seed=5), tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+@settings(max_examples=examples(3, whole=40), deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_any_pieces(day: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    one = st.integers(0, len(LENGTHS) - 1).flatmap(
+        lambda n: st.tuples(st.just(n), st.integers(0, LENGTHS[n] - 1), st.integers(1, LENGTHS[n]))
+    )
+    drawn = data.draw(st.lists(one.filter(lambda span: span[1] < span[2]), min_size=1, max_size=6))
+    rows = ", ".join(f"({n}, {start}, {end}, {k})" for k, (n, start, end) in enumerate(drawn))
+    recipe = f"""select e.src_dataset, e.src_episode, p.a as from_frame, p.b as to_frame
+                 from (values {rows}) p(n, a, b, k) join episodes e on e.src_episode = p.n order by p.k"""
+    out = tmp_path_factory.mktemp("pieces") / "out"
+    lecompose.compose(recipe, day, out=out)
+    assert_pieces(out, day, drawn)
