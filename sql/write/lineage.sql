@@ -1,5 +1,6 @@
 -- write/lineage: where each episode of one output came from: by this operation, then by those before it
--- reads:  episode_rows, datasets, lineage
+-- The frames [from_frame, to_frame) are those of the episode that it came from.
+-- reads:  episode_rows, plan, datasets, lineage
 -- params: $out_dataset, $command, $version, $path
 -- gives:  nothing
 copy (
@@ -8,10 +9,13 @@ copy (
            l.src_dataset as from_dataset,
            d.path as from_path,
            l.src_episode as from_episode,
+           p.from_frame,
+           p.to_frame,
            $command::varchar as command,
            $version::varchar as version
     from episode_rows l
-    join datasets d using (src_dataset)
+    join plan p on p.out_dataset = l.out_dataset and p.out_episode = l.episode_index
+    join datasets d on d.src_dataset = l.src_dataset
     where l.out_dataset = $out_dataset
     union all
     select l.episode_index,
@@ -19,6 +23,8 @@ copy (
            g.from_dataset,
            g.from_path,
            g.from_episode,
+           g.from_frame,
+           g.to_frame,
            g.command,
            g.version
     from episode_rows l

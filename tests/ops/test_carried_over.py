@@ -402,6 +402,8 @@ def test_the_file_is_small_and_typed(recorded: Record, tmp_path: Path) -> None:
         "from_dataset": "string",
         "from_path": "string",
         "from_episode": "int64",
+        "from_frame": "int64",
+        "to_frame": "int64",
         "command": "string",
         "version": "string",
     }

@@ -132,6 +132,8 @@ def test_the_command_line_says_the_same(day: Path, tmp_path: Path) -> None:
     assert_pieces(tmp_path / "t", day, [(n, 2, length - 3) for n, length in enumerate(LENGTHS)])
     assert_pieces(tmp_path / "c", day, [(0, 0, 5), (0, 5, 12), (1, 0, 9), (2, 1, 2)])
     assert_pieces(tmp_path / "d", day, [(n, 5, length) for n, length in enumerate(LENGTHS)])
+    rows = lecompose.query(tmp_path / "c", "select from_episode, from_frame, to_frame from lineage")
+    assert [tuple(row.values()) for row in rows.to_pylist()] == [(0, 0, 5), (0, 5, 12), (1, 0, 9), (2, 1, 2)]
     (said,) = lecompose.query(tmp_path / "c", "select distinct command from lineage").to_pylist()
     assert said["command"].endswith("-o c --frames 0=0:5,5: --frames 2=1:2")
 

@@ -92,7 +92,7 @@ def test_without_custom_columns_and_lineage(
     assert lineage.num_rows == 0
     assert lineage.column_names == [
         *("src_dataset", "src_episode", "step", "from_dataset"),
-        *("from_path", "from_episode", "command", "version"),
+        *("from_path", "from_episode", "from_frame", "to_frame", "command", "version"),
     ]
 
 

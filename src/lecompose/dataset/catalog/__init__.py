@@ -7,7 +7,8 @@
     frames     every data column, with src_dataset and src_episode in front (where asked for: a source each)
     clips      one row per episode and camera: video_file, from_frame, to_frame
     custom     src_dataset, src_episode, and the per-episode columns that are none of LeRobot's
-    lineage    src_dataset, src_episode, step, from_dataset, from_path, from_episode, command, version
+    lineage    src_dataset, src_episode, step, from_dataset, from_path, from_episode, from_frame, to_frame,
+               command, version
 
 and two that say what meta/ declares and what the data files really hold, for the checks to compare:
 `declared` and `placement`.

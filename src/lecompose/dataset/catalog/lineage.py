@@ -7,6 +7,7 @@ from lecompose.engine import Engine
 from lecompose.errors import SourceBroken
 
 LINEAGE_PATH = "meta/lineage.parquet"
+_FRAMES = ("from_frame", "to_frame")
 _COLUMNS = ("episode_index", "step", "from_dataset", "from_path", "from_episode", "command", "version")
 
 
@@ -27,7 +28,11 @@ def register_source_lineage(engine: Engine, source: Source) -> str | None:
         engine.table(
             source.relation("lineage"),
             "catalog/lineage",
-            {"declared": "declared"},
+            {
+                "declared": "declared",
+                "frames": [name for name in _FRAMES if name in stored],
+                "absent": [name for name in _FRAMES if name not in stored],
+            },
             src_dataset=source.name,
             file=formats.escaped_glob(str(file)),
         )

@@ -99,6 +99,8 @@ LINEAGE = pa.schema(
         "from_dataset": pa.string(),
         "from_path": pa.string(),
         "from_episode": pa.int64(),
+        "from_frame": pa.int64(),
+        "to_frame": pa.int64(),
         "command": pa.string(),
         "version": pa.string(),
     }
