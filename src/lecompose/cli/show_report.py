@@ -91,13 +91,14 @@ def _show_plan(done: Report) -> None:
 
     console = make_console()
     assert done.plan is not None
-    table = make_table("output", "episode", "from", "source episode", title="plan")
+    table = make_table("output", "episode", "from", "source episode", "frames", title="plan")
     for row in done.plan.slice(0, _PLAN_ROWS).to_pylist():
         table.add_row(
             harmless(row["out_dataset"]),
             str(row["out_episode"]),
             harmless(row["src_dataset"]),
             str(row["src_episode"]),
+            f"{row['from_frame']}:{row['to_frame']}",
         )
     console.print(table)
     if done.plan.num_rows > _PLAN_ROWS:

@@ -157,6 +157,21 @@ class Views:
         with self._name_data_file():
             return self.sandbox.ask(sql)
 
+    def select_in_order(self, sql: str, keys: Sequence[str]) -> tuple[pa.Table, bool]:
+        """Return all rows of one SELECT, and whether its ORDER BY says in what order.
+
+        Ties are broken by the `keys` that it returns.
+        """
+        rows = self.select(sql)
+        held = [key for key in keys if key in rows.column_names]
+        completed = self.sandbox.complete_order(sql, held) if held else sql
+        if completed is None or completed == sql:
+            return rows, completed is not None
+        try:
+            return self.select(completed), True
+        except QueryError:  # such as terms that may stand in no other place
+            return rows, True
+
     @contextmanager
     def stream(self, sql: str, *, batch_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatchReader]:
         """Yield the rows of one SELECT as record batches, in its order, read lazily."""

@@ -214,6 +214,22 @@ class Sandbox:
                 raise QueryError("a list of terms to sort by is needed, as in: length desc, task")
             return self._engine.arrow("query/select", sql=text.whole)
 
+    def complete_order(self, sql: str, columns: Sequence[str]) -> str | None:
+        """Return a SELECT that breaks its ties by these columns of its result; None where it has no order.
+
+        What cannot be parsed is returned as it is: whoever runs it tells better what is wrong.
+        """
+        tree = self._tree(sql)
+        if tree["error"] or len(tree["statements"]) != 1:
+            return sql
+        orders = _order_of(tree)
+        if orders is None:
+            return None
+        if any(order["expression"]["class"] == "STAR" for order in orders):  # of all columns
+            return sql
+        orders += _order_of(self._tree(f"select 1 order by {', '.join(map(quote_name, columns))}")) or []
+        return str(self._engine.value("query/text", tree=json.dumps(tree)))
+
     def may_use(self, sql: str, relation: str, column: str) -> bool:
         """Return whether a text could give or use `column` of `relation`; never False where it does."""
         tree = self._tree(sql)
@@ -346,6 +362,15 @@ def _uses(node: dict[str, Any], column: str, rows: set[str]) -> bool:
         return column in names or names[-1] in rows
     unnamed = node.get("class") == "STAR" or node.get("type") == "TABLE_FUNCTION"
     return unnamed or node.get("ref_type") == "NATURAL" or bool(node.get("column_name_alias"))
+
+
+def _order_of(tree: dict[str, Any]) -> list[dict[str, Any]] | None:
+    """Return the terms of the outermost ORDER BY; None where there is none."""
+    for modifier in tree["statements"][0]["node"]["modifiers"]:
+        if modifier["type"] == "ORDER_MODIFIER":
+            orders: list[dict[str, Any]] = modifier["orders"]
+            return orders
+    return None
 
 
 def _but_for_order(tree: dict[str, Any]) -> Any:

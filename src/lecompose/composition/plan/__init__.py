@@ -198,7 +198,7 @@ def compose(catalog: Catalog, *, output: str, sql: str) -> Plan:
         UnknownEpisode, EmptyOutput: for episodes that are not there; where it returns no row.
     """
     with open_views(catalog) as views:
-        picked = views.select(sql)
+        picked, has_order = views.select_in_order(sql, [*_PIECES.names, "out_dataset"])
     lacking = [name for name in _NAMED.names if name not in picked.column_names]
     if lacking:
         found = ", ".join(picked.column_names)
@@ -217,10 +217,25 @@ def compose(catalog: Catalog, *, output: str, sql: str) -> Plan:
             picked = picked.append_column(name, pa.nulls(len(picked), pa.int64()))
     if not names_outputs:
         picked = picked.append_column("out_dataset", repeat_text(output, len(picked)))
-    notes = _pick_pieces(catalog, picked)
+    notes: Notes = ()
+    if not has_order:
+        picked, notes = _put_in_order(catalog, picked)
+    notes += _pick_pieces(catalog, picked)
     outputs = tuple(sorted(set(picked["out_dataset"].to_pylist())))
     number_pieces(catalog, outputs or (output,))
     return Plan(notes, outputs if names_outputs else None)
+
+
+def _put_in_order(catalog: Catalog, picked: pa.Table) -> tuple[pa.Table, Notes]:
+    """Return rows that have no order in that of the sources, and a note if they did not stand so."""
+    places = {source.name: n for n, source in enumerate(catalog.sources)}
+    columns = (picked[name].to_pylist() for name in _PIECES.names)
+    keys = [(places.get(n, len(places)), e, a or 0, b or 0) for n, e, a, b in zip(*columns, strict=True)]
+    order = sorted(range(len(keys)), key=keys.__getitem__)
+    if order == list(range(len(keys))):
+        return picked, ()
+    note = "the recipe has no ORDER BY: its rows are taken in the order of the sources, episodes and frames"
+    return picked.take(pa.array(order, pa.int64())), (note,)
 
 
 def _refuse_other_columns(names: Sequence[str]) -> None:
