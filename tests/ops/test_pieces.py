@@ -12,8 +12,10 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support import typed
 from support.effort import examples
 from support.independent import Dataset, Episode, assert_composed, read
+from support.typed import Kind
 
 import lecompose
 from lecompose.cli import main
@@ -210,6 +212,29 @@ def test_what_cannot_be(call: Any, error: type, says: str, recorded: Record, tmp
     with pytest.raises(error, match=says):
         call(recorded(**SMALL, task_of=halves, seed=5), tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_was_said_is_cut_to_the_piece(tmp_path: Path) -> None:
+    def row(text: str, time_s: float, style: str = "subtask") -> dict[str, Any]:
+        said = {"role": "assistant", "content": text, "style": style, "timestamp": time_s}
+        return said | {"camera": None, "tool_calls": None}
+
+    said = [row("plan", 0.0, "plan"), row("reach", 0.0), row("grasp", 0.4), row("lift", 0.8)]
+
+    def stored(rows: int) -> pa.Array:
+        return typed.stored_language("language_persistent", [said] * rows, json_type=False)
+
+    cells = Kind("language", (1,), lambda rng, n: stored(n))
+    root = typed.write(tmp_path / "said", {"language_persistent": cells}, lengths=[12])
+    lecompose.cut(root, out=tmp_path / "out", frames={0: "5:9,0:12,8:10"})
+    rows = lecompose.query(tmp_path / "out", "select src_episode, language_persistent as said from frames")
+    found = {
+        episode: [(each["content"], round(each["timestamp"] * 10)) for each in lists]
+        for episode, lists in zip(rows["src_episode"].to_pylist(), rows["said"].to_pylist(), strict=True)
+    }
+    assert found[0] == [("plan", 0), ("grasp", 0), ("lift", 3)]
+    assert found[1] == [("plan", 0), ("reach", 0), ("grasp", 4), ("lift", 8)]
+    assert found[2] == [("plan", 0), ("lift", 0)]
 
 
 @settings(max_examples=examples(3, whole=40), deadline=None, suppress_health_check=list(HealthCheck))

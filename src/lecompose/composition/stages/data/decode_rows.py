@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from lecompose import formats
 from lecompose.composition.jobs import ComputedColumn, DataFileJob, EpisodeRows
+from lecompose.composition.stages.data.cut_language import PERSISTENT, cut_language
 from lecompose.composition.stages.data.embed_pictures import embed_pictures, list_embedded
 from lecompose.composition.stages.data.number_rows import RowNumbers
 from lecompose.concurrency import Workers
@@ -132,11 +133,17 @@ def _pick_rows(job: DataFileJob) -> Iterator[pa.RecordBatch]:
     for resampling, group in alike:
         episodes, at = list(group), 0
         lengths = [episode.src_length for episode in episodes]
-        from_frames = np.repeat([episode.from_frame for episode in episodes], lengths)
+        which = np.repeat(np.arange(len(episodes)), lengths)
+        from_frames = np.array([episode.from_frame for episode in episodes])
+        has_parts = not all(episode.is_whole for episode in episodes)
         for batch in read_batches(list(map(_place_episode, episodes)), shape, batch_rows(job)):
-            begins = from_frames[at : at + batch.num_rows]
+            own = which[at : at + batch.num_rows]
             at += batch.num_rows
-            yield resampling.apply(resampling.begin_at(batch, begins))
+            if has_parts and PERSISTENT in batch.schema.names:
+                place = batch.schema.get_field_index(PERSISTENT)
+                said = cut_language(batch[PERSISTENT], episodes, own, fps=float(resampling.src_fps))
+                batch = batch.set_column(place, batch.schema.field(place), said)
+            yield resampling.apply(resampling.begin_at(batch, from_frames[own]))
 
 
 def _place_episode(episode: EpisodeRows) -> PlacedEpisode:
