@@ -1,5 +1,6 @@
 """What a staging folder holds, a JSON value a line: the request, what is finished, what is to be moved."""
 
+import errno
 import json
 import os
 import time
@@ -68,10 +69,17 @@ class Journal:
         line = json.dumps(record).encode() + b"\n"
         with self._lock:
             # One write: a process that is killed leaves a line or none.
-            os.write(self._fd, line)
+            self._write(line)
             if sync or time.monotonic() - self._synced_s > _SYNC_EVERY_S:
                 os.fsync(self._fd)
                 self._synced_s = time.monotonic()
+
+    def _write(self, line: bytes) -> None:
+        """Append a line; half a one, as a disk that is full leaves it, would hide all that follow."""
+        written = os.write(self._fd, line)
+        if written != len(line):
+            os.ftruncate(self._fd, os.fstat(self._fd).st_size - written)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
 
     def close(self) -> None:
         os.close(self._fd)

@@ -7,7 +7,7 @@ from pathlib import Path
 from lecompose.composition.context import Run
 from lecompose.composition.runners.job_folder import JobFolder
 from lecompose.composition.runners.job_list import CHECK, Task
-from lecompose.composition.runners.records import Done, Records
+from lecompose.composition.runners.records import Done, Records, WorkerJournal
 from lecompose.composition.runners.worker import TRIES, first_records, holds
 from lecompose.errors import ComposeError, OutputUnwritable
 
@@ -16,6 +16,7 @@ def collect(run: Run, folder: JobFolder) -> list[Task]:
     """Take every file that is written into its output; return the tasks whose files are missing.
 
     A file that another worker than its writer has checked is taken at its word, any other is read once more.
+    One that does not hold what its writer said of it is given up: its job is to be done again.
 
     Raises:
         OutputUnwritable: if a file cannot be moved.
@@ -23,30 +24,49 @@ def collect(run: Run, folder: JobFolder) -> list[Task]:
     records = folder.read_records()
     first = first_records(records)
     tasks = folder.jobs.tasks
-    checked = {task.needs[0] for task in tasks if task.kind == CHECK and task.number in first}
+    checked = {done.file for n, each in records.done.items() if tasks[n].kind == CHECK for done in each}
     written = [task for task in tasks if task.writes_output]
+    spoilt: list[str] = []
 
     def take(task: Task) -> bool:
         path = run.folders[str(task.out_dataset)] / str(task.path)
         if run.staging.has_finished(path):
             return True
-        done = first.get(task.number)
-        return done is not None and _take(run, folder.path / done.file, path, done, task.number in checked)
+        for done in records.done.get(task.number, ()):
+            if _take(run, folder, path, done, is_checked=done.file in checked):
+                return True
+            spoilt.append(done.file)
+        return False
 
     taken = run.workers.each(written, take)
     missing = [task for task, is_there in zip(written, taken, strict=True) if not is_there]
+    _give_up(folder, spoilt)
     if not missing:
         _count(run, tasks, first)
     return missing
 
 
-def _take(run: Run, file: Path, path: Path, done: Done, is_checked: bool) -> bool:
+def _give_up(folder: JobFolder, spoilt: Sequence[str]) -> None:
+    """Note which files cannot be taken. Raises OutputUnwritable if that cannot be."""
+    if not spoilt:
+        return
+    try:
+        journal = WorkerJournal(folder.results, folder.request.fingerprint)
+        try:
+            for file in spoilt:
+                journal.give_up(file)
+        finally:
+            journal.close()
+    except OSError as error:
+        raise OutputUnwritable(
+            "cannot note what is to be done again", reason=error, path=folder.path
+        ) from error
+
+
+def _take(run: Run, folder: JobFolder, path: Path, done: Done, *, is_checked: bool) -> bool:
     """Move a file to its place; return whether it was whole."""
-    if is_checked:
-        is_whole = file.is_file() and file.stat().st_size == done.content.size_bytes
-    else:
-        is_whole = holds(file, done.content)
-    if not is_whole:
+    file = folder.path / done.file
+    if not holds(folder, file, done.content, only_size=is_checked):
         return False
     try:
         # Noted first: killed in between, the file is still found where its record says.

@@ -7,7 +7,7 @@ import os
 import platform
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ _FACTS = ("problem", "reason", "hint", "source", "episode", "feature")
 
 @dataclass(frozen=True)
 class Done:
-    """A task that is carried out. `file` is what it wrote, relative to the folder of jobs.
+    """A task that is carried out. `file` is what it wrote, or looked at, relative to the folder of jobs.
 
     `counts` are what reports add up, as bytes_copied. Units: seconds of wall time; `at_s` since 1970.
     """
@@ -65,6 +65,14 @@ class Records:
     failed: dict[int, list[Failed]] = field(default_factory=dict)
     begun: dict[int, list[Begun]] = field(default_factory=dict)
 
+    def drop(self, spoilt: Container[str]) -> None:
+        """Forget the tasks that are carried out only in files that are spoilt: they are to be done again."""
+        self.done = {
+            number: kept
+            for number, done in self.done.items()
+            if (kept := [each for each in done if each.file not in spoilt])
+        }
+
 
 class WorkerJournal:
     """The journal that one worker writes."""
@@ -89,18 +97,29 @@ class WorkerJournal:
         record = {"failed": number, "at_s": time.time(), "error": type(error).__name__}
         self._journal.add(record | _describe_error(error), sync=True)
 
+    def give_up(self, file: str) -> None:
+        """Say that a file is gone, or does not hold what its writer said: its job is to be done again."""
+        self._journal.add({"spoilt": file}, sync=True)
+
     def close(self) -> None:
         self._journal.close()
+
+    def remove(self) -> None:
+        """Remove the file: nobody will read it any more."""
+        self._journal.path.unlink(missing_ok=True)
 
 
 def read_records(folder: Path, fingerprint: str) -> Records:
     """Return what the workers have said in a folder, each journal read up to where it is whole."""
-    found = Records()
+    found, spoilt = Records(), set[str]()
     for path in sorted(folder.glob("*.jsonl")):
         records = read_journal(path)
         if records and records[0].get("fingerprint") == fingerprint:
             for record in records[1:]:
                 _sort_in(found, record, path.stem)
+                spoilt |= {record["spoilt"]} if "spoilt" in record else set()
+    if spoilt:
+        found.drop(spoilt)
     return found
 
 

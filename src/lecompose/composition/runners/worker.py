@@ -7,9 +7,10 @@ happens in between, the job is carried out again, by this worker or another one,
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
+from itertools import count
 from pathlib import Path
 
 from lecompose.composition.carry_out_job import carry_out_job
@@ -32,6 +33,10 @@ class JobsGone(ComposeError):
     """The folder is gone: the outputs are in place, or the jobs were cancelled."""
 
 
+class FileSpoilt(ComposeError):
+    """A file that a task needs does not hold what its writer said of it."""
+
+
 @dataclass
 class Outcome:
     """What a worker has carried out, and which tasks failed however often they were tried."""
@@ -51,6 +56,7 @@ class Worker:
             OutputUnwritable: if the folder cannot be written.
         """
         self.folder, self._threads, self._memory = folder, threads, memory
+        self._tries, self.failed = count(1), set[int]()
         try:
             self._journal = WorkerJournal(folder.results, folder.request.fingerprint)
             self.files = folder.files / self._journal.worker
@@ -77,51 +83,75 @@ class Worker:
             self.engine.close()
         self._journal.close()
         shutil.rmtree(self.files / "scratch", ignore_errors=True)
-        if not self.folder.stands:
+        if not self.stands:
             self._remove_rest()
+
+    @property
+    def stands(self) -> bool:
+        """Whether the jobs are still planned, and not again after somebody removed the folder."""
+        return self.folder.stands and self.files.is_dir()
 
     def _remove_rest(self) -> None:
         """Remove what was written while somebody else removed the folder."""
+        self._journal.remove()
         shutil.rmtree(self.files, ignore_errors=True)
-        for path in (self.folder.files, self.folder.path, self.folder.staging):
-            try:
+        folder = self.folder
+        for path in (folder.files, folder.results, folder.path, folder.staging):
+            with suppress(OSError):  # it holds something, or is gone
                 path.rmdir()
-            except OSError:
-                return
 
     def try_task(self, task: Task, records: Mapping[int, Done]) -> Done | None:
         """Carry a task out, in up to three tries; None where all of them failed, which the journal says.
 
-        `records` are of the tasks that it needs.
+        None, too, where a file of a task that it needs is spoilt: that one is to be done again. `records` are
+        of the tasks that it needs.
 
         Raises:
             JobsGone: if the folder is gone.
         """
         for _ in range(TRIES):
-            if not self.folder.stands:
+            if not self.stands:
                 raise JobsGone("the jobs are gone", path=self.folder.path)
-            self._journal.begin(task.number)
+            self._say(partial(self._journal.begin, task.number))
+            home = self.files / f"{task.number}-{next(self._tries)}"
             try:
-                done = self._carry_out(task, records)
+                done = self._carry_out(task, home, records)
                 self._journal.finish(done)
+            except FileSpoilt as error:
+                file = Path(str(error.path)).relative_to(self.folder.path).as_posix()
+                self._say(partial(self._journal.give_up, file))
+                return None
             except Exception as error:
                 self._raise_if_gone(error)
-                self._journal.fail(task.number, error)
+                shutil.rmtree(home, ignore_errors=True)  # on a full disk the record needs room
+                self._say(partial(self._journal.fail, task.number, error))
                 continue
             return done
+        self.failed.add(task.number)
         return None
 
+    def _say(self, note: Callable[[], None]) -> None:
+        """Note something in the journal. Raises OutputUnwritable if that cannot be."""
+        try:
+            note()
+        except OSError as error:
+            raise OutputUnwritable("cannot note what is done", reason=error, path=self.folder.path) from error
+
     def _raise_if_gone(self, error: Exception) -> None:
-        if not self.folder.stands:
+        if not self.stands:
             raise JobsGone("the jobs are gone", path=self.folder.path) from error
 
-    def _carry_out(self, task: Task, records: Mapping[int, Done]) -> Done:
+    def _carry_out(self, task: Task, home: Path, records: Mapping[int, Done]) -> Done:
         start = time.perf_counter()
         if task.kind == CHECK:
             (needed,) = task.needs
-            path, counts, psnr_db = self._check(records[needed]), dict[str, int](), None
+            taken = self.folder.staging / "outputs" / str(task.out_dataset) / str(task.path)
+            written = records[needed]
+            if not (taken.is_file() and holds(self.folder, taken, written.content)):
+                self._check(written)
+            path, counts, psnr_db = self.folder.path / written.file, dict[str, int](), None
         else:
-            path, counts, psnr_db = self._write(self.folder.jobs.read_job(task.number), task, records)
+            path, counts, psnr_db = self._write(self.folder.jobs.read_job(task.number), task, home, records)
             sync_file(path)
             sync_folder(path.parent)
         return Done(
@@ -139,19 +169,18 @@ class Worker:
         """Return the path of a file that holds what its writer says.
 
         Raises:
-            OutputUnwritable: if it holds something else.
+            FileSpoilt: if it holds something else.
         """
         path = self.folder.path / written.file
-        if not holds(path, written.content):
-            raise OutputUnwritable("a file does not hold what its writer said of it", path=path)
+        if not holds(self.folder, path, written.content):
+            self._raise_if_gone(error := FileSpoilt("a file does not hold what its writer said", path=path))
+            raise error
         return path
 
     def _write(
-        self, job: Job, task: Task, records: Mapping[int, Done]
+        self, job: Job, task: Task, home: Path, records: Mapping[int, Done]
     ) -> tuple[Path, dict[str, int], float | None]:
         """Write the file of a job; return it, what is counted, and how near an encoded clip came."""
-        home = self.files / str(task.number)
-        shutil.rmtree(home, ignore_errors=True)  # of an earlier try
         home.mkdir()
         encoded = self._open_clips(job, task, records) if isinstance(job, VideoFileJob) else {}
         scratch = home if isinstance(job, EncodeClipJob) else self.engine.scratch
@@ -193,18 +222,19 @@ class Worker:
         return job.span
 
 
-def holds(path: Path, content: FinishedFile) -> bool:
+def holds(folder: JobFolder, path: Path, content: FinishedFile, *, only_size: bool = False) -> bool:
     """Return whether a file holds what a record says; waits a while for a file system to show it."""
-    until = time.monotonic() + _STALE_S
+    until, pause_s = time.monotonic() + _STALE_S, 0.1
     while True:
         try:
-            if path.stat().st_size == content.size_bytes and checksum_file(path) == content:
+            if path.stat().st_size == content.size_bytes and (only_size or checksum_file(path) == content):
                 return True
         except FileNotFoundError:
             pass
-        if time.monotonic() > until or not path.parent.parent.exists():
+        if time.monotonic() > until or not folder.stands:
             return False
-        time.sleep(0.2)
+        time.sleep(pause_s)
+        pause_s *= 2
 
 
 @contextmanager
@@ -246,8 +276,8 @@ def carry_out_tasks(
             found = worker.engine.workers().each(ready, carry_out)
             outcome.done += [done for done in found if done is not None]
             given_up |= {task.number for task, done in zip(ready, found, strict=True) if done is None}
-    outcome.failed = sorted(given_up)
-    outcome.waiting = sum(task.number not in first and task.number not in given_up for task in own)
+    outcome.failed = sorted(worker.failed)
+    outcome.waiting = sum(task.number not in first and task.number not in worker.failed for task in own)
     return outcome
 
 
