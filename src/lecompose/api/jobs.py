@@ -31,9 +31,13 @@ def run_jobs(
     """
     jobs = open_job_folder(folder)
     tasks = jobs.jobs.tasks if shard is None else parse_shard(shard).choose(jobs.jobs.tasks)
-    outcome = carry_out_tasks(
-        jobs, tasks, threads=threads, memory=memory, on_done=lambda task, _: on_done(task.title)
-    )
+    try:
+        outcome = carry_out_tasks(
+            jobs, tasks, threads=threads, memory=memory, on_done=lambda task, _: on_done(task.title)
+        )
+    except KeyboardInterrupt as error:
+        error.add_note("What is done is kept, and the same command goes on.")
+        raise
     refuse_failed(jobs, outcome.failed, jobs.read_records())
     return outcome
 

@@ -22,5 +22,9 @@ def exit_with_code() -> Iterator[None]:
         click.echo(f"error: {printable(str(error), lines=True)}", err=True)
         sys.exit(error.exit_code)
     except KeyboardInterrupt as error:
-        click.echo("interrupted; the output is as it was before.", err=True)
+        kept = getattr(error, "__notes__", ())
+        click.echo(
+            printable("\n".join(["interrupted; the output is as it was before.", *kept]), lines=True),
+            err=True,
+        )
         sys.exit(_TERMINATED if isinstance(error, Terminated) else _INTERRUPTED)

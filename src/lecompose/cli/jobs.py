@@ -8,6 +8,7 @@ import click
 from lecompose.cli import options
 from lecompose.cli.command import StrictCommand
 from lecompose.cli.terminal import print_json, printable, size
+from lecompose.errors import RequestError
 
 FOLDER = click.argument("folder", metavar="FOLDER", type=options.PATH)
 
@@ -121,7 +122,15 @@ def finish(context: click.Context, folder: str) -> None:
     from lecompose.composition.runners.job_folder import open_job_folder
 
     request = open_job_folder(folder).request
-    os.chdir(request.cwd)
+    try:
+        os.chdir(request.cwd)
+    except OSError as error:
+        raise RequestError(
+            "the command was given in a folder that is not here",
+            reason=error.strerror,
+            hint="a machine that sees it",
+            path=request.cwd,
+        ) from error
     _invoke(context, [*request.words, "--runner", "finish"])
 
 

@@ -20,7 +20,7 @@ from lecompose.composition.layout import Layout
 from lecompose.composition.machines import THREADS, Machines
 from lecompose.composition.report import Report, report_run
 from lecompose.composition.resume import Staging
-from lecompose.composition.resume.fingerprint import fingerprint
+from lecompose.composition.resume.fingerprint import fingerprint, list_files
 from lecompose.composition.stages.data import write_data
 from lecompose.composition.stages.metadata import write_all_metadata
 from lecompose.composition.stages.publish import publish
@@ -144,7 +144,9 @@ def begin(staging: Staging, layout: Layout, command: str) -> str:
     if staging.has_jobs:
         from lecompose.composition.runners.plan_jobs import refuse_other_jobs  # few runs have others
 
-        refuse_other_jobs(staging, identity)
+        refuse_other_jobs(
+            staging, identity, command=command, files=lambda: list_files(layout, scratch=staging.scratch)
+        )
     staging.resume(identity, command)
     refuse_too_little(staging.folder, estimate_bytes(layout) - staging.finished_bytes)
     return identity
@@ -165,6 +167,13 @@ def explain_errors(staging: Staging, layout: Layout) -> Iterator[None]:
     """Say what is behind an error: the folder that is gone, the disk that is full."""
     try:
         yield
+    except KeyboardInterrupt as error:
+        if staging.keeps:
+            error.add_note(
+                "What is done is kept, and the same command goes on;"
+                f" to remove it: lecompose jobs cancel {staging.folder}"
+            )
+        raise
     except Exception as error:
         if not staging.stands:
             raise _folder_gone(staging) from error

@@ -11,6 +11,7 @@ from lecompose.composition.report import PlannedJobs, Report, preview
 from lecompose.composition.resume import Staging
 from lecompose.composition.runners.plan_jobs import plan_jobs
 from lecompose.composition.runners.slurm_arrays import SlurmArrays
+from lecompose.errors import OutputUnwritable
 
 
 def leave_jobs(
@@ -27,13 +28,20 @@ def leave_jobs(
 
     Raises:
         OutputBusy: if jobs of another request are planned there, or these are with a scheduler already.
-        OutputUnwritable: if they cannot be written, or there is not room enough for the outputs.
+        OutputUnwritable: if they cannot be written, there is not room enough for the outputs, or nobody could
+            find the jobs again.
         RequestError: what the scheduler says where it refuses.
     """
     scheduler = SlurmArrays(machines.slurm) if machines.runner == SLURM else None
+    if staging.lock is None:
+        raise OutputUnwritable(
+            "jobs cannot be left to others: the output's file system has no locks, so nobody would find them",
+            hint="another -o",
+            path=staging.folder.parent,
+        )
     with explain_errors(staging, layout):
         identity = begin(staging, layout, command)
-        folder = plan_jobs(layout, staging, words=words, fingerprint=identity)
+        folder = plan_jobs(layout, staging, command=command, words=words, fingerprint=identity)
         scheduled = scheduler.submit(folder, finish=True) if scheduler else ()
         staging.keep()
     planned = PlannedJobs(str(staging.folder), len(folder.jobs.tasks), scheduled)

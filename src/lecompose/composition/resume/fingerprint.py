@@ -28,6 +28,12 @@ def fingerprint(layout: Layout, command: str, *, scratch: Path) -> str:
     return digest.hexdigest()
 
 
+def list_files(layout: Layout, *, scratch: Path) -> list[str]:
+    """Return every file of the sources that is read, but for those made in `scratch`."""
+    files = (*_list_metadata(layout), *_list_media(layout))
+    return [path for path in files if not path.startswith(f"{scratch}{os.sep}")]
+
+
 def _frame(part: str) -> bytes:
     """Return a part that cannot run into the next one."""
     content = part.encode(errors="surrogateescape")

@@ -42,7 +42,7 @@ class Staging:
     """A staging folder that is held.
 
     `left_records` are the journal of a run that was killed, `finished` its files that are kept, by path;
-    `notes` are for the user.
+    `notes` are for the user. What `keeps` stays when the run ends without outputs in place.
     """
 
     folder: Path
@@ -52,7 +52,8 @@ class Staging:
     finished: dict[str, FinishedFile] = field(default_factory=dict)
     moves: list[Move] = field(default_factory=list)
     _journal: Journal | None = None
-    _keeps: bool = False
+    keeps: bool = False
+    _keeps_scratch: bool = False
     _name_of_run: str = field(default_factory=lambda: token_hex(4))
     _begun_s: float = field(default_factory=time.monotonic)
     _beside: BackgroundTasks = field(default_factory=partial(BackgroundTasks, 1), repr=False)
@@ -73,7 +74,11 @@ class Staging:
 
     def keep(self) -> None:
         """Leave everything here when this run ends without outputs in place: others are at work on it."""
-        self._keeps = True
+        self.keeps = True
+
+    def keep_scratch(self) -> None:
+        """Leave what this run spills, too: jobs that it plans read from there."""
+        self._keeps_scratch = True
 
     @property
     def finished_bytes(self) -> int:
@@ -189,7 +194,9 @@ class Staging:
         try:
             if self._holds_only_copy() or not self._ours_toremove_parts():
                 return
-            if self._keeps and not self._is_done():
+            if self.keeps and not self._is_done():
+                if not self._keeps_scratch:
+                    shutil.rmtree(self.scratch, ignore_errors=True)
                 return
             untouched = self._journal is None and bool(self.left_records) and not self._is_published()
             if untouched:

@@ -6,16 +6,15 @@ from lecompose.composition.runners.slurm_arrays import cancel
 
 
 def cancel_jobs(folder: JobFolder) -> None:
-    """Remove the folder and all that was made for its jobs; workers end when they come to their next job.
+    """Take the jobs back and remove all that was made for them; workers end when they come to their next one.
 
     Raises:
         OutputBusy: while another run holds the folder.
         OutputUnwritable: if it cannot be removed.
     """
-    cancel(folder.request.scheduled)
     staging = claim(folder.staging)
     try:
-        folder.remove()
+        cancel(folder.request.scheduled)
     finally:
         staging.discard()
         staging.close()

@@ -33,10 +33,12 @@ JOBS = "jobs"
 class PlannedRequest:
     """The command whose jobs are planned, as words of a command line, and the folder it was given in.
 
+    `command` is what outputs remember of it.
     `scheduled` names what a scheduler was given, so that it can be asked of it, or take it back.
     """
 
     words: tuple[str, ...]
+    command: str
     cwd: str
     fingerprint: str
     version: str = __version__
@@ -52,6 +54,10 @@ class JobFolder:
     @property
     def files(self) -> Path:
         return self.path / "files"
+
+    @property
+    def jobs_file(self) -> Path:
+        return self.path / "jobs.parquet"
 
     @property
     def results(self) -> Path:
@@ -83,14 +89,13 @@ class JobFolder:
                 hint="the same version on every machine",
                 path=self.path,
             )
-        return PlannedRequest(
-            tuple(said["words"]), said["cwd"], said["fingerprint"], scheduled=tuple(said["scheduled"])
-        )
+        lists = {name: tuple(said[name]) for name in ("words", "scheduled")}
+        return PlannedRequest(**(said | lists))
 
     @cached_property
     def jobs(self) -> JobList:
         """The list of jobs."""
-        return JobList(self.path / "jobs.parquet")
+        return JobList(self.jobs_file)
 
     def read_plan(self) -> pa.Table:
         """Return the plan that the jobs are made of."""
@@ -115,14 +120,10 @@ class JobFolder:
         for folder in (self.path, self.files, self.results):
             folder.mkdir()
 
-    def remove(self) -> None:
-        """Remove the folder; the request goes first, so that nobody begins another job."""
-        (self.path / "request.json").unlink(missing_ok=True)
-        shutil.rmtree(self.path, ignore_errors=True)
-
     def write_plan(self, plan: pa.Table) -> None:
         """Write the plan down. Raises OSError if that cannot be."""
-        pq.write_table(plan, self.path / "plan.parquet")
+        pq.write_table(plan, path := self.path / "plan.parquet")
+        sync_file(path)
 
 
 def open_job_folder(staging: str | os.PathLike[str]) -> JobFolder:

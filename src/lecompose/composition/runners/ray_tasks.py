@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +29,17 @@ class RayTasks:
             import ray
         except ImportError as error:
             raise RequestError("Ray is not installed", hint="pip install 'lecompose[ray]'") from error
-        self._ray = ray
-        if not ray.is_initialized():
+        self._ray, self._is_ours = ray, not ray.is_initialized()
+        if self._is_ours:
             try:
                 ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
             except (ConnectionError, OSError, RuntimeError, ValueError) as error:
                 raise RequestError("cannot connect to Ray", reason=error, hint="ray status") from error
+
+    def close(self) -> None:
+        """Leave the cluster, unless the caller of this program had joined it before."""
+        if self._is_ours:
+            self._ray.shutdown()
 
     def carry_out(self, folder: JobFolder, on_done: Callable[[Task], None]) -> None:
         """Return when every task is carried out, or was given up; tell of each that is done."""
@@ -47,7 +52,7 @@ class RayTasks:
             while True:
                 while len(under_way) < _MOST_SUBMITTED and (task := queue.take()):
                     needed = {n: queue.done[n] for n in task.needs}
-                    under_way[remote.remote(str(folder.path), task, needed)] = task
+                    under_way[remote.remote(str(folder.path), journal.worker, task, needed)] = task
                 if not under_way:
                     return
                 [ref, *_], _ = self._ray.wait([*under_way], num_returns=1)
@@ -101,12 +106,12 @@ class _Queue:
                 self._ready.append(task)
 
 
-def _carry_out(folder: str, task: Task, needed: Mapping[int, Done]) -> Done | None:
+def _carry_out(folder: str, driver: str, task: Task, needed: Mapping[int, Done]) -> Done | None:
     """Carry a task out in a process of the cluster; None if it failed, which the journal says."""
-    return _worker(folder).try_task(task, needed)
+    return _worker(folder, driver).try_task(task, needed)
 
 
-@cache
-def _worker(folder: str) -> Worker:
-    """Return the worker of this process."""
+@lru_cache(1)
+def _worker(folder: str, driver: str) -> Worker:
+    """Return the worker of this process; a new one for each `driver`, for it may be of another folder."""
     return Worker(JobFolder(Path(folder)), threads=1, memory=None)

@@ -1,6 +1,7 @@
 """Have the jobs of a run carried out by others, and take what they have written."""
 
 from collections.abc import Callable
+from contextlib import closing
 from typing import Protocol
 
 from lecompose.composition.context import Run
@@ -24,12 +25,17 @@ class Runner(Protocol):
             ComposeError: if there is nobody to carry them out.
         """
 
+    def close(self) -> None:
+        """Let go of what carries them out."""
+
 
 class FinishHere:
     """Carries out here what is left when all that needs nothing is done: files of clips that are encoded."""
 
     def __init__(self, threads: int, memory: str | None) -> None:
         self._threads, self._memory = threads, memory
+
+    def close(self) -> None: ...
 
     def carry_out(self, folder: JobFolder, on_done: Callable[[Task], None]) -> None:
         """Carry out the jobs whose needs are done; the checks are made when the files are taken."""
@@ -58,9 +64,13 @@ def run_jobs(run: Run, machines: Machines, words: tuple[str, ...], fingerprint: 
         ComposeError: those of jobs that failed however often they were tried.
         OutputUnwritable: if files are missing, or cannot be taken.
     """
-    folder = plan_jobs(run.layout, run.staging, words=words, fingerprint=fingerprint)
+    with closing(choose_runner(run, machines)) as runner:
+        _run_jobs(run, runner, machines, words, fingerprint)
+
+
+def _run_jobs(run: Run, runner: Runner, machines: Machines, words: tuple[str, ...], fingerprint: str) -> None:
+    folder = plan_jobs(run.layout, run.staging, command=run.command, words=words, fingerprint=fingerprint)
     run.staging.keep()
-    runner = choose_runner(run, machines)
     for _ in range(1 if machines.runner == FINISH else TRIES):
         records = folder.read_records()
         left = [task for task in folder.jobs.tasks if task.number not in records.done]
@@ -74,9 +84,13 @@ def run_jobs(run: Run, machines: Machines, words: tuple[str, ...], fingerprint: 
 
 
 def take_what_is_done(run: Run) -> None:
-    """Take what workers have written of the same request, where jobs were planned before."""
+    """Take what workers have written of the same request, where jobs were planned before.
+
+    Whatever becomes of this run, they are not its own, and stay until the outputs are in place.
+    """
     folder = JobFolder(run.staging.folder / JOBS)
     if folder.stands:
+        run.staging.keep()
         collect(run, folder)
 
 

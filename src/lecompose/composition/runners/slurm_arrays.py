@@ -40,7 +40,7 @@ class SlurmArrays:
 
         Raises:
             OutputBusy: if it has them already.
-            RequestError: what sbatch says where it refuses.
+            RequestError: what sbatch says where it refuses; it has none of the jobs then.
         """
         before = folder.request.scheduled
         if before and _is_queued(before):
@@ -49,11 +49,19 @@ class SlurmArrays:
                 hint=f"lecompose jobs status {folder.staging}",
                 path=folder.path,
             )
-        rounds = _count_rounds(folder)
-        (folder.path / "slurm").mkdir(exist_ok=True)
         numbers: list[str] = []
+        try:
+            self._submit(folder, numbers, finish=finish)
+        except BaseException:
+            cancel(numbers)
+            raise
+        return tuple(numbers)
+
+    def _submit(self, folder: JobFolder, numbers: list[str], *, finish: bool) -> None:
+        """Submit the jobs, and add the number of each as soon as SLURM has it."""
+        (folder.path / "slurm").mkdir(exist_ok=True)
         run = _command("jobs", "run", str(folder.staging))
-        for tasks in rounds:
+        for tasks in _count_rounds(folder):
             count = min(tasks, self._options.tasks or _MOST_TASKS, _largest_array())
             at_once = f"%{self._options.at_once}" if self._options.at_once else ""
             numbers.append(
@@ -77,19 +85,22 @@ class SlurmArrays:
                 )
             )
             self._note(folder, numbers)
-        return tuple(numbers)
+
+    def close(self) -> None: ...
 
     def _note(self, folder: JobFolder, numbers: Sequence[str]) -> None:
         folder.write_request(replace(folder.request, scheduled=tuple(numbers)))
 
     def carry_out(self, folder: JobFolder, on_done: Callable[[Task], None]) -> None:
-        """Return when the arrays have ended; tell of each task that is done.
+        """Return when the arrays have ended, maybe those of a run that was killed; tell of each task done.
 
         Raises:
             RequestError: what sbatch says where it refuses.
         """
         known = set(folder.read_records().done)
-        numbers = self.submit(folder, finish=False)
+        numbers = folder.request.scheduled
+        if not (numbers and _is_queued(numbers)):
+            numbers = self.submit(folder, finish=False)
         poll_s, most_s = _POLL_S
         try:
             while True:
