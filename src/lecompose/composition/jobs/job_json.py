@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from fractions import Fraction
 from functools import cache
-from types import UnionType
+from operator import attrgetter
+from types import NoneType, UnionType
 from typing import Any, TypeAlias, get_args, get_origin, get_type_hints
 
 import pyarrow as pa
@@ -21,6 +22,7 @@ from lecompose.errors import RequestError
 Job: TypeAlias = DataFileJob | VideoFileJob | EncodeClipJob
 
 _VERSION = 1
+_PLAIN = (bool, int, float, str, NoneType)
 _KINDS: dict[str, type[Job]] = {
     "data file": DataFileJob,
     "video file": VideoFileJob,
@@ -61,8 +63,8 @@ def _encode(value: Any) -> Any:
     if isinstance(value, pa.Schema):
         return base64.b64encode(value.serialize().to_pybytes()).decode()
     if isinstance(value, tuple) and value and is_dataclass(value[0]):
-        names = [field.name for field in fields(value[0])]
-        return {name: [_encode(getattr(record, name)) for record in value] for name in names}
+        columns = _types(type(value[0])).items()
+        return {name: _encode_column([*map(attrgetter(name), value)], kind) for name, kind in columns}
     if isinstance(value, tuple | list):
         return [_encode(item) for item in value]
     if is_dataclass(value):
@@ -70,6 +72,17 @@ def _encode(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {name: _encode(item) for name, item in value.items()}
     return value
+
+
+def _encode_column(values: list[Any], kind: Any) -> list[Any]:
+    """Return the values of one field of many records; most say the same in JSON, and are not looked at."""
+    return values if _is_plain(kind) else [_encode(value) for value in values]
+
+
+@cache
+def _is_plain(kind: Any) -> bool:
+    """Return whether values of a declared type are their own JSON."""
+    return kind in _PLAIN or (isinstance(kind, UnionType) and all(map(_is_plain, get_args(kind))))
 
 
 def _decode(value: Any, kind: Any) -> Any:
@@ -95,7 +108,10 @@ def _decode(value: Any, kind: Any) -> Any:
 def _decode_items(value: Any, kind: Any) -> list[Any]:
     if not value or not _is_record(kind):
         return [_decode(item, kind) for item in value]
-    columns = [[_decode(item, cls) for item in value[name]] for name, cls in _types(kind).items()]
+    columns = [
+        value[name] if _is_plain(cls) else [_decode(item, cls) for item in value[name]]
+        for name, cls in _types(kind).items()
+    ]
     return [kind(*values) for values in zip(*columns, strict=True)]
 
 
