@@ -41,7 +41,8 @@ class Run:
     `command` is the whole request as a shell would take it, for the outputs to remember. What `overwrite`
     replaces is gone then; what is replaced `in_place` leaves behind what was no part of the dataset.
     `disk` takes what is written while later stages work. `stored_stats` are the statistics of sources'
-    episodes, read while earlier stages work; the stats stage makes `episode_stats` of them.
+    episodes, read while earlier stages work; the stats stage makes `episode_stats` of them. `seen_pictures`
+    are files of what others have seen in the pictures of an output, a file of it, and a camera.
     """
 
     layout: Layout
@@ -57,6 +58,7 @@ class Run:
     counted: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
     reencoded: list[Reencoded] = field(default_factory=list)
+    seen_pictures: dict[tuple[str, str, str], Path] = field(default_factory=dict)
     episode_stats: EpisodeStats = field(init=False)
     disk: BackgroundTasks = field(default_factory=partial(BackgroundTasks, DISK_THREADS))
     _lock: Lock = field(default_factory=Lock, repr=False)

@@ -8,16 +8,28 @@ from lecompose.statistics.bookkeeping_stats import measure_bookkeeping, measure_
 from lecompose.statistics.feature_stats import FeatureStats
 from lecompose.statistics.numeric import estimate_numbers_bytes, measure_numbers
 from lecompose.statistics.row_groups import FileRows
-from lecompose.statistics.visual import SampledClip, estimate_pictures_bytes, measure_pictures
+from lecompose.statistics.visual import (
+    SampledClip,
+    SeenClips,
+    can_be_counted,
+    estimate_pictures_bytes,
+    look_at_clips,
+    measure_pictures,
+    read_seen_clips,
+)
 
 __all__ = [
     "FeatureStats",
     "FileRows",
     "SampledClip",
+    "SeenClips",
+    "can_be_counted",
     "estimate_numbers_bytes",
     "estimate_pictures_bytes",
+    "look_at_clips",
     "measure_bookkeeping",
     "measure_constants",
     "measure_numbers",
     "measure_pictures",
+    "read_seen_clips",
 ]

@@ -37,6 +37,8 @@ Counts = NDArray[np.int64]
 
 # Pictures that one job looks at, about; enough that opening a video does not matter.
 _JOB_PICTURES = 200
+# How the names of statistics begin in a file of what was seen.
+_OF = "episodes/"
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,63 @@ def estimate_pictures_bytes(clips: Sequence[SampledClip]) -> int:
     return sum(path.stat().st_size for path in {clip.path for clip in clips} if path.is_file())
 
 
+@dataclass(frozen=True)
+class SeenClips:
+    """What was seen in some clips: the statistics of each, and how often each value occurs in all of them.
+
+    Shape: `episodes` (clips, channels) each, `counts` (channels, values).
+    """
+
+    episodes: Statistics
+    counts: Counts
+
+    def write(self, path: Path) -> None:
+        """Write it to a new file. Raises OSError if that cannot be."""
+        arrays: dict[str, Any] = {_OF + stat: values for stat, values in self.episodes.items()}
+        with path.open("wb") as file:
+            np.savez_compressed(file, counts=self.counts, **arrays)
+
+
+def read_seen_clips(path: Path) -> SeenClips:
+    """Return what was seen in clips and written to a file."""
+    with np.load(path) as held:
+        episodes = {name.removeprefix(_OF): held[name] for name in held.files if name.startswith(_OF)}
+        return SeenClips(episodes, held["counts"])
+
+
+def can_be_counted(feature: Feature) -> bool:
+    """Return whether the pictures of a camera have few distinct values, so that clips may be seen apart."""
+    return not _is_of_floats(feature)
+
+
+def look_at_clips(
+    clips: Sequence[SampledClip],
+    feature: Feature,
+    *,
+    quantiles: Mapping[str, float],
+    times: mp4.DisplayTimes | None = None,
+    on_frame: Callable[[], None] = lambda: None,
+    on_clip: Callable[[], None] = lambda: None,
+) -> SeenClips:
+    """Return what is seen in some clips of one file; `times` are those of its frames, if they are known.
+
+    Raises:
+        MediaError: if a picture cannot be decoded.
+        SourceBroken: if the file cannot be read.
+    """
+    if feature.is_video and times is None:
+        times = mp4.read_display_times(clips[0].path)
+    values = _sample_values(feature)
+    total = np.zeros((feature.stat_size, len(values)), np.int64)
+    found = []
+    for clip in clips:
+        counts = _count_values(_decode_clip(clip, times, feature, on_frame), feature, len(values))
+        found.append(_summarise(values, counts, len(clip.sampled), quantiles))
+        total += counts
+        on_clip()
+    return SeenClips({stat: np.stack([each[stat] for each in found]) for stat in found[0]}, total)
+
+
 def measure_pictures(
     workers: Workers,
     clips: Sequence[SampledClip],
@@ -84,10 +143,12 @@ def measure_pictures(
     *,
     quantiles: Mapping[str, float],
     on_frame: Callable[[], None] = lambda: None,
+    find_seen: Callable[[Path], SeenClips | None] = lambda path: None,
 ) -> FeatureStats:
     """Return the statistics of a camera over all its clips, and over each of them.
 
     `count` is the number of sampled pictures. `on_frame` is called for each frame that is decoded.
+    `find_seen` gives what others have seen in all clips of a file, in their order; None if nobody has looked.
     Units: RGB is 0 to 1; depth is in the unit that the feature declares.
 
     Raises:
@@ -98,23 +159,37 @@ def measure_pictures(
         return _measure_by_sorting(workers, clips, feature, quantiles, on_frame)
     values = _sample_values(feature)
     total = np.zeros((feature.stat_size, len(values)), np.int64)
-    episodes: list[Statistics] = []
+    order, episodes = list[int](), list[Statistics]()
+    by_file: dict[Path, list[int]] = {}
+    for number, clip in enumerate(clips):
+        by_file.setdefault(clip.path, []).append(number)
+    for path, numbers in by_file.items():
+        seen = find_seen(path)
+        if seen is not None:
+            order += numbers
+            episodes.append(seen.episodes)
+            total += seen.counts
+            workers.advance(path.stat().st_size)
+    others = sorted({*range(len(clips))} - {*order})
 
-    def look(job: _Job) -> tuple[list[Statistics], Counts]:
-        own = np.zeros_like(total)
-        found = []
-        for clip, looked in _decode_clips(job, feature, on_frame):
-            counts = _count_values(looked, feature, len(values))
-            found.append(_summarise(values, counts, len(clip.sampled), quantiles))
-            own += counts
-            workers.advance(job.size_bytes // len(job.clips))
-        return found, own
+    def look(job: _Job) -> SeenClips:
+        each_bytes = job.size_bytes // len(job.clips)
+        return look_at_clips(
+            job.clips,
+            feature,
+            quantiles=quantiles,
+            times=job.times,
+            on_frame=on_frame,
+            on_clip=lambda: workers.advance(each_bytes),
+        )
 
-    for found, counts in workers.each(list(_make_jobs(workers, clips, feature)), look):
-        episodes += found
-        total += counts
+    jobs = list(_make_jobs(workers, [clips[n] for n in others], feature))
+    for seen in workers.each(jobs, look) if jobs else ():
+        episodes.append(seen.episodes)
+        total += seen.counts
+    places = np.argsort([*order, *others])
     whole = _summarise(values, total, sum(len(clip.sampled) for clip in clips), quantiles)
-    return FeatureStats(whole, {stat: np.stack([e[stat] for e in episodes]) for stat in whole})
+    return FeatureStats(whole, {stat: np.concatenate([e[stat] for e in episodes])[places] for stat in whole})
 
 
 def _summarise(values: Floats, counts: Counts, pictures: int, quantiles: Mapping[str, float]) -> Statistics:
@@ -138,7 +213,8 @@ def _measure_by_sorting(
         path, job = Path(folder) / str(numbered[0]), numbered[1]
         runs = []
         with path.open("wb") as file:
-            for _, looked in _decode_clips(job, feature, on_frame):
+            for clip in job.clips:
+                looked = _decode_clip(clip, job.times, feature, on_frame)
                 numbers = np.concatenate([_downsample(picture).ravel() for picture in looked])
                 runs.append((len(numbers), summarise(numbers[None], quantiles)))  # sorts them
                 numbers.tofile(file)
@@ -211,16 +287,13 @@ def _split_clips(clips: list[SampledClip]) -> Iterator[list[SampledClip]]:
         yield some
 
 
-def _decode_clips(
-    job: _Job, feature: Feature, on_frame: Callable[[], None]
-) -> Iterator[tuple[SampledClip, Iterator[mp4.Picture]]]:
-    """Yield each clip with its sampled pictures."""
-    for clip in job.clips:
-        if job.times is None:
-            yield clip, _decode_column(clip, feature, on_frame)
-        else:
-            depth = feature.is_depth
-            yield clip, mp4.decode_frames(job.path, job.times, clip.sampled, depth=depth, on_frame=on_frame)
+def _decode_clip(
+    clip: SampledClip, times: mp4.DisplayTimes | None, feature: Feature, on_frame: Callable[[], None]
+) -> Iterator[mp4.Picture]:
+    """Yield the sampled pictures of a clip."""
+    if times is None:
+        return _decode_column(clip, feature, on_frame)
+    return mp4.decode_frames(clip.path, times, clip.sampled, depth=feature.is_depth, on_frame=on_frame)
 
 
 def _count_values(looked: Iterator[mp4.Picture], feature: Feature, bins: int) -> Counts:

@@ -13,6 +13,7 @@ from lecompose.composition.jobs.data_file_job import (
     SourceColumns,
 )
 from lecompose.composition.jobs.job_json import Job, decode_job, encode_job, name_kind
+from lecompose.composition.jobs.measure_pictures_job import FrameRange, MeasurePicturesJob
 from lecompose.composition.jobs.video_file_job import (
     ClipSpan,
     EncodeClipJob,
@@ -29,7 +30,9 @@ __all__ = [
     "DataFileResult",
     "EncodeClipJob",
     "EpisodeRows",
+    "FrameRange",
     "Job",
+    "MeasurePicturesJob",
     "SourceColumns",
     "VideoClip",
     "VideoFileJob",

@@ -16,10 +16,11 @@ from typing import Any, TypeAlias, get_args, get_origin, get_type_hints
 import pyarrow as pa
 
 from lecompose.composition.jobs.data_file_job import DataFileJob
+from lecompose.composition.jobs.measure_pictures_job import MeasurePicturesJob
 from lecompose.composition.jobs.video_file_job import EncodeClipJob, VideoFileJob
 from lecompose.errors import RequestError
 
-Job: TypeAlias = DataFileJob | VideoFileJob | EncodeClipJob
+Job: TypeAlias = DataFileJob | VideoFileJob | EncodeClipJob | MeasurePicturesJob
 
 _VERSION = 1
 _PLAIN = (bool, int, float, str, NoneType)
@@ -27,6 +28,7 @@ _KINDS: dict[str, type[Job]] = {
     "data file": DataFileJob,
     "video file": VideoFileJob,
     "encode clip": EncodeClipJob,
+    "measure pictures": MeasurePicturesJob,
 }
 
 
@@ -63,7 +65,8 @@ def _encode(value: Any) -> Any:
     if isinstance(value, pa.Schema):
         return base64.b64encode(value.serialize().to_pybytes()).decode()
     if isinstance(value, tuple) and value and is_dataclass(value[0]):
-        columns = _types(type(value[0])).items()
+        record: Any = type(value[0])
+        columns = _types(record).items()
         return {name: _encode_column([*map(attrgetter(name), value)], kind) for name, kind in columns}
     if isinstance(value, tuple | list):
         return [_encode(item) for item in value]

@@ -8,7 +8,13 @@ from pathlib import Path
 import pyarrow as pa
 
 from lecompose.composition.computed_features import ComputedFeature
-from lecompose.composition.jobs import ClipSpan, DataFileJob, EncodeClipJob, VideoFileJob
+from lecompose.composition.jobs import (
+    ClipSpan,
+    DataFileJob,
+    EncodeClipJob,
+    MeasurePicturesJob,
+    VideoFileJob,
+)
 from lecompose.composition.layout.cut_clips import (
     Reencoded,
     UncutClip,
@@ -18,6 +24,7 @@ from lecompose.composition.layout.cut_clips import (
     order_clips,
     refuse_reencoding,
 )
+from lecompose.composition.layout.list_picture_jobs import list_picture_jobs
 from lecompose.composition.layout.number_files import MIB, Item, number_files, refuse_too_many_files
 from lecompose.composition.layout.picture_files import describe_embedded, find_loose
 from lecompose.composition.layout.place_clips import PlacedClip, PlacedClips, place_clips
@@ -96,6 +103,11 @@ class Layout:
     @property
     def video_jobs(self) -> tuple[VideoFileJob, ...]:
         return self.clips.jobs
+
+    @property
+    def picture_jobs(self) -> tuple[MeasurePicturesJob, ...]:
+        """The jobs that measure the pictures of files that are written, where that is wanted."""
+        return tuple(list_picture_jobs(self.output_spec, self.data_jobs, self.clips))
 
     @cached_property
     def totals(self) -> dict[str, Totals]:

@@ -1,12 +1,13 @@
 """Take into the outputs what workers have written, once it is held against what they say of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from lecompose.composition.context import Run
+from lecompose.composition.jobs import MeasurePicturesJob
 from lecompose.composition.runners.job_folder import JobFolder
-from lecompose.composition.runners.job_list import CHECK, Task
+from lecompose.composition.runners.job_list import CHECK, MEASURE, Task
 from lecompose.composition.runners.records import Done, Records, WorkerJournal
 from lecompose.composition.runners.worker import TRIES, first_records, holds
 from lecompose.errors import ComposeError, OutputUnwritable
@@ -43,6 +44,9 @@ def collect(run: Run, folder: JobFolder) -> list[Task]:
     _give_up(folder, spoilt)
     if not missing:
         _count(run, tasks, first)
+        _take_seen(
+            run, folder, [task for task in tasks if task.kind == MEASURE and task.number in first], first
+        )
     return missing
 
 
@@ -61,6 +65,19 @@ def _give_up(folder: JobFolder, spoilt: Sequence[str]) -> None:
         raise OutputUnwritable(
             "cannot note what is to be done again", reason=error, path=folder.path
         ) from error
+
+
+def _take_seen(run: Run, folder: JobFolder, tasks: Sequence[Task], first: Mapping[int, Done]) -> None:
+    """Note what others have seen in pictures; where nobody has looked, the stage of statistics does."""
+
+    def take(task: Task) -> None:
+        job, done = folder.jobs.read_job(task.number), first[task.number]
+        file = folder.path / done.file
+        if isinstance(job, MeasurePicturesJob) and holds(folder, file, done.content):
+            run.seen_pictures[job.out_dataset, job.measured, job.camera.name] = file
+
+    if tasks:
+        run.workers.each(tasks, take)
 
 
 def _take(run: Run, folder: JobFolder, path: Path, done: Done, *, is_checked: bool) -> bool:

@@ -1,7 +1,7 @@
 """The jobs of a run as a parquet file: every worker reads what there is, and the jobs that are its own.
 
 A task is a job and its place in the list. Some need what others make: a video file needs its clips that are
-encoded, and a check needs the file.
+encoded, and who checks a file or measures its pictures needs the file.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,12 +13,13 @@ from threading import Lock
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lecompose.composition.jobs import Job, decode_job, encode_job, name_kind
+from lecompose.composition.jobs import Job, MeasurePicturesJob, decode_job, encode_job, name_kind
 from lecompose.composition.layout import Layout
 from lecompose.errors import RequestError
 
 # What is in the list besides the jobs of the layout: look once more at a file that another has written.
 CHECK = "check file"
+MEASURE = "measure pictures"
 # So many jobs stand in a row group: a worker reads those of its own.
 _GROUP_ROWS = 64
 
@@ -40,8 +41,8 @@ _FACTS = [name for name in _SCHEMA.names if name != "job"]
 class Task:
     """One job of the list, without what it says.
 
-    It writes the file `path` of an output, or a clip, which has none. `needs` are the tasks that have to be
-    done before. Units: `size_bytes` those that it reads, about.
+    It writes the file `path` of an output, or looks at it, or writes a clip, which has none. `needs` are the
+    tasks that have to be done before. Units: `size_bytes` those that it reads, about.
     """
 
     number: int
@@ -54,7 +55,7 @@ class Task:
     @property
     def writes_output(self) -> bool:
         """Whether it writes a file of an output."""
-        return self.path is not None and self.kind != CHECK
+        return self.path is not None and self.kind not in (CHECK, MEASURE)
 
     @property
     def title(self) -> str:
@@ -65,7 +66,12 @@ class Task:
 
 def write_job_list(layout: Layout, path: Path) -> list[Task]:
     """Write the jobs of a layout to a new file, and return them as tasks. Raises OSError if it cannot be."""
-    jobs: list[Job] = [*layout.data_jobs, *layout.encode_jobs.values(), *layout.video_jobs]
+    jobs: list[Job] = [
+        *layout.data_jobs,
+        *layout.encode_jobs.values(),
+        *layout.video_jobs,
+        *layout.picture_jobs,
+    ]
     tasks = list(_list_tasks(layout, jobs))
     with pq.ParquetWriter(path, _SCHEMA, compression="zstd") as writer:
         for at in range(0, len(tasks), _GROUP_ROWS):
@@ -80,14 +86,18 @@ def write_job_list(layout: Layout, path: Path) -> list[Task]:
 
 def _list_tasks(layout: Layout, jobs: Sequence[Job]) -> Iterator[Task]:
     clips = {span: len(layout.data_jobs) + n for n, span in enumerate(layout.encode_jobs)}
-    written: list[Task] = []
+    written: dict[tuple[str, str], Task] = {}
     for number, job in enumerate(jobs):
-        needs = {clips[clip.span] for clip in getattr(job, "clips", ()) if clip.encode is not None}
         output, path = getattr(job, "out_dataset", None), getattr(job, "path", None)
+        if isinstance(job, MeasurePicturesJob):
+            path, needs = job.measured, {written[job.out_dataset, job.measured].number}
+        else:
+            needs = {clips[clip.span] for clip in getattr(job, "clips", ()) if clip.encode is not None}
         task = Task(number, name_kind(job), output, path, job.size_bytes, tuple(sorted(needs)))
-        written += [task] if task.writes_output else []
+        if task.writes_output:
+            written[str(output), str(path)] = task
         yield task
-    for number, task in enumerate(written, len(jobs)):
+    for number, task in enumerate(written.values(), len(jobs)):
         yield Task(number, CHECK, task.out_dataset, task.path, task.size_bytes, (task.number,))
 
 

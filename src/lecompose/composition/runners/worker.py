@@ -6,6 +6,7 @@ happens in between, the job is carried out again, by this worker or another one,
 
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -14,7 +15,14 @@ from itertools import count
 from pathlib import Path
 
 from lecompose.composition.carry_out_job import carry_out_job
-from lecompose.composition.jobs import DataFileResult, EncodeClipJob, Job, VideoFileJob, VideoFileResult
+from lecompose.composition.jobs import (
+    DataFileResult,
+    EncodeClipJob,
+    Job,
+    MeasurePicturesJob,
+    VideoFileJob,
+    VideoFileResult,
+)
 from lecompose.composition.resume.journal import FinishedFile, checksum_file
 from lecompose.composition.runners.job_folder import JobFolder
 from lecompose.composition.runners.job_list import CHECK, Task
@@ -23,10 +31,13 @@ from lecompose.engine import Engine, open_engine
 from lecompose.errors import ComposeError, OutputUnwritable
 from lecompose.files import mp4
 from lecompose.files.fsync import sync_file, sync_folder
+from lecompose.statistics import SampledClip, look_at_clips
 
 # A file system of many machines may show a file to one a while after another has written it.
 _STALE_S = 10.0
 TRIES = 3
+# What was seen in pictures.
+_SEEN = "seen.npz"
 
 
 class JobsGone(ComposeError):
@@ -144,12 +155,9 @@ class Worker:
     def _carry_out(self, task: Task, home: Path, records: Mapping[int, Done]) -> Done:
         start = time.perf_counter()
         if task.kind == CHECK:
-            (needed,) = task.needs
-            taken = self.folder.staging / "outputs" / str(task.out_dataset) / str(task.path)
-            written = records[needed]
-            if not (taken.is_file() and holds(self.folder, taken, written.content)):
-                self._check(written)
-            path, counts, psnr_db = self.folder.path / written.file, dict[str, int](), None
+            self._find_written(task, records)
+            path = self.folder.path / records[task.needs[0]].file
+            counts, psnr_db = dict[str, int](), None
         else:
             path, counts, psnr_db = self._write(self.folder.jobs.read_job(task.number), task, home, records)
             sync_file(path)
@@ -165,6 +173,17 @@ class Worker:
             psnr_db=psnr_db,
         )
 
+    def _find_written(self, task: Task, records: Mapping[int, Done]) -> Path:
+        """Return where the file is that a task looks at: in its output already, or with its writer.
+
+        Raises:
+            FileSpoilt: if it does not hold what its writer says.
+        """
+        written = records[task.needs[0]]
+        taken = self.folder.staging / "outputs" / str(task.out_dataset) / str(task.path)
+        is_taken = taken.is_file() and holds(self.folder, taken, written.content)
+        return taken if is_taken else self._check(written)
+
     def _check(self, written: Done) -> Path:
         """Return the path of a file that holds what its writer says.
 
@@ -177,11 +196,26 @@ class Worker:
             raise error
         return path
 
+    def _measure(self, job: MeasurePicturesJob, home: Path, path: Path) -> tuple[Path, dict[str, int]]:
+        """Write down what is seen in the pictures of a file; return that and how many frames were decoded."""
+        decoded = Counter[str]()
+        clips = [SampledClip(path, episode.from_frame, episode.to_frame) for episode in job.episodes]
+        seen = look_at_clips(
+            clips,
+            job.camera,
+            quantiles=job.quantiles,
+            on_frame=lambda: decoded.update(("frames_decoded",)),
+        )
+        seen.write(home / _SEEN)
+        return home / _SEEN, dict(decoded)
+
     def _write(
         self, job: Job, task: Task, home: Path, records: Mapping[int, Done]
     ) -> tuple[Path, dict[str, int], float | None]:
         """Write the file of a job; return it, what is counted, and how near an encoded clip came."""
         home.mkdir()
+        if isinstance(job, MeasurePicturesJob):
+            return *self._measure(job, home, self._find_written(task, records)), None
         encoded = self._open_clips(job, task, records) if isinstance(job, VideoFileJob) else {}
         scratch = home if isinstance(job, EncodeClipJob) else self.engine.scratch
         result = carry_out_job(job, home, self.engine, scratch=scratch, encoded=encoded)

@@ -27,7 +27,7 @@ from lecompose.dataset.write_metadata import write_stats
 from lecompose.errors import SourceBroken, few
 from lecompose.files.parquet.damage import find_damage
 from lecompose.formats import SUBTASK_INDEX, Feature
-from lecompose.statistics import FeatureStats, FileRows, SampledClip
+from lecompose.statistics import FeatureStats, FileRows, SampledClip, SeenClips
 
 # Of what sources carry so many tables of some 16 MiB wait.
 _AHEAD = 2
@@ -105,7 +105,9 @@ def make_stats(run: Run) -> None:
             )
         output.measured.update(found)
         for camera in decoded_cameras:
-            output.measured[camera.name] = _measure_pictures(run, clips[output.name, camera.name], camera)
+            output.measured[camera.name] = _measure_pictures(
+                run, output, clips[output.name, camera.name], camera
+            )
     parts = _count_parts(run)
     kept = {
         f.name: _choose_kept(run, f, stored, parts)
@@ -195,10 +197,22 @@ def _list_clips(run: Run, output: _Output, camera: Feature) -> list[SampledClip]
     return [SampledClip(folder / clip.path(camera.name), clip.from_frame, clip.to_frame) for clip in placed]
 
 
-def _measure_pictures(run: Run, clips: list[SampledClip], camera: Feature) -> FeatureStats:
-    quantiles = run.output_spec.statistics.quantiles
-    decoded = partial(run.count, "frames_decoded", 1)
-    return statistics.measure_pictures(run.workers, clips, camera, quantiles=quantiles, on_frame=decoded)
+def _measure_pictures(run: Run, output: _Output, clips: list[SampledClip], camera: Feature) -> FeatureStats:
+    """Measure the pictures of a camera; those of files that others have looked at are not decoded again."""
+    folder = run.folders[output.name]
+
+    def find_seen(path: Path) -> SeenClips | None:
+        seen = run.seen_pictures.get((output.name, path.relative_to(folder).as_posix(), camera.name))
+        return None if seen is None else statistics.read_seen_clips(seen)
+
+    return statistics.measure_pictures(
+        run.workers,
+        clips,
+        camera,
+        quantiles=run.output_spec.statistics.quantiles,
+        on_frame=partial(run.count, "frames_decoded", 1),
+        find_seen=find_seen,
+    )
 
 
 # Per episode ------------------------------------------------------------------------------------
