@@ -3,6 +3,7 @@
 import weakref
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +16,7 @@ from lecompose.composition.named_sources import Sources, name_sources
 from lecompose.composition.open_sources import leave_out_empty, open_rest, suggest_way_out
 from lecompose.dataset.catalog import Catalog, open_catalog
 from lecompose.dataset.query_views import BATCH_ROWS, Views, open_views
+from lecompose.dataset.user_tables import Tables, parse_user_tables, read_user_tables
 from lecompose.engine import Engine, open_engine, parse_size
 from lecompose.errors import RequestError
 
@@ -35,18 +37,21 @@ class Datasets:
         paths: Sequence[Path | str],
         *,
         names: Sequence[str] | None = None,
+        with_tables: Tables = (),
         skip_broken: bool = False,
         threads: int | None = None,
         memory: str | None = None,
     ) -> None:
+        tables = parse_user_tables(with_tables)
         with ExitStack() as opened:
             scratch = Path(opened.enter_context(TemporaryDirectory(prefix="lecompose-")))
             engine = opened.enter_context(
                 closing(open_engine(scratch=scratch, threads=threads, memory=memory))
             )
-            self._catalog, self.notes = _open(
+            catalog, self._notes = _open(
                 engine, paths, names, skip_broken, scratch=scratch, threads=threads, memory=memory
             )
+            self._catalog = replace(catalog, tables=read_user_tables(tables, engine, scratch))
             self._opened = opened.pop_all()
         self._end = weakref.finalize(self, self._opened.close)
 
@@ -61,6 +66,11 @@ class Datasets:
     def close(self) -> None:
         """Let go of everything; streams that are still open end with an error."""
         self._end()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What could not be read, and how the queries so far fit the tables that were given."""
+        return (*self._notes, *self._catalog.tables.notes)
 
     @cached_property
     def _sandbox(self) -> Views:
@@ -210,34 +220,51 @@ def _end(batches: "weakref.ref[Generator[pa.RecordBatch, None, None]]") -> None:
 
 
 def open(
-    sources: Sources, *, skip_broken: bool = False, threads: int | None = None, memory: str | None = None
+    sources: Sources,
+    *,
+    with_tables: Tables = (),
+    skip_broken: bool = False,
+    threads: int | None = None,
+    memory: str | None = None,
 ) -> Datasets:
     """Return the datasets, open for `.query(sql)` and `.frames(episodes)`; nothing is written anywhere.
 
-    With `skip_broken`, damaged ones are read without the episodes that `repair` would leave out; `.notes`
-    say which.
+    `with_tables` are tables of yours that SQL may ask beside ours, by name: the path of a CSV, parquet or
+    JSON lines file, a pyarrow.Table, a DataFrame. With `skip_broken`, damaged ones are
+    read without the episodes that `repair` would leave out; `.notes` say which.
 
     Raises:
         SourceError: where one cannot be read.
     """
     given, _ = leave_out_empty(name_sources(sources))
-    return Datasets(given.paths, names=given.names, skip_broken=skip_broken, threads=threads, memory=memory)
+    return Datasets(
+        given.paths,
+        names=given.names,
+        with_tables=with_tables,
+        skip_broken=skip_broken,
+        threads=threads,
+        memory=memory,
+    )
 
 
 def query(
     sources: Sources,
     sql: str,
     *,
+    with_tables: Tables = (),
     skip_broken: bool = False,
     threads: int | None = None,
     memory: str | None = None,
 ) -> pa.Table:
     """Return what one SELECT over `episodes`, `frames`, `tasks`, `clips` … gives, as an Arrow table in order.
 
+    `with_tables` are tables of yours that SQL may ask beside ours, as of `open`.
     With `skip_broken`, damaged datasets are read without the episodes that `repair` would leave out.
 
     Raises:
         QueryError: for SQL that DuckDB refuses, or that would do anything but read the sources.
     """
-    with open(sources, skip_broken=skip_broken, threads=threads, memory=memory) as datasets:
+    with open(
+        sources, with_tables=with_tables, skip_broken=skip_broken, threads=threads, memory=memory
+    ) as datasets:
         return datasets.query(sql)

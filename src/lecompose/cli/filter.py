@@ -28,5 +28,7 @@ def filter(sources: tuple[options.Source, ...], **request: Any) -> None:
     Examples:
       lecompose filter day/ -o long/ --where "length > 100 and task ilike '%cup%'"
       lecompose filter day/ -o calm/ --where-frames "max(abs(action[1])) < 2.5"
+      lecompose filter day/ -o good/ --with labels=labels.csv \\
+        --where "(select success from labels l where l.episode = src_episode)"
     """
     run_operation("filter", sources, **request)

@@ -101,8 +101,8 @@ def _click_option(option: Option) -> Callable[[F], F]:
         if option.default is True:
             settings |= {"flag_value": False, "default": True}
         return click.option(option.flag, option.name, **settings)
-    if option.kind in (Kind.NAMES, Kind.PAIRS):
-        return click.option(option.flag, multiple=True, **settings)
+    if option.kind in (Kind.NAMES, Kind.PAIRS, Kind.TABLES):
+        return click.option(option.flag, option.name, multiple=True, **settings)
     if option.default is not None:
         settings |= {"default": option.default, "show_default": True}
     return click.option(option.flag, type=_click_type(option), **settings)
@@ -122,6 +122,7 @@ def _under(*headings: str, but: str | None = None) -> Callable[[F], F]:
 
 
 engine = _under(RESOURCES)
+with_tables = _together(*(_click_option(option) for option in OPTIONS if option.kind is Kind.TABLES))
 layout = _under(FEATURES, FILES, MACHINES)
 layout_of_repair = _under(FEATURES, FILES, MACHINES, but="skip_broken")
 

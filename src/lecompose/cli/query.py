@@ -36,6 +36,7 @@ _USAGE = 'lecompose query DATASET "select * from episodes", or -f FILE with the 
     is_flag=True,
     help="Read damaged datasets without the episodes that repair would leave out, and say which.",
 )
+@options.with_tables
 @options.engine
 def query(
     arguments: tuple[str, ...],
@@ -44,6 +45,7 @@ def query(
     out: str | None,
     overwrite: bool,
     skip_broken: bool,
+    with_tables: tuple[str, ...],
     threads: int | None,
     memory: str | None,
 ) -> None:
@@ -52,13 +54,15 @@ def query(
     The relations are episodes (length, seconds, task, stats, custom columns …), frames (every feature
     under its own name), tasks, clips, features, datasets and lineage; "describe episodes" lists the columns
     of one. SQL is DuckDB's: vectors count from 1, names with a dot are quoted, as in
-    "observation.state"[1], and statistics are stats.action.max[1]. Files other than the datasets' cannot be
-    read.
+    "observation.state"[1], and statistics are stats.action.max[1]. No files can be read but the datasets'
+    and those of --with.
 
     \b
     Examples:
       lecompose query day/ "select task, count(*), sum(seconds)/60 as minutes from episodes group by all"
       lecompose query day/ night/ -f report.sql -o report.parquet
+      lecompose query day/ --with labels=labels.csv \\
+        "select success, count(*) from episodes join labels on episode = src_episode group by all"
     """
     import lecompose
 
@@ -70,9 +74,12 @@ def query(
     binary = out is None and format == "parquet"
     if binary and sys.stdout.isatty():
         raise RequestError("parquet is not for a terminal", hint="-o rows.parquet")
-    with lecompose.open(sources, skip_broken=skip_broken, threads=threads, memory=memory) as datasets:
-        for note in datasets.notes:
-            click.echo(f"note: {printable(note, lines=True)}", err=True)
+    opened = lecompose.open(
+        sources, with_tables=with_tables, skip_broken=skip_broken, threads=threads, memory=memory
+    )
+    with opened as datasets:
+        known = datasets.notes
+        _tell(known)
         if out is not None:
             rows = datasets.save(sql, out, format=format, overwrite=overwrite)
             click.echo(f"wrote {printable(out)}: {rows:,} rows")
@@ -82,6 +89,12 @@ def query(
             table.show(datasets.stream(sql))
         else:
             _to_stdout(datasets, sql, format)
+        _tell(datasets.notes[len(known) :])
+
+
+def _tell(notes: tuple[str, ...]) -> None:
+    for note in notes:
+        click.echo(f"note: {printable(note, lines=True)}", err=True)
 
 
 def _split_arguments(arguments: tuple[str, ...], sql: str | None) -> tuple[tuple[options.Source, ...], str]:

@@ -15,6 +15,7 @@ from lecompose.dataset.catalog import Catalog, Source, locate, open_catalog
 from lecompose.dataset.catalog.data_files import is_empty
 from lecompose.dataset.catalog.other_files import describe_other_files, find_other_files
 from lecompose.dataset.catalog.time_shifts import find_time_shifts
+from lecompose.dataset.user_tables import read_user_tables
 from lecompose.engine import Engine, open_engine
 from lecompose.errors import SourceBroken, UnsupportedVersion, few, listed
 from lecompose.formats import TOLERANCE_S
@@ -170,7 +171,8 @@ def open_sources(
     # What is read in the place of a source is not where the source lies.
     roots = map(locate, given.paths) if stand_ins else (source.root for source in catalog.sources)
     left_out = {name: frozenset(d.episode for d in source.dropped) for name, source in by_name.items()}
-    return OpenSources(replace(catalog, left_out=left_out), tuple(roots), by_name, empty)
+    tables = read_user_tables(settings.tables, engine, scratch)
+    return OpenSources(replace(catalog, left_out=left_out, tables=tables), tuple(roots), by_name, empty)
 
 
 def leave_out_empty(given: "NamedSources") -> tuple["NamedSources", tuple[str, ...]]:

@@ -17,6 +17,7 @@ class Kind(Enum):
     CHOICE = auto()
     NAMES = auto()  # repeatable
     PAIRS = auto()  # left=right, repeatable
+    TABLES = auto()  # name=file, repeatable; in Python tables, too
     QUANTILES = auto()
     SWITCH = auto()
     OBJECT = auto()  # of Python only
@@ -29,6 +30,7 @@ FEATURES, FILES, MACHINES, RESOURCES = "Features", "Videos and files", "Many mac
 class Option:
     """One option. `heading` is where `--help` lists it; None: among a command's own options.
 
+    `spelled` is the word on the command line where the name is no word of Python's.
     A recorded option is part of the command that outputs remember: others change no byte of them.
     """
 
@@ -41,15 +43,28 @@ class Option:
     choices: tuple[str, ...] = ()
     least: int | None = None
     is_recorded: bool = True
+    spelled: str | None = None
 
     @property
     def flag(self) -> str:
         """The word on the command line; a switch that is on by default is turned off by it."""
+        if self.spelled is not None:
+            return self.spelled
         words = self.name.replace("_", "-")
         return f"--no-{words}" if self.default is True else f"--{words}"
 
 
 OPTIONS = (
+    Option(
+        name="with_tables",
+        kind=Kind.TABLES,
+        default=(),
+        heading=FEATURES,
+        metavar="NAME=FILE",
+        spelled="--with",  # a word of Python's
+        help="A table of yours that SQL may ask beside ours: CSV with names in its first line, parquet, or"
+        " JSON lines. Repeatable.",
+    ),
     Option(
         name="robot_type",
         kind=Kind.TEXT,

@@ -81,7 +81,13 @@ def _carry_out(request: Request) -> Report:
             sources.catalog,
             output_spec,
             scratch=scratch,
-            notes=(*settled, *_notes(sources, request), *plan.notes, *left),
+            notes=(
+                *settled,
+                *_notes(sources, request),
+                *plan.notes,
+                *sources.catalog.tables.all_notes(),
+                *left,
+            ),
             reencode=settings.reencode,
             computed=computed,
             repaired_roots=sources.repaired_roots,
@@ -135,8 +141,8 @@ def _say_in_words(request: Request) -> tuple[str, ...]:
     """
     if request.words is None:
         raise RequestError(
-            "these jobs cannot be left to others: the request holds values of Python, and another process has"
-            " to finish it",
+            "these jobs cannot be left to others: the request holds values of Python, or a table from a pipe,"
+            " and another process has to finish it",
             hint='runner="ray", or wait=True',
         )
     return request.words

@@ -50,7 +50,8 @@ class Request:
 
         None where no command line can say it.
         """
-        if self.values or self.other_command is not None:
+        can_repeat = all(table.can_repeat for table in self.settings.tables)
+        if self.values or not can_repeat or self.other_command is not None:
             return None
         words = self._words(None if self.destinations.in_place else str(self.destinations.root))
         return (*words[1:], *_flags(self.settings.unrecorded))

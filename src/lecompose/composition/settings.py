@@ -12,6 +12,7 @@ from lecompose.composition.machines import Machines, parse_machines
 from lecompose.composition.options import OPTIONS, Kind
 from lecompose.concurrency import Progress, Silent
 from lecompose.dataset.feature_map import Changes
+from lecompose.dataset.user_tables import Tables, UserTable, parse_user_tables
 from lecompose.errors import RequestError
 from lecompose.formats import QUANTILES, Limits
 from lecompose.statistics.options import StatsOptions
@@ -25,6 +26,7 @@ Words: TypeAlias = tuple[tuple[str, object], ...]
 _RECORDED = (
     (Kind.TEXT, Kind.NUMBER, Kind.COUNT, Kind.CHOICE),
     (Kind.NAMES,),
+    (Kind.TABLES,),
     (Kind.PAIRS,),
     (Kind.QUANTILES,),
     (Kind.SWITCH,),
@@ -34,10 +36,12 @@ _RECORDED = (
 class Options(TypedDict, total=False):
     """What every operation that writes takes besides its own arguments: the table, for type checkers.
 
-    `fps` is the output's rate, of which each source's is a whole multiple: frames between are left out, and
-    videos are encoded again. `remove` leaves features or cameras out, "wrist" or, of one source, "a:wrist".
-    `rename` gives them another name, {"old": "new"}, or {"a:old": "new"} in the source "a". `add` makes new
-    ones, {"next.reward:float32": SQL over a frame and its episode}; without a dtype the SQL's type decides.
+    `with_tables` are tables of yours that SQL may ask beside ours: {"labels": "labels.csv"}, parquet or JSON
+    lines, a pyarrow.Table, a DataFrame. `fps` is the output's rate, of which each source's is a whole
+    multiple: frames between are left out, and videos are encoded again. `remove` leaves features or
+    cameras out, "wrist" or, of one source, "a:wrist". `rename` gives them another name, {"old": "new"}, or
+    {"a:old": "new"} in the source "a". `add` makes new ones,
+    {"next.reward:float32": SQL over a frame and its episode}; without a dtype the SQL's type decides.
     `features` is what becomes of those that not all sources have: "same" refuses them, "common" leaves them
     out, "union" keeps them, and the frames of a source without are filled with "null" or "zero" (`fill`).
     LeRobot reads null as None, of arrays as NaN; torch cannot batch None. `cast` gives a feature a dtype that
@@ -52,6 +56,7 @@ class Options(TypedDict, total=False):
     Units: `data_mb` and `video_mb` in MiB a file; `memory` as in "4GB".
     """
 
+    with_tables: Tables
     robot_type: str | None
     fps: float | str | None
     remove: str | Sequence[str]
@@ -85,12 +90,13 @@ class Options(TypedDict, total=False):
 class Settings:
     """What a request wants of every output, from its options.
 
-    `recorded` are those options that are not the default, as words of a command; `unrecorded` are those of a
-    single run. `machines` carry the jobs out. `retime` is the rate at
-    which every frame is counted; `keep_undeclared` keeps columns of damaged sources that info.json does not
+    `tables` are the user's own. `recorded` are those options that are not the default, as words of a command;
+    `unrecorded` are those of a single run. `machines` carry the jobs out. `retime` is the rate at which
+    every frame is counted; `keep_undeclared` keeps columns of damaged sources that info.json does not
     declare. Units: rates in frames a second.
     """
 
+    tables: tuple[UserTable, ...]
     robot_type: str | None
     fps: Fraction | None
     changes: Changes
@@ -134,10 +140,12 @@ def parse_options(**options: Unpack[Options]) -> Settings:
         if option.kind is Kind.PAIRS:
             given[option.name] = parse_pairs(given[option.name], option.name)
     quantiles = name_quantiles(given["quantiles"])
+    given["with_tables"] = parse_user_tables(given["with_tables"])
     new_features = parse_feature_specs(given["add"])
     fps = None if given["fps"] is None else parse_rate(given["fps"], "--fps")
     _refuse_unusable(given, fps, new_features)
     return Settings(
+        tables=given["with_tables"],
         robot_type=given["robot_type"],
         fps=fps,
         changes=Changes(**{name: given[name] for name in ("remove", "rename", "features", "fill", "cast")}),
@@ -199,6 +207,8 @@ def _record(given: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
         value = given[option.name]
         if option.kind is Kind.NAMES:
             yield from ((option.flag, name) for name in value)
+        elif option.kind is Kind.TABLES:
+            yield from ((option.flag, table.word) for table in value)
         elif option.kind is Kind.PAIRS:
             yield from ((option.flag, f"{left}={right}") for left, right in value)
         elif option.kind is Kind.QUANTILES:

@@ -14,39 +14,25 @@ from threading import Event
 
 import pyarrow as pa
 
-from lecompose.dataset import arrow_schema as types
 from lecompose.dataset import export, stored_stats
-from lecompose.dataset.catalog import Catalog, Source
-from lecompose.dataset.catalog.data_files import needs_union_by_name, read_arrow_schema
-from lecompose.dataset.catalog.frames import frames_relation
-from lecompose.engine import open_engine
+from lecompose.dataset.catalog import Catalog
+from lecompose.dataset.frame_views import FRONT, ShownColumn, choose_name, register_frames
+from lecompose.dataset.table_joins import TableJoins
+from lecompose.engine import Context, open_engine
 from lecompose.engine.sandbox import Sandbox
 from lecompose.errors import QueryError, SourceBroken
 from lecompose.files.parquet.damage import find_damage
-from lecompose.formats import STATS, arrow_field, escaped_glob
+from lecompose.formats import STATS
 
 BATCH_ROWS = 65_536
 
-# Of each episode and each frame; a column of the data by one of these names is shown as "data.<name>",
-# a custom one as "custom.<name>".
-_FRONT = ("src_dataset", "src_episode", "task")
 _FRAME_KEYS = ("src_dataset", "src_episode", "frame_index")
 _EPISODE = (
-    *_FRONT,
+    *FRONT,
     *("length", "seconds", "tasks", "fps", "robot_type", "from_index", "to_index", "data_file"),
     *("video_files", "stats"),
 )
-_NOT_SHOWN = ("src_dataset", "src_episode", "data_file", "data_row")
 _SMALL = ("datasets", "features", "tasks", "clips", "lineage")
-
-
-@dataclass(frozen=True)
-class _ShownColumn:
-    """A column, the name under which users see it, and whether they see it as text."""
-
-    name: str
-    shown: str
-    as_text: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,16 +63,16 @@ class Views:
     def episode_condition(self, predicate: str) -> pa.Table:
         """Return whether `predicate` is true of each episode, or null. Shape: src_dataset, src_episode,
         value."""
-        self._load_stats_for(predicate)
-        with _add_hint("a window, as in length > avg(length) over (), or a predicate over frames"):
+        hint = _add_hint("a window, as in length > avg(length) over (), or a predicate over frames")
+        with self._asking(_over("episodes", predicate)), hint:
             values = self._of_each_episode(self.sandbox.each("episodes", predicate))
         return self._as_in_sources(_boolean(values))
 
     def frame_condition(self, predicate: str) -> pa.Table:
         """Return whether an aggregate `predicate` is true of the frames of each episode. Shape: as of
         `truth`."""
-        self._load_stats_for(predicate, of="frames")
         with (
+            self._asking(_over("frames", predicate)),
             self._name_data_file(),
             _add_hint("an aggregate over the episode's frames, as in max(abs(action[1])) < 2.5"),
         ):
@@ -96,8 +82,8 @@ class Views:
     def strata(self, expression: str) -> pa.Table:
         """Return the value of `expression` as text for each episode. Shape: src_dataset, src_episode,
         stratum."""
-        self._load_stats_for(expression)
-        with _add_hint("an expression over one episode; length > avg(length) over () sees them all"):
+        hint = _add_hint("an expression over one episode; length > avg(length) over () sees them all")
+        with self._asking(_over("episodes", expression)), hint:
             values = self._of_each_episode(self.sandbox.each("episodes", expression, kind="varchar"))
         texts = values["value"].cast(pa.string()).fill_null("null")
         return self._as_in_sources(values.drop_columns("value").append_column("stratum", texts))
@@ -107,12 +93,12 @@ class Views:
 
         Shape: src_dataset, src_episode, task, value; the expression sees the episode's row, with this `task`.
         """
-        self._load_stats_for(expression)
         self.sandbox.set_aside("episode_texts")
         self.sandbox.set_aside("episodes_by_task", known_as="an episode")
         self.sandbox.load("episode_texts", held)
-        self.sandbox.view("episodes_by_task", "query_views/episodes_by_task")
-        return _as_text(self.sandbox.each("episodes_by_task", expression, keys=_FRONT))
+        with self._asking(_over("episodes", expression)):
+            self.sandbox.view("episodes_by_task", "query_views/episodes_by_task")
+            return _as_text(self.sandbox.each("episodes_by_task", expression, keys=FRONT))
 
     @contextmanager
     def frame_values(
@@ -123,7 +109,6 @@ class Views:
         Shape: src_dataset, src_episode, frame_index, value, in that order; the expression sees the frame's
         row with the columns of its episode beside it, and as `lag_x` the `x` of the frame before.
         """
-        self._load_stats_for(expression)
         names = {column.lower() for column in self.sandbox.columns_of("frames")}
         beside = [name for name in self.sandbox.columns_of("episodes") if name.lower() not in names]
         self.sandbox.set_aside("frames_of_episodes", known_as="a frame and its episode")
@@ -133,8 +118,9 @@ class Views:
             if f"lag_{column}".lower() in expression.lower()
         ]
         context = {"beside": beside, "before": before}
-        self.sandbox.view("frames_of_episodes", "query_views/frames_of_episodes", context)
         with (
+            self._asking(_over("episodes", expression)),
+            self._view("frames_of_episodes", context),
             _add_hint("a window, as in max(action[1]) over (partition by src_episode)"),
             self.sandbox.each_in_order(
                 "frames_of_episodes", expression, keys=_FRAME_KEYS, batch_rows=batch_rows
@@ -147,14 +133,13 @@ class Views:
 
         Src_dataset, src_episode.
         """
-        self._load_stats_for(f"1 order by {terms}")
         ties = "(select d.rowid from datasets d where d.src_dataset = episodes.src_dataset), src_episode"
-        return self.sandbox.order("episodes", terms, ties=ties)
+        with self._asking(f"{_over('episodes', '1')} order by {terms}"):
+            return self.sandbox.order("episodes", terms, ties=ties)
 
     def select(self, sql: str) -> pa.Table:
         """Return all rows of one SELECT, in its order."""
-        self._load_stats_if_used(sql)
-        with self._name_data_file():
+        with self._asking(sql), self._name_data_file():
             return self.sandbox.ask(sql)
 
     def select_in_order(self, sql: str, keys: Sequence[str]) -> tuple[pa.Table, bool]:
@@ -175,8 +160,11 @@ class Views:
     @contextmanager
     def stream(self, sql: str, *, batch_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatchReader]:
         """Yield the rows of one SELECT as record batches, in its order, read lazily."""
-        self._load_stats_if_used(sql)
-        with self._name_data_file(), self.sandbox.stream(sql, batch_rows=batch_rows) as reader:
+        with (
+            self._asking(sql),
+            self._name_data_file(),
+            self.sandbox.stream(sql, batch_rows=batch_rows) as reader,
+        ):
             yield reader
 
     def save(self, sql: str, path: Path, *, format: str | None = None, overwrite: bool = False) -> int:
@@ -190,10 +178,9 @@ class Views:
         """
         format = export.format_of(path, format)
         export.refuse_place(path, overwrite=overwrite)
-        self._load_stats_if_used(sql)
         with TemporaryDirectory(dir=self.sandbox.scratch) as folder:
             written = Path(folder) / f"rows.{format}"
-            with self._name_data_file():
+            with self._asking(sql), self._name_data_file():
                 rows = self.sandbox.save(sql, written, format=format)
             if format == "json":
                 lines = written.rename(written.with_suffix(".lines"))
@@ -210,9 +197,25 @@ class Views:
             files = (file for source in self.catalog.sources for file in self.catalog.data_files(source))
             raise find_damage(files) or error from error.__cause__
 
-    def _load_stats_for(self, expression: str, *, of: str = "episodes") -> None:
-        """Put the statistics into `episodes` if an expression over a relation may use them."""
-        self._load_stats_if_used(f"from {of} select {expression}")
+    @contextmanager
+    def _asking(self, sql: str) -> Iterator[None]:
+        """Meanwhile what a text may use is there; then note how it asks the user's own tables."""
+        self._load_stats_if_used(sql)
+        joins = TableJoins(self.sandbox, self.catalog.tables, len(self.catalog.sources))
+        uses = joins.find(sql)
+        try:
+            yield
+        except QueryError as error:
+            if "More than one row returned by a subquery" in str(error.__cause__):  # DuckDB's own words
+                error.notes = (*error.notes, *joins.explain_repeated(uses))
+            raise
+        joins.note(uses)
+
+    @contextmanager
+    def _view(self, relation: str, context: Context) -> Iterator[None]:
+        """Make the view of frames, and of their episodes beside them."""
+        self.sandbox.view(relation, f"query_views/{relation}", context)
+        yield
 
     def _load_stats_if_used(self, sql: str) -> None:
         """Put the statistics into `episodes` if a text may use them.
@@ -240,6 +243,10 @@ class Views:
         place = pc.index_in(rows["src_dataset"], value_set=names)
         order = [("place", "ascending"), ("src_episode", "ascending")]
         return rows.append_column("place", place).sort_by(order).drop_columns("place")
+
+
+def _over(relation: str, expression: str) -> str:
+    return f"from {relation} select {expression}"
 
 
 def _boolean(values: pa.Table) -> pa.Table:
@@ -284,7 +291,9 @@ def open_views(catalog: Catalog) -> Iterator[Views]:
         for name in _SMALL:
             sandbox.load(name, catalog.engine.arrow(f"query_views/{name}"))
         _show(sandbox, "episodes", "known", _episodes(catalog, with_stats=False))
-        sandbox.seal(_register_frames(catalog, sandbox))
+        for name, rows in catalog.tables.rows.items():
+            sandbox.load(name, rows)
+        sandbox.seal(register_frames(catalog, sandbox))
         yield Views(catalog, sandbox)
     finally:
         sandbox.close()
@@ -301,7 +310,7 @@ def _show(sandbox: Sandbox, relation: str, schema: str, rows: pa.Table) -> None:
 def _episodes(catalog: Catalog, *, with_stats: bool) -> pa.Table:
     """Return the relation `episodes`; without statistics its column `stats` is there, and null."""
     custom = [
-        _ShownColumn(c.column, _choose_name(c.column, _EPISODE, "custom")) for c in catalog.custom.columns
+        ShownColumn(c.column, choose_name(c.column, _EPISODE, "custom")) for c in catalog.custom.columns
     ]
     features = _with_stats(catalog)
     episodes = catalog.engine.arrow("query_views/episodes", {"custom": custom})
@@ -330,84 +339,3 @@ def _with_stats(catalog: Catalog) -> list[_FeatureStats]:
         _FeatureStats(name, tuple(_StatColumn(stat, f"{name}/{stat}") for stat in stats))
         for name in names.values()
     ]
-
-
-def _choose_name(name: str, taken: Sequence[str], prefix: str) -> str:
-    return f"{prefix}.{name}" if name.lower() in taken else name
-
-
-# Frames -----------------------------------------------------------------------------------------
-
-
-def _register_frames(catalog: Catalog, sandbox: Sandbox) -> list[str]:
-    """Make the view `frames`, and give the files that it reads."""
-    columns = {s.name: _columns(catalog, s) for s in catalog.sources}
-    mixed = _find_mixed(columns)
-    files = {s.name: catalog.data_files(s) for s in catalog.sources}
-    with sandbox.behind("sources"):
-        for source in catalog.sources:
-            sandbox.view(
-                source.relation("frames"),
-                "query_views/frames_of_source",
-                {"columns": [_column(name, mixed) for name in columns[source.name]]},
-                src_dataset=source.name,
-                tasks=catalog.task_texts(source),
-                files=[escaped_glob(file) for file in files[source.name]],
-                by_name=needs_union_by_name(files[source.name]),
-            )
-        parts = [s.relation("frames") for s in catalog.sources]
-        if untyped := _find_untyped(catalog, columns):
-            sandbox.load("untyped", untyped.empty_table())
-            parts.append("untyped")
-        sandbox.view("frames", "catalog/union", {"relations": parts})
-    sandbox.view("frames", "query_views/all_columns", {"schema": "sources", "relation": "frames"})
-    return [file for mine in files.values() for file in mine]
-
-
-def _columns(catalog: Catalog, source: Source) -> dict[str, str]:
-    """Return the columns of a source's data files, and their types in SQL."""
-    stored = catalog.engine.column_types(frames_relation(catalog.engine, source))
-    kinds = [kind for _, kind in stored[len(_NOT_SHOWN) :]]
-    # By place: DuckDB renames a column that is called as one of ours.
-    return dict(zip(read_arrow_schema(catalog.data_files(source)[0]).names, kinds, strict=True))
-
-
-def _find_untyped(catalog: Catalog, columns: dict[str, dict[str, str]]) -> pa.Schema | None:
-    """Return the declared types of the columns of which no source holds anything but nulls.
-
-    None without any.
-    """
-    kinds: dict[str, set[str]] = {}
-    for held in columns.values():
-        for name, kind in held.items():
-            kinds.setdefault(name.lower(), set()).add(kind)
-    declared = {f.name.lower(): f for source in catalog.sources for f in source.columns}
-    fields = [arrow_field(declared[n]) for n, found in kinds.items() if n in declared and found == {_UNTYPED}]
-    shown = [f.with_name(_choose_name(f.name, _FRONT, "data")) for f in fields if f is not None]
-    return types.duckdb_schema(pa.schema(shown)) if shown else None
-
-
-def _find_mixed(columns: dict[str, dict[str, str]]) -> set[str]:
-    """Return the columns, in lower case, whose types in two sources do not go together."""
-    kinds: dict[str, set[str]] = {}
-    for held in columns.values():
-        for name, kind in held.items():
-            if kind != _UNTYPED:
-                kinds.setdefault(name.lower(), set()).add(_kind(kind))
-    return {name for name, found in kinds.items() if len(found) > 1}
-
-
-def _kind(sql_type: str) -> str:
-    """Return what a column holds, but for the width of its numbers."""
-    item = sql_type.replace("[]", "")
-    number = item.lstrip("U").rstrip("0123456789") in _NUMBERS
-    return "number" + sql_type[len(item) :] if number else sql_type
-
-
-# What SQL calls the type of a column that holds nothing but nulls, and knows no more.
-_UNTYPED = '"NULL"'
-_NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE", "INT")
-
-
-def _column(name: str, mixed: set[str]) -> _ShownColumn:
-    return _ShownColumn(name, _choose_name(name, _FRONT, "data"), name.lower() in mixed)

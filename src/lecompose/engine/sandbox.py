@@ -12,13 +12,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 import pyarrow as pa
 
 from lecompose.engine import Context, Engine
 from lecompose.engine.duckdb_errors import translate_errors
+from lecompose.engine.syntax_tree import Tree, but_for_order, nodes, order_of, uses
 from lecompose.engine.templates import quote_name
 from lecompose.errors import QueryError, SourceBroken
 from lecompose.formats import escaped_glob
@@ -31,6 +32,7 @@ TABLE_FUNCTIONS = frozenset(
     }
 )
 _KEYS = ("src_dataset", "src_episode")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,10 @@ class Sandbox:
     def columns_of(self, relation: str) -> list[str]:
         """Return the names of a relation's columns, in order."""
         return self._engine.columns_of(relation)
+
+    def records(self, template: str, cls: type[T], context: Context | None = None, /) -> list[T]:
+        """Return what a template of ours gives over what users see, each row as a `cls`."""
+        return self._engine.records(template, cls, context)
 
     def close(self) -> None:
         self._engine.close()
@@ -210,7 +216,7 @@ class Sandbox:
         before = f"from {relation} select src_dataset, src_episode order by\n"
         text, plain = _Text(terms, before, f"\n, {ties}"), _Text("1", before, f"\n, {ties}")
         with self._explain_errors(text):
-            if _but_for_order(self._tree(text.whole)) != _but_for_order(self._tree(plain.whole)):
+            if but_for_order(self.tree(text.whole)) != but_for_order(self.tree(plain.whole)):
                 raise QueryError("a list of terms to sort by is needed, as in: length desc, task")
             return self._engine.arrow("query/select", sql=text.whole)
 
@@ -219,31 +225,32 @@ class Sandbox:
 
         What cannot be parsed is returned as it is: whoever runs it tells better what is wrong.
         """
-        tree = self._tree(sql)
+        tree = self.tree(sql)
         if tree["error"] or len(tree["statements"]) != 1:
             return sql
-        orders = _order_of(tree)
+        orders = order_of(tree)
         if orders is None:
             return None
         if any(order["expression"]["class"] == "STAR" for order in orders):  # of all columns
             return sql
-        orders += _order_of(self._tree(f"select 1 order by {', '.join(map(quote_name, columns))}")) or []
+        orders += order_of(self.tree(f"select 1 order by {', '.join(map(quote_name, columns))}")) or []
         return str(self._engine.value("query/text", tree=json.dumps(tree)))
 
     def may_use(self, sql: str, relation: str, column: str) -> bool:
         """Return whether a text could give or use `column` of `relation`; never False where it does."""
-        tree = self._tree(sql)
-        nodes = [] if tree["error"] else list(_nodes(tree))
-        tables = [n for n in nodes if n.get("type") in ("BASE_TABLE", "TABLE_FUNCTION")]
+        tree = self.tree(sql)
+        found = [] if tree["error"] else list(nodes(tree))
+        tables = [n for n in found if n.get("type") in ("BASE_TABLE", "TABLE_FUNCTION")]
         names = {str(n.get("table_name")).lower() for n in tables}
         rows = names | {str(n["alias"]).lower() for n in tables}
         by_string = any(n["type"] == "TABLE_FUNCTION" for n in tables)
-        return (relation in names or by_string) and any(_uses(node, column, rows) for node in nodes)
+        return (relation in names or by_string) and any(uses(node, column, rows) for node in found)
 
     # Before it is run -------------------------------------------------------------------------------
 
-    def _tree(self, sql: str) -> dict[str, Any]:
-        tree: dict[str, Any] = json.loads(self._engine.value("query/syntax", sql=sql))
+    def tree(self, sql: str) -> Tree:
+        """Return a SELECT as DuckDB parses it; nothing is run."""
+        tree: Tree = json.loads(self._engine.value("query/syntax", sql=sql))
         return tree
 
     def _refuse(self, text: _Text) -> None:
@@ -252,10 +259,10 @@ class Sandbox:
         Raises:
             QueryError: for what is not one SELECT, or could do more than read.
         """
-        tree = self._tree(text.opened)
+        tree = self.tree(text.opened)
         if tree["error"] or len(tree["statements"]) != 1:
             raise QueryError(self._locate(text) or str(tree.get("error_message")))
-        for node in [*_nodes(tree), *_nodes(self._tree(text.whole))]:
+        for node in [*nodes(tree), *nodes(self.tree(text.whole))]:
             kind = str(node.get("type"))
             if kind.endswith("_QUERY_NODE"):
                 raise QueryError(f"{kind.partition('_')[0]} is not for a query: it can only read")
@@ -289,7 +296,7 @@ class Sandbox:
         """DuckDB's message without what a user cannot do: change a setting, name a relation of ours."""
         for line in told.rstrip().split("\n"):
             guessed = line.startswith("Did you mean") and any(name in line for name in self._aside)
-            if not (guessed or re.match(r"(Use|Try|You can use) SET |For more information, see ", line)):
+            if not (guessed or re.match(r"(Use|Try|You can use) \"?SET |For more information, see ", line)):
                 yield line
 
     def _is_damage(self, error: duckdb.Error) -> bool:
@@ -344,41 +351,6 @@ def _refuse_function(function: dict[str, Any]) -> None:
         raise QueryError(
             f"the table function {name}() is not for a query: it reads the named datasets and nothing else"
         )
-
-
-def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
-    """Yield every node of a syntax tree."""
-    below = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ()
-    if isinstance(tree, dict):
-        yield tree
-    for part in below:
-        yield from _nodes(part)
-
-
-def _uses(node: dict[str, Any], column: str, rows: set[str]) -> bool:
-    """Return whether a node names `column` or a whole row, or stands for columns without a name."""
-    if node.get("class") == "COLUMN_REF":
-        names = [name.lower() for name in node["column_names"]]
-        return column in names or names[-1] in rows
-    unnamed = node.get("class") == "STAR" or node.get("type") == "TABLE_FUNCTION"
-    return unnamed or node.get("ref_type") == "NATURAL" or bool(node.get("column_name_alias"))
-
-
-def _order_of(tree: dict[str, Any]) -> list[dict[str, Any]] | None:
-    """Return the terms of the outermost ORDER BY; None where there is none."""
-    for modifier in tree["statements"][0]["node"]["modifiers"]:
-        if modifier["type"] == "ORDER_MODIFIER":
-            orders: list[dict[str, Any]] = modifier["orders"]
-            return orders
-    return None
-
-
-def _but_for_order(tree: dict[str, Any]) -> Any:
-    """Return a syntax tree without the terms of its outermost ORDER BY."""
-    if not tree["error"]:
-        for modifier in tree["statements"][0]["node"]["modifiers"]:
-            modifier.pop("orders", None)
-    return tree
 
 
 def _shift_line(message: str, lines: int) -> str:

@@ -31,6 +31,7 @@ from lecompose.dataset.catalog.source import (
     read_source,
     unique_names,
 )
+from lecompose.dataset.user_tables import UserTables
 from lecompose.engine import Engine
 from lecompose.errors import RequestError, collect
 
@@ -78,7 +79,7 @@ class Catalog:
     """Open sources, and the engine whose relations describe them.
 
     `is_small` where statements over them take longer to plan than to run: threads do not help. `left_out` are
-    by source the numbers of the episodes that could not be saved.
+    by source the numbers of the episodes that could not be saved, `tables` the user's own.
     """
 
     engine: Engine
@@ -86,6 +87,7 @@ class Catalog:
     custom: CustomColumns
     is_small: bool = False
     left_out: Mapping[str, frozenset[int]] = field(default_factory=dict)
+    tables: UserTables = field(default_factory=UserTables)
 
     def data_files(self, source: Source) -> list[str]:
         """Return the paths of the data files of a source, in order."""
