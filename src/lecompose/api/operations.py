@@ -16,13 +16,14 @@ from lecompose.composition.destination import (
 from lecompose.composition.named_sources import PathLike, Source, Sources, name_sources, output_folder
 from lecompose.composition.open_sources import leave_out_empty
 from lecompose.composition.pipeline import run_request
-from lecompose.composition.plan import Plan
+from lecompose.composition.plan import Plan, mixture
 from lecompose.composition.plan.episode_lists import Episodes
 from lecompose.composition.plan.split_parts import SplitPart, separate_fractions
 from lecompose.composition.report import Report
 from lecompose.composition.request import MakePlan, Request
 from lecompose.composition.settings import Options, parse_options
 from lecompose.dataset.catalog import Catalog
+from lecompose.errors import RequestError
 
 P = TypeVar("P")
 
@@ -115,6 +116,9 @@ def sample(
     episodes: int | None = None,
     seed: int | str = 0,
     by: str | None = None,
+    frames: int | None = None,
+    shares: Mapping[str, str | float] | None = None,
+    repeat: bool = False,
     **options: Unpack[Options],
 ) -> Report:
     """Copy as many episodes, drawn and ordered by the seed, to `out`; None: all, shuffled. Return the report.
@@ -122,13 +126,36 @@ def sample(
     `by` is an SQL expression over `episodes`, as in "task": each of its strata is drawn from in proportion,
     and at least once where the number allows.
 
+    With `shares`, {"a": 0.7, "b": "30%"}, the whole is a mixture of the sources, of so many `episodes` or
+    `frames`; None: the largest for which no episode is needed twice. Counts of episodes are exact by largest
+    remainder, of frames as near as whole episodes can be. Episodes `repeat` where a source has too few.
+
     Raises:
-        RequestError: for more episodes than there are.
+        RequestError: for more episodes than there are; for shares that do not sum to 1.
         QueryError: for an expression that DuckDB refuses; other errors as of `merge`.
     """
     given, to, settings = name_sources(sources), _single(out), parse_options(**options)
-    make_plan = partial(plan.sample, output=to.root.name, episodes=episodes, seed=seed, by=by)
-    arguments = [("--episodes", episodes), ("--seed", seed), ("--by", by)]
+    if not shares:
+        if frames is not None or repeat:
+            raise RequestError("--frames and --repeat need --share")
+        make_plan: MakePlan = partial(plan.sample, output=to.root.name, episodes=episodes, seed=seed, by=by)
+    elif by is not None or (episodes is not None and frames is not None):
+        raise RequestError("with --share there is no --by, and either --episodes or --frames")
+    else:
+        make_plan = partial(
+            mixture.sample_shares,
+            output=to.root.name,
+            shares=mixture.parse_shares(shares),
+            episodes=episodes,
+            frames=frames,
+            repeat=repeat,
+            seed=seed,
+        )
+    mixed = [("--share", f"{name}={share}") for name, share in (shares or {}).items()]
+    arguments = [
+        *(("--episodes", episodes), ("--frames", frames), *mixed, ("--repeat", repeat)),
+        *(("--seed", seed), ("--by", by)),
+    ]
     return run_request(Request("sample", given, to, make_plan, settings, arguments))
 
 

@@ -266,6 +266,15 @@ def _pick_pieces(catalog: Catalog, pieces: pa.Table) -> Notes:
 # From picks to the plan -------------------------------------------------------------------------
 
 
+def number_episodes(catalog: Catalog, outputs: Sequence[str]) -> None:
+    """Make the relation `plan` of picks that are whole episodes.
+
+    Raises:
+        EmptyOutput: for an output without an episode.
+    """
+    _number(catalog, outputs)
+
+
 def number_pieces(catalog: Catalog, outputs: Sequence[str]) -> None:
     """Make the relation `plan` of picks that are pieces of episodes.
 
