@@ -31,6 +31,8 @@ from lecompose.version import __version__
 
 LOCK, MANIFEST = "lock", "manifest.jsonl"
 FOLDERS = ("outputs", "replaced", "scratch", "jobs")
+# A worker that comes back late may put a last file into a folder that is being removed.
+_TRIES = 3
 # Less than this is read faster than a file is written down.
 _SMALL_BYTES = 2**24
 # What a run writes sooner is written again sooner, too, than anybody misses it.
@@ -302,7 +304,10 @@ def remove_folder(folder: Path) -> None:
 
 def remove_parts(folder: Path, names: tuple[str, ...]) -> None:
     for name in names:
-        shutil.rmtree(folder / name, ignore_errors=True)
+        for _ in range(_TRIES):
+            shutil.rmtree(folder / name, ignore_errors=True)
+            if not os.path.lexists(folder / name):
+                break
 
 
 def _prune(folder: Path, keep: Mapping[str, FinishedFile]) -> int:

@@ -25,7 +25,8 @@ def collect(run: Run, folder: JobFolder) -> list[Task]:
     records = folder.read_records()
     first = first_records(records)
     tasks = folder.jobs.tasks
-    checked = {done.file for n, each in records.done.items() if tasks[n].kind == CHECK for done in each}
+    checks = [done for n, each in records.done.items() if tasks[n].kind == CHECK for done in each]
+    checked = {done.file for done in checks if done.worker != done.writer}
     written = [task for task in tasks if task.writes_output]
     spoilt: list[str] = []
 

@@ -37,6 +37,11 @@ class Done:
     counts: Mapping[str, int]
     psnr_db: float | None = None
 
+    @property
+    def writer(self) -> str:
+        """The worker that wrote the file; another one may only have looked at it."""
+        return self.file.split("/")[1]
+
 
 @dataclass(frozen=True)
 class Failed:

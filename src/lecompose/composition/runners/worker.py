@@ -8,7 +8,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from itertools import count
@@ -103,13 +103,9 @@ class Worker:
         return self.folder.stands and self.files.is_dir()
 
     def _remove_rest(self) -> None:
-        """Remove what was written while somebody else removed the folder."""
+        """Remove what was written while somebody else removed the folder; others' jobs may be there now."""
         self._journal.remove()
         shutil.rmtree(self.files, ignore_errors=True)
-        folder = self.folder
-        for path in (folder.files, folder.results, folder.path, folder.staging):
-            with suppress(OSError):  # it holds something, or is gone
-                path.rmdir()
 
     def try_task(self, task: Task, records: Mapping[int, Done]) -> Done | None:
         """Carry a task out, in up to three tries; None where all of them failed, which the journal says.
@@ -291,7 +287,8 @@ def carry_out_tasks(
 ) -> Outcome:
     """Carry out those of the tasks that are still to be done and whose needs are done.
 
-    Nobody waits for others: `waiting` counts the tasks that a later call has to carry out.
+    Nobody waits for others, or checks what it wrote itself: `waiting` counts the tasks that a later call has
+    to carry out.
 
     Raises:
         JobsGone: if the folder is gone.
@@ -299,7 +296,7 @@ def carry_out_tasks(
     """
     outcome, given_up = Outcome(), set[int]()
     with open_worker(folder, threads=threads, memory=memory) as worker:
-        while ready := _list_ready(own, first := first_records(folder.read_records()), given_up):
+        while ready := _list_ready(own, first := first_records(folder.read_records()), given_up, worker.name):
 
             def carry_out(task: Task, known: Mapping[int, Done] = first) -> Done | None:
                 done = worker.try_task(task, known)
@@ -320,9 +317,13 @@ def first_records(records: Records) -> dict[int, Done]:
     return {number: done[0] for number, done in records.done.items()}
 
 
-def _list_ready(own: Sequence[Task], done: Mapping[int, Done], given_up: set[int]) -> list[Task]:
+def _list_ready(own: Sequence[Task], done: Mapping[int, Done], given_up: set[int], worker: str) -> list[Task]:
+    """Return the tasks that a worker can carry out now."""
     return [
         task
         for task in own
-        if task.number not in done and task.number not in given_up and all(n in done for n in task.needs)
+        if task.number not in done
+        and task.number not in given_up
+        and all(n in done for n in task.needs)
+        and not (task.kind == CHECK and done[task.needs[0]].writer == worker)
     ]
