@@ -38,10 +38,9 @@ def test_the_rows_in_their_order(pick: Path, place: Path, tmp_path: Path) -> Non
 
 def test_interleaved(pick: Path, place: Path, tmp_path: Path) -> None:
     sql = """
-        select src_dataset, src_episode,
-               row_number() over (partition by src_dataset order by src_episode) as turn
+        select src_dataset, src_episode
         from episodes
-        order by turn, src_dataset
+        order by row_number() over (partition by src_dataset order by src_episode), src_dataset
     """
     lecompose.compose(sql, {"pick": pick, "place": place}, out=tmp_path / "out")
     order = [(pick, 0), (place, 0), (pick, 1), (place, 1), (pick, 2), (place, 2), (pick, 3)]
@@ -49,7 +48,7 @@ def test_interleaved(pick: Path, place: Path, tmp_path: Path) -> None:
 
 
 def test_an_episode_more_than_once(pick: Path, tmp_path: Path) -> None:
-    sql = "from episodes, range(3) n(turn) where src_episode < 2 order by turn, src_episode"
+    sql = "select episodes.* from episodes, range(3) n(turn) where src_episode < 2 order by turn, src_episode"
     report = lecompose.compose(sql, pick, out=tmp_path / "out")
     assert_composed(tmp_path / "out", [(pick, 0), (pick, 1)] * 3)
     assert "4 episodes are picked again for an output that has them already" in report.notes

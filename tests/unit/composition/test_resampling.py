@@ -26,7 +26,7 @@ def rows(frames: range) -> pa.RecordBatch:
 @given(stride=st.integers(1, 7), first=st.integers(0, 50), count=st.integers(0, 40))
 def test_every_frame_on_the_grid_and_no_other(stride: int, first: int, count: int) -> None:
     """Batches begin anywhere in an episode: what is taken does not depend on where."""
-    taken = SourceResampling(stride, None).apply(rows(range(first, first + count)))
+    taken = SourceResampling(stride, None, Fraction(30)).apply(rows(range(first, first + count)))
     wanted = [n for n in range(first, first + count) if n % stride == 0]
     assert taken["x"].to_pylist() == [10 * n for n in wanted]
     assert taken["frame_index"].to_pylist() == [n // stride for n in wanted]
@@ -34,7 +34,7 @@ def test_every_frame_on_the_grid_and_no_other(stride: int, first: int, count: in
 
 
 def test_timed_anew() -> None:
-    taken = SourceResampling(1, Fraction(30000, 1001)).apply(rows(range(5, 8)))
+    taken = SourceResampling(1, Fraction(30000, 1001), Fraction(30)).apply(rows(range(5, 8)))
     assert taken["timestamp"].to_pylist() == [float(np.float32(n * 1001 / 30000)) for n in (5, 6, 7)]
     assert taken["frame_index"].to_pylist() == [5, 6, 7]
 
@@ -76,5 +76,5 @@ def test_the_way_out(rates: tuple[float, ...], hint: str) -> None:
 def test_retiming_changes_only_the_sources_of_other_rates() -> None:
     found = plan_resampling([source("a", 30), source("b", 15)], fps=None, retime=Fraction(15))
     assert (found.retimed, found.downsampled, found.problems) == ({"a"}, frozenset(), ())
-    assert found.of_source("b") == SourceResampling(1, None)
-    assert found.of_source("a") == SourceResampling(1, Fraction(15))
+    assert found.of_source("b") == SourceResampling(1, None, Fraction(15))
+    assert found.of_source("a") == SourceResampling(1, Fraction(15), Fraction(30))

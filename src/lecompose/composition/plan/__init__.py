@@ -199,6 +199,7 @@ def compose(catalog: Catalog, *, output: str, sql: str) -> Plan:
     """
     with open_views(catalog) as views:
         picked, has_order = views.select_in_order(sql, [*_PIECES.names, "out_dataset"])
+        of_episodes = views.sandbox.columns_of("episodes")
     lacking = [name for name in _NAMED.names if name not in picked.column_names]
     if lacking:
         found = ", ".join(picked.column_names)
@@ -207,7 +208,7 @@ def compose(catalog: Catalog, *, output: str, sql: str) -> Plan:
             hint="select src_dataset, src_episode from episodes …",
         )
     names_outputs = "out_dataset" in picked.column_names
-    _refuse_other_columns(picked.column_names)
+    _refuse_other_columns(picked.column_names, of_episodes)
     columns = [*_NAMED, *([pa.field("out_dataset", pa.string())] if names_outputs else [])]
     ends = [pa.field(name, pa.int64()) for name in _ENDS if name in picked.column_names]
     wanted = pa.schema([*columns, *ends])
@@ -238,14 +239,16 @@ def _put_in_order(catalog: Catalog, picked: pa.Table) -> tuple[pa.Table, Notes]:
     return picked.take(pa.array(order, pa.int64())), (note,)
 
 
-def _refuse_other_columns(names: Sequence[str]) -> None:
+def _refuse_other_columns(names: Sequence[str], of_episodes: Sequence[str]) -> None:
     """Refuse a recipe that returns what no plan has: it would be ignored.
+
+    Columns of `episodes` pass: a recipe may well be "from episodes where …".
 
     Raises:
         QueryError: naming the columns, and what may have been meant.
     """
     known = [*_PIECES.names, "out_dataset"]
-    problems = [f'"{name}"{near(name, known)}' for name in names if name not in known]
+    problems = [f'"{name}"{near(name, known)}' for name in names if name not in {*known, *of_episodes}]
     if problems:
         raise QueryError(
             "the recipe returns columns that a plan does not have",

@@ -11,7 +11,7 @@ def rows(source: str, episode: int, file: str, span: tuple[int, int], of: int) -
     length = span[1] - span[0]
     return EpisodeRows(
         out_episode=0, from_index=0, length=length, src_dataset=source, src_episode=episode,
-        src_length=length,
+        from_frame=0, src_length=length, is_whole=True,
         data_file=file, row_from=span[0], row_to=span[1], data_file_rows=of, size_bytes=1, only_task=None,
     )  # fmt: skip
 
