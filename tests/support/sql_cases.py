@@ -106,6 +106,9 @@ class Case:
     ordered = true     rows are compared in order (always so if the statement ends in `order by`)
     nulls = ["seed"]   values bound to NULL, for which TOML has no word
     reads_back = "…"   the statement writes this Parquet file (of `[files]`), and expected.csv is its content
+    asks = "…"         the statement makes a macro, and expected.csv is what this gives
+    macros = [{…}]     macros that are made before: `template`, and its `context`
+    before = "…"       statements that are run before those
     [values]           values to bind
     [context]          names and blocks for Jinja
     [files]            values to bind that are paths: a name or a list; "x.csv" is turned into x.parquet
@@ -145,6 +148,12 @@ class Case:
             if written := self.settings.get("reads_back"):
                 con.execute(statement, values)
                 result = con.read_parquet(str(scratch / written))
+            elif asks := self.settings.get("asks"):
+                con.execute(self.settings.get("before", ""))
+                for macro in self.settings.get("macros", []):
+                    con.execute(render(macro["template"], **macro.get("context", {})))
+                con.execute(statement)
+                result = con.sql(asks)
             else:
                 result = con.sql(statement, params=values)
             columns = [(name, str(kind)) for name, kind in zip(result.columns, result.types, strict=True)]

@@ -78,6 +78,7 @@ def features(source: str, **request: Any) -> None:
         --add "next.reward:float32=case when frame_index = length - 1 then 1 else 0 end"
       lecompose edit features day/ -o fast/ \\
         --add "delta=action[1] - first(action[1]) over (partition by src_episode order by frame_index)"
+      lecompose edit features day/ -o moves/ --add "delta:float32[6]=action - lag(action)"
     """
     run_operation("edit_features", source, **request)
 

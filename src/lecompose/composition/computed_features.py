@@ -226,7 +226,7 @@ class _Values:
         sizes = () if self.feature.shape == (1,) else self.feature.shape
         leaves, rows = self.batch["value"], np.arange(self.batch.num_rows)
         for size in sizes:
-            self._refuse(leaves, rows, leaves.is_null(), "is null")
+            self._refuse(leaves, rows, leaves.is_null(), "is null. Try: coalesce(…, [0, …])")
             if not formats.is_list(leaves.type):
                 raise self._error(0, f"is {leaves.type}, not of shape {list(self.feature.shape)}")
             unequal = pc.not_equal(pc.list_value_length(leaves), size)

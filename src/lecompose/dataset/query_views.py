@@ -20,6 +20,7 @@ from lecompose.dataset.frame_views import FRONT, ShownColumn, choose_name, regis
 from lecompose.dataset.table_joins import TableJoins
 from lecompose.engine import Context, open_engine
 from lecompose.engine.sandbox import Sandbox
+from lecompose.engine.vector_sql import OF_FRAMES, OPERATORS, SHAPES
 from lecompose.errors import QueryError, SourceBroken
 from lecompose.files.parquet.damage import find_damage
 from lecompose.formats import STATS
@@ -291,6 +292,7 @@ def open_views(catalog: Catalog) -> Iterator[Views]:
         for name in _SMALL:
             sandbox.load(name, catalog.engine.arrow(f"query_views/{name}"))
         _show(sandbox, "episodes", "known", _episodes(catalog, with_stats=False))
+        _define_macros(catalog, sandbox)
         for name, rows in catalog.tables.rows.items():
             sandbox.load(name, rows)
         sandbox.seal(register_frames(catalog, sandbox))
@@ -298,6 +300,19 @@ def open_views(catalog: Catalog) -> Iterator[Views]:
     finally:
         sandbox.close()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _define_macros(catalog: Catalog, sandbox: Sandbox) -> None:
+    """Let users' SQL compute with vectors, and know the rate."""
+    rates = {"of_dataset": [s.name for s in catalog.sources], "rate": [float(s.fps) for s in catalog.sources]}
+    with sandbox.behind("sources"):
+        sandbox.load("rates", pa.table(rates))
+    sandbox.macro("norm", "macros/norm")
+    for operator, names in OPERATORS.items():
+        for name, shape in zip(names, SHAPES, strict=True):
+            sandbox.macro(name, f"macros/{shape}", {"macro": name, "operator": operator})
+    for name in OF_FRAMES:
+        sandbox.macro(name, f"macros/{name}")
 
 
 def _show(sandbox: Sandbox, relation: str, schema: str, rows: pa.Table) -> None:

@@ -8,9 +8,8 @@ stand there: others run SQL from a string, or follow a pointer.
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,8 +18,18 @@ import pyarrow as pa
 
 from lecompose.engine import Context, Engine
 from lecompose.engine.duckdb_errors import translate_errors
+from lecompose.engine.query_errors import hint_at, own_fault, shift_line, strip_place, write_name
 from lecompose.engine.syntax_tree import Tree, but_for_order, nodes, order_of, uses
-from lecompose.engine.templates import quote_name
+from lecompose.engine.templates import quote_name, render
+from lecompose.engine.user_text import UserText, beside
+from lecompose.engine.vector_sql import (
+    has_vectors,
+    name_neighbours,
+    name_window,
+    take_windows_out,
+    with_sums,
+    with_vector_macros,
+)
 from lecompose.errors import QueryError, SourceBroken
 from lecompose.formats import escaped_glob
 
@@ -33,33 +42,8 @@ TABLE_FUNCTIONS = frozenset(
 )
 _KEYS = ("src_dataset", "src_episode")
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class _Text:
-    """A user's text, and the statement around it in which DuckDB can say where it is wrong."""
-
-    text: str
-    before: str = ""
-    after: str = ""
-
-    @property
-    def opened(self) -> str:
-        """Without what follows: a text that ends too early is then told at its own end."""
-        return self.before + self.text
-
-    @property
-    def whole(self) -> str:
-        return self.opened + self.after
-
-    @property
-    def shift(self) -> int:
-        """The lines in front of the text."""
-        return self.before.count("\n")
-
-
-def _beside(relation: str, keys: Sequence[str], expression: str, after: str = "") -> _Text:
-    return _Text(expression, before=f"from {relation} select {', '.join(keys)},\n", after=after)
+# DuckDB lists every function of a name; there are 45 of "-".
+_MOST_CANDIDATES = 6
 
 
 class Sandbox:
@@ -89,6 +73,11 @@ class Sandbox:
     def view(self, relation: str, template: str, context: Context | None = None, /, **values: object) -> None:
         """Let users see what a template gives as `relation`, computed at each read."""
         self._engine.view(relation, template, context, **values)
+
+    def macro(self, name: str, template: str, context: Context | None = None, /) -> None:
+        """Let users call a function that a template makes."""
+        with translate_errors(name):
+            self._engine.con.execute(render(template, **(context or {})))
 
     def columns_of(self, relation: str) -> list[str]:
         """Return the names of a relation's columns, in order."""
@@ -132,21 +121,23 @@ class Sandbox:
 
     def ask(self, sql: str) -> pa.Table:
         """Return all rows of one SELECT, in its order."""
-        with self._explain_errors(_Text(sql)):
-            return self._engine.arrow("query/select", sql=sql)
+        text = UserText(sql)
+        with self._explain_errors(text):
+            return self._engine.arrow("query/select", sql=self._settle(text).text)
 
     @contextmanager
     def stream(self, sql: str, *, batch_rows: int) -> Iterator[pa.RecordBatchReader]:
         """Yield the rows of one SELECT as record batches, read lazily, in its order."""
-        text = _Text(sql)
+        text = UserText(sql)
         with ExitStack() as opened:
             with self._explain_errors(text):
+                settled = self._settle(text).text
                 reader = opened.enter_context(
-                    self._engine.stream("query/select", batch_rows=batch_rows, sql=sql)
+                    self._engine.stream("query/select", batch_rows=batch_rows, sql=settled)
                 )
             yield pa.RecordBatchReader.from_batches(reader.schema, self._batches(reader, text))
 
-    def _batches(self, reader: pa.RecordBatchReader, text: _Text) -> Iterator[pa.RecordBatch]:
+    def _batches(self, reader: pa.RecordBatchReader, text: UserText) -> Iterator[pa.RecordBatch]:
         while True:
             with self._explain_errors(text, checked=True), translate_errors("query/select"):
                 try:
@@ -159,10 +150,10 @@ class Sandbox:
 
     def save(self, sql: str, path: Path, *, format: str) -> int:
         """Return how many rows one SELECT gave, now at `path`, which must be in `scratch`."""
-        with self._explain_errors(_Text(sql)):
-            return int(
-                self._engine.arrow("query/save", sql=sql, path=str(path), format=format).column(0)[0].as_py()
-            )
+        text = UserText(sql)
+        with self._explain_errors(text):
+            values = {"sql": self._settle(text).text, "path": str(path), "format": format}
+            return int(self._engine.arrow("query/save", **values).column(0)[0].as_py())
 
     def each(
         self, relation: str, expression: str, *, kind: str | None = None, keys: Sequence[str] = _KEYS
@@ -171,14 +162,14 @@ class Sandbox:
 
         Keys, value.
         """
-        text = _beside(relation, keys, expression)
+        text = beside(relation, keys, expression)
         with self._explain_errors(text), translate_errors(relation):
             return self._engine.wait.run(self._select_value(relation, text, keys, kind=kind).to_arrow_table)
 
     def aggregate(self, relation: str, aggregate: str) -> pa.Table:
         """Return the value of an aggregate over each episode's rows. Shape: src_dataset, src_episode,
         value."""
-        text = _beside(relation, _KEYS, aggregate, after=f"\ngroup by {', '.join(_KEYS)}")
+        text = beside(relation, _KEYS, aggregate, after=f"\ngroup by {', '.join(_KEYS)}")
         with self._explain_errors(text), translate_errors(relation):
             return self._engine.wait.run(self._select_value(relation, text, _KEYS, group=True).to_arrow_table)
 
@@ -187,7 +178,7 @@ class Sandbox:
         self, relation: str, expression: str, *, keys: Sequence[str], batch_rows: int
     ) -> Iterator[pa.RecordBatchReader]:
         """Yield the same as `each` in record batches, read lazily, in the order of the keys."""
-        text = _beside(relation, keys, expression)
+        text = beside(relation, keys, expression)
         with self._explain_errors(text), translate_errors(relation):
             rows = self._select_value(relation, text, keys).order(", ".join(map(quote_name, keys)))
             reader = rows.to_arrow_reader(batch_rows)
@@ -196,16 +187,20 @@ class Sandbox:
     def _select_value(
         self,
         relation: str,
-        text: _Text,
+        text: UserText,
         keys: Sequence[str],
         *,
         kind: str | None = None,
         group: bool = False,
     ) -> duckdb.DuckDBPyRelation:
+        text = self._settle(text, relation, keys)
         value = duckdb.SQLExpression(text.text)
         value = (value.cast(kind) if kind else value).alias("value")
         columns = [*map(duckdb.ColumnExpression, keys), value]
         rows = self._engine.con.table(relation)
+        if text.windows:
+            given = [duckdb.SQLExpression(w).alias(name_window(n)) for n, w in enumerate(text.windows)]
+            rows = rows.project(duckdb.StarExpression(), *given)
         found = rows.aggregate(columns, ", ".join(keys)) if group else rows.project(*columns)
         if len(found.columns) != len(columns):
             raise QueryError(f"one value is needed, this gives {len(found.columns) - len(keys)}")
@@ -214,7 +209,7 @@ class Sandbox:
     def order(self, relation: str, terms: str, *, ties: str) -> pa.Table:
         """src_dataset and src_episode of each row, in the order of a user's ORDER BY list, then of `ties`."""
         before = f"from {relation} select src_dataset, src_episode order by\n"
-        text, plain = _Text(terms, before, f"\n, {ties}"), _Text("1", before, f"\n, {ties}")
+        text, plain = UserText(terms, before, f"\n, {ties}"), UserText("1", before, f"\n, {ties}")
         with self._explain_errors(text):
             if but_for_order(self.tree(text.whole)) != but_for_order(self.tree(plain.whole)):
                 raise QueryError("a list of terms to sort by is needed, as in: length desc, task")
@@ -246,6 +241,66 @@ class Sandbox:
         by_string = any(n["type"] == "TABLE_FUNCTION" for n in tables)
         return (relation in names or by_string) and any(uses(node, column, rows) for node in found)
 
+    def _settle(self, text: UserText, relation: str = "", keys: Sequence[str] = ()) -> UserText:
+        """Return a text as DuckDB can bind it: with macros on vectors, where its operators mean those.
+
+        Where that does not help either, as it is: then its own error tells best.
+        """
+        tree = self.tree(f"select\n{text.text}" if relation else text.text)
+        if tree["error"] or not (has_vectors(tree) or text.after):
+            return text
+
+        def write(changed: Tree, windows: tuple[str, ...]) -> UserText | None:
+            """Return the text of a tree; None where it does not bind."""
+            if not relation:
+                self._keep_names(tree, changed)
+            sql = str(self._engine.value("query/text", tree=json.dumps(changed)))
+            spelled = sql.removeprefix("SELECT ")
+            written = beside(relation, keys, spelled, text.after, windows) if relation else UserText(sql)
+            return written if self._binds(written) else None
+
+        settled, base, windows = (text, tree, ()) if self._binds(text) else self._bind(tree, text, write)
+        for summed in with_sums(base, lambda changed: write(changed, windows) is not None):
+            settled = write(summed, windows) or settled
+        return settled
+
+    def _bind(
+        self, tree: Tree, text: UserText, write: Callable[[Tree, tuple[str, ...]], UserText | None]
+    ) -> tuple[UserText, Tree, tuple[str, ...]]:
+        """Return the first way to put macros that binds; the text itself where none does."""
+        bases: list[tuple[Tree, tuple[str, ...]]] = [(name_neighbours(tree), ())]
+        if text.after:
+            apart = name_neighbours(tree)
+            bases.append((apart, tuple(map(self._spell, take_windows_out(apart)))))
+        for base, windows in bases:
+            for changed in (base, *with_vector_macros(base)):
+                if (settled := write(changed, windows)) is not None:
+                    return settled, changed, windows
+        return text, {}, ()
+
+    def _binds(self, text: UserText) -> bool:
+        """Return whether DuckDB finds no fault in a text before it is run."""
+        try:
+            self._engine.con.sql("explain\n" + text.whole)
+        except (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException):
+            return False
+        except duckdb.Error:  # a value that it computes before
+            return True
+        return True
+
+    def _keep_names(self, tree: Tree, changed: Tree) -> None:
+        """Let columns be called as the user's text says, not by our macros."""
+        was, now = (t["statements"][0]["node"].get("select_list") or [] for t in (tree, changed))
+        for old, new in zip(was, now, strict=True):
+            if old != new and not new["alias"]:
+                new["alias"] = self._spell(old).strip("()").replace('"', "")
+
+    def _spell(self, expression: Tree) -> str:
+        """Return an expression as text."""
+        tree = self.tree("select 1")
+        tree["statements"][0]["node"]["select_list"] = [expression]
+        return str(self._engine.value("query/text", tree=json.dumps(tree))).removeprefix("SELECT ")
+
     # Before it is run -------------------------------------------------------------------------------
 
     def tree(self, sql: str) -> Tree:
@@ -253,7 +308,7 @@ class Sandbox:
         tree: Tree = json.loads(self._engine.value("query/syntax", sql=sql))
         return tree
 
-    def _refuse(self, text: _Text) -> None:
+    def _refuse(self, text: UserText) -> None:
         """Refuse a text that could do more than read.
 
         Raises:
@@ -272,7 +327,7 @@ class Sandbox:
     # When it failed ---------------------------------------------------------------------------------
 
     @contextmanager
-    def _explain_errors(self, text: _Text, *, checked: bool = False) -> Iterator[None]:
+    def _explain_errors(self, text: UserText, *, checked: bool = False) -> Iterator[None]:
         """Say where a text is wrong and what names there are, or that it is the data that is broken."""
         try:
             if not checked:
@@ -282,19 +337,22 @@ class Sandbox:
             cause = error.__cause__
             if isinstance(cause, duckdb.Error) and self._is_damage(cause):
                 raise SourceBroken("data cannot be read while it was queried", reason=cause) from error
-            if fault := _own_fault(str(cause)):
+            if fault := own_fault(str(cause)):
                 raise QueryError(fault) from error
-            told = (
-                (self._locate(text) or _strip_place(cause))
-                if isinstance(cause, duckdb.Error)
-                else error.fault
-            )
-            lines = [*self._useful(told), *_hints(told, text), *self._names(text)]
-            raise QueryError(_own_fault(told) or "\n".join(lines)) from error
+            told = error.fault
+            if isinstance(cause, duckdb.Error):
+                # What was found wrong as it ran, with macros in it, has no place in the text.
+                ran = isinstance(cause, duckdb.InvalidInputException)
+                told = (None if ran else self._locate(text)) or strip_place(cause)
+            lines = [*self._useful(told), *hint_at(told, text.text), *self._names(text)]
+            raise QueryError(own_fault(told) or "\n".join(lines)) from error
 
     def _useful(self, told: str) -> Iterator[str]:
         """DuckDB's message without what a user cannot do: change a setting, name a relation of ours."""
+        candidates = 0
         for line in told.rstrip().split("\n"):
+            if line.startswith("\t") and (candidates := candidates + 1) > _MOST_CANDIDATES:
+                continue
             guessed = line.startswith("Did you mean") and any(name in line for name in self._aside)
             if not (guessed or re.match(r"(Use|Try|You can use) \"?SET |For more information, see ", line)):
                 yield line
@@ -305,12 +363,12 @@ class Sandbox:
         unnamed = told.startswith("IO Error") or not re.match(r"[A-Z][\w ]* Error: ", told)
         return unnamed or any(file in told for file in self._files)
 
-    def _locate(self, text: _Text) -> str | None:
+    def _locate(self, text: UserText) -> str | None:
         """DuckDB's message with the place in the text; None where its parser and binder find no fault."""
         try:
             statements = self._engine.con.extract_statements(text.opened)
         except duckdb.Error as error:
-            return _shift_line(str(error), text.shift)
+            return shift_line(str(error), text.shift)
         kinds = [str(s.type).rpartition(".")[2] for s in statements]
         if kinds != ["SELECT"]:
             return f"one SELECT is needed, found {', '.join(kinds) or 'nothing'}"
@@ -318,31 +376,18 @@ class Sandbox:
             # Binds and plans, executes nothing; the text has been looked at before.
             self._engine.con.sql("explain\n" + text.whole)
         except duckdb.Error as error:
-            return _shift_line(str(error), text.shift + 1)
+            return shift_line(str(error), text.shift + 1)
         return None
 
-    def _names(self, text: _Text) -> Iterator[str]:
+    def _names(self, text: UserText) -> Iterator[str]:
         """Yield what may stand in the text: the relations, and the columns of those that it names."""
         relations = self._engine.list_relations()
         yield f"relations: {', '.join(name for name in relations if name not in self._aside)}"
         for relation in relations:
             known_as = self._aside.get(relation, relation)
             if known_as and re.search(rf"\b{re.escape(relation)}\b", text.opened, re.IGNORECASE):
-                columns = map(_write_name, self._engine.columns_of(relation))
+                columns = map(write_name, self._engine.columns_of(relation))
                 yield f"columns of {known_as}: {', '.join(columns)}"
-
-
-def _hints(told: str, text: _Text) -> Iterator[str]:
-    """Yield what to do about the mistakes that are made most."""
-    missing = re.search(r'Referenced column "(.+?)" not found', told)
-    if missing and quote_name(missing[1]) in text.text:
-        yield f"Try: '{missing[1]}', if it is a text: double quotes are for names"
-    if "SQLExpression" in told:
-        yield "Try: one expression; to take several together, concat_ws(' ', task, length)"
-    if "lambda arrow" in told:
-        yield "Try: [x * 2 for x in action], or list_transform(action, lambda x: x * 2)"
-    if "found MULTI" in told:
-        yield "Try: pivot … on task in ('a', 'b'), with its values named, or count(*) filter (where …)"
 
 
 def _refuse_function(function: dict[str, Any]) -> None:
@@ -351,35 +396,3 @@ def _refuse_function(function: dict[str, Any]) -> None:
         raise QueryError(
             f"the table function {name}() is not for a query: it reads the named datasets and nothing else"
         )
-
-
-def _shift_line(message: str, lines: int) -> str:
-    """DuckDB's message, its line number counted from the user's first line; no place if it is before that."""
-    found = re.search(r"\n\nLINE (\d+): ", message)
-    if not found:
-        return message
-    line = int(found[1]) - lines
-    return (
-        f"{message[: found.start(1)]}{line}{message[found.end(1) :]}" if line > 0 else _strip_place(message)
-    )
-
-
-def _own_fault(message: str) -> str | None:
-    """One line for what DuckDB itself takes for a mistake of its own, in place of its stack."""
-    found = re.match(r"(?:INTERNAL|FATAL) Error: *([^\n]*)", message)
-    if not found:
-        return None
-    return (
-        f"DuckDB cannot run this, by a fault of its own: {found[1].rstrip('. ')}. Try: to say it"
-        " otherwise, without a window over the elements of a list"
-    )
-
-
-def _strip_place(message: object) -> str:
-    """DuckDB's message without a place that is not in the user's text."""
-    return str(message).partition("\n\nLINE ")[0]
-
-
-def _write_name(name: str) -> str:
-    """Return a name as a user has to write it."""
-    return name if re.fullmatch(r"[a-z_]\w*", name) else quote_name(name)
