@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from support.effort import Effort
+from support.effort import Effort, thorough
 
 import lecompose
 
@@ -50,6 +50,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "toy"
 
 
+@thorough
 def test_a_case_that_is_measured_again_leaves_the_others(results: Path, tmp_path: Path) -> None:
     again = shutil.copytree(results, tmp_path / "toy")
     command = [sys.executable, str(BENCHMARKS / "bench.py"), "--size=toy", "--workload=T2k", "--case=plain"]

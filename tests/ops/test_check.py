@@ -20,12 +20,12 @@ Record = Callable[..., Path]
 
 
 def enough() -> set[str]:
-    """Each break in one of its formats, in turn, and each code at least once."""
+    """Every third break in one of its formats, in turn, and each code at least once."""
     every = [case for case in cases() if "10,000" not in case[1].name]
     of_one = [
         [case for case in every if case[1].name == name] for name in dict.fromkeys(c[1].name for c in every)
     ]
-    kept = [rows[n % len(rows)] for n, rows in enumerate(of_one)]
+    kept = [rows[n % len(rows)] for n, rows in enumerate(of_one) if n % 3 == 0]
     named = {code for _, broken, _ in kept for code in broken.codes}
     for case in every:
         if not named >= case[1].codes.keys():
@@ -152,7 +152,7 @@ def test_no_spoilt_file_goes_unnoticed(how: str, version: str, make_dataset: Rec
     """Each file of a dataset in turn; what is found never names the folder on this machine."""
     root, ways = make_dataset(version=version, **SETTINGS), cycle(SPOILT if how == "in turn" else [how])
     files = [path for path in sorted(root.rglob("*")) if path.is_file()]
-    for path in in_turn(files, 0, every=1 if version == "v3.0" else 2):
+    for path in in_turn(files, 0, every=2 if version == "v3.0" else 4):
         content, spoil = path.read_bytes(), SPOILT[next(ways)]
         path.unlink() if spoil is None else path.write_bytes(spoil(content))
         found = lecompose.check(root)
@@ -173,7 +173,7 @@ def test_info_may_say_anything(values: tuple[object, ...], make_dataset: Record)
     root, turn = make_dataset(version="v3.0", **SETTINGS), cycle(values)
     path = root / "meta/info.json"
     said = json.loads(path.read_text())
-    for field in in_turn([*said], 0, every=3):
+    for field in in_turn([*said], 0, every=6):
         path.write_text(json.dumps(said | {field: next(turn)}))
         lecompose.check(root)
     for name in ("action", "observation.images.front"):
