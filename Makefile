@@ -22,7 +22,7 @@ LEROBOT_URL  ?= https://github.com/huggingface/lerobot
 PIP := -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test thorough check fix docs bench bench-full bench-rivals bench-loader fuzz oracle oracle-main torture clean
+.PHONY: help demo test thorough check fix docs bench bench-full bench-rivals bench-loader fuzz oracle oracle-main torture cluster cluster-kills clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,7 +34,7 @@ test: $(VENV)/.developing ## run the tests
 	@$(BIN)/python -m pytest
 
 thorough: $(VENV)/.developing ## run the tests, with all that is exhaustive (an hour or two)
-	@$(BIN)/python -m pytest -m "not oracle"
+	@$(BIN)/python -m pytest -m "not oracle and not cluster"
 
 check: $(VENV)/.developing ## what CI runs: format, lint, types, imports, docs, tests
 	$(BIN)/ruff format --check .
@@ -79,6 +79,12 @@ oracle-main: $(ORACLE)/.ready $(LEROBOT_MAIN)/src/lerobot ## the same with LeRob
 torture: $(VENV)/.developing ## kill runs, fill disks, feed broken datasets (an hour or two; ARGS="--kills 100 --faults 60 --inputs 40": 200)
 	$(BIN)/python tests/torture $(or $(ARGS),--json docs/torture.json)
 
+cluster: $(VENV)/.clustering ## jobs on a Ray cluster and in a SLURM of four nodes here (SLURM: as root, with apt)
+	@$(BIN)/python -m pytest -o addopts= -W ignore -ra --import-mode=importlib -m cluster $(or $(ARGS),tests/cluster)
+
+cluster-kills: $(VENV)/.clustering ## kill workers, nodes and drivers under each engine (an hour or two; ENGINES="bare ray", ARGS="--kills 20")
+	@for engine in $(or $(ENGINES),bare ray slurm); do $(BIN)/python tests/cluster/kills.py $$engine $(ARGS) || exit 1; done
+
 clean: ## remove environments, caches and builds
 	rm -rf $(VENV) $(ORACLE) $(REFINER) .lerobot-main dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
@@ -99,6 +105,11 @@ $(VENV)/.developing: pyproject.toml | $(VENV)/.made
 	@echo "installing lecompose and its development tools into $(VENV)"
 	@$(BIN)/python $(PIP) --editable '.[dev]'
 	@touch $@ $(VENV)/.installed
+
+$(VENV)/.clustering: pyproject.toml | $(VENV)/.made
+	@echo "installing lecompose, its development tools and Ray into $(VENV)"
+	@$(BIN)/python $(PIP) --editable '.[dev,ray]'
+	@touch $@ $(VENV)/.installed $(VENV)/.developing
 
 $(VENV)/.benching: pyproject.toml | $(VENV)/.made
 	@echo "installing lecompose and its rivals into $(VENV)"

@@ -44,7 +44,7 @@ def main() -> int:
     parser.add_argument("--once", action="store_true", help="each trial once")
     parser.add_argument("--json", type=Path, help="where the counts go")
     given = parser.parse_args()
-    engine: Any = importlib.import_module(given.engine)
+    engine: Any = importlib.import_module(f"on_{given.engine}")
     child.loaded()
     with tempfile.TemporaryDirectory(prefix="kills-") as folder, getattr(engine, "start", nullcontext)():
         counts, problems = undergo(Path(folder), engine.TRIALS, given)

@@ -117,7 +117,7 @@ class Started:
 
     @property
     def said(self) -> str:
-        return self.log.read_text(errors="replace")
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
 
 
 @dataclass
@@ -154,6 +154,20 @@ class Arena:
         pid = os.fork()
         if pid == 0:
             _be_child(words, log, before)
+        self.started.append(Started(pid, log))
+        return self.started[-1]
+
+    def spawn(self, *words: str, **more: str) -> Started:
+        """Start a command in a new process, with these variables in its environment."""
+        log = self.home.with_name(f"{self.home.name}-{len(self.started)}.log")
+        output = (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        pid = os.posix_spawn(
+            sys.executable,
+            [sys.executable, "-m", "lecompose", *words],
+            environment(**more),
+            file_actions=[output, (os.POSIX_SPAWN_DUP2, 1, 2)],
+            setsid=True,
+        )
         self.started.append(Started(pid, log))
         return self.started[-1]
 
