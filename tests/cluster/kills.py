@@ -29,7 +29,7 @@ sys.path[:0] = [
 ]
 
 import child  # noqa: E402
-from trials import Arena, make_commands  # noqa: E402
+from disturb import Arena, make_commands  # noqa: E402
 
 Trial = Callable[[Arena], None]
 

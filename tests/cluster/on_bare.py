@@ -6,7 +6,7 @@ import signal
 import time
 from pathlib import Path
 
-from trials import Arena
+from disturb import Arena
 
 # What a command takes here, about; a moment in it is drawn.
 PLAN_S, RUN_S, FINISH_S = 0.6, 0.9, 0.7

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from trials import Arena, Started
+from disturb import Arena, Started
 
 _ON = ("--runner", "ray")
 # What a command takes here, about, and what it may take.

@@ -6,8 +6,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from disturb import Arena, Started
 from slurm_here import Cluster, start_slurm
-from trials import Arena, Started
 
 _ON = ("--runner", "slurm", "--slurm", "tasks=4 mem=500")
 _WAIT = (*_ON, "--wait")

@@ -1,15 +1,21 @@
-"""The same files from threads, from a Ray cluster of four nodes, and from arrays of a SLURM of four nodes."""
+"""The same files from threads, from a Ray cluster of four nodes, and from arrays of a SLURM of four nodes.
 
+Where one of these cannot be had, its tests say so and are skipped.
+"""
+
+import importlib.util
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from conftest import CHECKOUT
 
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "torture")]
 Record = Callable[..., Path]
 pytestmark = [pytest.mark.cluster, pytest.mark.filterwarnings("ignore")]
 SMALL = {"codec": "h264", "cameras": ("front",), "frames": (6, 5, 7), "frames_per_video_file": 8}
@@ -30,6 +36,30 @@ ENGINES = {
     "ray": ("--runner", "ray"),
     "slurm": ("--runner", "slurm", "--slurm", "tasks=4 mem=1000", "--wait"),
 }
+
+
+@pytest.fixture(scope="session")
+def ray_address() -> Iterator[str]:
+    """The address of a Ray cluster of four nodes."""
+    if importlib.util.find_spec("ray") is None:
+        pytest.skip("Ray is not installed: pip install 'lecompose[ray]'")
+    import on_ray
+
+    with on_ray.start(nodes=4) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def slurm() -> Iterator[None]:
+    """A SLURM of four nodes, which this process and those that it starts find."""
+    import on_slurm
+    from slurm_here import NoSlurm
+
+    try:
+        with on_slurm.start():
+            yield
+    except NoSlurm as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture(params=ENGINES)
@@ -64,7 +94,7 @@ def same_as_threads(home: Path, words: tuple[str, ...], engine: str, address: di
     there = give(home, *words, "-o", "there", *ENGINES[engine], **address)
     assert files(home / "there") == files(home / "here")
     assert [p.name for p in home.glob(".*.lecompose")] == []
-    for fact in ("bytes_copied", "bytes_remuxed", "bytes_spliced", "frames_encoded"):
+    for fact in ("bytes_copied", "bytes_remuxed", "bytes_spliced", "frames_decoded"):
         assert there[fact] == here[fact], fact
 
 
