@@ -1,5 +1,6 @@
 """Jobs that others carry out: planned, run in shares, finished, cancelled; the files are those of threads."""
 
+import importlib.util
 import json
 import os
 import shutil
@@ -150,6 +151,18 @@ def test_processes_in_other_folders(pair: Path) -> None:
     assert not {*told[0]["done"]} & {*told[1]["done"]}
     finish = [*command[:-3], "finish", str(folder), "--quiet"]
     subprocess.run(finish[: finish.index("--quiet")], cwd="/", env=environment, check=True, timeout=60)
+    assert files(pair / "there") == files(pair / "here")
+    assert left_over(pair) == []
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed")
+def test_ray_on_this_machine(pair: Path) -> None:
+    """A cluster of one node, which ends with the command; `make cluster` has more."""
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT / "src")}
+    environment.pop("RAY_ADDRESS", None)
+    command = [sys.executable, "-m", "lecompose", "filter", "a", "--where", "length > 5"]
+    subprocess.run([*command, "-o", "there", "--runner", "ray"], env=environment, check=True, timeout=120)
+    done(*command[3:], "-o", "here")
     assert files(pair / "there") == files(pair / "here")
     assert left_over(pair) == []
 
