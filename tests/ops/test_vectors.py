@@ -1,5 +1,6 @@
 """Vectors in SQL: + - * / on them, norm, speed, acceleration, idle, and lag inside an episode."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -95,3 +96,16 @@ def test_mistakes_are_told(sql: str, told: str, day: Path) -> None:
 def test_names_of_columns_are_those_of_the_text(day: Path) -> None:
     found = lecompose.query(day, "select action - action, action * 2 as twice from frames limit 1")
     assert found.column_names == ["action - action", "twice"]
+
+
+def test_a_vector_that_is_computed_anew_keeps_its_names(day: Path, tmp_path: Path) -> None:
+    def names_of(root: Path) -> object:
+        return json.loads((root / "meta/info.json").read_text())["features"]["action"]["names"]
+
+    new = {"action:float32[6]": "action * 2"}
+    lecompose.edit_features(day, out=tmp_path / "out", remove="action", add=new)
+    assert names_of(tmp_path / "out") == names_of(day) is not None
+    lecompose.edit_features(
+        day, out=tmp_path / "padded", remove="action", add={"action:float32[7]": "action || [0]"}
+    )
+    assert names_of(tmp_path / "padded") is None

@@ -95,7 +95,17 @@ def compute_feature(views: Views, spec: FeatureSpec, path: Path) -> ComputedFeat
         first = next(batches, None)
         if first is None:
             raise RequestError("there are no frames to compute it from", feature=spec.name)
-        return _store_batches(_infer_feature(spec, first), chain([first], batches), path)
+        declared = _keep_names(_infer_feature(spec, first), views.catalog)
+        return _store_batches(declared, chain([first], batches), path)
+
+
+def _keep_names(made: Feature, catalog: Catalog) -> Feature:
+    """Return a feature with the names of the one that it takes the place of, if all sources say the same."""
+    old = [f for source in catalog.sources for f in source.features if f.name == made.name]
+    names = [f.spec.get("names") for f in old if f.shape == made.shape and not f.is_visual]
+    if len(names) != len(catalog.sources) or any(n != names[0] for n in names):
+        return made
+    return feature(made.name, dict(made.spec) | {"names": names[0]})
 
 
 def store_values(catalog: Catalog, name: str, values: Values, path: Path) -> ComputedFeature:
