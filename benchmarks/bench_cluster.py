@@ -52,10 +52,15 @@ FULL = Sizes(jobs=10_000, rounds=3, sources=1000, episodes=1000, data_mb="0.2", 
 
 @dataclass
 class Spent:
-    """Seconds of wall time, and of processor time of this process and of those that it waited for."""
+    """Seconds of wall time, and of processor time of this process and of those that it waited for.
+
+    `longest_cpu_s` is that of the worker with most to do, round by round: on a machine that others use, too,
+    it says how long they would have taken by themselves.
+    """
 
     wall_s: float = 0
     cpu_s: float = 0
+    longest_cpu_s: float = 0
 
 
 @contextmanager
@@ -88,16 +93,12 @@ def run_all(folder: Path, workers: int) -> Spent:
     """What so many workers of a core each spend on all jobs: a second round makes what needs the first."""
     with spending() as spent:
         for _ in range(1 if workers == 1 else 2):
-            begun = [
-                subprocess.Popen(
-                    lecompose(
-                        "jobs", "run", folder, "--threads", 1, "-q", "--shard", f"{n + 1}/{workers}", core=n
-                    )
-                )
-                for n in range(workers)
-            ]
-            if any(process.wait() for process in begun):
+            words = ("jobs", "run", folder, "--threads", 1, "-q", "--shard")
+            shards = [lecompose(*words, f"{n + 1}/{workers}", core=n) for n in range(workers)]
+            ended = [os.wait4(process.pid, 0) for process in [*map(subprocess.Popen, shards)]]
+            if any(status for _, status, _ in ended):
                 raise SystemExit(f"a worker failed; lecompose jobs status {folder}")
+            spent.longest_cpu_s += max(used.ru_utime + used.ru_stime for _, _, used in ended)
     return spent
 
 
@@ -259,12 +260,13 @@ def kinds_of(folder: Path) -> dict[str, Any]:
 
 
 def fit(points: list[tuple[int, float]]) -> dict[str, float]:
-    """Seconds as fixed + per byte × bytes; of points that say nothing of one of them it is 0."""
+    """Seconds as fixed + per byte × bytes; all for bytes where jobs are of about one size."""
     sizes, seconds = zip(*points, strict=True)
     mean_bytes, mean_s = statistics.fmean(sizes), statistics.fmean(seconds)
     spread = sum((size - mean_bytes) ** 2 for size in sizes)
     common = sum((size - mean_bytes) * (s - mean_s) for size, s in points)
-    s_a_byte = min(max(common / spread, 0.0), mean_s / mean_bytes) if spread and mean_bytes else 0.0
+    most = mean_s / mean_bytes if mean_bytes else 0.0
+    s_a_byte = min(max(common / spread, 0.0), most) if max(sizes) > 2 * min(sizes) else most
     return {
         "jobs": len(points),
         "size_bytes": float(sum(sizes)),
@@ -312,12 +314,13 @@ def encoding(sizes: Sizes, work: Path) -> dict[str, Any]:
                 spent.append(run_all(folder, workers))
                 kinds[workers] = kinds_of(folder)
                 call("jobs", "cancel", folder)
-        ratios = [one.wall_s / two.wall_s for one, two in zip(samples[1], samples[2], strict=True)]
+        pairs = list(zip(samples[1], samples[2], strict=True))
         found[codec] = {
             "clips": sizes.clips,
             "one": [vars(spent) for spent in samples[1]],
             "two": [vars(spent) for spent in samples[2]],
-            "speedup": statistics.median(ratios),
+            "speedup": statistics.median(one.longest_cpu_s / two.longest_cpu_s for one, two in pairs),
+            "speedup_by_clock": statistics.median(one.wall_s / two.wall_s for one, two in pairs),
             "kinds": kinds[1],
         }
         print(codec, found[codec], flush=True)
@@ -356,7 +359,10 @@ def _bars(result: dict[str, Any]) -> Iterator[list[str]]:
         if codec == "skipped":
             yield [bar, str(found), "–"]
         else:
-            yield [bar, f"{found['speedup']:.2f} ×", _met(found["speedup"] >= LEAST_SPEEDUP)]
+            told = (
+                f"{found['speedup']:.2f} × by processor time, {found['speedup_by_clock']:.2f} × by the clock"
+            )
+            yield [bar, told, _met(found["speedup"] >= LEAST_SPEEDUP)]
 
 
 def _met(is_met: bool) -> str:

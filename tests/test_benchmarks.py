@@ -161,3 +161,17 @@ def test_charts_are_drawn_from_results(results: Path, tmp_path: Path) -> None:
     written = {"V5": {"workload": "V5", "what": "a merge", "axis": "episodes", "cases": points}}
     assert module("charts").draw(written, tmp_path) == ["overview.png", "V5.png"]
     assert all(path.stat().st_size > 10_000 for path in tmp_path.glob("*.png"))
+
+
+def test_the_costs_of_jobs_and_what_a_cluster_would_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    fit = module("bench_cluster").fit
+    found = fit([(100, 1.1), (200, 2.1), (400, 4.1)])
+    assert (round(found["fixed_s"], 6), round(found["s_a_byte"], 6)) == (0.1, 0.01)
+    assert fit([(100, 1.0), (110, 1.0)])["fixed_s"] == pytest.approx(0)
+    model = module("cluster_model")
+    kind = model.Kind(fixed_s=1.0, s_a_byte=1e-6, job_bytes=1e6, passes=2)
+    one = model.Model((kind,), serial_s_an_episode=0.0, driver_s_a_job=0.001, disk=1e9)
+    assert one.whole_s(1e9, 1) == pytest.approx(2000)
+    assert one.whole_s(1e9, 100) == pytest.approx(20)
+    assert one.whole_s(1e9, 1e6) == pytest.approx(2)  # the disk's, twice its bytes
