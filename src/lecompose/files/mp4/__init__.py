@@ -12,8 +12,9 @@ A good order to read it in:
     read_sample_tables  sizes, places, times and keyframes of samples; nal_units, sample_description beside it
     track, video        one file as a value: `probe`
     keyframes, cut      where frames can be cut out, and what has to come along: `probe_clip`
+    splice              where packets can be copied behind frames that are encoded again
     write_sample_tables, kernel_copy, concat_segments    a new file from runs of frames: `concat`
-    ffmpeg, encoder_settings, encode_segment, decode_pictures    whatever needs a decoder
+    ffmpeg, encoder_settings, encode_segment, head_settings, decode_pictures    whatever needs a decoder
 """
 
 from importlib import import_module
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from lecompose.files.mp4.encode_segment import EncodedVideo, encode, open_encoded
     from lecompose.files.mp4.encoder_settings import Encoding, choose_encoding
     from lecompose.files.mp4.ffmpeg import describe
+    from lecompose.files.mp4.head_settings import HeadSettings
+    from lecompose.files.mp4.splice import Splice, find_splice, list_starts
     from lecompose.files.mp4.video import Video, measure_grid_deviation_s, probe, probe_truncated
 
 __all__ = [
@@ -40,8 +43,10 @@ __all__ = [
     "DisplayTimes",
     "EncodedVideo",
     "Encoding",
+    "HeadSettings",
     "Picture",
     "Segment",
+    "Splice",
     "Video",
     "WrittenVideo",
     "choose_encoding",
@@ -50,7 +55,9 @@ __all__ = [
     "decode_picture",
     "describe",
     "encode",
+    "find_splice",
     "find_undecodable_frames",
+    "list_starts",
     "measure_grid_deviation_s",
     "open_encoded",
     "probe",
@@ -90,6 +97,12 @@ _PLACES = {
         "choose_encoding",
     ),
     "ffmpeg": ("describe",),
+    "head_settings": ("HeadSettings",),
+    "splice": (
+        "Splice",
+        "find_splice",
+        "list_starts",
+    ),
     "video": (
         "Video",
         "measure_grid_deviation_s",

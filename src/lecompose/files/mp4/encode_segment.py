@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 # The next better quality is tried below this; above it nobody sees the difference.
 _GOOD_DB = 42.0
+# Nothing worse stands beside a source's own packets.
+_FAIR_DB = 40.0
 
 OnFrame = Callable[[], None]
 
@@ -95,9 +97,46 @@ def encode(
         span = segment.to_frame - segment.from_frame
         work = _EncodeTask(segment.video.path, cut, lead, span, stride, how, fps, threads, on_frame)
         best = _encode_well(work, scratch)
+        if how.in_front:
+            _refuse_in_front(segment.video, best)
     finally:
         cut.unlink(missing_ok=True)
-    return replace(best, video=_show_as(segment.video, best.video))
+    return replace(best, video=_show_as(segment.video, best.video, in_front=how.in_front))
+
+
+def encode_blank(how: Encoding, quality: Options, out: Path, *, fps: Fraction, known_as: Path) -> None:
+    """Encode a single grey picture: the parameter sets are those of any other.
+
+    Raises:
+        MediaError: if the encoder refuses; it names the file `known_as`.
+    """
+    import av
+
+    look = how.picture_format
+    picture = av.VideoFrame(look.width, look.height, look.pix_fmt)
+    for plane in picture.planes:
+        plane.update(bytes(plane.buffer_size))
+    _write(_EncodeTask(known_as, out, 0, 1, 1, how, fps, 1, lambda: None), out, quality, [picture])
+
+
+def has_equal_sets(made: Video, source: Video) -> bool:
+    """Return whether two videos decode with the same parameter sets, bit for bit."""
+    ours, theirs = made.track.descriptions[0], source.track.descriptions[0]
+    return bool(theirs.sets) and (ours.sets, ours.length_bytes) == (theirs.sets, theirs.length_bytes)
+
+
+def _refuse_in_front(source: Video, best: EncodedVideo) -> None:
+    """Raise MediaError unless packets of `source` may follow the encoded frames in its own track."""
+    if best.psnr_db < _FAIR_DB:
+        best.video.path.unlink()
+        raise media_error(f"frames encoded again come only within {best.psnr_db:.1f} dB", source.path)
+    starts = best.video.track.keyframes
+    fits = bool(starts.described.all()) and bool(starts.closed.all())
+    if source.codec != "av1":
+        fits = fits and not starts.in_band.any() and has_equal_sets(best.video, source)
+    if not fits:
+        best.video.path.unlink()
+        raise media_error("the encoder gave other parameter sets than before the run", source.path)
 
 
 def _encode_well(work: _EncodeTask, scratch: Path) -> EncodedVideo:
@@ -116,7 +155,7 @@ def _encode_well(work: _EncodeTask, scratch: Path) -> EncodedVideo:
 
 def _attempt(work: _EncodeTask, out: Path, quality: Options) -> EncodedVideo:
     try:
-        _write(work, out, quality)
+        _write(work, out, quality, _decode_source(work))
         video = probe(out)
         _refuse_unfit(work, video)
         psnr = _measure_psnr(work, out)
@@ -128,7 +167,7 @@ def _attempt(work: _EncodeTask, out: Path, quality: Options) -> EncodedVideo:
     return EncodedVideo(video, psnr, frames_decoded=2 * (work.first + work.span) + work.count)
 
 
-def _write(work: _EncodeTask, out: Path, quality: Options) -> None:
+def _write(work: _EncodeTask, out: Path, quality: Options, pictures: "Iterable[VideoFrame]") -> None:
     import av
 
     # SVT-AV1 prints its settings at every start otherwise.
@@ -140,14 +179,22 @@ def _write(work: _EncodeTask, out: Path, quality: Options) -> None:
         av.open(str(out), "w", format="mp4") as target,
     ):
         stream = _add_stream(target, work, quality)
-        for number, frame in enumerate(_decode_source(work)):
+        for number, frame in enumerate(pictures):
             _refuse_change(frame, work)
-            # Else the encoder would set its keyframes where the source has them.
-            frame.pict_type = 0
+            frame.pict_type = _choose_picture_type(work.how, number)
             frame.pts, frame.time_base = number, 1 / work.fps
             with keep_thread_priority() if number == 0 else nullcontext():  # it opens the encoder
                 _mux(target, stream, frame)
         _mux(target, stream, None)
+
+
+def _choose_picture_type(how: Encoding, number: int) -> int:
+    """Return FFmpeg's number for what a frame is encoded as: 0 leaves it to the encoder.
+
+    The frame's own would set keyframes where the source has them. Parameter sets that allow reordering are
+    kept in front of the source's packets, but nothing is reordered: all are P pictures behind the first.
+    """
+    return (2 if number else 1) if how.in_front and how.encoder in ("libx264", "libx265") else 0
 
 
 def _add_stream(target: "OutputContainer", work: _EncodeTask, quality: Options) -> "VideoStream":
@@ -252,18 +299,31 @@ def _read_planes(frame: "VideoFrame") -> Iterator[np.ndarray[Any, np.dtype[Any]]
         yield rows[: plane.height, : plane.width]
 
 
-def open_encoded(path: Path, source: Video, psnr_db: float, frames_decoded: int) -> EncodedVideo:
+def open_encoded(
+    path: Path, source: Video, psnr_db: float, frames_decoded: int, *, in_front: bool = False
+) -> EncodedVideo:
     """Return a video that `encode` made of frames of `source`, perhaps in another process, as it gave it.
 
     Raises:
-        MediaError: if it cannot be read.
+        MediaError: if it cannot be read, or was to stand `in_front` of the source's packets and cannot.
     """
-    return EncodedVideo(_show_as(source, probe(path)), psnr_db, frames_decoded)
+    encoded = EncodedVideo(probe(path), psnr_db, frames_decoded)
+    if in_front:
+        _refuse_in_front(source, encoded)
+    return replace(encoded, video=_show_as(source, encoded.video, in_front=in_front))
 
 
-def _show_as(source: Video, made: Video) -> Video:
-    """Return `made` with the transformation that the source's track header gives its pictures."""
-    if source.track.matrix == IDENTITY and source.track.display == made.track.display:
+def _show_as(source: Video, made: Video, *, in_front: bool) -> Video:
+    """Return `made` with the transformation that the source's track header gives its pictures.
+
+    What stands `in_front` of the source's packets has all of its sample description.
+    """
+    if not in_front and source.track.matrix == IDENTITY and source.track.display == made.track.display:
         return made
-    track = replace(made.track, matrix=source.track.matrix, display=source.track.display)
+    track = replace(
+        made.track,
+        matrix=source.track.matrix,
+        display=source.track.display,
+        descriptions=source.track.descriptions[:1] if in_front else made.track.descriptions,
+    )
     return replace(made, track=track, is_copyable=False)

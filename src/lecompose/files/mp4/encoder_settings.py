@@ -78,7 +78,8 @@ _ENCODERS: Mapping[str, _Encoder] = {
 class Encoding:
     """How to encode: `options` without the quality; `qualities` are to be tried in turn.
 
-    What encodings of one `compat_key` make may share a file.
+    What encodings of one `compat_key` make may share a file. What is made `in_front` has the source's own
+    sample description instead, so that the source's packets may follow it.
     """
 
     encoder: str
@@ -88,12 +89,17 @@ class Encoding:
     qualities: tuple[Options, ...]
     lossless: bool
     compat_key: str
+    in_front: bool = False
 
     def build_settings(self, quality: Options, *, threads: int) -> dict[str, str]:
         """Return all options for FFmpeg, for `threads` threads."""
         kind = next(kind for kind in _ENCODERS.values() if kind.name == self.encoder)
         own = {"threads": str(threads)} if not kind.threads else {}
-        parts = [self.options.get(kind.params, ""), kind.threads.format(n=threads)]
+        parts = [
+            self.options.get(kind.params, ""),
+            quality.get(kind.params, ""),
+            kind.threads.format(n=threads),
+        ]
         if joined := ":".join(part for part in parts if part):
             own[kind.params] = joined
         return {**self.options, **quality, **own}

@@ -70,13 +70,13 @@ def read_first_kinds(fd: int, offsets: Ints, sizes: Ints, length_bytes: int, syn
 
     Shape: (samples,) each. Raises OSError if the file cannot be read.
     """
-    begins = _read_begins(fd, offsets, length_bytes + 1)
+    begins = read_begins(fd, offsets, length_bytes + 1)
     kinds = syntax.kind(begins[:, length_bytes]).astype(np.int64)
     kinds[(sizes <= length_bytes) | ~begins[:, :length_bytes].any(axis=1)] = -1
     return kinds
 
 
-def _read_begins(fd: int, offsets: Ints, count: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+def read_begins(fd: int, offsets: Ints, count: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """Return the first bytes of samples, zeros behind the end of the file. Shape: (samples, count).
 
     Bytes between samples that stand close together are read along: that costs less than another call.
