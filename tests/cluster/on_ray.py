@@ -50,7 +50,8 @@ def _list_workers() -> list[int]:
                 name = (folder / "cmdline").read_bytes()
             except (OSError, IndexError, ValueError):
                 continue
-            if parent in raylets and name.startswith(b"ray::"):
+            # A raylet dies with its agents: that is a node lost, and it may be the first one.
+            if parent in raylets and name.startswith((b"ray::_carry_out", b"ray::IDLE")):
                 found.append(int(folder.name))
     return found
 
