@@ -31,7 +31,7 @@ from lecompose.version import __version__ as __version__
 if TYPE_CHECKING:
     from lecompose.api.check import check
     from lecompose.api.datasets import Datasets, open, query
-    from lecompose.api.edits import edit_features, edit_info, edit_tasks, repair
+    from lecompose.api.edits import edit_episodes, edit_features, edit_info, edit_tasks, repair
     from lecompose.api.info import info
     from lecompose.api.jobs import cancel_jobs, job_status, run_jobs
     from lecompose.api.operations import compose, delete, filter, merge, sample, sort, split
@@ -68,6 +68,7 @@ __all__ = [
     "cut",
     "delete",
     "drop_frames",
+    "edit_episodes",
     "edit_features",
     "edit_info",
     "edit_tasks",
@@ -96,7 +97,7 @@ def __dir__() -> list[str]:
 _PLACES = {
     "api.check": ("check",),
     "api.datasets": ("Datasets", "open", "query"),
-    "api.edits": ("edit_features", "edit_info", "edit_tasks", "repair"),
+    "api.edits": ("edit_episodes", "edit_features", "edit_info", "edit_tasks", "repair"),
     "api.info": ("info",),
     "api.jobs": ("cancel_jobs", "job_status", "run_jobs"),
     "api.operations": ("compose", "delete", "filter", "merge", "sample", "sort", "split"),

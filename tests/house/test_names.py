@@ -4,8 +4,8 @@ import lecompose
 from lecompose import errors
 
 OPERATIONS = {
-    "check", "compose", "delete", "edit_features", "edit_info", "edit_tasks", "filter", "info", "merge",
-    "open", "query", "repair", "sample", "sort", "split", "stats", "cancel_jobs", "cut",
+    "check", "compose", "delete", "edit_episodes", "edit_features", "edit_info", "edit_tasks", "filter",
+    "info", "merge", "open", "query", "repair", "sample", "sort", "split", "stats", "cancel_jobs", "cut",
     "drop_frames", "job_status", "run_jobs", "trim",
 }  # fmt: skip
 RESULTS = {"Datasets", "Finding", "Report", "Summary"}

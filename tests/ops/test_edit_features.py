@@ -128,7 +128,7 @@ def test_every_operation_takes_the_changes(recorded: Record, tmp_path: Path) -> 
     """Episodes in another order, one of them twice, of two sources that differ; rows are scattered."""
     a, b = recorded(**SMALL, version="v2.1"), recorded(**SMALL, seed=5, action_dim=4)
     lecompose.compose(
-        "select * from (values ('b', 2, 0), ('a', 1, 1), ('b', 0, 2), ('a', 1, 3))"
+        "select src_dataset, src_episode from (values ('b', 2, 0), ('a', 1, 1), ('b', 0, 2), ('a', 1, 3))"
         " t(src_dataset, src_episode, n) order by n",
         {"a": a, "b": b},
         out=tmp_path / "out",

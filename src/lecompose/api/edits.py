@@ -6,13 +6,15 @@ from dataclasses import replace as with_
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import TypeAlias, Unpack
+from typing import Any, TypeAlias, Unpack, cast
 
 import numpy as np
 
 from lecompose.composition import plan
 from lecompose.composition.computed_features import Values
 from lecompose.composition.destination import Destinations, destination_in_place, single_destination
+from lecompose.composition.episode_columns import EpisodeColumnEdits
+from lecompose.composition.feature_spec import parse_feature_specs
 from lecompose.composition.missing_tasks import lacks_tasks, number_tasks
 from lecompose.composition.named_sources import NamedSources, PathLike, Source, name_sources, output_folder
 from lecompose.composition.pipeline import run_request
@@ -110,6 +112,41 @@ def _digest(values: Values) -> str:
     array = np.ascontiguousarray(numbers)
     content = repr(array.tolist()).encode() if array.dtype.hasobject else array.tobytes()
     return hashlib.sha256(content + repr((array.dtype, array.shape, spec)).encode()).hexdigest()[:16]
+
+
+def edit_episodes(
+    source: Source,
+    *,
+    out: PathLike | None = None,
+    in_place: bool = False,
+    add: Pairs = (),
+    remove: str | Iterable[str] = (),
+    allow_null: bool = False,
+    **options: Any,
+) -> Report:
+    """Copy `source` to `out`, or replace it, with other per-episode columns; return the report.
+
+    `add` makes columns, or gives those of the name other values: {"success:bool": SQL over `episodes`};
+    without a dtype the SQL's type decides. `remove` drops columns. They stand in meta/episodes, beside
+    LeRobot's own; `query`, `filter`, `split` and `sort` read them. Null is a value only with `allow_null`.
+    `options` are those of every operation, but for those of features of these names.
+
+    Raises:
+        RequestError: for columns that are not there or are LeRobot's, or where nothing is to change.
+        QueryError: for an expression that DuckDB refuses, a value that a dtype cannot hold, a null; other
+            errors as of `merge`.
+    """
+    pairs = parse_pairs(add, "add")
+    gone = (remove,) if isinstance(remove, str) else tuple(remove)
+    if not pairs and not gone:
+        raise RequestError("no change of columns was given", hint="--add, --remove")
+    given, settings, to = _ask(source, out, in_place, cast(Options, options))
+    edits = EpisodeColumnEdits(parse_feature_specs(pairs), gone, allow_null)
+    arguments: list[tuple[str, object]] = [("--add", f"{name}={sql}") for name, sql in pairs]
+    arguments += [*(("--remove", name) for name in gone), ("--null", allow_null)]
+    return run_request(
+        Request("edit episodes", given, to, _copy(to), settings, arguments, episode_columns=edits)
+    )
 
 
 def edit_info(

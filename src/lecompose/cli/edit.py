@@ -86,6 +86,36 @@ def features(source: str, **request: Any) -> None:
 @edit.command(cls=StrictCommand)
 @options.source
 @click.option(
+    "--add",
+    metavar="COLUMN[:DTYPE]=SQL",
+    multiple=True,
+    help="A column, or other values for one: an expression over `episodes`, as success:bool=length > 100."
+    " Repeatable.",
+)
+@click.option("--remove", metavar="COLUMN", multiple=True, help="Leave out a column. Repeatable.")
+@click.option("--null", "allow_null", is_flag=True, help="Let episodes have no value.")
+@options.output_or_in_place
+@options.layout_of_episodes
+@options.engine
+@options.as_json
+def episodes(source: str, **request: Any) -> None:
+    """Make, change and remove per-episode columns of meta/episodes.
+
+    They stand beside LeRobot's own columns, survive every command, and are read by query, filter,
+    split --by, sort and sample. Without a dtype the SQL's type decides.
+
+    \b
+    Examples:
+      lecompose edit episodes day/ --in-place --add "long:bool=length > 300" --remove note
+      lecompose edit episodes day/ -o rated/ --with labels=labels.csv \\
+        --add "success:bool=(select l.success from labels l where l.episode = src_episode)"
+    """
+    run_operation("edit_episodes", source, **request)
+
+
+@edit.command(cls=StrictCommand)
+@options.source
+@click.option(
     "--retime",
     metavar="FPS",
     help="The rate at which the frames were really recorded. All frames stay, with new times.",

@@ -1,7 +1,7 @@
 """Options that several commands share, made from the table in `composition.options`."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
@@ -116,15 +116,16 @@ def _click_type(option: Option) -> click.Choice[str] | click.IntRange | type:
     return {Kind.NUMBER: float, Kind.COUNT: int}.get(option.kind, str)
 
 
-def _under(*headings: str, but: str | None = None) -> Callable[[F], F]:
-    shown = [option for option in OPTIONS if option.heading in headings and option.name != but]
+def _under(*headings: str, but: Sequence[str] = ()) -> Callable[[F], F]:
+    shown = [option for option in OPTIONS if option.heading in headings and option.name not in but]
     return _together(*map(_click_option, shown))
 
 
 engine = _under(RESOURCES)
 with_tables = _together(*(_click_option(option) for option in OPTIONS if option.kind is Kind.TABLES))
 layout = _under(FEATURES, FILES, MACHINES)
-layout_of_repair = _under(FEATURES, FILES, MACHINES, but="skip_broken")
+layout_of_repair = _under(FEATURES, FILES, MACHINES, but=("skip_broken",))
+layout_of_episodes = _under(FEATURES, FILES, MACHINES, but=("add", "remove"))
 
 
 def _output(*where: Callable[[F], F]) -> Callable[[F], F]:

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 
 from lecompose.composition.computed_features import compute_features
 from lecompose.composition.destination import decide_destinations, refuse_existing
+from lecompose.composition.episode_columns import edit_episode_columns
 from lecompose.composition.execute import execute
 from lecompose.composition.layout import lay_out
 from lecompose.composition.machines import FINISH
@@ -64,6 +65,9 @@ def _carry_out(request: Request) -> Report:
         scratch = staging.scratch
         sources = open_sources(engine, request.sources, settings, stand_in=request.stand_in, scratch=scratch)
         settings = sources.adapt(settings)
+        if request.episode_columns is not None:
+            edited = edit_episode_columns(sources.catalog, request.episode_columns)
+            sources = replace(sources, catalog=edited)
         clock.append(time.perf_counter())
         computed = compute_features(sources, settings.new_features, request.values, scratch=scratch)
         output_spec = unify_sources(

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from lecompose.composition.computed_features import Values
 from lecompose.composition.destination import Destinations
+from lecompose.composition.episode_columns import EpisodeColumnEdits
 from lecompose.composition.named_sources import NamedSources, PathLike, output_folder
 from lecompose.composition.plan import Plan
 from lecompose.composition.settings import Settings
@@ -23,7 +24,8 @@ class Request:
     `make_plan` picks the episodes of the open sources. `arguments` are the verb's own flags and values, and
     `first` what stands before the sources. `values` are those of new features, by name. `stand_in` makes, in
     a scratch folder, the dataset that is read in the place of the one given. `other_command` is what outputs
-    remember of a request that another program's command makes.
+    remember of a request that another program's command makes. `episode_columns` are edits of the sources'
+    per-episode columns.
     """
 
     verb: str
@@ -35,6 +37,7 @@ class Request:
     first: Sequence[str] = ()
     values: Mapping[str, Values] = field(default_factory=dict)
     stand_in: Callable[[Path], Path] | None = None
+    episode_columns: EpisodeColumnEdits | None = None
     other_command: str | None = None
 
     @property

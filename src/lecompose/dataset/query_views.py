@@ -80,6 +80,13 @@ class Views:
             values = self.sandbox.aggregate("frames", predicate)
         return self._as_in_sources(_boolean(values))
 
+    def episode_values(self, expression: str) -> pa.Table:
+        """Return the value of `expression` for each episode. Shape: src_dataset, src_episode, value."""
+        hint = _add_hint("an expression over one episode; a subquery over frames gives what its frames say")
+        with self._asking(_over("episodes", expression)), hint:
+            values = self._of_each_episode(self.sandbox.each("episodes", expression))
+        return self._as_in_sources(values)
+
     def strata(self, expression: str) -> pa.Table:
         """Return the value of `expression` as text for each episode. Shape: src_dataset, src_episode,
         stratum."""

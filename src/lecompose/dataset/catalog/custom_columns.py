@@ -72,7 +72,7 @@ def read_custom_columns(engine: Engine, source: Source) -> CustomValues:
 
 def _of_files(engine: Engine, source: Source) -> CustomValues:
     files = episode_files(source)
-    names = list(dict.fromkeys(name for file in files for name in _schema_names(file) if _is_custom(name)))
+    names = list(dict.fromkeys(name for file in files for name in _schema_names(file) if is_custom(name)))
     if not names:
         return CustomValues(source.name, pa.array([], pa.int64()), {})
     _refuse_ambiguous(names, source)
@@ -93,7 +93,7 @@ def _schema_names(file: Path) -> list[str]:
 def _of_lines(source: Source) -> CustomValues:
     path = require_file(source.root / "meta" / "episodes.jsonl")
     rows = list(_lines(path))
-    names = list(dict.fromkeys(name for _, row in rows for name in row if _is_custom(name)))
+    names = list(dict.fromkeys(name for _, row in rows for name in row if is_custom(name)))
     _refuse_ambiguous(names, source)
     columns, as_json = {}, []
     for name in names:
@@ -142,7 +142,7 @@ def _json_texts(values: Iterable[Any]) -> pa.ChunkedArray:
 
 
 @lru_cache(4096)
-def _is_custom(name: str) -> bool:
+def is_custom(name: str) -> bool:
     """Return whether a column is none of LeRobot's; what SQL cannot name is left alone."""
     return bool(name) and "\0" not in name and name not in _OWN and not name.startswith(_OWN_FAMILIES)
 
