@@ -1,4 +1,5 @@
 -- verify/task_indices: every row of a listed episode has a task_index, and the task list has one text for it
+-- Where the list lacks numbers, those that it has may be numbered otherwise: their texts count only where episodes agree.
 -- reads:  datasets, declared, placement, tasks
 -- params:
 -- gives:  src_dataset VARCHAR, file VARCHAR, episode BIGINT, feature VARCHAR, problem VARCHAR
@@ -16,6 +17,11 @@ listed as (
     from tasks
     group by src_dataset, src_task
 ),
+lacking as (
+    select distinct u.src_dataset
+    from used u
+    anti join tasks t using (src_dataset, src_task)
+),
 unknown as (
     select u.src_dataset,
            u.src_episode,
@@ -29,6 +35,25 @@ unknown as (
     from used u
     left join listed l using (src_dataset, src_task)
     where l.texts is distinct from 1
+),
+contradicted as (
+    select u.src_dataset,
+           u.src_episode,
+           u.data_file,
+           u.row_from,
+           format('the task list, which lacks numbers, has another text for task_index {} than the episode', u.src_task)
+               as problem
+    from used u
+    semi join lacking using (src_dataset)
+    join (
+        select src_dataset, src_task, any_value(task) as task
+        from tasks
+        group by src_dataset, src_task
+        having count(distinct task) = 1
+    ) t using (src_dataset, src_task)
+    join declared e using (src_dataset, src_episode)
+    where len(e.tasks) > 0
+      and not list_contains(e.tasks, t.task)
 ),
 absent as (
     select src_dataset,
@@ -49,6 +74,8 @@ select f.src_dataset,
        f.problem
 from (
     from unknown
+    union all
+    from contradicted
     union all
     from absent
 ) f

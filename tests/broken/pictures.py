@@ -1,15 +1,18 @@
 """Pictures that data files name by path only: their files are beside them, gone, or on another machine."""
 
+import io
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import av
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from broken.damage import DATA, Damage
-from broken.entry import ALL, EQUAL, Broken, names
+from broken.damage import DATA, Damage, edit_parquet
+from broken.entry import ALL, EQUAL, SAME, Broken, names
+from recorder.scene import png
 
 FRONT = "observation.images.front"
 IMAGES = {"cameras": (), "image_features": ("front",)}
@@ -48,7 +51,59 @@ def gone(root: Path) -> None:
     shutil.rmtree(root / f"images/{FRONT}")
 
 
+def cells(number: int, change: Callable[[int, dict[str, Any]], Any]) -> Damage:
+    """Other cells in the pictures of one episode, by their frames."""
+
+    def edit(table: pa.Table) -> pa.Table:
+        held = table.schema.field(FRONT)
+        rows = table.select(["episode_index", "frame_index", FRONT]).to_pylist()
+        changed = [
+            change(row["frame_index"], row[FRONT]) if row["episode_index"] == number else row[FRONT]
+            for row in rows
+        ]
+        return table.set_column(table.schema.get_field_index(FRONT), held, pa.array(changed, held.type))
+
+    return edit_parquet(DATA, edit, whole=True)
+
+
+def larger(frame: int, cell: dict[str, Any]) -> dict[str, Any]:
+    """The picture in twice the size."""
+    with av.open(io.BytesIO(cell["bytes"])) as held:
+        picture = next(held.decode(video=0)).to_ndarray(format="rgb24")
+    return {**cell, "bytes": png(picture.repeat(2, axis=0).repeat(2, axis=1))}
+
+
 PICTURES: list[Broken] = [
+    Broken(
+        "a picture of nothing",
+        cells(2, lambda frame, cell: {"bytes": None, "path": None} if frame == 3 else cell),
+        names("pictures_empty"),
+        SAME,
+        ALL,
+        episode=2,
+        feature=FRONT,
+        settings=IMAGES,
+    ),
+    Broken(
+        "a null in place of a picture",
+        cells(2, lambda frame, cell: None if frame == 3 else cell),
+        names("pictures_empty"),
+        SAME,
+        ALL,
+        episode=2,
+        feature=FRONT,
+        settings=IMAGES,
+    ),
+    Broken(
+        "an episode with larger pictures",
+        cells(2, larger),
+        names("pictures_alike"),
+        SAME,
+        ALL,
+        episode=2,
+        feature=FRONT,
+        settings=IMAGES,
+    ),
     Broken(
         "pictures by path", loose(), names("pictures_embedded"), EQUAL, ALL, feature=FRONT, settings=IMAGES
     ),

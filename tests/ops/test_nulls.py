@@ -54,8 +54,8 @@ def cells(root: Path) -> list[dict[str, list[Any]]]:
 
 
 def assert_typed(root: Path) -> None:
-    """What was written has one type, the declared one, in every file; a stranger finds nothing wrong."""
-    assert lecompose.check(root) == []
+    """What was written has one type, the declared one, in every file; a stranger finds no more than nulls."""
+    assert [f for f in lecompose.check(root) if f.code != "pictures_empty"] == []
     for path in root.glob("data/*/*.parquet"):
         schema = pq.read_schema(path)
         assert schema.field("scalar").type == pa.float64()
@@ -220,7 +220,7 @@ def assert_holes(root: Path, times: int = 1) -> None:
     assert [np.isnan(mean).all() for mean in episodes["stats/late/mean"]] == [True, False, True] * times
     assert episodes["stats/late/mean"][1] == [9.0]
     assert episodes["stats/broken/max"][2] == [6.5]
-    assert lecompose.check(root) == []
+    assert [f for f in lecompose.check(root) if f.code != "pictures_empty"] == []
 
 
 @pytest.mark.parametrize("version", few(("v2.0", "v2.1", "v3.0"), kept=lambda n: n > 0))

@@ -73,6 +73,37 @@ def test_pictures_that_nobody_can_place_are_not_guessed(make_dataset: Record, tm
     ]
 
 
+@pytest.mark.parametrize("version", ["v2.1", "v3.0"])
+def test_tasks_numbered_otherwise_are_those_that_episodes_list(
+    version: str, spoilt: Any, recorded: Record, tmp_path: Path
+) -> None:
+    root = spoilt(named("task list from 1, frames from 0", version), version)
+    report = lecompose.repair(root, out=tmp_path / "out")
+    assert assert_saved(tmp_path / "out", recorded(**SETTINGS)) == [0, 1, 2]
+    assert [note for note in report.notes if "1 too high for those of the frames" in note]
+    assert not [note for note in report.notes if "episode_tasks" in note]
+    with pytest.raises(SourceBroken, match="another text for task_index 1 than the episode"):
+        lecompose.delete(root, out=tmp_path / "rest", episodes=[0, 2])
+
+
+def test_an_empty_picture_costs_its_episode(spoilt: Any, tmp_path: Path) -> None:
+    root = spoilt(named("a picture of nothing", "v2.1"), "v2.1")
+    assert [
+        n for n in lecompose.merge(root, out=tmp_path / "all").notes if "episode 2: 1 picture is empty" in n
+    ]
+    report = lecompose.repair(root, out=tmp_path / "out")
+    assert [(d.episode, d.reason) for d in report.dropped] == [
+        (2, 'feature "observation.images.front": 1 picture is empty: neither bytes nor a path')
+    ]
+
+
+def test_pictures_of_another_size_are_told(spoilt: Any, tmp_path: Path) -> None:
+    root = spoilt(named("an episode with larger pictures", "v3.0"), "v3.0")
+    report = lecompose.merge(root, out=tmp_path / "out")
+    assert [note for note in report.notes if "episode 2: pictures of" in note and "cannot batch" in note]
+    assert not [n for n in lecompose.delete(root, out=tmp_path / "rest", episodes=[2]).notes if "batch" in n]
+
+
 def test_a_hollow_camera_can_be_left_out(make_dataset: Record, recorded: Record, tmp_path: Path) -> None:
     settings = SETTINGS | {"cameras": ("front", "wrist")}
     root = make_dataset("bad", version="v2.1", **settings)

@@ -23,6 +23,8 @@ from lecompose.dataset.catalog import Catalog, Source
 from lecompose.dataset.catalog.hub_cache import name_dataset
 from lecompose.dataset.catalog.other_files import describe_other_files, find_other_files
 from lecompose.dataset.catalog.spec_notes import SpecNote
+from lecompose.dataset.loose_pictures import find_loose_pictures
+from lecompose.dataset.picture_sizes import find_odd_sizes
 from lecompose.engine import Engine
 from lecompose.files.clutter import is_clutter
 from lecompose.files.text_files import read_encoding
@@ -105,6 +107,7 @@ def examine(engine: Engine, given: str | Path, *, scratch: Path, decode: bool = 
         broken = _broken_promises(catalog, {name: damage}, skipped=("row_groups",))
         damage |= _find_other_files(catalog.sources[0]) | _find_other_encodings(opened.root)
         damage |= find_odd_vectors(catalog.sources[0], opened.footers)
+        damage |= _find_odd_sizes(catalog, every=decode) | _find_empty(catalog)
     if decode:
         damage |= find_undecodable(catalog)
     unread = sorted(_unread(name, opened.root, damage), key=lambda finding: finding.file or "")
@@ -158,13 +161,16 @@ def remarks(catalog: Catalog) -> list[Finding]:
     return _ask(catalog, [CODES[name] for name in REMARKS])
 
 
-def describe_doubts(catalog: Catalog, *, but: Collection[str] = ()) -> Iterator[str]:
+def describe_doubts(
+    catalog: Catalog, *, but: Collection[str] = (), decided: Collection[str] = ()
+) -> Iterator[str]:
     """Yield where sources contradict themselves, and which side is taken: once a source and kind.
 
-    Sources in `but` are left out: they were repaired, and what was wrong with them is told.
+    Sources in `but` are left out: they were repaired, and what was wrong with them is told. So are the codes
+    that are `decided` otherwise.
     """
     found: dict[tuple[str, str], list[Finding]] = {}
-    for finding in _ask(catalog, [CODES[name] for name in DOUBTS]):
+    for finding in _ask(catalog, [CODES[name] for name in DOUBTS if name not in decided]):
         if finding.src_dataset not in but:
             found.setdefault((finding.src_dataset, finding.code), []).append(finding)
     for (source, code), alike in found.items():
@@ -195,6 +201,20 @@ def _find_other_files(source: Source) -> Damage:
             if is_clutter(path.name):
                 problem = "a system or an editor left it; LeRobot reads each parquet file there, and fails"
                 faults.append(Fault("other_files", path, problem))
+    return as_damage(*faults)
+
+
+def _find_odd_sizes(catalog: Catalog, *, every: bool) -> Damage:
+    """Return a fault for each episode with pictures in data files that are of another size than the first."""
+    odd = find_odd_sizes(catalog, every=every)
+    faults = (Fault("pictures_alike", Path(o.data_file), o.problem, o.src_episode, o.feature) for o in odd)
+    return as_damage(*faults)
+
+
+def _find_empty(catalog: Catalog) -> Damage:
+    """Return a fault for each episode with pictures that are null."""
+    loose = (each for each in find_loose_pictures(catalog).episodes if each.empty)
+    faults = (Fault("pictures_empty", None, e.emptiness, e.src_episode, e.feature) for e in loose)
     return as_damage(*faults)
 
 

@@ -120,6 +120,18 @@ READING = (
         _REWRITE,
     ),
     _error("picture_size", "Pictures in data files have the declared size.", _REWRITE),
+    _error(
+        "pictures_empty",
+        "Every picture of an image feature has bytes or a path. LeRobot cannot load a null.",
+        "lecompose repair DATASET -o OUT, which leaves these episodes out; or record them again",
+    ),
+    _error(
+        "pictures_alike",
+        "All pictures of an image feature have one size. LeRobot cannot batch others. Without --decode the"
+        " first of each row group is looked at.",
+        "lecompose delete DATASET --episodes NUMBERS -o OUT, which leaves these episodes out; or record them"
+        " again",
+    ),
     _warning("video_info", "What info.json says of a camera's videos is true of its files.", _REWRITE),
     _warning(
         "depth_marks",
@@ -235,7 +247,7 @@ PROMISES = (
     _error(
         "task_indices",
         "Every row has a task_index, and the task list has one text for it.",
-        "add the task to the task list",
+        "lecompose repair DATASET -o OUT, which takes the texts that episodes list; or correct the task list",
         "tasks",
     ),
     _warning(
@@ -281,7 +293,9 @@ PROMISES = (
         _STATS,
     ),
     _error(
-        "pictures_present", "Every picture that a data file names by path only is in the dataset.", _FETCH
+        "pictures_present",
+        "Every picture that a data file names by path only is in the dataset.",
+        _FETCH,
     ),
     _error(
         "pictures_embedded",

@@ -9,6 +9,8 @@ PASSED_ON = (
     "task_columns",
     "depth_marks",
     "picture_size",
+    "pictures_alike",
+    "pictures_empty",
     "video_size",
     "video_alike",
 )

@@ -1,4 +1,4 @@
-"""Pictures that data files name by path only: which there are, and whether their files are in the dataset."""
+"""Pictures that data files name by path only, or not at all: which there are, and whether files have them."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +26,7 @@ class LooseEpisode:
     """The pictures of one feature of an episode that are no more than paths.
 
     `there` are in the dataset, with `size_bytes` in all; `missing` are not, first of all `first_missing`.
+    `empty` are no more than a null: they have no path, either.
     """
 
     src_dataset: str
@@ -35,9 +36,13 @@ class LooseEpisode:
     size_bytes: int = 0
     missing: int = 0
     first_missing: str | None = None
+    empty: int = 0
 
-    def add(self, path: str, size_bytes: int | None) -> None:
+    def add(self, path: str | None, size_bytes: int | None) -> None:
         """Count one more, which is there with so many bytes, or is not."""
+        if path is None:
+            self.empty += 1
+            return
         if size_bytes is not None:
             self.there, self.size_bytes = self.there + 1, self.size_bytes + size_bytes
             return
@@ -50,6 +55,12 @@ class LooseEpisode:
         what = "1 picture is" if self.missing == 1 else f"{self.missing} pictures are"
         return f"{what} neither in the data file nor in the dataset, the first: {self.first_missing}"
 
+    @property
+    def emptiness(self) -> str:
+        """How many are empty."""
+        what = "1 picture is" if self.empty == 1 else f"{self.empty} pictures are"
+        return f"{what} empty: neither bytes nor a path"
+
 
 @dataclass(frozen=True)
 class LoosePictures:
@@ -60,7 +71,8 @@ class LoosePictures:
 
     def features_of(self, source: str) -> tuple[str, ...]:
         """Return the features of a source that have such pictures."""
-        return tuple(dict.fromkeys(e.feature for e in self.episodes if e.src_dataset == source))
+        named = (e for e in self.episodes if e.there or e.missing)
+        return tuple(dict.fromkeys(e.feature for e in named if e.src_dataset == source))
 
     def sizes(self) -> dict[tuple[str, int], int]:
         """Return the bytes of the files of each episode."""
@@ -119,13 +131,13 @@ def _of_feature(
     found: dict[int, LooseEpisode] = {}
     for episode, path in _list_paths(engine, feature, named):
         if wanted is None or (source.name, episode) in wanted:
-            there = find_picture(root, path)
+            there = None if path is None else find_picture(root, path)
             held = found.setdefault(episode, LooseEpisode(source.name, feature, episode))
             held.add(path, None if there is None else there[1])
     yield from (found[episode] for episode in sorted(found))
 
 
-def _list_paths(engine: Engine, feature: str, files: Sequence[str]) -> Iterator[tuple[int, str]]:
+def _list_paths(engine: Engine, feature: str, files: Sequence[str]) -> Iterator[tuple[int, str | None]]:
     if not files:
         return
     with engine.stream(

@@ -118,7 +118,7 @@ def _repair(engine: Engine, opened: Opened, *, scratch: Path, without: frozenset
         source=source,
         root=root,
         dropped=tuple(sorted(salvage.dropped, key=lambda d: d.episode)),
-        notes=(*_unread(opened), *features.notes, *salvage.notes, *_doubts(opened.catalog)),
+        notes=(*_unread(opened), *features.notes, *salvage.notes, *_doubts(opened.catalog, salvage)),
         undeclared=features.undeclared,
         off_grid=salvage.off_grid,
         has_stats=not lost,
@@ -133,8 +133,9 @@ _HOW_IT_IS_READ = (
 def _lacking_pictures(catalog: Catalog, without: frozenset[str]) -> Iterator[Dropped]:
     """Yield the episodes whose data files name pictures that are missing."""
     for episode in find_loose_pictures(catalog).episodes:
-        if episode.missing and episode.feature not in without:
-            reason = f'feature "{episode.feature}": {episode.problem}'
+        if (episode.missing or episode.empty) and episode.feature not in without:
+            problem = episode.problem if episode.missing else episode.emptiness
+            reason = f'feature "{episode.feature}": {problem}'
             yield Dropped(episode.src_dataset, episode.src_episode, reason, camera=episode.feature)
 
 
@@ -215,10 +216,11 @@ def _unread(opened: Opened) -> Iterator[str]:
         yield f'source "{name_dataset(opened.root)}": {fault.code}: {what}{problem}{gone}{where}'
 
 
-def _doubts(catalog: Catalog) -> tuple[str, ...]:
+def _doubts(catalog: Catalog, salvage: Salvage) -> tuple[str, ...]:
     """Return where the dataset contradicts itself; nothing where too little of it can be read to tell."""
+    decided = ("episode_tasks",) if salvage.tasks_by_lists else ()
     try:
-        return tuple(describe_doubts(catalog))
+        return tuple(describe_doubts(catalog, decided=decided))
     except (ComposeError, OSError, ValueError):
         return ()
 

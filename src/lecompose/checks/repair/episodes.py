@@ -1,10 +1,10 @@
 """Finds the episodes that are whole in the data files, and their tasks."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from lecompose.checks.repair.task_texts import UsedTasks, find_task_texts
 from lecompose.dataset.catalog import Source
 from lecompose.engine import Engine
 from lecompose.errors import few
@@ -56,6 +56,8 @@ class SoundEpisode:
 class Salvage:
     """Episodes that are sound, and those that are not; `texts` are the tasks by number.
 
+    `tasks_by_lists` says that the task list was not taken at its word.
+
     Units: `rates` are those of the videos, in frames a second.
     """
 
@@ -64,6 +66,7 @@ class Salvage:
     texts: Mapping[int, str]
     notes: tuple[str, ...] = ()
     rates: frozenset[float] = frozenset()
+    tasks_by_lists: bool = False
 
     @property
     def off_grid(self) -> bool:
@@ -105,18 +108,12 @@ class _ListedEpisode:
     tasks: list[str] | None
 
 
-@dataclass(frozen=True)
-class _TaskText:
-    src_task: int
-    task: str
-
-
 def find_sound_episodes(engine: Engine, source: Source, files: Sequence[Path]) -> Salvage:
     """Return the episodes whose rows stand together in one of these files, in order, with known tasks."""
     placed = {row.src_episode: row for row in engine.records("repair/placement", _PlacedEpisode)}
     listed, twice = _listed_episodes(engine)
-    texts, ambiguous = _texts(engine)
-    texts |= _texts_by_lists(placed.values(), listed, texts, ambiguous)
+    tasks = find_task_texts(engine, [_used_tasks(rows, listed.get(n)) for n, rows in placed.items()])
+    texts = tasks.texts
     usable = {str(path) for path in files}
     dropped, sound = [], []
     for episode in sorted(set(placed) | set(listed)):
@@ -126,7 +123,13 @@ def find_sound_episodes(engine: Engine, source: Source, files: Sequence[Path]) -
             dropped.append(Dropped(source.name, episode, str(reason), rows.data_file if rows else None))
         else:
             sound.append(_sound(rows, listed.get(episode), texts))
-    return Salvage(tuple(sound), tuple(dropped), texts, tuple(_notes(source, sound, twice)))
+    notes = [f'source "{source.name}": {tasks.note}'] if tasks.note else []
+    notes += _notes(source, sound, twice)
+    return Salvage(tuple(sound), tuple(dropped), texts, tuple(notes), tasks_by_lists=tasks.note is not None)
+
+
+def _used_tasks(placed: _PlacedEpisode, listed: _ListedEpisode | None) -> UsedTasks:
+    return UsedTasks(placed.task_frames, listed.tasks or () if listed else ())
 
 
 def _listed_episodes(engine: Engine) -> tuple[dict[int, _ListedEpisode], list[int]]:
@@ -171,40 +174,6 @@ def _sound(placed: _PlacedEpisode, listed: _ListedEpisode | None, texts: Mapping
         off_grid_s=placed.off_grid_s if placed.off_grid_s is not None else float("inf"),
         clips={},
     )
-
-
-# Tasks ------------------------------------------------------------------------------------------
-
-
-def _texts(engine: Engine) -> tuple[dict[int, str], set[int]]:
-    """Return the one text of each task number, and the numbers that have several."""
-    found: dict[int, set[str]] = defaultdict(set)
-    for row in engine.records("repair/texts", _TaskText):
-        found[row.src_task].add(row.task)
-    known = {number: min(texts) for number, texts in found.items() if len(texts) == 1}
-    return known, {number for number, texts in found.items() if len(texts) > 1}
-
-
-def _texts_by_lists(
-    placed: Iterable[_PlacedEpisode],
-    listed: Mapping[int, _ListedEpisode],
-    texts: Mapping[int, str],
-    ambiguous: set[int],
-) -> dict[int, str]:
-    """Return texts of numbers that the task list lacks.
-
-    A number's text is known where each episode with the number lists one text more, the same one.
-    """
-    votes: dict[int, set[str | None]] = defaultdict(set)
-    for rows in placed:
-        numbers = list(rows.task_frames)
-        unknown = [n for n in numbers if n not in texts and n not in ambiguous]
-        in_list = listed[rows.src_episode].tasks or () if rows.src_episode in listed else ()
-        more = set(in_list) - {texts[n] for n in numbers if n in texts}
-        for number in unknown:
-            votes[number].add(next(iter(more)) if len(more) == len(unknown) == 1 else None)
-    agreed = {number: next(iter(vote)) for number, vote in votes.items() if len(vote) == 1}
-    return {number: text for number, text in agreed.items() if text is not None}
 
 
 # Notes ------------------------------------------------------------------------------------------

@@ -26,7 +26,12 @@ from lecompose.composition.layout.cut_clips import (
 )
 from lecompose.composition.layout.list_picture_jobs import list_picture_jobs
 from lecompose.composition.layout.number_files import MIB, Item, number_files, refuse_too_many_files
-from lecompose.composition.layout.picture_files import describe_embedded, find_loose
+from lecompose.composition.layout.picture_files import (
+    describe_embedded,
+    describe_empty,
+    describe_odd_sizes,
+    find_loose,
+)
 from lecompose.composition.layout.place_clips import PlacedClip, PlacedClips, place_clips
 from lecompose.composition.layout.place_episodes import place_episodes
 from lecompose.composition.layout.probe_clips import Probed, probe_clips
@@ -218,6 +223,8 @@ def lay_out(
             *(*notes, *output_spec.notes, *tasks.notes, *found.notes, *describe_embedded(loose)),
             *_warnings(videos),
             *_other_sizes(output_spec, probed),
+            *describe_odd_sizes(catalog, output_spec),
+            *describe_empty(loose),
             *_longer_videos(catalog, probed, repaired_roots or {}),
         ),
     )

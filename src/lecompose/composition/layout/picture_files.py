@@ -1,11 +1,13 @@
-"""Find the pictures that go from files of their own into the output's data files."""
+"""Find the pictures that go from files of their own into the output's data files, and odd sizes."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from lecompose.composition.output_spec import OutputSpec
 from lecompose.dataset.catalog import Catalog
-from lecompose.dataset.loose_pictures import LoosePictures, find_loose_pictures
+from lecompose.dataset.loose_pictures import LooseEpisode, LoosePictures, find_loose_pictures
+from lecompose.dataset.picture_sizes import OddPictures, find_odd_sizes
+from lecompose.errors import few
 
 _PLAN = ("src_dataset", "src_episode")
 
@@ -16,19 +18,59 @@ def find_loose(catalog: Catalog, output_spec: OutputSpec, roots: Mapping[str, Pa
     Raises:
         SourceBroken: if files of some are missing; all are named.
     """
-    cameras = {
-        (source, how.feature.name)
-        for source, takes in output_spec.feature_map.items()
-        for name, how in takes.items()
-        if how.feature is not None and how.feature.dtype == "image"
-    }
+    cameras = _list_cameras(output_spec)
     if not cameras:
         return LoosePictures()
-    plan = catalog.engine.read("plan", _PLAN)
-    episodes = set(zip(*(plan[name].to_pylist() for name in _PLAN), strict=True))
+    episodes = _list_episodes(catalog)
     loose = find_loose_pictures(catalog, cameras=cameras, episodes=episodes, roots=roots)
     loose.refuse_missing()
     return loose
+
+
+def _list_cameras(output_spec: OutputSpec) -> set[tuple[str, str]]:
+    return {
+        (source, how.feature.name)
+        for source, takes in output_spec.feature_map.items()
+        for how in takes.values()
+        if how.feature is not None and how.feature.dtype == "image"
+    }
+
+
+def _list_episodes(catalog: Catalog) -> set[tuple[str, int]]:
+    plan = catalog.engine.read("plan", _PLAN)
+    return set(zip(*(plan[name].to_pylist() for name in _PLAN), strict=True))
+
+
+def describe_odd_sizes(catalog: Catalog, output_spec: OutputSpec) -> Iterator[str]:
+    """Yield a note for each source and feature with pictures of another size among the plan's episodes."""
+    cameras = _list_cameras(output_spec)
+    odd = find_odd_sizes(catalog, cameras=cameras) if cameras else []
+    episodes = _list_episodes(catalog) if odd else set()
+    found: dict[tuple[str, str], list[OddPictures]] = {}
+    for each in odd:
+        if each.src_episode is None or (each.src_dataset, each.src_episode) in episodes:
+            found.setdefault((each.src_dataset, each.feature), []).append(each)
+    for (source, feature), alike in found.items():
+        numbers = few([str(each.src_episode) for each in alike]).replace('"', "")
+        yield (
+            f'source "{source}", feature "{feature}": episode {numbers}: {alike[0].problem}; LeRobot cannot'
+            " batch them"
+        )
+
+
+def describe_empty(loose: LoosePictures) -> Iterator[str]:
+    """Yield a note for each source and feature with empty pictures."""
+    found: dict[tuple[str, str], list[LooseEpisode]] = {}
+    for episode in loose.episodes:
+        if episode.empty:
+            found.setdefault((episode.src_dataset, episode.feature), []).append(episode)
+    for (source, feature), alike in found.items():
+        more = f"; and so on in {len(alike)} episodes" if len(alike) > 1 else ""
+        yield (
+            f'source "{source}", feature "{feature}": episode {alike[0].src_episode}: {alike[0].emptiness}'
+            f"{more}; they stay so in the output, and LeRobot cannot load them. Try: --skip-broken, which"
+            " leaves their episodes out"
+        )
 
 
 def describe_embedded(loose: LoosePictures) -> Iterator[str]:
@@ -36,7 +78,8 @@ def describe_embedded(loose: LoosePictures) -> Iterator[str]:
     counts: dict[tuple[str, str], int] = {}
     for episode in loose.episodes:
         key = episode.src_dataset, episode.feature
-        counts[key] = counts.get(key, 0) + episode.there
+        if episode.there:
+            counts[key] = counts.get(key, 0) + episode.there
     for (source, feature), there in counts.items():
         yield (
             f'source "{source}", feature "{feature}": data files named {there} pictures by path only, and the'
