@@ -3,9 +3,11 @@
 -- A run of clips that stand one behind the other in a source file is copied as one, so that inside of it a
 -- clip may lean on its neighbours. At its ends nobody brings what a clip leans on: there, clips that start
 -- behind a keyframe and clips whose last frames need later ones are encoded again, up to the first that fits.
+-- Of a clip that starts late, and can be copied from a later frame on, only the frames before that one are:
+-- those before `copy_from` are encoded, `in_front` of packets of the source. What is copied then has the `rest_key`.
 -- reads:  plan, pieces
 -- params:
--- gives:  out_dataset VARCHAR, out_episode BIGINT, src_dataset VARCHAR, src_episode BIGINT, camera VARCHAR, video_file VARCHAR, from_frame BIGINT, to_frame BIGINT, preroll BIGINT, postroll BIGINT, size_bytes BIGINT, compat_key VARCHAR, closed_gop BOOLEAN, stride BIGINT, continues BOOLEAN, starts_late BOOLEAN, ends_early BOOLEAN
+-- gives:  out_dataset VARCHAR, out_episode BIGINT, src_dataset VARCHAR, src_episode BIGINT, camera VARCHAR, video_file VARCHAR, from_frame BIGINT, to_frame BIGINT, preroll BIGINT, postroll BIGINT, size_bytes BIGINT, compat_key VARCHAR, closed_gop BOOLEAN, stride BIGINT, copy_from BIGINT, in_front BOOLEAN, continues BOOLEAN, starts_late BOOLEAN, ends_early BOOLEAN
 with ordered as (
     select p.out_dataset,
            p.out_episode,
@@ -33,6 +35,22 @@ runs as (
                rows between unbounded preceding and current row
            ) as run
     from ordered
+),
+ends as (
+    select *,
+           preroll > 0 and coalesce(
+               bool_and(preroll > 0 and coalesce(copy_from, to_frame) = to_frame) over (
+                   partition by out_dataset, camera, run order by out_episode
+                   rows between unbounded preceding and 1 preceding
+               ),
+               true
+           ) as starts_late,
+           bool_and(postroll > 0) over (
+               partition by out_dataset, camera, run order by out_episode
+               rows between current row and unbounded following
+           ) as ends_early,
+           starts_late and not ends_early and stride = 1 and copy_from is not null as in_front
+    from runs
 )
 select out_dataset,
        out_episode,
@@ -45,17 +63,17 @@ select out_dataset,
        preroll,
        postroll,
        size_bytes,
-       compat_key,
-       closed_gop,
+       if(in_front, rest_key, compat_key) as compat_key,
+       closed_gop or in_front as closed_gop,
        stride,
+       case
+           when in_front then copy_from
+           when starts_late or ends_early or stride > 1 then to_frame
+           else from_frame
+       end as copy_from,
+       in_front,
        continues,
-       bool_and(preroll > 0) over (
-           partition by out_dataset, camera, run order by out_episode
-           rows between unbounded preceding and current row
-       ) as starts_late,
-       bool_and(postroll > 0) over (
-           partition by out_dataset, camera, run order by out_episode
-           rows between current row and unbounded following
-       ) as ends_early
-from runs
+       starts_late,
+       ends_early
+from ends
 order by out_dataset, camera, out_episode

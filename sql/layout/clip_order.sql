@@ -5,20 +5,20 @@
 -- file.
 -- reads:  clip_cuts
 -- params: $concatenate, $video_files, $compat_keys
--- gives:  out_dataset VARCHAR, camera VARCHAR, out_episode BIGINT, video_file VARCHAR, from_frame BIGINT, to_frame BIGINT, frames BIGINT, size_bytes BIGINT, encoded BOOLEAN, continues BOOLEAN, must_break BOOLEAN, item BIGINT
+-- gives:  out_dataset VARCHAR, camera VARCHAR, out_episode BIGINT, video_file VARCHAR, from_frame BIGINT, to_frame BIGINT, frames BIGINT, size_bytes BIGINT, copy_from BIGINT, in_front BOOLEAN, continues BOOLEAN, must_break BOOLEAN, item BIGINT
 with encodings as (
     select unnest($video_files::varchar[]) as video_file, unnest($compat_keys::varchar[]) as compat_key
 ),
 keyed as (
     select c.*,
-           c.starts_late or c.ends_early or c.stride > 1 as encoded,
-           case when encoded then e.compat_key else c.compat_key end as file_key
+           c.copy_from = c.to_frame as encoded,
+           case when encoded and not in_front then e.compat_key else c.compat_key end as file_key
     from clip_cuts c
     left join encodings e using (video_file)
 ),
 neighbours as (
     select *,
-           continues and not encoded and not lag(encoded) over prior as copied_on,
+           continues and copy_from = from_frame and not lag(encoded) over prior as copied_on,
            coalesce(lag(file_key) over prior = file_key, false) and (closed_gop or encoded) as fits,
            preroll > 0 or lag(postroll) over prior > 0 as leans,
            $concatenate or lag(video_file) over prior = video_file as may_follow
@@ -33,7 +33,8 @@ select out_dataset,
        to_frame,
        (to_frame - from_frame + stride - 1) // stride as frames,
        greatest(size_bytes, 1) as size_bytes,
-       encoded,
+       copy_from,
+       in_front,
        copied_on as continues,
        not copied_on and not (fits and coalesce(may_follow, false)) as must_break,
        (sum((not (copied_on and leans))::bigint) over (

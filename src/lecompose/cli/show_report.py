@@ -6,6 +6,7 @@ import shlex
 import click
 
 from lecompose.cli.terminal import print_json, printable, size
+from lecompose.composition.layout import Reencoded
 from lecompose.composition.report import PlannedJobs, Report
 
 _PLAN_ROWS = 20
@@ -74,10 +75,16 @@ def _show_reencoded(done: Report) -> None:
     for clip in done.reencoded[:_REENCODED_ROWS]:
         click.echo(
             f'    {printable(clip.output)} episode {clip.episode}, camera "{printable(clip.camera)}":'
-            f" {printable(clip.reason)}{_nearness(clip.psnr_db)}"
+            f" {printable(clip.reason)}{_share(clip)}{_nearness(clip.psnr_db)}"
         )
     if len(done.reencoded) > _REENCODED_ROWS:
         click.echo(f"    … and {len(done.reencoded) - _REENCODED_ROWS} more; all of them with --json")
+
+
+def _share(clip: Reencoded) -> str:
+    if not clip.frames_copied:
+        return ""
+    return f"; {clip.frames:,} of {clip.frames + clip.frames_copied:,} frames, the others are copied"
 
 
 def _nearness(psnr_db: float | None) -> str:

@@ -8,8 +8,11 @@ from typing import TypeAlias
 from lecompose import formats
 from lecompose.files import mp4
 
-ClipSpan: TypeAlias = tuple[str, int, int]
-"""Source video file, first frame, one past the last: a clip may stand in several outputs."""
+ClipSpan: TypeAlias = tuple[str, int, int, bool]
+"""Source video file, first frame, one past the last, and whether packets of the source follow it.
+
+A clip may stand in several outputs.
+"""
 
 
 @dataclass(frozen=True)
@@ -32,14 +35,15 @@ class EncodeClipJob:
 
     @property
     def span(self) -> ClipSpan:
-        return self.video_file, self.src_from_frame, self.src_to_frame
+        return self.video_file, self.src_from_frame, self.src_to_frame, self.encoding.in_front
 
 
 @dataclass(frozen=True)
 class VideoClip:
     """A run of source frames, cut out as one, whose first is frame `from_frame` of the output file.
 
-    It holds `episodes`, one behind the other. `encode` says how it is encoded again, None where it is copied.
+    `episodes` begin in it, one behind the other; the first frames of one may be encoded again, and its others
+    follow as a clip in which none begins. `encode` says how it is encoded again, None where it is copied.
     """
 
     video_file: str
@@ -53,7 +57,8 @@ class VideoClip:
 
     @property
     def span(self) -> ClipSpan:
-        return self.video_file, self.src_from_frame, self.src_to_frame
+        in_front = self.encode is not None and self.encode.encoding.in_front
+        return self.video_file, self.src_from_frame, self.src_to_frame, in_front
 
 
 @dataclass(frozen=True)
@@ -86,11 +91,6 @@ class VideoFileJob:
     def size_bytes(self) -> int:
         """What the frames take in their sources."""
         return sum(clip.size_bytes for clip in self.clips)
-
-    @property
-    def is_encoded(self) -> bool:
-        """Whether its clips are encoded again; copied and encoded ones never share a file."""
-        return self.clips[0].encode is not None
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from lecompose.composition.layout.cut_clips import (
     UncutClip,
     choose_encodings,
     cut_clips,
+    find_splices,
     make_encode_jobs,
     order_clips,
     refuse_reencoding,
@@ -179,6 +180,8 @@ def lay_out(
 ) -> Layout:
     """Lay out the relation `plan`. Video files are probed, nothing is decoded or written.
 
+    Where the first frames of clips are to be encoded in front of others, encoders are tried in `scratch`.
+
     `computed` are the output_spec's features that no source has. `repaired_roots` are the folders of sources
     that were repaired, and are read in another place. Frames of the sources `by_number` are matched with rows
     by their number, whatever the rate of their videos.
@@ -202,8 +205,11 @@ def lay_out(
     uncut = cut_clips(engine, output_spec, probed) if probed else []
     if not reencode:
         refuse_reencoding(uncut)
+    splices, heads = find_splices(output_spec, videos, uncut, scratch=scratch)
+    if splices:
+        uncut = cut_clips(engine, output_spec, probed, splices=splices)
     encodings = choose_encodings(output_spec, videos, uncut)
-    encode = make_encode_jobs(output_spec, uncut, encodings, threads=engine.threads)
+    encode = make_encode_jobs(output_spec, uncut, encodings, heads, threads=engine.threads)
     ordered = order_clips(engine, output_spec, encodings) if probed else []
     clips = place_clips(output_spec, ordered, encode)
     chunks = {job.chunk_index for job in data_jobs} | {job.chunk_index for job in clips.jobs}

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 
@@ -11,6 +13,7 @@ from lecompose.composition.output_spec import OutputSpec
 from lecompose.engine import Engine
 from lecompose.errors import MediaError
 from lecompose.files import mp4
+from lecompose.formats import Feature
 
 _PIECES = pa.schema(
     [
@@ -28,16 +31,21 @@ _PIECES = pa.schema(
         ("compat_key", pa.string()),
         ("closed_gop", pa.bool_()),
         ("stride", pa.int64()),
+        ("copy_from", pa.int64()),
+        ("rest_key", pa.string()),
     ]
 )
+_CLIP, _FACTS = slice(0, 8), slice(8, 13)
+Splices: TypeAlias = Mapping[tuple[str, int, int], mp4.Splice]
+"""From where packets of clips can be copied, by their video file, first frame, and one past the last."""
 
 
 @dataclass(frozen=True)
 class Reencoded:
     """One clip whose packets cannot be copied without frames of others; `reason` says why.
 
-    `psnr_db` is how near the encoded pictures came to the source's, infinite where nothing was lost; None
-    before the run.
+    Its first `frames` are encoded again, the other `frames_copied` are copied. `psnr_db` is how near the
+    encoded pictures came to the source's, infinite where nothing was lost; None before the run.
     """
 
     output: str
@@ -48,6 +56,7 @@ class Reencoded:
     frames: int
     reason: str
     psnr_db: float | None = None
+    frames_copied: int = 0
 
     @property
     def clip(self) -> str:
@@ -57,7 +66,11 @@ class Reencoded:
 
 @dataclass(frozen=True, slots=True)
 class UncutClip:
-    """A clip of the plan that cannot be copied, and how many frames it leans on in vain."""
+    """A clip of the plan that cannot be copied, and how many frames it leans on in vain.
+
+    From `copy_from` on it can be, behind its first frames, encoded again; else that is its end. What is
+    encoded `in_front` shares its file with packets of the source.
+    """
 
     out_dataset: str
     camera: str
@@ -69,12 +82,14 @@ class UncutClip:
     to_frame: int
     size_bytes: int
     stride: int
+    copy_from: int
+    in_front: bool
     frames_before: int
     frames_behind: int
 
     @property
     def span(self) -> ClipSpan:
-        return self.video_file, self.from_frame, self.to_frame
+        return self.video_file, self.from_frame, self.copy_from, self.in_front
 
     @property
     def title(self) -> str:
@@ -101,8 +116,9 @@ class UncutClip:
             camera=self.camera,
             src_dataset=self.src_dataset,
             src_episode=self.src_episode,
-            frames=-(-(self.to_frame - self.from_frame) // self.stride),
+            frames=-(-(self.copy_from - self.from_frame) // self.stride),
             reason=self.reason,
+            frames_copied=self.to_frame - self.copy_from,
         )
 
 
@@ -110,7 +126,8 @@ class UncutClip:
 class OrderedClip:
     """A clip of an output's camera. Clips of one `item` cannot be parted into two files.
 
-    One that `continues` goes on in its source where the one before it ended, and is cut out with it.
+    One that `continues` goes on in its source where the one before it ended, and is cut out with it. The
+    frames before `copy_from` are encoded again, perhaps to stand `in_front` of packets of their source.
     """
 
     out_dataset: str
@@ -121,26 +138,39 @@ class OrderedClip:
     to_frame: int
     frames: int
     size_bytes: int
-    encoded: bool
+    copy_from: int
+    in_front: bool
     continues: bool
     must_break: bool
     item: int
 
 
-def cut_clips(engine: Engine, output_spec: OutputSpec, probed: Iterable[Probed]) -> list[UncutClip]:
-    """Return the clips that cannot be copied; `order_clips` then gives all of them."""
+def cut_clips(
+    engine: Engine, output_spec: OutputSpec, probed: Iterable[Probed], *, splices: Splices | None = None
+) -> list[UncutClip]:
+    """Return the clips that cannot be copied; `order_clips` then gives all of them.
+
+    A second call has `splices` of some that the first one gave: from there on they can be if they start late.
+    """
     rows = [
-        {name: getattr(clip, name) for name in _PIECES.names[:8]}
-        | {name: getattr(piece, name) for name in _PIECES.names[8:-1]}
+        {name: getattr(clip, name) for name in _PIECES.names[_CLIP]}
+        | {name: getattr(piece, name) for name in _PIECES.names[_FACTS]}
         | {"stride": output_spec.resampling.strides[clip.src_dataset]}
+        | _splice_columns((splices or {}).get((str(clip.video_file), clip.from_frame, clip.to_frame)))
         for _, clips in probed
         for clip, piece in clips
     ]
+    if splices:
+        engine.drop("pieces", "clip_cuts")
     engine.load("pieces", pa.Table.from_pylist(rows, schema=_PIECES))
     engine.table("clip_cuts", "layout/clip_cuts")
     if all(row["preroll"] == row["postroll"] == 0 and row["stride"] == 1 for row in rows):
         return []  # nothing leans on anything, and all frames are taken
     return engine.records("layout/reencoded", UncutClip)
+
+
+def _splice_columns(splice: mp4.Splice | None) -> dict[str, Any]:
+    return {"copy_from": splice and splice.frame, "rest_key": splice and splice.compat_key}
 
 
 def refuse_reencoding(uncut: Sequence[UncutClip]) -> None:
@@ -162,14 +192,12 @@ def choose_encodings(
     Raises:
         MediaError: if some cannot be; all are named.
     """
-    cameras = {
-        (source, n): how.feature
-        for source, takes in output_spec.feature_map.items()
-        for n, how in takes.items()
-    }
+    cameras = _map_cameras(output_spec)
     found: dict[str, mp4.Encoding] = {}
     problems: dict[str, str] = {}
     for clip in uncut:
+        if clip.in_front:
+            continue
         path, camera = clip.video_file, cameras[clip.src_dataset, clip.camera]
         if path in found or path in problems or camera is None:
             continue
@@ -184,6 +212,44 @@ def choose_encodings(
             parts=problems.values(),
         )
     return found
+
+
+def find_splices(
+    output_spec: OutputSpec, videos: Mapping[str, mp4.Video], uncut: Sequence[UncutClip], *, scratch: Path
+) -> tuple[Splices, dict[str, mp4.Encoding]]:
+    """Return from where clips can be copied behind their first frames, encoded again, and how these are.
+
+    Encoders are tried for that; what they give is looked at once more when they have encoded the frames.
+    """
+    cameras, settings = _map_cameras(output_spec), mp4.HeadSettings(scratch, output_spec.fps)
+    wanted: dict[str, dict[tuple[int, int], Feature]] = {}
+    for clip in uncut:
+        camera = cameras[clip.src_dataset, clip.camera]
+        if clip.frames_before and not clip.frames_behind and clip.stride == 1 and camera is not None:
+            wanted.setdefault(clip.video_file, {})[clip.from_frame, clip.to_frame] = camera
+    splices: dict[tuple[str, int, int], mp4.Splice] = {}
+    heads: dict[str, mp4.Encoding] = {}
+    for path, ranges in wanted.items():
+        found = list(zip(ranges, mp4.find_splices(videos[path], list(ranges)), strict=True))
+        camera = next(iter(ranges.values()))
+        how = (
+            settings.find(videos[path], camera.info, lossless=camera.is_depth)
+            if any(dict(found).values())
+            else None
+        )
+        if how is not None:
+            heads[path] = how
+            splices |= {(path, *span): splice for span, splice in found if splice is not None}
+    return splices, heads
+
+
+def _map_cameras(output_spec: OutputSpec) -> dict[tuple[str, str], Feature | None]:
+    """Return the source's own camera for each source and name of an output's camera."""
+    return {
+        (source, n): how.feature
+        for source, takes in output_spec.feature_map.items()
+        for n, how in takes.items()
+    }
 
 
 def order_clips(
@@ -203,13 +269,15 @@ def make_encode_jobs(
     output_spec: OutputSpec,
     uncut: Sequence[UncutClip],
     encodings: Mapping[str, mp4.Encoding],
+    heads: Mapping[str, mp4.Encoding],
     *,
     threads: int,
 ) -> dict[ClipSpan, EncodeClipJob]:
     """Return the job that encodes each clip, one for all outputs that it stands in.
 
-    Every clip has its share of the threads, whichever of them are still to be encoded: with other threads an
-    encoder gives other bytes.
+    `heads` say how first frames of clips are encoded, `encodings` how whole clips are. Every clip has its
+    share of the threads, whichever of them are still to be encoded: with other threads an encoder gives other
+    bytes.
     """
     clips: dict[ClipSpan, UncutClip] = {}
     for clip in uncut:
@@ -220,15 +288,21 @@ def make_encode_jobs(
             title=clip.title,
             video_file=clip.video_file,
             src_from_frame=clip.from_frame,
-            src_to_frame=clip.to_frame,
+            src_to_frame=clip.copy_from,
             stride=clip.stride,
             fps=output_spec.fps,
-            encoding=encodings[clip.video_file],
-            threads=share,
-            size_bytes=clip.size_bytes,
+            encoding=(heads if clip.in_front else encodings)[clip.video_file],
+            # The sets of x265 may depend on it.
+            threads=1 if clip.in_front else share,
+            size_bytes=share_bytes(clip.size_bytes, clip),
         )
         for clip in clips.values()
     }
+
+
+def share_bytes(size_bytes: int, clip: UncutClip | OrderedClip) -> int:
+    """Return about how many of a clip's bytes its frames before `copy_from` take."""
+    return size_bytes * (clip.copy_from - clip.from_frame) // (clip.to_frame - clip.from_frame)
 
 
 def _frames(count: int) -> str:

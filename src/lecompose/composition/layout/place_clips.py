@@ -6,7 +6,7 @@ from itertools import groupby
 
 from lecompose import formats
 from lecompose.composition.jobs import ClipSpan, EncodeClipJob, VideoClip, VideoFileJob
-from lecompose.composition.layout.cut_clips import OrderedClip
+from lecompose.composition.layout.cut_clips import OrderedClip, share_bytes
 from lecompose.composition.layout.number_files import MIB, NO_LIMIT, Item, number_files
 from lecompose.composition.output_spec import OutputSpec
 
@@ -80,7 +80,10 @@ def _item(clips: list[OrderedClip]) -> Item:
 
 
 def _join(clips: list[OrderedClip], encode: Mapping[ClipSpan, EncodeClipJob]) -> Iterator[VideoClip]:
-    """Yield the runs of source frames of a file, clips that continue each other as one."""
+    """Yield the runs of source frames of a file, clips that continue each other as one.
+
+    Of the first clip of a run some frames may be encoded again: they come by themselves, before the others.
+    """
     runs: list[list[OrderedClip]] = []
     for clip in clips:
         if clip.continues and runs:
@@ -89,18 +92,17 @@ def _join(clips: list[OrderedClip], encode: Mapping[ClipSpan, EncodeClipJob]) ->
             runs.append([clip])
     from_frame = 0
     for run in runs:
-        first, frames = run[0], sum(clip.frames for clip in run)
-        span = (first.video_file, first.from_frame, run[-1].to_frame)
-        yield VideoClip(
-            video_file=first.video_file,
-            src_from_frame=first.from_frame,
-            src_to_frame=run[-1].to_frame,
-            from_frame=from_frame,
-            frames=frames,
-            episodes=len(run),
-            size_bytes=sum(clip.size_bytes for clip in run),
-            encode=encode[span] if first.encoded else None,
-        )
+        first, end = run[0], run[-1].to_frame
+        frames, size_bytes = sum(clip.frames for clip in run), sum(clip.size_bytes for clip in run)
+        begun, ahead, ahead_bytes = 0, 0, 0
+        if first.copy_from > first.from_frame:
+            span = (first.video_file, first.from_frame, first.copy_from, first.in_front)
+            ahead = first.copy_from - first.from_frame if first.copy_from < first.to_frame else frames
+            begun, ahead_bytes = 1, share_bytes(first.size_bytes, first)
+            yield VideoClip(*span[:3], from_frame, ahead, begun, ahead_bytes, encode[span])
+        if first.copy_from < end:
+            rest = (from_frame + ahead, frames - ahead, len(run) - begun, size_bytes - ahead_bytes)
+            yield VideoClip(first.video_file, first.copy_from, end, *rest)
         from_frame += frames
 
 

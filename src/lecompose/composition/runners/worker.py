@@ -16,6 +16,7 @@ from pathlib import Path
 
 from lecompose.composition.carry_out_job import carry_out_job
 from lecompose.composition.jobs import (
+    ClipSpan,
     DataFileResult,
     EncodeClipJob,
     Job,
@@ -234,7 +235,7 @@ class Worker:
 
     def _open_clips(
         self, job: VideoFileJob, task: Task, records: Mapping[int, Done]
-    ) -> dict[tuple[str, int, int], mp4.EncodedVideo]:
+    ) -> dict[ClipSpan, mp4.EncodedVideo]:
         """Return the clips of a video file that others have encoded."""
         spans = sorted({clip.span for clip in job.clips if clip.encode is not None})
         found = {}
@@ -243,10 +244,12 @@ class Worker:
             done = by_span[span]
             path = self._check(done)
             source = mp4.probe(Path(span[0]), scratch=self.engine.scratch)
-            found[span] = mp4.open_encoded(path, source, done.psnr_db or 0.0, done.counts["frames_decoded"])
+            found[span] = mp4.open_encoded(
+                path, source, done.psnr_db or 0.0, done.counts["frames_decoded"], in_front=span[3]
+            )
         return found
 
-    def _span_of(self, number: int) -> tuple[str, int, int]:
+    def _span_of(self, number: int) -> ClipSpan:
         job = self.folder.jobs.read_job(number)
         assert isinstance(job, EncodeClipJob)
         return job.span

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 # The next better quality is tried below this; above it nobody sees the difference.
 _GOOD_DB = 42.0
-# Nothing worse stands beside a source's own packets.
-_FAIR_DB = 40.0
 
 OnFrame = Callable[[], None]
 
@@ -127,9 +125,6 @@ def has_equal_sets(made: Video, source: Video) -> bool:
 
 def _refuse_in_front(source: Video, best: EncodedVideo) -> None:
     """Raise MediaError unless packets of `source` may follow the encoded frames in its own track."""
-    if best.psnr_db < _FAIR_DB:
-        best.video.path.unlink()
-        raise media_error(f"frames encoded again come only within {best.psnr_db:.1f} dB", source.path)
     starts = best.video.track.keyframes
     fits = bool(starts.described.all()) and bool(starts.closed.all())
     if source.codec != "av1":

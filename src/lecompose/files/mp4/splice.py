@@ -6,12 +6,12 @@ An H.264 recovery point or a CRA picture of HEVC lets a decoder refer to older p
 """
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from lecompose.files.mp4.cut import choose_samples, load_keyframes, probe_clip
-from lecompose.files.mp4.keyframes import Flags
 from lecompose.files.mp4.nal_units import read_begins
 from lecompose.files.mp4.read_sample_tables import Ints
 from lecompose.files.mp4.video import Video
@@ -23,34 +23,56 @@ _AV1_SEQUENCE_HEADER, _AV1_TEMPORAL_DELIMITER = 1, 2
 
 @dataclass(frozen=True)
 class Splice:
-    """The packets of a piece can be copied from `frame` on; what is there has this compat key."""
+    """The packets of a piece can be copied from `frame` on, behind encoded frames; none if that is its end.
+
+    What may follow there has this compat key.
+    """
 
     frame: int
     compat_key: str
 
 
 def find_splice(video: Video, from_frame: int, to_frame: int) -> Splice | None:
-    """Return from where in the frames [from_frame, to_frame) packets can be copied behind encoded frames.
+    """Return from where the packets of a piece can be copied. Raises MediaError if frames are missing."""
+    return find_splices(video, [(from_frame, to_frame)])[0]
 
-    None if there is no such place behind the first frame. Raises MediaError if frames are missing.
+
+def find_splices(video: Video, ranges: Sequence[tuple[int, int]]) -> list[Splice | None]:
+    """Return from where behind the first of each range of frames packets can be copied.
+
+    None where frames that are encoded again cannot be in one file with any of the video's packets. Raises
+    MediaError if frames are missing.
     """
-    if video.codec not in _CODECS or video.track.description_numbers is not None:
-        return None
+    if video.codec not in _CODECS or len(video.track.descriptions) > 1:
+        return [None] * len(ranges)
     if video.codec == "hevc" and video.track.rank is not None:
-        return None  # not every reader finds pictures of reordered HEVC (measured: torchcodec)
-    track, starts = video.track, load_keyframes(video)
-    serves = starts.closed & starts.described & starts.usable() & _bring_headers(video)
-    if not serves.any():
-        return None
-    ranks, keys = track.usable_by_rank
-    low, high = np.searchsorted(ranks, (track.hidden + from_frame + 1, track.hidden + to_frame)).tolist()
-    for place in range(low, high):
-        frame = int(ranks[place]) - track.hidden
-        if serves[keys[place]] and choose_samples(video, frame, to_frame).preroll == 0:
-            found = probe_clip(video, frame, to_frame)
-            # Other families bring their sets in band, which the encoded frames in front of them do not.
-            return Splice(frame, found.compat_key) if found.compat_key.endswith("/stsd") else None
-    return None
+        return [None] * len(
+            ranges
+        )  # not every reader finds pictures of reordered HEVC (measured: torchcodec)
+    if video.codec == "av1" and not _bring_headers(video):
+        return [None] * len(ranges)
+    starts = list_starts(video)
+    return [_find(video, starts, *each) for each in ranges]
+
+
+def _find(video: Video, starts: Ints, from_frame: int, to_frame: int) -> Splice | None:
+    frame = to_frame
+    for start in starts[np.searchsorted(starts, from_frame + 1) :].tolist():
+        if start >= to_frame:
+            break
+        if choose_samples(video, start, to_frame).preroll == 0:
+            frame = start
+            break
+    if frame == to_frame and _has_keyframe(video, from_frame, to_frame):
+        return None  # open ones: too long a piece to be encoded without keyframes
+    compat_key = probe_clip(video, frame if frame < to_frame else from_frame, to_frame).compat_key
+    # Other families bring their sets in band, which the encoded frames in front of them do not.
+    return Splice(frame, compat_key) if compat_key.endswith("/stsd") else None
+
+
+def _has_keyframe(video: Video, from_frame: int, to_frame: int) -> bool:
+    ranks = video.track.ranks()[load_keyframes(video).samples] - video.track.hidden
+    return bool(((ranks > from_frame) & (ranks < to_frame)).any())
 
 
 def list_starts(video: Video) -> Ints:
@@ -61,14 +83,12 @@ def list_starts(video: Video) -> Ints:
     return frames[(frames >= 0) & (frames < video.frames)]
 
 
-def _bring_headers(video: Video) -> Flags:
-    """Return which keyframes bring what encoded frames before them may change: of AV1 all or none.
+def _bring_headers(video: Video) -> bool:
+    """Return whether every keyframe of an AV1 video brings its own sequence header.
 
     Source: AV1 Bitstream §5.3 (OBU header), §5.6 (temporal delimiter); AV1 in ISOBMFF §2.4 (sync samples).
     """
     starts, track = load_keyframes(video), video.track
-    if video.codec != "av1":
-        return np.ones(len(starts.samples), np.bool_)
     fd = os.open(track.path, os.O_RDONLY)
     try:
         begins = read_begins(fd, track.offsets()[starts.samples], 3)
@@ -76,5 +96,5 @@ def _bring_headers(video: Video) -> Flags:
         os.close(fd)
     kinds = begins >> 3 & 0xF
     behind = (kinds[:, 0] == _AV1_TEMPORAL_DELIMITER) & (begins[:, 1] == 0)
-    found = np.where(behind, kinds[:, 2], kinds[:, 0]) == _AV1_SEQUENCE_HEADER
-    return np.full(len(found), bool(found.all()))
+    found = np.where(behind, kinds[:, 2], kinds[:, 0])
+    return bool((found == _AV1_SEQUENCE_HEADER).all())

@@ -45,11 +45,16 @@ def write_video_file(
     segments = [_segment(clip, new, sources) for clip, new in zip(job.clips, encoded, strict=True)]
     written = mp4.concat(segments, path, fps=job.fps, on_bytes=workers.advance)
     _refuse_elsewhere(job, written, path)
-    moved = (written.bytes_copied, written.bytes_remuxed, 0)
     psnr_db = tuple(None if new is None else new.psnr_db for new in encoded)
-    return VideoFileResult(
-        written.frames, written.size_bytes, *((0, 0, sum(moved)) if job.is_encoded else moved), psnr_db
-    )
+    return VideoFileResult(written.frames, written.size_bytes, *_count_moved(written, encoded), psnr_db)
+
+
+def _count_moved(written: mp4.WrittenVideo, encoded: list[mp4.EncodedVideo | None]) -> tuple[int, int, int]:
+    """Return the bytes of a file taken whole, of packets moved, and of what was encoded again."""
+    if None not in encoded:
+        return 0, 0, written.bytes_copied + written.bytes_remuxed
+    new = sum(int(each.video.track.sizes.sum()) for each in encoded if each is not None)
+    return written.bytes_copied, written.bytes_remuxed - new, new
 
 
 def encode_clip(job: EncodeClipJob, sources: VideoSources, workers: Workers) -> mp4.EncodedVideo:
