@@ -432,6 +432,19 @@ def path_format(template: str, fields: tuple[str, ...]) -> str:
     return text
 
 
+def is_misread_by_globs(path: str) -> bool:
+    """Return whether DuckDB, which reads every path as a glob, cannot be told of this one."""
+    return "\\" in path and any(c in path for c in "*?[")
+
+
 def escaped_glob(path: str) -> str:
-    """Return a path with its glob characters made literal; DuckDB reads every path as a glob."""
+    """Return a path with its glob characters made literal; DuckDB reads every path as a glob.
+
+    Raises:
+        SourceBroken: for one that has a backslash, too, which DuckDB takes for a slash in globs.
+    """
+    if is_misread_by_globs(path):
+        raise SourceBroken(
+            "a path with a backslash and one of *?[ cannot be read", hint="rename its folders", path=path
+        )
     return "".join(f"[{c}]" if c in "*?[" else c for c in path)

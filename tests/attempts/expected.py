@@ -20,7 +20,7 @@ SAVED = {
     (0, 1): (
         *("data without a footer", "empty data file", "a web page for data", "pointer for data"),
         *("damaged pages", "missing data file", "data of other types", "a scalar in a list"),
-        *("times in lists", "undeclared column", "no frame_index", "frame_index with a gap", "empty video"),
+        *("times in lists", "undeclared column", "frame_index with a gap", "empty video"),
         *("truncated video", "pointer for video", "missing video", "video too short"),
         *("a frame_index missing", "a task_index missing"),
         "pictures that are gone",
@@ -28,7 +28,7 @@ SAVED = {
     (0, 2): ("hollow camera",),
 }
 # What sets it apart from a sound one, so that the two do not go together: its features, or the robot.
-UNLIKE = ("robot_type that is no text", "names of the wrong length")
+UNLIKE = ("robot_type that is no text", "names of the wrong length", "names by position")
 # The same where the feature that is broken is left out first.
 UNLIKE_ONCE_SAVED = ("declared column that is not there",)
 # The break put other ones there.

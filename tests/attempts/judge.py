@@ -2,13 +2,14 @@
 
 import tempfile
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from broken import EQUAL, SAME, WORKS
+from support.edited import Edit
 from support.independent import Dataset, Episode, assert_composed, assert_same_values, read
 
 import lecompose
@@ -160,7 +161,7 @@ def assert_made(operation: Operation, place: Place) -> None:
 
 def assert_one(operation: Operation, place: Place, out: Path, reference: Path, rows: Sequence[int]) -> None:
     assert_sound(place, out)
-    edited = operation.edited(place)
+    edited = _corrected(operation.edited(place), place.broken.corrected)
     are_same = reference == place.given or place.broken.name not in OTHER_PICTURES
     if place.broken.merge == WORKS or not operation.pictures:  # whose statistics are computed anew
         source = edited(read(reference))
@@ -175,6 +176,20 @@ def assert_one(operation: Operation, place: Place, out: Path, reference: Path, r
         robot_type=operation.robot,
         pictures=operation.pictures and are_same,
     )
+
+
+def _corrected(edited: Edit, features: Collection[str]) -> Edit:
+    """The same without the stored statistics of features whose values are put right."""
+
+    def of_episode(episode: Episode) -> Episode:
+        kept = {k: v for k, v in episode.stats.items() if k.rpartition("/")[0] not in features}
+        return replace(episode, stats=kept)
+
+    def corrected(dataset: Dataset) -> Dataset:
+        made = edited(dataset)
+        return replace(made, episodes=tuple(map(of_episode, made.episodes)))
+
+    return corrected if features else edited
 
 
 def assert_sound(place: Place, out: Path) -> None:

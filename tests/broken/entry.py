@@ -43,6 +43,7 @@ class Broken:
     episode: int | None = None
     feature: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    corrected: tuple[str, ...] = ()
 
 
 ERROR, WARNING = "error", "warning"

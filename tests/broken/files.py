@@ -88,7 +88,7 @@ FILES: list[Broken] = [
         "no frame_index",
         edit_parquet(DATA, without_columns(lambda name: name == "frame_index")),
         names("columns"),
-        3,
+        EQUAL,
         place="data",
         feature="frame_index",
     ),
@@ -123,18 +123,21 @@ FILES: list[Broken] = [
         EQUAL,
         place="data",
         episode=2,
+        corrected=("timestamp",),
     ),
     Broken(
         "times that begin one step later",
         edit_parquet(DATA, column("timestamp", moved(1 / 30)), whole=True),
         names("frame_times"),
         feature="timestamp",
+        corrected=("timestamp",),
     ),
     Broken(
         "times in epoch seconds",
         edit_parquet(DATA, retyped("timestamp", pa.float64(), lambda v: v + 1.7e9), whole=True),
         names("columns", "frame_times"),
         feature="timestamp",
+        corrected=("timestamp",),
     ),
     Broken(
         "features that every dataset has stored as others",
@@ -145,6 +148,7 @@ FILES: list[Broken] = [
             edit_parquet(DATA, retyped("task_index", pa.uint8()), whole=True),
         ),
         names("columns"),
+        corrected=("timestamp",),
     ),
     *both(
         "a frame_index missing",

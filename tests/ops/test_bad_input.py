@@ -209,7 +209,6 @@ CASES = [
     ),
     Case("wrong length", listed(lambda r: [*r[:2], r[2] | {"length": 9}]), B, ("episode 2", "9", "10")),
     Case("episode listed twice", listed(lambda r: [*r, r[2]]), B, ("episode 2",)),
-    Case("no frame_index", rows(lambda t: t.drop_columns(["frame_index"])), B, ("frame_index",), "v3.0"),
     Case(
         "no length in meta/episodes",
         lambda root: [

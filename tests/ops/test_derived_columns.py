@@ -1,4 +1,4 @@
-"""What rows tell themselves need not be stored: it is counted anew where what can be saved is asked for."""
+"""What rows tell themselves need not be stored: it is counted from their order, and told."""
 
 import shutil
 from collections.abc import Callable
@@ -27,17 +27,33 @@ def lacking(name: str, sound: Path, to: Path) -> Path:
 def test_counted_anew(name: str, version: str, recorded: Record, tmp_path: Path) -> None:
     sound = recorded(version=version, codec="h264", cameras=("front",), frames=(6, 5, 7))
     root = lacking(name, sound, tmp_path / "day")
-    with pytest.raises(lecompose.SourceBroken, match=f'no "{name}". Try: --skip-broken'):
-        lecompose.merge(root, out=tmp_path / "out")
-    report = lecompose.merge(root, out=tmp_path / "out", skip_broken=True)
-    assert (report.dropped, len([n for n in report.notes if f'no "{name}"' in n])) == ((), 1)
-    assert not any(str(tmp_path / "out") in note or "scratch" in note for note in report.notes)
+    report = lecompose.merge(root, out=tmp_path / "out")
+    saved = lecompose.repair(root, out=tmp_path / "saved")
+    for notes in (report.notes, saved.notes):
+        assert len([note for note in notes if f'no "{name}"' in note]) == 1
+        assert not any(str(tmp_path / "out") in note or "scratch" in note for note in notes)
+    assert (saved.dropped, report.frames) == ((), 18)
     assert lecompose.check(tmp_path / "out") == []
     lecompose.repair(sound, out=tmp_path / "true")
     for file in [*(tmp_path / "true").glob("data/*/*.parquet"), *(tmp_path / "true").glob("videos/**/*.mp4")]:
-        made = tmp_path / "out" / file.relative_to(tmp_path / "true")
-        assert made.read_bytes() == file.read_bytes()
+        for out in ("out", "saved"):
+            made = tmp_path / out / file.relative_to(tmp_path / "true")
+            assert made.read_bytes() == file.read_bytes()
     assert lecompose.info(root).frames == 18
+    with lecompose.open([sound, root]) as both:
+        held = both.query(f"select {name} from frames order by src_episode, {name}")[name].to_pylist()
+        assert held[::2] == held[1::2]
+        assert [note for note in both.notes if f'no "{name}"' in note]
+
+
+def test_rows_that_are_not_in_order_are_not_counted(recorded: Record, tmp_path: Path) -> None:
+    root = lacking("frame_index", recorded(version="v2.1", cameras=(), frames=(6, 5)), tmp_path / "day")
+    file = root / "data/chunk-000/episode_000001.parquet"
+    pq.write_table(without_a_row(pq.read_table(file, partitioning=None)), file)
+    with pytest.raises(lecompose.SourceBroken, match="episode 1") as refused:
+        lecompose.merge(root, out=tmp_path / "out")
+    assert "scratch" not in str(refused.value)
+    assert lecompose.delete(root, out=tmp_path / "out", episodes=[1]).frames == 6
 
 
 def without_a_row(table: pa.Table) -> pa.Table:

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from broken.damage import DATA, column, edit_parquet
 from click.testing import CliRunner
 from conftest import digest
 from support import typed
@@ -105,6 +106,19 @@ def test_of_numbering_that_does_not_follow_from_the_lengths(
     assert isinstance(found, dict)
     for name, rows in table(source).items():
         assert_stats(found[name], expected(rows), 16)
+
+
+def test_of_timestamps_that_begin_late(make_dataset: Record, tmp_path: Path) -> None:
+    root = make_dataset("day", cameras=(), frames=LENGTHS)
+    true = expected(table(root)["timestamp"])
+    edit_parquet(DATA, column("timestamp", lambda values: [value + 0.5 for value in values]), whole=True)(
+        root
+    )
+    lecompose.stats(root, out=tmp_path / "out")
+    held = json.loads((tmp_path / "out/meta/stats.json").read_text())["timestamp"]
+    found = lecompose.stats(root)["timestamp"]
+    for stat, values in true.items():
+        np.testing.assert_allclose([found[stat], held[stat]], [values, values], rtol=1e-6)
 
 
 def test_a_copy_has_no_statistic_of_the_source_left(make_dataset: Record, tmp_path: Path) -> None:

@@ -46,7 +46,9 @@ def emptied(root: Path) -> Path:
     path = root / "meta/info.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"total_episodes": 0, "total_frames": 0}))
     shutil.rmtree(root / "data")
-    shutil.rmtree(root / "meta/episodes")
+    shutil.rmtree(root / "meta/episodes", ignore_errors=True)
+    for path in root.glob("meta/episodes*.jsonl"):
+        path.write_text("")
     return root
 
 
@@ -55,9 +57,41 @@ def test_an_empty_source_gives_nothing(make_dataset: Record, tmp_path: Path) -> 
     report = lecompose.merge([empty, day], out=tmp_path / "out", dry_run=True)
     assert report.outputs[0].episodes == 3
     assert any("no episode" in note and str(empty) in note for note in report.notes)
-    assert lecompose.query([empty, day], "select count(*) n from episodes").to_pydict() == {"n": [3]}
-    with pytest.raises(lecompose.SourceBroken, match="no episode was recorded"):
-        lecompose.merge([empty], out=tmp_path / "out")
+    with lecompose.open([empty, day]) as both:
+        assert both.query("select count(*) n from episodes").to_pydict() == {"n": [3]}
+        assert [note for note in both.notes if "no episode" in note and str(empty) in note]
+    with pytest.raises(lecompose.SourceBroken, match="no source has an episode"):
+        lecompose.merge([empty, empty], out=tmp_path / "out")
+
+
+@pytest.mark.parametrize("version", ["v2.1", "v3.0"])
+def test_a_dataset_without_an_episode(version: str, make_dataset: Record, tmp_path: Path) -> None:
+    root, out = emptied(make_dataset("day", version=version, **PLAIN)), tmp_path / "out"
+    for operation in (
+        lambda: lecompose.merge(root, out=out),
+        lambda: lecompose.delete(root, out=out, episodes=[0]),
+        lambda: lecompose.repair(root, out=out),
+        lambda: lecompose.query(root, "from episodes"),
+        lambda: lecompose.stats(root),
+    ):
+        with pytest.raises(lecompose.SourceBroken, match=r"no episode was recorded. Try: record one"):
+            operation()
+    found = lecompose.info(root)
+    assert (found.episodes, found.version, found.problems) == (0, version, ("no episode was recorded",))
+    assert "no_episodes" in {finding.code for finding in lecompose.check(root)}
+
+
+@pytest.mark.parametrize("name", ["a*\\b", "a[b\\c", "?\\"])
+def test_a_path_that_globs_take_for_another_is_refused(
+    name: str, make_dataset: Record, tmp_path: Path
+) -> None:
+    day = make_dataset("day", **PLAIN)
+    with pytest.raises(lecompose.RequestError, match="backslash"):
+        lecompose.merge(day, out=tmp_path / name)
+    day.rename(tmp_path / name)
+    for read in (lecompose.info, lecompose.check):
+        with pytest.raises(lecompose.SourceBroken, match=r"backslash.*rename"):
+            read(tmp_path / name)
 
 
 @pytest.mark.parametrize(("version", "name"), [("v2.1", "tasks.jsonl"), ("v3.0", "tasks.parquet")])

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Self
 import pyarrow as pa
 
 from lecompose.composition.named_sources import Sources, name_sources
-from lecompose.composition.open_sources import leave_out_empty, open_rest, suggest_way_out
-from lecompose.dataset.catalog import Catalog, open_catalog
+from lecompose.composition.open_sources import leave_out_empty, open_complete, open_rest, suggest_way_out
+from lecompose.dataset.catalog import Catalog
 from lecompose.dataset.query_views import BATCH_ROWS, Views, open_views
 from lecompose.dataset.user_tables import Tables, parse_user_tables, read_user_tables
 from lecompose.engine import Engine, open_engine, parse_size
@@ -29,7 +29,7 @@ class Datasets:
     """One or more open datasets. Closed by `with`, by `close`, or when nothing holds it any more.
 
     Sources are only ever read, and nothing is written except by `save`. `notes` say what could not be read of
-    damaged ones.
+    damaged ones, and which sources are empty.
     """
 
     def __init__(
@@ -41,6 +41,7 @@ class Datasets:
         skip_broken: bool = False,
         threads: int | None = None,
         memory: str | None = None,
+        notes: Sequence[str] = (),
     ) -> None:
         tables = parse_user_tables(with_tables)
         with ExitStack() as opened:
@@ -48,9 +49,10 @@ class Datasets:
             engine = opened.enter_context(
                 closing(open_engine(scratch=scratch, threads=threads, memory=memory))
             )
-            catalog, self._notes = _open(
+            catalog, unread = _open(
                 engine, paths, names, skip_broken, scratch=scratch, threads=threads, memory=memory
             )
+            self._notes = (*notes, *unread)
             self._catalog = replace(catalog, tables=read_user_tables(tables, engine, scratch))
             self._opened = opened.pop_all()
         self._end = weakref.finalize(self, self._opened.close)
@@ -207,9 +209,9 @@ def _open(
         rest = open_rest(engine, paths, names=names, scratch=scratch, threads=threads, memory=memory)
         return rest.catalog, tuple(rest.notes())
     with suggest_way_out("skip_broken=True (--skip-broken), which reads the rest"):
-        catalog = open_catalog(engine, paths, names=names)
+        catalog, derived = open_complete(engine, paths, names=names, scratch=scratch)
     unusable = (f'source "{s.name}", {line}' for s in catalog.sources for line in s.describe_unusable())
-    return catalog, tuple(unusable)
+    return catalog, (*(source.note for source in derived), *unusable)
 
 
 def _end(batches: "weakref.ref[Generator[pa.RecordBatch, None, None]]") -> None:
@@ -236,7 +238,7 @@ def open(
     Raises:
         SourceError: where one cannot be read.
     """
-    given, _ = leave_out_empty(name_sources(sources))
+    given, empty = leave_out_empty(name_sources(sources))
     return Datasets(
         given.paths,
         names=given.names,
@@ -244,6 +246,7 @@ def open(
         skip_broken=skip_broken,
         threads=threads,
         memory=memory,
+        notes=empty,
     )
 
 

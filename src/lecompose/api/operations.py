@@ -1,6 +1,6 @@
 """Public functions that compose a new dataset from episodes of others."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -13,8 +13,14 @@ from lecompose.composition.destination import (
     single_destination,
     undecided_destination,
 )
-from lecompose.composition.named_sources import PathLike, Source, Sources, name_sources, output_folder
-from lecompose.composition.open_sources import leave_out_empty
+from lecompose.composition.named_sources import (
+    NamedSources,
+    PathLike,
+    Source,
+    Sources,
+    name_sources,
+    output_folder,
+)
 from lecompose.composition.pipeline import run_request
 from lecompose.composition.plan import Plan, mixture
 from lecompose.composition.plan.episode_lists import Episodes
@@ -51,8 +57,7 @@ def merge(
     taken = {name: _keep(said) for name, said in episodes.items()}
 
     def make_plan(catalog: Catalog) -> Plan:
-        pairs = zip(catalog.sources, leave_out_empty(given)[0].episodes, strict=True)
-        some = {source.name: numbers for source, numbers in pairs if numbers is not None} | taken
+        some = _list_opened_episodes(given, catalog) | taken
         return plan.merge(catalog, output=root.name, episodes=some)
 
     names = given.names or [Path(path).name for path in given.paths]
@@ -60,6 +65,13 @@ def merge(
     arguments = [("--episodes", f"{name}={_spell(said)}") for name, said in [*opened, *taken.items()]]
     to, settings = single_destination(root), parse_options(**options)
     return run_request(Request("merge", given, to, make_plan, settings, arguments))
+
+
+def _list_opened_episodes(given: NamedSources, catalog: Catalog) -> dict[str, Sequence[int]]:
+    """Return the episodes that sources were opened with, by name, where these are not all of them."""
+    rest = iter(zip(given.paths, given.episodes, strict=True))
+    found = [(s.name, next(some for path, some in rest if path == s.given)) for s in catalog.sources]
+    return {name: some for name, some in found if some is not None}
 
 
 def delete(source: Source, *, out: PathLike, episodes: Episodes, **options: Unpack[Options]) -> Report:

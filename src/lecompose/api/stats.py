@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from lecompose.composition import plan
 from lecompose.composition.destination import single_destination
 from lecompose.composition.named_sources import PathLike, Source, name_sources, output_folder
-from lecompose.composition.open_sources import find_broken, open_one, refuse_broken
+from lecompose.composition.open_sources import find_broken, find_shifts, open_one, refuse_broken
 from lecompose.composition.pipeline import run_request
 from lecompose.composition.report import Report
 from lecompose.composition.request import Request
@@ -41,7 +41,8 @@ def stats(  # noqa: F811
 
     With `out` copy it there with all statistics computed again, also those of episodes; return the report.
     With `images` pictures are decoded, sampled as LeRobot samples them; without, a copy keeps what its
-    source says of them, and a dict leaves them out.
+    source says of them, and a dict leaves them out. Timestamps that begin late
+    are counted from 0 again, as in a copy.
 
     Raises:
         MediaError: for pictures that cannot be decoded; other errors as of `merge`.
@@ -51,10 +52,14 @@ def stats(  # noqa: F811
         raise RequestError(f"stats takes one dataset, {len(given.paths)} are given", hint="merge them first")
     wanted = replace(settings.statistics, carried=False, pictures=images)
     if out is None:
-        with open_one(given.paths[0], settings.threads, settings.memory) as (catalog, scratch):
+        with open_one(given.paths[0], settings.threads, settings.memory, complete=True) as (catalog, scratch):
             refuse_unusable(catalog.sources)
-            refuse_broken(catalog, find_broken(catalog))
-            return measure_dataset(catalog, wanted, scratch=scratch, progress=settings.progress)
+            broken = find_broken(catalog)
+            late = frozenset(find_shifts(catalog, broken))
+            refuse_broken(catalog, broken, retimed=late)
+            return measure_dataset(
+                catalog, wanted, scratch=scratch, progress=settings.progress, is_late=bool(late)
+            )
     to = single_destination(output_folder(out))
     make_plan = partial(plan.merge, output=to.root.name)
     settings = replace(settings, statistics=wanted)

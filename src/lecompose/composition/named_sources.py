@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeAlias, runtime_checkable
 
+from lecompose import formats
 from lecompose.errors import RequestError
 
 
@@ -74,7 +75,16 @@ def _opened_episodes(source: Source) -> tuple[int, ...] | None:
 
 
 def output_folder(out: PathLike) -> Path:
-    """Return the absolute path of an output. Raises RequestError where it has no name."""
+    """Return the absolute path of an output.
+
+    Raises:
+        RequestError: where it has no name, or one that could not be read back.
+    """
     if not str(out):
         raise RequestError("the output has no name", hint="-o FOLDER")
-    return Path(out).expanduser().absolute()
+    path = Path(out).expanduser().absolute()
+    if formats.is_misread_by_globs(str(path)):
+        raise RequestError(
+            "a path with a backslash and one of *?[ cannot be read back", hint="another -o", path=path
+        )
+    return path

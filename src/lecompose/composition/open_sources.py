@@ -3,7 +3,7 @@
 import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import compress
@@ -17,12 +17,13 @@ from lecompose.dataset.catalog.other_files import describe_other_files, find_oth
 from lecompose.dataset.catalog.time_shifts import find_time_shifts
 from lecompose.dataset.user_tables import read_user_tables
 from lecompose.engine import Engine, open_engine
-from lecompose.errors import SourceBroken, UnsupportedVersion, few, listed
+from lecompose.errors import ComposeError, SourceBroken, UnsupportedVersion, few, listed
 from lecompose.formats import TOLERANCE_S
 
 if TYPE_CHECKING:
     from lecompose.checks import Finding
     from lecompose.checks.repair import Dropped, Repaired
+    from lecompose.checks.repair.derived_columns import Derived
     from lecompose.composition.named_sources import NamedSources, PathLike
     from lecompose.composition.settings import Settings
 
@@ -33,13 +34,15 @@ SKIP_BROKEN = "--skip-broken, which takes what can be saved"
 class OpenSources:
     """A request's sources, open. `repaired` says by source name what was saved, where that was asked for.
 
-    `empty` are notes on sources without an episode, which are not among them.
+    `empty` are notes on sources without an episode, which are not among them. `derived` are those whose data
+    files lacked columns that rows tell.
     """
 
     catalog: Catalog
     roots: tuple[Path, ...]
     repaired: Mapping[str, "Repaired"]
     empty: tuple[str, ...] = ()
+    derived: tuple["Derived", ...] = ()
 
     @cached_property
     def broken(self) -> tuple["Finding", ...]:
@@ -49,10 +52,7 @@ class OpenSources:
     @cached_property
     def _shifts(self) -> Mapping[str, str]:
         """When, in words, the timestamps of sources begin that are late, no frame more than the others."""
-        late = {finding.src_dataset for finding in self.broken if finding.code == "frame_times"}
-        late -= set(self.repaired)
-        found = {s.name: _shift(self.catalog, s) for s in self.catalog.sources if s.name in late}
-        return {name: shift for name, shift in found.items() if shift is not None}
+        return find_shifts(self.catalog, self.broken, but=frozenset(self.repaired))
 
     @cached_property
     def off_grid(self) -> frozenset[str]:
@@ -70,6 +70,11 @@ class OpenSources:
         """The folders of repaired sources, by name; they are read in another place."""
         return {name: source.source.root for name, source in self.repaired.items()}
 
+    def name_originals(self) -> AbstractContextManager[None]:
+        """Let errors name the sources' own files, not those that are read in their place."""
+        stand_ins = {source.root: source.source.root for source in self.repaired.values()}
+        return _name_originals(stand_ins | {source.root: source.original for source in self.derived})
+
     @property
     def dropped(self) -> tuple["Dropped", ...]:
         """The episodes that could not be saved."""
@@ -79,6 +84,7 @@ class OpenSources:
         """Yield what was put right, which episodes and columns were left out, and which sources are given
         twice."""
         yield from self.empty
+        yield from (source.note for source in self.derived)
         for source in self.repaired.values():
             yield from source.notes
             lines = [
@@ -166,22 +172,87 @@ def open_sources(
         stand_ins = [source.root for source in repaired]
     if stand_in is not None:
         stand_ins = [stand_in(scratch)]
-    catalog = open_catalog(engine, stand_ins or given.paths, names=given.names, given=given.paths)
+    derived: tuple[Derived, ...] = ()
+    if stand_ins:
+        catalog = open_catalog(engine, stand_ins, names=given.names, given=given.paths)
+    else:
+        catalog, derived = open_complete(engine, given.paths, names=given.names, scratch=scratch)
     by_name = {s.name: m for s, m in zip(catalog.sources, repaired, strict=True)} if repaired else {}
     # What is read in the place of a source is not where the source lies.
-    roots = map(locate, given.paths) if stand_ins else (source.root for source in catalog.sources)
+    roots = map(locate, given.paths) if stand_ins or derived else (source.root for source in catalog.sources)
     left_out = {name: frozenset(d.episode for d in source.dropped) for name, source in by_name.items()}
     tables = read_user_tables(settings.tables, engine, scratch)
-    return OpenSources(replace(catalog, left_out=left_out, tables=tables), tuple(roots), by_name, empty)
+    return OpenSources(
+        replace(catalog, left_out=left_out, tables=tables), tuple(roots), by_name, empty, derived
+    )
+
+
+def open_complete(
+    engine: Engine, paths: Sequence[Path | str], *, names: Sequence[str] | None, scratch: Path
+) -> tuple[Catalog, tuple["Derived", ...]]:
+    """Return the catalog of datasets, and those read in `scratch`, with columns that only their rows tell.
+
+    Raises:
+        SourceError: for sources that cannot be opened.
+    """
+    try:
+        return open_catalog(engine, paths, names=names), ()
+    except SourceBroken:
+        derived = _derive_lacking(paths, scratch)
+        if not any(derived):
+            raise
+    engine.drop_all()
+    roots = [path if made is None else made.root for path, made in zip(paths, derived, strict=True)]
+    found = tuple(made for made in derived if made is not None)
+    with _name_originals({made.root: made.original for made in found}):
+        return open_catalog(engine, roots, names=names, given=paths), found
+
+
+def _derive_lacking(paths: Sequence[Path | str], scratch: Path) -> list["Derived | None"]:
+    """Return each dataset that lacks such columns; None for one that does not, or that cannot be read."""
+    from lecompose.checks.repair.derived_columns import derive_lacking  # slow to load, and few runs need it
+
+    derived: list[Derived | None] = []
+    for n, path in enumerate(paths):
+        made = None
+        with suppress(ComposeError):  # whoever opened it has said what is wrong
+            made = derive_lacking(path, scratch / f"derived-{n}")
+        derived.append(made)
+    return derived
+
+
+@contextmanager
+def _name_originals(roots: Mapping[Path, Path]) -> Iterator[None]:
+    """Let errors name the files of the sources, not those read in their place; `roots` has the first by the
+    second."""
+    try:
+        yield
+    except ComposeError as error:
+        for root, original in roots.items():
+            before, found, inside = str(error.path or "").partition(str(root))
+            if found:
+                file = root / inside.lstrip("/")
+                was = file.readlink() if file.is_symlink() else original / inside.lstrip("/")
+                error.path = f"{before}{was}"
+                break
+        raise
 
 
 def leave_out_empty(given: "NamedSources") -> tuple["NamedSources", tuple[str, ...]]:
-    """Return the sources that have an episode, and notes on the others; all of them where none has any."""
+    """Return the sources that have an episode, and notes on the others.
+
+    Raises:
+        SourceBroken: where there are several, and none has any.
+    """
     if len(given.paths) == 1:
         return given, ()
     is_kept = [not is_empty(path) for path in given.paths]
-    if all(is_kept) or not any(is_kept):
+    if all(is_kept):
         return given, ()
+    if not any(is_kept):
+        raise SourceBroken(
+            "no source has an episode", hint="record one, or name other datasets", parts=given.paths
+        )
     names = None if given.names is None else tuple(compress(given.names, is_kept))
     kept = replace(
         given,
@@ -244,6 +315,15 @@ def refuse_broken(
         raise SourceBroken("the sources lack what a composition needs", hint=hint, parts=lines)
 
 
+def find_shifts(
+    catalog: Catalog, broken: Iterable["Finding"], *, but: frozenset[str] = frozenset()
+) -> dict[str, str]:
+    """Return when, in words, the timestamps of sources begin that are late, no frame more than the others."""
+    late = {finding.src_dataset for finding in broken if finding.code == "frame_times"} - but
+    found = {s.name: _shift(catalog, s) for s in catalog.sources if s.name in late}
+    return {name: shift for name, shift in found.items() if shift is not None}
+
+
 def _shift(catalog: Catalog, source: Source) -> str | None:
     """Return when the timestamps of a source begin; None where some frames are later than others."""
     shifts = find_time_shifts(catalog.engine, catalog.data_files(source), source.fps)
@@ -264,8 +344,12 @@ def _true_rate(catalog: Catalog, broken: Sequence["Finding"]) -> str | None:
 
 
 @contextmanager
-def open_one(source: "PathLike", threads: int | None, memory: str | None) -> Iterator[tuple[Catalog, Path]]:
+def open_one(
+    source: "PathLike", threads: int | None, memory: str | None, *, complete: bool = False
+) -> Iterator[tuple[Catalog, Path]]:
     """Open one dataset; give its catalog and a scratch folder of its own.
+
+    Made `complete`, it has the columns that only the order of its rows tells.
 
     Raises:
         SourceError: for one that cannot be opened.
@@ -275,7 +359,10 @@ def open_one(source: "PathLike", threads: int | None, memory: str | None) -> Ite
         start_engine(Path(folder), threads, memory) as engine,
         suggest_way_out(repair_command(source)),
     ):
-        yield open_catalog(engine, [source]), Path(folder)
+        if complete:
+            yield open_complete(engine, [source], names=None, scratch=Path(folder))[0], Path(folder)
+        else:
+            yield open_catalog(engine, [source]), Path(folder)
 
 
 def open_rest(

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -61,9 +61,11 @@ def _carry_out(request: Request) -> Report:
     with (
         _staging(destinations.root, dry_run=settings.dry_run) as staging,
         start_engine(staging.scratch, settings.threads, settings.memory) as engine,
+        ExitStack() as opened,
     ):
         scratch = staging.scratch
         sources = open_sources(engine, request.sources, settings, stand_in=request.stand_in, scratch=scratch)
+        opened.enter_context(sources.name_originals())
         settings = sources.adapt(settings)
         if request.episode_columns is not None:
             edited = edit_episode_columns(sources.catalog, request.episode_columns)

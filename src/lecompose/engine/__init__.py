@@ -126,6 +126,10 @@ class Engine:
                 self.con.execute(f"drop table {quote_name(relation)}")
             self._relations.discard(relation)
 
+    def drop_all(self) -> None:
+        """Forget every table: what failed half-way can begin again."""
+        self.drop(*self.list_relations())
+
     def rename(self, relation: str, to: str) -> None:
         """Give a table another name."""
         with translate_errors(relation):

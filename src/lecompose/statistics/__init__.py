@@ -4,7 +4,11 @@ Knows files, rows and frames of one dataset; not which operation made them, nor 
 statistics.
 """
 
-from lecompose.statistics.bookkeeping_stats import measure_bookkeeping, measure_constants
+from lecompose.statistics.bookkeeping_stats import (
+    measure_bookkeeping,
+    measure_constants,
+    measure_timestamps,
+)
 from lecompose.statistics.feature_stats import FeatureStats
 from lecompose.statistics.numeric import estimate_numbers_bytes, measure_numbers
 from lecompose.statistics.row_groups import FileRows
@@ -31,5 +35,6 @@ __all__ = [
     "measure_constants",
     "measure_numbers",
     "measure_pictures",
+    "measure_timestamps",
     "read_seen_clips",
 ]

@@ -1,6 +1,7 @@
 """Statistics of what an output numbers by itself: they follow from the lengths of its episodes."""
 
 from collections.abc import Collection, Mapping, Sequence
+from fractions import Fraction
 
 import numpy as np
 
@@ -20,7 +21,7 @@ def measure_bookkeeping(
     frames = int(sizes.sum())
     if not frames:
         return {}
-    longer = np.cumsum(np.bincount(sizes)[:0:-1])[::-1]
+    longer = _count_longer(sizes)
     of_episodes = _summarise_ranges(sizes, quantiles) if "frame_index" in by_episode else None
     found = {
         "index": _summarise_ranges(np.array([frames]), quantiles),
@@ -32,6 +33,19 @@ def measure_bookkeeping(
         name: FeatureStats({stat: values.reshape(1) for stat, values in whole.items()} | count, episodes)
         for (name, whole), episodes in zip(found.items(), (None, None, of_episodes), strict=True)
     }
+
+
+def measure_timestamps(lengths: Sequence[int], fps: Fraction, quantiles: Mapping[str, float]) -> FeatureStats:
+    """Return the statistics of timestamps that LeRobot counts from 0 in each episode."""
+    longer = _count_longer(np.array(lengths, np.int64))
+    seconds = (np.arange(len(longer)) / float(fps)).astype(np.float32)
+    whole = _summarise_counts(seconds, longer, quantiles) | {"count": np.array([float(longer.sum())])}
+    return FeatureStats({stat: values.reshape(1) for stat, values in whole.items()}, None)
+
+
+def _count_longer(lengths: np.ndarray) -> np.ndarray:
+    """Return how many episodes have a frame 0, a frame 1, and so on."""
+    return np.cumsum(np.bincount(lengths)[:0:-1])[::-1]
 
 
 def measure_constants(

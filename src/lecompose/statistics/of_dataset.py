@@ -9,7 +9,7 @@ from typing import Any
 from lecompose import statistics
 from lecompose.concurrency import Progress
 from lecompose.dataset.catalog import Catalog
-from lecompose.dataset.doubtful_clips import refuse_doubtful_clips
+from lecompose.dataset.doubtful_clips import refuse_doubtful_clips, refuse_moved_pointers
 from lecompose.errors import SourceBroken
 from lecompose.formats import Feature
 from lecompose.statistics import FeatureStats, FileRows, SampledClip
@@ -40,9 +40,11 @@ class _Clip:
 
 
 def measure_dataset(
-    catalog: Catalog, wanted: StatsOptions, *, scratch: Path, progress: Progress
+    catalog: Catalog, wanted: StatsOptions, *, scratch: Path, progress: Progress, is_late: bool = False
 ) -> dict[str, Any]:
     """Return the statistics of the one dataset in the catalog, by feature, as stats.json has them.
+
+    Where its timestamps begin late (`is_late`), they are counted from 0 again, as in a copy.
 
     Raises:
         SourceBroken: if a data file cannot be read.
@@ -58,6 +60,9 @@ def measure_dataset(
     clips = {f.name: list(_list_clips(catalog, f, files)) for f in looked}
     size_bytes = sum(statistics.estimate_pictures_bytes(of_camera) for of_camera in clips.values())
     found = _measure_bookkeeping(episodes, wanted.quantiles)
+    if is_late:
+        lengths = [episode.frames for episode in episodes]
+        found["timestamp"] = statistics.measure_timestamps(lengths, source.fps, wanted.quantiles)
     unknown = [f for f in numeric if f.name not in found]
     progress.stage("stats", statistics.estimate_numbers_bytes(workers, files, unknown) + size_bytes)
     found |= statistics.measure_numbers(workers, files, unknown, quantiles=wanted.quantiles)
@@ -80,6 +85,7 @@ def _refuse_doubtful_clips(
         episodes = {(source.name, episode.src_episode) for episode in stored}
         keys = {(source.name, camera) for camera in cameras}
         refuse_doubtful_clips(catalog, episodes=episodes, cameras=keys)
+        refuse_moved_pointers(catalog, sources={source.name}, cameras=keys, frames={})
 
 
 def _group_by_file(episodes: Sequence[_StoredEpisode]) -> Iterator[FileRows]:

@@ -27,6 +27,7 @@ from lecompose.checks.tolerant_open import Opened, open_tolerantly
 from lecompose.dataset import stored_stats
 from lecompose.dataset.catalog import Catalog, Source
 from lecompose.dataset.catalog.custom_columns import CustomValues, read_custom_columns
+from lecompose.dataset.catalog.data_files import empty_error, is_empty
 from lecompose.dataset.catalog.hub_cache import name_dataset
 from lecompose.dataset.catalog.source import SAME_ROBOT, TRUE_FPS
 from lecompose.dataset.catalog.time_shifts import find_time_shifts
@@ -153,6 +154,8 @@ def _hopeless(opened: Opened) -> SourceBroken:
 
 
 def _no_data(opened: Opened) -> SourceBroken:
+    if is_empty(opened.root):
+        return empty_error(opened.root)
     faults = [fault for fault in opened.damage.faults if fault.code == "data_readable"]
     return SourceBroken(
         "no data file can be read: nothing can be saved",

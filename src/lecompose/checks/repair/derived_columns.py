@@ -17,9 +17,13 @@ import pyarrow.parquet as pq
 
 from lecompose import formats
 from lecompose.checks.footers import Footers
-from lecompose.dataset.catalog import Source
+from lecompose.dataset.catalog import Source, locate
+from lecompose.dataset.catalog.data_files import data_files
+from lecompose.dataset.catalog.hub_cache import name_dataset
+from lecompose.dataset.catalog.source import read_source
 from lecompose.errors import SourceBroken, few
 from lecompose.files.link_rest import link_rest
+from lecompose.files.parquet.damage import read_footer
 
 if TYPE_CHECKING:
     from lecompose.checks.repair import Repaired
@@ -50,6 +54,18 @@ class Derived:
     def rename(self, file: object) -> str | None:
         """Return a file as users know it."""
         return None if file is None else str(file).replace(str(self.root), str(self.original))
+
+
+def derive_lacking(given: Path | str, folder: Path) -> Derived | None:
+    """Return the dataset at a path with the columns that its data files lack, in a new `folder`, likewise.
+
+    Raises:
+        SourceError: where it is no dataset, or a data file cannot be read.
+    """
+    root = locate(given)
+    source = read_source(0, name_dataset(root), str(given), root)
+    footers = {file.path: read_footer(file.path) for file in data_files(source)}
+    return derive_columns(source, footers, folder)
 
 
 def derive_columns(source: Source, footers: Footers, folder: Path) -> Derived | None:

@@ -84,6 +84,8 @@ def data_files(source: Source) -> list[DataFile]:
     with name_file(source.root / "meta" / "info.json"):
         pattern = formats.path_glob(source.data_template)
     paths = glob_files(source.root, pattern)
+    if not paths and is_empty(source.root):
+        raise empty_error(source.root)
     if not paths:
         why = _why_none(source)
         hint = None if _parquet_files(source.root / "data") else "fetch its files, or record it again"
@@ -109,12 +111,17 @@ def is_empty(given: Path | str) -> bool:
     return not is_listed and not _parquet_files(root / "data")
 
 
+def empty_error(root: Path) -> SourceBroken:
+    """Return the error of a dataset without an episode, for whoever needs one."""
+    return SourceBroken("no episode was recorded", hint="record one, or name another dataset", path=root)
+
+
 def _why_none(source: Source) -> str:
     """Return why there is no data file; a folder that is half converted has those of another version."""
     other = formats.V21 if source.is_v3 else formats.V30
     if glob_files(source.root, formats.path_glob(formats.usual_data_path(other))):
         return f"the dataset is half converted, its data files are named as those of {other[:2]}.x"
-    return "no episode was recorded" if source.info.get("total_episodes") == 0 else "its files are missing"
+    return "its files are missing"
 
 
 @contextmanager

@@ -136,7 +136,17 @@ def locate(path: Path | str) -> Path:
 
     Raises:
         SourceNotFound: where neither is a folder with meta/info.json.
+        SourceBroken: for a path that cannot be read.
     """
+    root = _find_root(path)
+    if formats.is_misread_by_globs(str(root)):
+        raise SourceBroken(
+            "a path with a backslash and one of *?[ cannot be read", hint="rename its folders", path=root
+        )
+    return root
+
+
+def _find_root(path: Path | str) -> Path:
     if not str(path):
         raise SourceNotFound("a source has no name", hint="the folder of a dataset")
     given = Path(path).expanduser()
