@@ -78,3 +78,24 @@ def test_retiming_changes_only_the_sources_of_other_rates() -> None:
     assert (found.retimed, found.downsampled, found.problems) == ({"a"}, frozenset(), ())
     assert found.of_source("b") == SourceResampling(1, None, Fraction(15))
     assert found.of_source("a") == SourceResampling(1, Fraction(15), Fraction(30))
+
+
+def test_a_piece_is_numbered_and_timed_from_its_start() -> None:
+    """Rows of two pieces and a whole episode in one batch; the episode's own times stay, odd as they are."""
+    held = pa.concat_batches([rows(range(5, 8)), rows(range(2, 4)), rows(range(3))])
+    odd = pa.array(np.array(held["timestamp"]) + np.float32(0.001))
+    held = held.set_column(1, held.schema.field(1), odd)
+    begun = SourceResampling(1, None, Fraction(30)).begin_at(held, np.array([5] * 3 + [2] * 2 + [0] * 3))
+    assert begun["frame_index"].to_pylist() == [0, 1, 2, 0, 1, 0, 1, 2]
+    counted = [float(np.float32(n / 30)) for n in (0, 1, 2, 0, 1)]
+    assert begun["timestamp"].to_pylist() == [*counted, *odd.to_pylist()[5:]]
+    assert begun["x"].equals(held["x"])
+    assert begun.schema == held.schema
+
+
+def test_frames_of_a_piece_are_left_out_from_its_start() -> None:
+    taken = SourceResampling(2, None, Fraction(30))
+    held = taken.apply(taken.begin_at(rows(range(3, 8)), np.full(5, 3)))
+    assert held["x"].to_pylist() == [30, 50, 70]
+    assert held["frame_index"].to_pylist() == [0, 1, 2]
+    assert held["timestamp"].to_pylist() == [float(np.float32(n / 30)) for n in (0, 2, 4)]

@@ -1,10 +1,12 @@
 """How the rows of a data file are fetched: neighbours at once, runs of whole files by one query."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 from lecompose.composition.jobs import EpisodeRows
 from lecompose.composition.stages.data.decode_rows import Read, _plan_reads
+from lecompose.composition.stages.data.number_rows import RowNumbers
 
 
 def rows(source: str, episode: int, file: str, span: tuple[int, int], of: int) -> EpisodeRows:
@@ -48,3 +50,17 @@ def test_runs_of_whole_files_are_one_read_of_one_source() -> None:
         Read("b", True, ["/b/0"], 0, 1),
         Read("b", False, ["/b/1"], 2, 2),
     ]
+
+
+def test_frames_of_pieces_are_counted_in_the_source() -> None:
+    whole = rows("a", 0, "/0", (0, 4), of=20)
+    part = replace(rows("a", 1, "/0", (9, 12), of=20), from_frame=5, is_whole=False)
+    thinned = replace(part, src_dataset="b", from_frame=3, length=2, src_length=3)
+    strides = {
+        name: SimpleNamespace(resampling=SimpleNamespace(stride=n)) for name, n in (("a", 1), ("b", 2))
+    }
+    job: Any = SimpleNamespace(episodes=(whole, part, thinned), sources=strides)
+    numbers = RowNumbers(job)
+    frames = [(place, list(span)) for place, span in numbers.src_frames(0, 9)]
+    assert frames == [(0, [0, 1, 2, 3]), (1, [5, 6, 7]), (2, [3, 5])]
+    assert [(place, list(span)) for place, span in numbers.src_frames(5, 8)] == [(1, [6, 7]), (2, [3])]
