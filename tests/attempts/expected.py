@@ -14,7 +14,17 @@ HOPELESS = (
     *("another storage format", "numbers that no declared one is near"),
 )
 # What nobody can put right without knowing better, and no reader minds.
-PASSED_ON = frozenset(("video_size", "video_alike", "feature_names", "robot_type", "episode_stats_listed"))
+PASSED_ON = frozenset(
+    (
+        "video_size",
+        "video_alike",
+        "feature_names",
+        "robot_type",
+        "episode_stats_listed",
+        "pictures_alike",
+        "pictures_empty",
+    )
+)
 # What is broken is a part of one episode, which cannot be had without it: what is saved then.
 SAVED = {
     (0, 1): (

@@ -19,7 +19,7 @@ import pyarrow as pa
 from lecompose.engine import Context, Engine
 from lecompose.engine.duckdb_errors import translate_errors
 from lecompose.engine.query_errors import hint_at, own_fault, shift_line, strip_place, write_name
-from lecompose.engine.syntax_tree import Tree, but_for_order, nodes, order_of, uses
+from lecompose.engine.syntax_tree import Tree, but_for_order, lists_rows, nodes, order_of, uses
 from lecompose.engine.templates import quote_name, render
 from lecompose.engine.user_text import UserText, beside
 from lecompose.engine.vector_sql import (
@@ -218,6 +218,8 @@ class Sandbox:
     def complete_order(self, sql: str, columns: Sequence[str]) -> str | None:
         """Return a SELECT that breaks its ties by these columns of its result; None where it has no order.
 
+        Rows that the text itself lists stand in their order.
+
         What cannot be parsed is returned as it is: whoever runs it tells better what is wrong.
         """
         tree = self.tree(sql)
@@ -225,7 +227,7 @@ class Sandbox:
             return sql
         orders = order_of(tree)
         if orders is None:
-            return None
+            return sql if lists_rows(tree) else None
         if any(order["expression"]["class"] == "STAR" for order in orders):  # of all columns
             return sql
         orders += order_of(self.tree(f"select 1 order by {', '.join(map(quote_name, columns))}")) or []

@@ -34,6 +34,18 @@ def order_of(tree: Tree) -> list[Tree] | None:
     return None
 
 
+def lists_rows(tree: Tree) -> bool:
+    """Return whether a SELECT takes its rows from a list of VALUES and from nothing else, one by one."""
+    found = list(nodes(tree))
+    kinds = {node.get("type") for node in found}
+    others = {"BASE_TABLE", "TABLE_FUNCTION", "JOIN", "SET_OPERATION_NODE", "DISTINCT_MODIFIER"}
+    return (
+        "EXPRESSION_LIST" in kinds
+        and not kinds & others
+        and not any(n.get("group_expressions") for n in found)
+    )
+
+
 def but_for_order(tree: Tree) -> Any:
     """Return a syntax tree without the terms of its outermost ORDER BY."""
     if not tree["error"]:
