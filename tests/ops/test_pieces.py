@@ -8,13 +8,16 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from ops.test_rate_of_videos import made as at_another_rate
+from ops.test_rates import marks
 from support import typed
 from support.effort import examples, few
-from support.independent import Dataset, Episode, assert_composed, read
+from support.independent import Dataset, Episode, assert_composed, assert_same_values, read
 from support.typed import Kind
 
 import lecompose
@@ -237,6 +240,112 @@ def test_what_was_said_is_cut_to_the_piece(tmp_path: Path) -> None:
     assert found[2] == [("plan", 0), ("lift", 0)]
 
 
+# With other options -------------------------------------------------------------------------------
+
+SPANS = ((0, 3, 10), (1, 1, 9), (2, 0, 5), (2, 5, 6), (2, 4, 15), (0, 0, 12))
+
+
+def recipe_of(spans: Spans, more: str = "") -> str:
+    rows = ", ".join(f"({n}, {start}, {end}, {k})" for k, (n, start, end) in enumerate(spans))
+    return f"""select e.src_dataset, e.src_episode, p.a as from_frame, p.b as to_frame {more}
+               from (values {rows}) p(n, a, b, k) join episodes e on e.src_episode = p.n order by p.k"""
+
+
+def test_pieces_at_another_rate(recorded: Record, tmp_path: Path) -> None:
+    """What is left out is counted from the start of a piece, in rows and in pictures."""
+    extra = {"note": ("string", (1,), lambda episode, frame: f"{episode}.{frame}")}
+    root = recorded(**SMALL, extra_features=extra, seed=8)
+    lecompose.compose(recipe_of(SPANS), root, out=tmp_path / "out", fps=15, row_groups="packed")
+    assert lecompose.check(tmp_path / "out", decode=True) == []
+    made = read(tmp_path / "out")
+    for episode, (n, start, end) in zip(made.episodes, SPANS, strict=True):
+        frames = list(range(start, end, 2))
+        rows = episode.rows
+        assert rows["note"].to_pylist() == [f"{n}.{frame}" for frame in frames]
+        assert rows["timestamp"].to_pylist() == [float(np.float32(k / 15)) for k in range(len(frames))]
+        assert marks(*episode.clips["observation.images.front"], len(frames)) == [(n, f) for f in frames]
+
+
+def test_pieces_of_pieces_timed_anew(recorded: Record, tmp_path: Path) -> None:
+    lecompose.compose(recipe_of(SPANS), recorded(**SMALL, seed=5), out=tmp_path / "pieces")
+    lecompose.edit_info(tmp_path / "pieces", out=tmp_path / "out", retime=15)
+    assert lecompose.check(tmp_path / "out", decode=True) == []
+    for episode, (_, start, end) in zip(read(tmp_path / "out").episodes, SPANS, strict=True):
+        wanted = [float(np.float32(k / 15)) for k in range(end - start)]
+        assert episode.rows["timestamp"].to_pylist() == wanted
+
+
+def test_pieces_of_the_oldest_format_in_two_outputs(recorded: Record, tmp_path: Path) -> None:
+    root = recorded(**SMALL, version="v2.0", task_of=halves, image_features=("top",), seed=5)
+    recipe = recipe_of(SPANS, ", if(p.k % 2 = 0, 'even', 'odd') as out_dataset")
+    lecompose.compose(recipe, root, out=tmp_path / "out")
+    assert_pieces(tmp_path / "out" / "even", root, SPANS[::2])
+    assert_pieces(tmp_path / "out" / "odd", root, SPANS[1::2])
+
+
+def test_seconds_are_of_each_source(recorded: Record, tmp_path: Path) -> None:
+    slow = recorded(**SMALL | {"fps": 10, "frames": (25, 30)}, seed=5)
+    fast = recorded(**SMALL | {"fps": 20, "frames": (50,)}, seed=6)
+    lecompose.trim({"slow": slow, "fast": fast}, out=tmp_path / "out", head="2s", fps=10)
+    made = read(tmp_path / "out")
+    assert [len(episode) for episode in made.episodes] == [5, 10, 5]
+    clip = made.episodes[2].clips["observation.images.front"]
+    assert marks(*clip, 5) == [(0, frame) for frame in (40, 42, 44, 46, 48)]
+
+
+def test_pieces_of_what_can_be_saved(day: Path, tmp_path: Path) -> None:
+    lecompose.compose(recipe_of(SPANS), day, out=tmp_path / "out", skip_broken=True)
+    assert lecompose.check(tmp_path / "out", decode=True) == []
+    source = read(day)
+    for episode, (n, start, end) in zip(read(tmp_path / "out").episodes, SPANS, strict=True):
+        whole = source.episodes[n]
+        assert episode.rows["action"].to_pylist() == whole.rows["action"].to_pylist()[start:end]
+        assert episode.tasks == whole.tasks[start:end]
+        for camera in source.cameras:
+            assert episode.pictures(camera) == whole.pictures(camera)[start:end]
+
+
+@pytest.mark.parametrize("version", ["v2.1", "v3.0"])
+def test_pieces_of_videos_at_another_rate(version: str, make_dataset: Record, tmp_path: Path) -> None:
+    """They are refused, or matched by number as whole episodes are."""
+    root, pictures = at_another_rate(make_dataset, version)
+    with pytest.raises(lecompose.MediaError, match=r"9\.750 fps"):
+        lecompose.trim(root, out=tmp_path / "out", head=3)
+    spans = ((0, 3, 30), (1, 45, 50), (1, 0, 5), (2, 0, 30), (0, 0, 40))
+    report = lecompose.compose(recipe_of(spans), root, out=tmp_path / "out", skip_broken=True)
+    assert any("matched by number" in note for note in report.notes)
+    found = [episode.pictures("observation.images.front") for episode in read(tmp_path / "out").episodes]
+    assert found == [pictures[n][start:end] for n, start, end in spans]
+
+
+@pytest.mark.parametrize("row_groups", ["episode", "packed"])
+def test_numbers_and_nulls_of_pieces(row_groups: str, tmp_path: Path) -> None:
+    """Subtasks and task columns name the same texts, nulls stay, arrays are the same."""
+    subtasks = iter([0, 0, None, 1, 1, 2, 2, None])
+    goals = iter([1, 1, 0, 0, 1, 0, 1, 1])
+    kinds = {
+        "subtask_index": Kind("int64", (1,), lambda _, n: pa.array([next(subtasks) for _ in range(n)])),
+        "annotation.human.goal": Kind("int64", (1,), lambda _, n: pa.array([next(goals) for _ in range(n)])),
+        "grid": typed.array("float32", (2, 3), extension=True),
+    }
+    root = typed.write(tmp_path / "source", kinds, lengths=[5, 3], tasks=("pick", "place"))
+    texts = pa.table({"subtask_index": [0, 1, 2], "subtask": ["reach", "grasp", "lift"]})
+    pq.write_table(texts, root / "meta/subtasks.parquet")
+    spans = ((1, 0, 2), (0, 2, 5), (0, 3, 4))
+    lecompose.compose(recipe_of(spans), root, out=tmp_path / "out", row_groups=row_groups)
+    made, source = read(tmp_path / "out"), read(root)
+    named = pq.read_table(tmp_path / "out/meta/subtasks.parquet")["subtask"].to_pylist()
+    said = [
+        [None if k is None else named[k] for k in e.rows["subtask_index"].to_pylist()] for e in made.episodes
+    ]
+    assert said == [["lift", "lift"], [None, "grasp", "grasp"], ["grasp"]]
+    for episode, (n, start, end) in zip(made.episodes, spans, strict=True):
+        whole = source.episodes[n].rows.slice(start, end - start)
+        assert_same_values(episode.rows["grid"], whole["grid"], "grid")
+        goal = [made.tasks[k] for k in episode.rows["annotation.human.goal"].to_pylist()]
+        assert goal == [source.tasks[k] for k in whole["annotation.human.goal"].to_pylist()]
+
+
 @settings(max_examples=examples(3, whole=40), deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_any_pieces(day: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
@@ -244,9 +353,6 @@ def test_any_pieces(day: Path, tmp_path_factory: pytest.TempPathFactory, data: s
         lambda n: st.tuples(st.just(n), st.integers(0, LENGTHS[n] - 1), st.integers(1, LENGTHS[n]))
     )
     drawn = data.draw(st.lists(one.filter(lambda span: span[1] < span[2]), min_size=1, max_size=6))
-    rows = ", ".join(f"({n}, {start}, {end}, {k})" for k, (n, start, end) in enumerate(drawn))
-    recipe = f"""select e.src_dataset, e.src_episode, p.a as from_frame, p.b as to_frame
-                 from (values {rows}) p(n, a, b, k) join episodes e on e.src_episode = p.n order by p.k"""
     out = tmp_path_factory.mktemp("pieces") / "out"
-    lecompose.compose(recipe, day, out=out)
+    lecompose.compose(recipe_of(drawn), day, out=out)
     assert_pieces(out, day, drawn)
