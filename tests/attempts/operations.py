@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from broken.damage import CAMERA
 from support.edited import Edit, changed, retimed, retold, unchanged
 from support.independent import Dataset, Episode, read, table
@@ -130,6 +131,39 @@ def _every_second(place: Place) -> Edit:
     return edited
 
 
+def _in_pieces(spans: Callable[[int, int], Sequence[tuple[int, int]]]) -> Edit:
+    """Of each episode, by its row and length, the frames [start, end) that become episodes of their own."""
+
+    def of_span(episode: Episode, start: int, end: int, fps: float) -> Episode:
+        if (start, end) == (0, len(episode)):
+            return episode
+        rows = episode.rows.slice(start, end - start)
+        counted = np.arange(end - start)
+        seconds = rows["timestamp"].to_numpy() if start == 0 else (counted / fps).astype(np.float32)
+        for name, values in (("frame_index", counted), ("timestamp", seconds)):
+            at = rows.schema.get_field_index(name)
+            kind = rows["timestamp"].type if name == "timestamp" else pa.int64()
+            rows = rows.set_column(at, name, pa.array(values).cast(kind))
+        tasks = episode.tasks[start:end]
+        clips = {name: (path, first + start) for name, (path, first) in episode.clips.items()}
+        told = tuple(dict.fromkeys(tasks)) if len(set(episode.tasks)) > 1 else episode.listed
+        return replace(episode, rows=rows, tasks=tasks, listed=told, clips=clips, stats={})
+
+    def edited(dataset: Dataset) -> Dataset:
+        held = [
+            of_span(episode, start, end, dataset.info["fps"])
+            for n, episode in enumerate(dataset.episodes)
+            for start, end in spans(n, len(episode))
+        ]
+        return replace(dataset, episodes=tuple(held))
+
+    return edited
+
+
+def _twice_each(source: Dataset, place: Place) -> Picks:
+    return {"": list(range(2 * len(source.episodes)))}
+
+
 # What is read -----------------------------------------------------------------------------------
 
 
@@ -172,6 +206,11 @@ WHERE_FRAMES = "max(frame_index) >= 0 and count(*) > 0"
 RECIPE = """
 select src_dataset, src_episode, case when src_episode = 0 then 'first' else 'rest' end as out_dataset
 from episodes order by src_episode desc
+"""
+
+PIECES = """
+select src_dataset, src_episode, part * 2 as from_frame, if(part = 0, 4, length) as to_frame
+from episodes, range(2) parts(part) order by src_episode, part
 """
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -224,6 +263,33 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation("compose", lambda p: lecompose.compose(RECIPE, p.root, out=p.out), _backwards),
     Operation(
+        "compose of pieces",
+        lambda p: lecompose.compose(PIECES, p.root, out=p.out),
+        _twice_each,
+        edited=lambda p: _in_pieces(lambda _, length: [(0, 4), (2, length)]),
+        pictures=False,
+    ),
+    Operation(
+        "trim",
+        lambda p: lecompose.trim(p.root, out=p.out, head=2),
+        edited=lambda p: _in_pieces(lambda _, length: [(2, length)]),
+        pictures=False,
+    ),
+    Operation(
+        "cut",
+        lambda p: lecompose.cut(p.root, out=p.out, every=4),
+        _twice_each,
+        edited=lambda p: _in_pieces(lambda _, length: [(0, 4), (4, length)]),
+        pictures=False,
+    ),
+    Operation(
+        "drop frames",
+        lambda p: lecompose.drop_frames(p.root, out=p.out, where="frame_index in (2, 3)"),
+        _twice_each,
+        edited=lambda p: _in_pieces(lambda _, length: [(0, 2), (4, length)]),
+        pictures=False,
+    ),
+    Operation(
         "edit tasks",
         lambda p: lecompose.edit_tasks(p.root, out=p.out, replace={p.tasks[0]: "grasp"}),
         edited=_renamed_task,
@@ -233,6 +299,11 @@ OPERATIONS: tuple[Operation, ...] = (
         lambda p: lecompose.edit_tasks(p.root, in_place=True, replace={p.tasks[0]: "grasp"}),
         edited=_renamed_task,
         in_place=True,
+    ),
+    Operation(
+        "edit episodes",
+        lambda p: lecompose.edit_episodes(p.root, out=p.out, add={"good:bool": "length > 5"}),
+        pictures=False,
     ),
     Operation(
         "edit features",

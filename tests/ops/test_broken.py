@@ -42,7 +42,8 @@ def test_handled_or_refused(
 
 def test_every_public_function_is_tried() -> None:
     tried_ones = {name for operation in OPERATIONS for name in operation.do.__code__.co_names}
-    functions = {name for name in lecompose.__all__ if name.islower()}
+    of_jobs = {"run_jobs", "job_status", "cancel_jobs"}  # which take none: test_jobs_elsewhere.py
+    functions = {name for name in lecompose.__all__ if name.islower()} - of_jobs
     assert functions - tried_ones == set()
 
 
