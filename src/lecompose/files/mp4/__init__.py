@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from lecompose.files.mp4.encoder_settings import Encoding, choose_encoding
     from lecompose.files.mp4.ffmpeg import describe
     from lecompose.files.mp4.head_settings import HeadSettings
-    from lecompose.files.mp4.splice import Splice, find_splice, find_splices, list_starts
+    from lecompose.files.mp4.splice import Splice, find_nearest_start, find_splice, find_splices, list_starts
     from lecompose.files.mp4.video import Video, measure_grid_deviation_s, probe, probe_truncated
 
 __all__ = [
@@ -55,6 +55,7 @@ __all__ = [
     "decode_picture",
     "describe",
     "encode",
+    "find_nearest_start",
     "find_splice",
     "find_splices",
     "find_undecodable_frames",
@@ -101,6 +102,7 @@ _PLACES = {
     "head_settings": ("HeadSettings",),
     "splice": (
         "Splice",
+        "find_nearest_start",
         "find_splice",
         "find_splices",
         "list_starts",
