@@ -197,7 +197,6 @@ SPECS: list[Broken] = [
             f"data without {name}",
             edit_parquet(DATA, without_columns(name.__eq__), whole=True),
             names("columns"),
-            3,
             feature=name,
         )
         for name in ("frame_index", "timestamp", "index")
