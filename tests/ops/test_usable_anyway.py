@@ -42,6 +42,16 @@ def test_a_filter_may_pass_over_a_broken_episode(gap: Path, tmp_path: Path) -> N
         lecompose.filter(gap, out=tmp_path / "out", where="src_episode > 7", dry_run=True)
 
 
+def test_a_filter_by_frames_needs_the_frames(make_dataset: Record, tmp_path: Path) -> None:
+    root = make_dataset("day", version="v2.1", **PLAIN)
+    put(DATA, None)(root)
+    ask = {"where_frames": "max(frame_index) >= 0", "dry_run": True}
+    with pytest.raises(lecompose.SourceBroken, match="episode 2"):
+        lecompose.filter(root, out=tmp_path / "out", **ask)
+    assert lecompose.filter(root, out=tmp_path / "out", where="src_episode < 2", **ask).frames == 7
+    assert lecompose.filter(root, out=tmp_path / "out", skip_broken=True, **ask).frames == 7
+
+
 def emptied(root: Path) -> Path:
     path = root / "meta/info.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"total_episodes": 0, "total_frames": 0}))

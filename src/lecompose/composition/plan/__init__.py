@@ -10,7 +10,7 @@ Beside it stands `relabels`, empty but for `relabel_tasks`, which gives tasks ot
 Each function here makes the plan of one operation.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from types import MappingProxyType
@@ -24,7 +24,7 @@ from lecompose.composition.plan.rows import make_table
 from lecompose.dataset.arrow_arrays import repeat_text
 from lecompose.dataset.catalog import Catalog
 from lecompose.dataset.query_views import open_views
-from lecompose.errors import EmptyOutput, QueryError, RequestError, UnknownEpisode, listed, near
+from lecompose.errors import EmptyOutput, QueryError, RequestError, SourceBroken, UnknownEpisode, listed, near
 
 Notes = tuple[str, ...]
 
@@ -96,6 +96,9 @@ def filter(catalog: Catalog, *, output: str, where: str | None, where_frames: st
         found = [(where, views.episode_condition(where))] if where is not None else []
         found += [(where_frames, views.frame_condition(where_frames))] if where_frames is not None else []
     passing = [truth.filter(truth["value"]).select(_NAMED.names) for _, truth in found]
+    if where_frames is not None:
+        asked = passing[0] if where is not None else catalog.engine.read("declared", _NAMED.names)
+        _refuse_without_frames(asked, found[-1][1])
     kept = passing[0] if len(passing) == 1 else passing[0].join(passing[1], _NAMED.names, join_type="inner")
     catalog.engine.load("named", kept.cast(_NAMED))
     catalog.engine.table("picks", "plan/filter", output=output)
@@ -107,6 +110,26 @@ def filter(catalog: Catalog, *, output: str, where: str | None, where_frames: st
         error.notes = notes
         raise
     return Plan(notes)
+
+
+def _refuse_without_frames(asked: pa.Table, truth: pa.Table) -> None:
+    """Refuse to filter by frames of which an episode has none: what is true of them is not known.
+
+    Raises:
+        SourceBroken: naming these episodes.
+    """
+    judged = set(_list_named(truth))
+    lacking = sorted(key for key in _list_named(asked) if key not in judged)
+    if lacking:
+        raise SourceBroken(
+            "episodes have no frames to filter by",
+            hint="--skip-broken, which leaves them out, or --where, which can pass over them",
+            parts=[f'source "{source}": episode {episode}' for source, episode in lacking],
+        )
+
+
+def _list_named(table: pa.Table) -> Iterator[tuple[str, int]]:
+    return zip(*(table[name].to_pylist() for name in _NAMED.names), strict=True)
 
 
 def sort(catalog: Catalog, *, output: str, by: str) -> Plan:
