@@ -161,7 +161,7 @@ def assert_made(operation: Operation, place: Place) -> None:
 
 def assert_one(operation: Operation, place: Place, out: Path, reference: Path, rows: Sequence[int]) -> None:
     assert_sound(place, out)
-    edited = _corrected(operation.edited(place), place.broken.corrected)
+    edited = _corrected(operation.edited(place), place.broken.corrected, reference)
     are_same = reference == place.given or place.broken.name not in OTHER_PICTURES
     if place.broken.merge == WORKS or not operation.pictures:  # whose statistics are computed anew
         source = edited(read(reference))
@@ -178,8 +178,8 @@ def assert_one(operation: Operation, place: Place, out: Path, reference: Path, r
     )
 
 
-def _corrected(edited: Edit, features: Collection[str]) -> Edit:
-    """The same without the stored statistics of features whose values are put right."""
+def _corrected(edited: Edit, features: Collection[str], root: Path) -> Edit:
+    """The same without the stored statistics of features whose values are put right, of one dataset."""
 
     def of_episode(episode: Episode) -> Episode:
         kept = {k: v for k, v in episode.stats.items() if k.rpartition("/")[0] not in features}
@@ -187,6 +187,8 @@ def _corrected(edited: Edit, features: Collection[str]) -> Edit:
 
     def corrected(dataset: Dataset) -> Dataset:
         made = edited(dataset)
+        if dataset.root != root:
+            return made
         return replace(made, episodes=tuple(map(of_episode, made.episodes)))
 
     return corrected if features else edited
