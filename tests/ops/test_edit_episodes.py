@@ -70,6 +70,7 @@ def test_a_null_is_refused_unless_it_is_meant(recorded: Record, tmp_path: Path) 
         ({}, RequestError, "no change of columns"),
         ({"add": {"length": "1"}}, RequestError, "LeRobot's own"),
         ({"add": {"stats/x": "1"}}, RequestError, "may not contain"),
+        ({"add": {"task": "'x'"}}, RequestError, "those of the relation episodes"),
         ({"remove": "note"}, RequestError, "no such per-episode column"),
         ({"add": {"a": "1", "A": "2"}}, RequestError, "cannot be told"),
         ({"add": {"a:int8": "1000"}}, QueryError, "another type"),

@@ -314,7 +314,7 @@ def test_common_features(recorded: Record, tmp_path: Path) -> None:
 UNIONS = list(product(("null", "zero"), ("episode", "packed"), ("v2.0", "v2.1", "v3.0")))
 
 
-@pytest.mark.parametrize(("fill", "row_groups", "version"), few(UNIONS, kept=lambda n: n in (2, 7)))
+@pytest.mark.parametrize(("fill", "row_groups", "version"), few(UNIONS, kept=lambda n: n in (2, 10)))
 def test_union_of_features(
     fill: str, row_groups: str, version: str, recorded: Record, tmp_path: Path
 ) -> None:

@@ -102,7 +102,7 @@ def test_trim_by_a_condition(day: Path, tmp_path: Path) -> None:
 def test_trim_knows_the_frame_before(day: Path, tmp_path: Path) -> None:
     report = lecompose.trim(day, out=tmp_path / "out", where_frames="frame_index - lag_frame_index = 1")
     assert_pieces(tmp_path / "out", day, [(n, 1, length) for n, length in enumerate(LENGTHS)])
-    assert any("neither true nor false for 3 frames" in note for note in report.notes)
+    assert not any("neither true nor false" in note for note in report.notes)
 
 
 AT = [(0, 0, 4), (0, 4, 9), (0, 9, 12), (1, 0, 4), (1, 4, 9), (2, 0, 4), (2, 4, 9), (2, 9, 15)]
@@ -197,7 +197,7 @@ def test_pictures_of_pieces_are_measured(recorded: Record, tmp_path: Path) -> No
         (lambda d, o: lecompose.trim(d, out=o, where_frames="nonsense > 1"), QueryError, "nonsense"),
         (lambda d, o: lecompose.cut(d, out=o), RequestError, "one way to cut"),
         (lambda d, o: lecompose.cut(d, out=o, every="0s"), RequestError, "one frame at least"),
-        (lambda d, o: lecompose.cut(d, out=o, into=10), UnknownEpisode, "frames 0 to 0 are not in it"),
+        (lambda d, o: lecompose.cut(d, out=o, into=10), EmptyOutput, "episode 1: 9 frames"),
         (lambda d, o: lecompose.cut(d, out=o, frames={0: "3:3"}), UnknownEpisode, "frames 3 to 3"),
         (lambda d, o: lecompose.cut(d, out=o, frames={0: "3:13"}), UnknownEpisode, "it has 12"),
         (lambda d, o: lecompose.cut(d, out=o, frames={7: "0:1"}), UnknownEpisode, "no episode 7"),
@@ -215,6 +215,17 @@ def test_what_cannot_be(call: Any, error: type, says: str, recorded: Record, tmp
     with pytest.raises(error, match=says):
         call(recorded(**SMALL, task_of=halves, seed=5), tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_starts_snap_to_where_videos_can_be_copied(recorded: Record, tmp_path: Path) -> None:
+    root = recorded(**SMALL | {"gop": 4, "codec": "libsvtav1"}, seed=6)
+    report = lecompose.trim(root, out=tmp_path / "out", head=5, snap="keyframe")
+    assert (report.frames_decoded, report.reencoded) == (0, ())
+    rows = lecompose.query(tmp_path / "out", "select from_frame from lineage").to_pylist()
+    assert [row["from_frame"] for row in rows] == [4, 4, 4]
+    assert any("3 starts moved" in note for note in report.notes)
+    with pytest.raises(RequestError, match='only "keyframe"'):
+        lecompose.trim(root, out=tmp_path / "no", head=5, snap="second")
 
 
 def test_what_was_said_is_cut_to_the_piece(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from lecompose.composition.plan import pieces
 from lecompose.composition.report import Report
 from lecompose.composition.request import Request
 from lecompose.composition.settings import Options, parse_options
+from lecompose.errors import RequestError
 
 SpanLike: TypeAlias = str | int | float | Fraction
 """Seconds as "2s" or "500ms"; a number is of frames."""
@@ -27,6 +28,7 @@ def trim(
     tail: SpanLike = 0,
     where_frames: str | None = None,
     margin: SpanLike = 0,
+    snap: str | None = None,
     **options: Unpack[Options],
 ) -> Report:
     """Copy every episode to `out` without some frames at its ends; return the report.
@@ -34,6 +36,7 @@ def trim(
     `head` and `tail` are taken from every episode, "2s" or 60 frames. Or an episode begins with the first
     frame for which the SQL condition `where_frames` is true, and ends with the last one, but for a `margin`;
     `lag_action` there is the action of the frame before. Frames are numbered and timed from 0 again.
+    With `snap="keyframe"` a start moves to the nearest frame from which all videos can be copied.
 
     Raises:
         EmptyOutput: for episodes that are no longer than what is trimmed; where no frame passes.
@@ -51,11 +54,13 @@ def trim(
         tail=pieces.parse_span(tail, "--tail"),
         where_frames=where_frames,
         margin=pieces.parse_span(margin, "--margin"),
+        snap=_snaps(snap),
     )
     arguments = [
         *((f"--{name}", value) for name, value in (("head", head), ("tail", tail)) if value),
         ("--where-frames", where_frames),
         *([("--margin", margin)] if margin else []),
+        ("--snap", snap),
     ]
     return run_request(Request("trim", given, to, make_plan, settings, arguments))
 
@@ -68,6 +73,7 @@ def cut(
     every: SpanLike | None = None,
     into: int | None = None,
     frames: FramesLike | None = None,
+    snap: str | None = None,
     **options: Unpack[Options],
 ) -> Report:
     """Copy every episode to `out` in pieces, each an episode; return the report.
@@ -93,13 +99,16 @@ def cut(
         every=None if every is None else pieces.parse_span(every, "--every"),
         into=into,
         frames=spans,
+        snap=_snaps(snap),
     )
     named = [("--frames", f"{number}={_spell(said)}") for number, said in (spans or {}).items()]
-    arguments = [("--at", at), ("--every", every), ("--into", into), *named]
+    arguments = [("--at", at), ("--every", every), ("--into", into), *named, ("--snap", snap)]
     return run_request(Request("cut", given, to, make_plan, settings, arguments))
 
 
-def drop_frames(sources: Sources, *, out: PathLike, where: str, **options: Unpack[Options]) -> Report:
+def drop_frames(
+    sources: Sources, *, out: PathLike, where: str, snap: str | None = None, **options: Unpack[Options]
+) -> Report:
     """Copy to `out` what is left of every episode without some frames; return the report.
 
     These are the frames for which the SQL condition `where` is true. Each stretch that is left is an episode.
@@ -113,8 +122,17 @@ def drop_frames(sources: Sources, *, out: PathLike, where: str, **options: Unpac
         single_destination(output_folder(out)),
         parse_options(**options),
     )
-    make_plan = partial(pieces.drop_frames, output=to.root.name, where=where)
-    return run_request(Request("drop-frames", given, to, make_plan, settings, [("--where", where)]))
+    make_plan = partial(pieces.drop_frames, output=to.root.name, where=where, snap=_snaps(snap))
+    return run_request(
+        Request("drop-frames", given, to, make_plan, settings, [("--where", where), ("--snap", snap)])
+    )
+
+
+def _snaps(said: str | None) -> bool:
+    """Return whether pieces begin where videos can be copied. Raises RequestError for any other word."""
+    if said not in (None, "keyframe"):
+        raise RequestError(f'--snap {said}: only "keyframe" is known')
+    return said is not None
 
 
 def _spans(said: str | Iterable[tuple[int | None, int | None]]) -> tuple[tuple[int | None, int | None], ...]:

@@ -24,6 +24,7 @@ from lecompose.cli.run_operation import run_operation
     help="These frames of an episode, as 4=0:300,300:720; the other episodes stay whole. Once for each"
     " episode.",
 )
+@options.snap
 @options.output
 @options.layout
 @options.engine

@@ -12,6 +12,7 @@ from lecompose.cli.run_operation import run_operation
 @click.command("drop-frames", cls=StrictCommand)
 @options.sources
 @click.option("--where", required=True, metavar="SQL", help="The frames to leave out.")
+@options.snap
 @options.output
 @options.layout
 @options.engine

@@ -148,6 +148,11 @@ output_or_in_place = _output(
     click.option("--in-place", is_flag=True, help="Replace the dataset itself, once the new one is done."),
 )
 
+snap = click.option(
+    "--snap",
+    type=click.Choice(["keyframe"]),
+    help="Move each start to the nearest frame from which all videos can be copied.",
+)
 seed = click.option(
     "--seed", default="0", show_default=True, help="Decides the random choice: a number or any text."
 )

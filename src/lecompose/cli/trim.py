@@ -20,6 +20,7 @@ from lecompose.cli.run_operation import run_operation
     " action of the frame before; likewise for every column.",
 )
 @click.option("--margin", default="0", metavar="TIME", help="Keep so much around what --where-frames finds.")
+@options.snap
 @options.output
 @options.layout
 @options.engine

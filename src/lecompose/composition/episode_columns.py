@@ -8,7 +8,7 @@ import pyarrow as pa
 from lecompose.composition.feature_spec import FeatureSpec
 from lecompose.dataset.catalog import Catalog
 from lecompose.dataset.catalog.custom_columns import CustomColumn, is_custom
-from lecompose.dataset.query_views import Views, open_views
+from lecompose.dataset.query_views import EPISODE_COLUMNS, Views, open_views
 from lecompose.errors import QueryError, RequestError, near
 from lecompose.formats import arrow_field, feature
 
@@ -88,9 +88,13 @@ def _refuse_names(edits: EpisodeColumnEdits, held: Sequence[str]) -> None:
     lacking = [f'"{name}"{near(name, held)}' for name in edits.remove if name not in held]
     if lacking:
         raise RequestError("there is no such per-episode column", parts=lacking)
-    own = [f'"{spec.name}"' for spec in edits.add if not is_custom(spec.name)]
+    taken = {*EPISODE_COLUMNS}
+    own = [f'"{spec.name}"' for spec in edits.add if not is_custom(spec.name) or spec.name.lower() in taken]
     if own:
-        raise RequestError("per-episode columns of these names are LeRobot's own", parts=own)
+        raise RequestError(
+            "per-episode columns of these names are LeRobot's own, or those of the relation episodes",
+            parts=own,
+        )
     names = [*(name for name in held if name not in edits.remove), *(spec.name for spec in edits.add)]
     by_lower: dict[str, str] = {}
     for name in names:

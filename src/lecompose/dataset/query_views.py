@@ -28,7 +28,7 @@ from lecompose.formats import STATS
 BATCH_ROWS = 65_536
 
 _FRAME_KEYS = ("src_dataset", "src_episode", "frame_index")
-_EPISODE = (
+EPISODE_COLUMNS = (
     *FRONT,
     *("length", "seconds", "tasks", "fps", "robot_type", "from_index", "to_index", "data_file"),
     *("video_files", "stats"),
@@ -332,7 +332,8 @@ def _show(sandbox: Sandbox, relation: str, schema: str, rows: pa.Table) -> None:
 def _episodes(catalog: Catalog, *, with_stats: bool) -> pa.Table:
     """Return the relation `episodes`; without statistics its column `stats` is there, and null."""
     custom = [
-        ShownColumn(c.column, choose_name(c.column, _EPISODE, "custom")) for c in catalog.custom.columns
+        ShownColumn(c.column, choose_name(c.column, EPISODE_COLUMNS, "custom"))
+        for c in catalog.custom.columns
     ]
     features = _with_stats(catalog)
     episodes = catalog.engine.arrow("query_views/episodes", {"custom": custom})

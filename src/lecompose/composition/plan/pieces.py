@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from lecompose.composition.plan import Notes, Plan, number_pieces
 from lecompose.composition.plan.rows import make_table
+from lecompose.composition.plan.snap_starts import snap_starts
 from lecompose.dataset.catalog import Catalog
 from lecompose.dataset.query_views import open_views
 from lecompose.errors import EmptyOutput, QueryError, RequestError, few
@@ -50,6 +51,7 @@ def trim(
     tail: Span = 0,
     where_frames: str | None = None,
     margin: Span = 0,
+    snap: bool = False,
 ) -> Plan:
     """Plan every episode without some frames at its ends.
 
@@ -66,17 +68,15 @@ def trim(
             raise RequestError("nothing is to be trimmed", hint="--head 2s, --tail 30 or --where-frames")
         amounts = {"heads": _list_frames(catalog, head), "tails": _list_frames(catalog, tail)}
         _pick(catalog, "plan/trim", output=output, sources=_names(catalog), **amounts)
-        _refuse_emptied(catalog)
-        number_pieces(catalog, [output])
-        return Plan()
+        _refuse_emptied(catalog, [a + b for a, b in zip(amounts["heads"], amounts["tails"], strict=True)])
+        return _finish(catalog, output, (), snap=snap)
     if head or tail:
         raise RequestError("either --head and --tail, or --where-frames")
     notes = _load_runs(catalog, where_frames)
     margins = _list_frames(catalog, margin)
     _pick(catalog, "plan/trim_to_runs", output=output, sources=_names(catalog), margins=margins)
     notes += _note_emptied(catalog, "no frame passes")
-    number_pieces(catalog, [output])
-    return Plan(notes)
+    return _finish(catalog, output, notes, snap=snap)
 
 
 def cut(
@@ -87,6 +87,7 @@ def cut(
     every: Span | None = None,
     into: int | None = None,
     frames: Mapping[int, Sequence[tuple[int | None, int | None]]] | None = None,
+    snap: bool = False,
 ) -> Plan:
     """Plan every episode in pieces.
 
@@ -113,14 +114,14 @@ def cut(
         if into < 1:
             raise RequestError(f"--into {into}: a number above 0 is needed")
         _pick(catalog, "plan/cut_into", output=output, pieces=into)
+        _refuse_emptied_pieces(catalog, into)
     else:
         _load_named(catalog, frames or {})
         _pick(catalog, "plan/cut_named", output=output)
-    number_pieces(catalog, [output])
-    return Plan(notes)
+    return _finish(catalog, output, notes, snap=snap)
 
 
-def drop_frames(catalog: Catalog, *, output: str, where: str) -> Plan:
+def drop_frames(catalog: Catalog, *, output: str, where: str, snap: bool = False) -> Plan:
     """Plan what is left of every episode without the frames for which a condition is true.
 
     Each stretch that is left is an episode.
@@ -132,8 +133,7 @@ def drop_frames(catalog: Catalog, *, output: str, where: str) -> Plan:
     notes = _load_runs(catalog, where)
     _pick(catalog, "plan/drop_runs", output=output)
     notes += _note_emptied(catalog, "every frame is dropped")
-    number_pieces(catalog, [output])
-    return Plan(notes)
+    return _finish(catalog, output, notes, snap=snap)
 
 
 def parse_span(said: str | float | Fraction, option: str) -> Span:
@@ -154,6 +154,12 @@ def parse_span(said: str | float | Fraction, option: str) -> Span:
 
 
 # From a request to picks --------------------------------------------------------------------------
+
+
+def _finish(catalog: Catalog, output: str, notes: Notes, *, snap: bool) -> Plan:
+    """Number the picked pieces; with `snap` they begin where videos can be copied."""
+    number_pieces(catalog, [output])
+    return Plan((*notes, *(snap_starts(catalog) if snap else ())))
 
 
 def _names(catalog: Catalog) -> list[str]:
@@ -245,15 +251,29 @@ def _emptied(catalog: Catalog) -> list[_Emptied]:
     return catalog.engine.records("plan/without_picks", _Emptied)
 
 
-def _refuse_emptied(catalog: Catalog) -> None:
-    """Refuse to trim more from an episode than it has."""
+def _refuse_emptied(catalog: Catalog, needed: Sequence[int]) -> None:
+    """Refuse to take so many frames, by source, from episodes that have no more."""
     emptied = _emptied(catalog)
     if emptied:
-        longest = max(each.length for each in emptied)
+        rule = f"length > {needed[0]}"
+        if len(set(needed)) > 1:
+            rule = "length > case src_dataset … end, for the sources have other rates"
         raise EmptyOutput(
             "nothing would be left of some episodes",
-            hint=f'filter --where "length > {longest}" first',
+            hint=f'filter --where "{rule}" first',
             parts=[f'source "{e.src_dataset}", episode {e.src_episode}: {e.length} frames' for e in emptied],
+        )
+
+
+def _refuse_emptied_pieces(catalog: Catalog, into: int) -> None:
+    """Refuse to cut episodes into more pieces than they have frames."""
+    lengths = [(s.name, row.src_episode, row.length) for s in catalog.sources for row in catalog.lengths(s)]
+    short = [f'source "{name}", episode {n}: {length} frames' for name, n, length in lengths if length < into]
+    if short:
+        raise EmptyOutput(
+            f"some episodes have fewer than {into} frames",
+            hint=f'filter --where "length >= {into}" first',
+            parts=short,
         )
 
 

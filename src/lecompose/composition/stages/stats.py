@@ -24,7 +24,7 @@ from lecompose.composition.layout import Layout
 from lecompose.concurrency import Prefetch
 from lecompose.dataset import stored_stats
 from lecompose.dataset.write_metadata import write_stats
-from lecompose.errors import SourceBroken, few
+from lecompose.errors import MediaError, SourceBroken, few
 from lecompose.files.parquet.damage import find_damage
 from lecompose.formats import SUBTASK_INDEX, Feature
 from lecompose.statistics import FeatureStats, FileRows, SampledClip, SeenClips
@@ -253,12 +253,20 @@ def _measure_parts(
                 found.setdefault(camera.name, {})[output.name] = FeatureStats({}, None)
                 continue
             clips = _list_clips(run, output, camera)
-            measured = statistics.measure_pictures(
-                run.workers,
-                [clip for clip, part in zip(clips, is_part, strict=True) if part],
-                camera,
-                quantiles=quantiles,
-            )
+            try:
+                measured = statistics.measure_pictures(
+                    run.workers,
+                    [clip for clip, part in zip(clips, is_part, strict=True) if part],
+                    camera,
+                    quantiles=quantiles,
+                )
+            except MediaError as error:
+                raise MediaError(
+                    "pictures of a piece cannot be decoded, and are needed for its statistics",
+                    reason=error.reason,
+                    hint="lecompose check --decode, which names them in the source",
+                    feature=camera.name,
+                ) from error
             chosen = {stat: values for stat, values in (measured.episodes or {}).items() if stat in names}
             found.setdefault(camera.name, {})[output.name] = FeatureStats(
                 measured.whole, chosen, of_episodes=is_part

@@ -1,0 +1,70 @@
+"""Move the starts of planned pieces to frames from which the packets of all cameras can be copied."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from lecompose.dataset.catalog import Catalog
+from lecompose.files import mp4
+
+
+@dataclass(frozen=True, slots=True)
+class _Clip:
+    """The video of a camera of an episode, and the frame at which the episode begins in it."""
+
+    src_dataset: str
+    src_episode: int
+    video_file: str
+    from_frame: int
+
+
+def snap_starts(catalog: Catalog) -> tuple[str, ...]:
+    """Move each start in the relation `plan` to the nearest such frame of its episode; return notes.
+
+    A piece that ended where the next one began still does.
+
+    Raises:
+        MediaError: if a video cannot be read.
+    """
+    plan = catalog.engine.read("plan", _COLUMNS, order=("out_dataset", "out_episode"))
+    rows = plan.to_pylist()
+    clips: dict[tuple[str, int], list[_Clip]] = {}
+    for clip in catalog.engine.records("plan/clips_of_pieces", _Clip):
+        clips.setdefault((clip.src_dataset, clip.src_episode), []).append(clip)
+    videos: dict[str, mp4.Video] = {}
+    moved = [_find_start(catalog, row, clips, videos) for row in rows]
+    new = {
+        (row["src_dataset"], row["src_episode"], row["from_frame"]): start
+        for row, start in zip(rows, moved, strict=True)
+    }
+    count = sum(row["from_frame"] != start for row, start in zip(rows, moved, strict=True))
+    for row, start in zip(rows, moved, strict=True):
+        end = new.get((row["src_dataset"], row["src_episode"], row["to_frame"]), row["to_frame"])
+        row["from_frame"], row["to_frame"] = start, end if end > start else row["to_frame"]
+    catalog.engine.drop("plan")
+    catalog.engine.load("plan", pa.Table.from_pylist(rows, schema=plan.schema))
+    return (f"{count:,} starts moved to the nearest frame from which videos can be copied",) if count else ()
+
+
+_COLUMNS = ("out_dataset", "out_episode", "src_dataset", "src_episode", "from_frame", "to_frame")
+
+
+def _find_start(
+    catalog: Catalog,
+    row: Mapping[str, int],
+    clips: Mapping[tuple[str, int], list[_Clip]],
+    videos: dict[str, mp4.Video],
+) -> int:
+    """Return where a piece begins; where nothing can be copied, it begins where it did."""
+    wanted = row["from_frame"]
+    own = clips.get((str(row["src_dataset"]), row["src_episode"]), [])
+    if not wanted or not own:
+        return wanted
+    for clip in own:
+        if clip.video_file not in videos:
+            videos[clip.video_file] = mp4.probe(Path(clip.video_file), scratch=catalog.engine.scratch)
+    pairs = [(videos[clip.video_file], clip.from_frame) for clip in own]
+    found = mp4.find_nearest_start(pairs, wanted, row["to_frame"])
+    return wanted if found is None else found
