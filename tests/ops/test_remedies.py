@@ -58,7 +58,7 @@ def refused() -> Iterator[tuple[str, Broken, str]]:
     return (case for case in some_cases() if case[1].merge in (3, 4))
 
 
-@pytest.mark.parametrize(("broken", "version"), some(refused(), every=12))
+@pytest.mark.parametrize(("broken", "version"), some(refused(), every=24))
 def test_what_a_refused_merge_says_helps(
     broken: Broken, version: str, recorded: Record, tmp_path: Path
 ) -> None:
