@@ -96,7 +96,8 @@ def test_carving_a_merge_of_many_files(recorded: Record, tmp_path: Path) -> None
 
 def test_an_episode_picked_three_times(recorded: Record, tmp_path: Path) -> None:
     recording = looks("libsvtav1")
-    sql = "select episodes.* from episodes, range(3) t(turn) where src_episode in (1, 3) order by turn, src_episode desc"
+    sql = "select episodes.* from episodes, range(3) t(turn) where src_episode in (1, 3)"
+    sql += " order by turn, src_episode desc"
     lecompose.compose(sql, recorded(**recording), out=tmp_path / "out")
     assert_recorded(opened(tmp_path / "out"), in_order(moments(recording), [3, 1] * 3))
 
