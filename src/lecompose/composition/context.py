@@ -1,7 +1,7 @@
 """What every stage is given: the layout, where to write, whom to tell, what to count."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -75,6 +75,11 @@ class Run:
         """Add to a counter; safe from any thread."""
         with self._lock:
             self.counted[what] += n
+
+    def count_all(self, counts: Mapping[str, int]) -> None:
+        """Add to several counters; safe from any thread."""
+        with self._lock:
+            self.counted.update(counts)
 
     @cached_property
     def workers(self) -> Workers:

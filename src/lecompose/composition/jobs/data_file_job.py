@@ -117,3 +117,8 @@ class DataFileResult:
     rows: int
     size_bytes: int
     bytes_copied: int
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What reports add up."""
+        return {"bytes_spliced": self.bytes_copied, "bytes_encoded": self.size_bytes - self.bytes_copied}

@@ -108,3 +108,13 @@ class VideoFileResult:
     bytes_remuxed: int
     bytes_encoded: int
     psnr_db: tuple[float | None, ...]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What reports add up."""
+        return {
+            "bytes_copied": self.bytes_copied,
+            "bytes_remuxed": self.bytes_remuxed,
+            "bytes_encoded": self.bytes_encoded,
+            "bytes_encoded_video": self.bytes_encoded,
+        }

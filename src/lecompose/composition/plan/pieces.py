@@ -255,12 +255,14 @@ def _refuse_emptied(catalog: Catalog, needed: Sequence[int]) -> None:
     """Refuse to take so many frames, by source, from episodes that have no more."""
     emptied = _emptied(catalog)
     if emptied:
-        rule = f"length > {needed[0]}"
+        frames = str(needed[0])
         if len(set(needed)) > 1:
-            rule = "length > case src_dataset … end, for the sources have other rates"
+            pairs = zip(_names(catalog), needed, strict=True)
+            cases = (f"when '{name.replace(chr(39), chr(39) * 2)}' then {count}" for name, count in pairs)
+            frames = f"case src_dataset {' '.join(cases)} end"
         raise EmptyOutput(
             "nothing would be left of some episodes",
-            hint=f'filter --where "{rule}" first',
+            hint=f'filter --where "length > {frames}" first',
             parts=[f'source "{e.src_dataset}", episode {e.src_episode}: {e.length} frames' for e in emptied],
         )
 

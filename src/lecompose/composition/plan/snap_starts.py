@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
 from lecompose.dataset.catalog import Catalog
@@ -33,8 +34,9 @@ def snap_starts(catalog: Catalog) -> tuple[str, ...]:
     clips: dict[tuple[str, int], list[_Clip]] = {}
     for clip in catalog.engine.records("plan/clips_of_pieces", _Clip):
         clips.setdefault((clip.src_dataset, clip.src_episode), []).append(clip)
-    videos: dict[str, mp4.Video] = {}
-    moved = [_find_start(catalog, row, clips, videos) for row in rows]
+    files = {clip.video_file for of_episode in clips.values() for clip in of_episode}
+    starts = {file: _list_starts(catalog, file) for file in files}
+    moved = [_find_start(row, clips, starts) for row in rows]
     new = {
         (row["src_dataset"], row["src_episode"], row["from_frame"]): start
         for row, start in zip(rows, moved, strict=True)
@@ -51,20 +53,21 @@ def snap_starts(catalog: Catalog) -> tuple[str, ...]:
 _COLUMNS = ("out_dataset", "out_episode", "src_dataset", "src_episode", "from_frame", "to_frame")
 
 
+def _list_starts(catalog: Catalog, file: str) -> np.ndarray:
+    """Return the frames of a video from which it can be copied."""
+    return mp4.list_starts(mp4.probe(Path(file), scratch=catalog.engine.scratch))
+
+
 def _find_start(
-    catalog: Catalog,
     row: Mapping[str, int],
     clips: Mapping[tuple[str, int], list[_Clip]],
-    videos: dict[str, mp4.Video],
+    starts: Mapping[str, np.ndarray],
 ) -> int:
     """Return where a piece begins; where nothing can be copied, it begins where it did."""
     wanted = row["from_frame"]
     own = clips.get((str(row["src_dataset"]), row["src_episode"]), [])
     if not wanted or not own:
         return wanted
-    for clip in own:
-        if clip.video_file not in videos:
-            videos[clip.video_file] = mp4.probe(Path(clip.video_file), scratch=catalog.engine.scratch)
-    pairs = [(videos[clip.video_file], clip.from_frame) for clip in own]
+    pairs = [(starts[clip.video_file], clip.from_frame) for clip in own]
     found = mp4.find_nearest_start(pairs, wanted, row["to_frame"])
     return wanted if found is None else found

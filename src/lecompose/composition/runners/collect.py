@@ -99,8 +99,7 @@ def _take(run: Run, folder: JobFolder, path: Path, done: Done, *, is_checked: bo
 def _count(run: Run, tasks: Sequence[Task], first: dict[int, Done]) -> None:
     """Count what workers did as if this process had done it."""
     for done in first.values():
-        for what, n in done.counts.items():
-            run.count(what, n)
+        run.count_all(done.counts)
     run.count("files_written", sum(task.writes_output for task in tasks))
     clips = list(run.layout.encode_jobs)
     offset = len(run.layout.data_jobs)

@@ -1,5 +1,6 @@
 """How far the jobs of a folder are, from what their workers say."""
 
+import shlex
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -85,7 +86,7 @@ def describe_jobs(folder: JobFolder) -> JobStatus:
     pace = done_bytes / max(end_s - begun_s, 1e-3) if done else 0.0
     left = sum(task.size_bytes for task in tasks) - done_bytes
     return JobStatus(
-        command=" ".join(("lecompose", *request.words)),
+        command=shlex.join(("lecompose", *request.words)),
         jobs=len(tasks),
         done=len(done),
         under_way=len(under_way),

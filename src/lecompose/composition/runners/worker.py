@@ -216,22 +216,10 @@ class Worker:
         encoded = self._open_clips(job, task, records) if isinstance(job, VideoFileJob) else {}
         scratch = home if isinstance(job, EncodeClipJob) else self.engine.scratch
         result = carry_out_job(job, home, self.engine, scratch=scratch, encoded=encoded)
-        if isinstance(result, DataFileResult):
-            counts = {
-                "bytes_spliced": result.bytes_copied,
-                "bytes_encoded": result.size_bytes - result.bytes_copied,
-            }
-        elif isinstance(result, VideoFileResult):
-            counts = {
-                "bytes_copied": result.bytes_copied,
-                "bytes_remuxed": result.bytes_remuxed,
-                "bytes_encoded": result.bytes_encoded,
-                "bytes_encoded_video": result.bytes_encoded,
-            }
-        else:
-            counts = {"frames_decoded": result.frames_decoded, "frames_encoded": result.video.frames}
-            return result.video.path, counts, result.psnr_db
-        return home / str(task.path), counts, None
+        if isinstance(result, DataFileResult | VideoFileResult):
+            return home / str(task.path), result.counts, None
+        counts = {"frames_decoded": result.frames_decoded, "frames_encoded": result.video.frames}
+        return result.video.path, counts, result.psnr_db
 
     def _open_clips(
         self, job: VideoFileJob, task: Task, records: Mapping[int, Done]

@@ -158,9 +158,12 @@ def test_settings_as_ffmpeg_takes_them() -> None:
 
 
 def test_the_nearest_frame_at_which_all_cameras_have_a_keyframe() -> None:
-    two, twelve = mp4.probe(clip("spliced-h264-lerobot", 70)), mp4.probe(clip("spliced-h264-bitrate", 70))
+    def starts(path: Path) -> Any:
+        return mp4.list_starts(mp4.probe(path))
+
+    two, twelve = starts(clip("spliced-h264-lerobot", 70)), starts(clip("spliced-h264-bitrate", 70))
     assert [mp4.find_nearest_start([(two, 0)], frame, 70) for frame in (0, 5, 69)] == [0, 4, 68]
     both = [(two, 2), (twelve, 12)]  # the episode begins at another frame of each
     assert [mp4.find_nearest_start(both, frame, 50) for frame in (0, 6, 7, 49)] == [0, 0, 12, 48]
     assert mp4.find_nearest_start([(two, 1), (twelve, 0)], 5, 50) is None
-    assert mp4.find_nearest_start([(mp4.probe(clip("hevc-open")), 1)], 5, 20) is None
+    assert mp4.find_nearest_start([(starts(clip("hevc-open")), 1)], 5, 20) is None

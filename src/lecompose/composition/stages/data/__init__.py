@@ -24,8 +24,7 @@ def write_data(run: Run) -> None:
     def write(job: DataFileJob) -> None:
         result = write_data_file(job, run.folders[job.out_dataset], run.engine, run.workers)
         run.finish(job)
-        run.count("bytes_spliced", result.bytes_copied)
-        run.count("bytes_encoded", result.size_bytes - result.bytes_copied)
+        run.count_all(result.counts)
 
     run.workers.each(jobs, write, threads=_threads(run, jobs))
 

@@ -28,10 +28,7 @@ def write_videos(run: Run) -> None:
     def write(job: VideoFileJob) -> None:
         result = write_video_file(job, run.folders[job.out_dataset], sources, run.workers)
         run.finish(job)
-        run.count("bytes_copied", result.bytes_copied)
-        run.count("bytes_remuxed", result.bytes_remuxed)
-        run.count("bytes_encoded", result.bytes_encoded)
-        run.count("bytes_encoded_video", result.bytes_encoded)
+        run.count_all(result.counts)
 
     run.workers.each(jobs, write)
 
