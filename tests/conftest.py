@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
-from support.effort import Effort
+from support.effort import Effort, leave_to_thorough
 
 from lecompose.files.mp4.thread_priority import keep_thread_priority
 from recorder import record
@@ -43,6 +43,12 @@ def as_urgent_as_others() -> Iterator[None]:
 
 def pytest_configure(config: pytest.Config) -> None:
     Effort.whole = "not thorough" not in config.option.markexpr
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Before pytest leaves out what is thorough."""
+    leave_to_thorough(items)
 
 
 def pytest_collection_finish() -> None:

@@ -91,7 +91,7 @@ def test_spoilt_json(version: str, name: str, recorded: Record, tmp_path: Path) 
     text = path.read_text()
     sound = [json.loads(line) for line in text.splitlines()] if name.endswith("l") else json.loads(text)
 
-    @settings(max_examples=examples(3, whole=25), suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples(2, whole=25), suppress_health_check=list(HealthCheck))
     @given(spoilt(sound))
     def attempt(value: Any) -> None:
         if name.endswith("l"):

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hostile.attacks import change_info, change_parquet, run, run_bounded
+from support.effort import every_nth, thorough
 
 from lecompose.errors import MediaError
 from lecompose.files import mp4
@@ -34,6 +35,7 @@ def png(width: int, height: int, *, rows: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", size) + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
 
 
+@every_nth(3)
 @pytest.mark.parametrize("size", [(60_000, 60_000), (12_000, 12_000), (2**31 - 1, 1)])
 def test_a_picture_larger_than_any(size: tuple[int, int], make_dataset: Record) -> None:
     root = make_dataset("source", version="v3.0", cameras=(), image_features=("front",), episodes=1)
@@ -195,6 +197,7 @@ def test_a_column_that_swells(make_dataset: Record, tmp_path: Path) -> None:
     assert [each.name for each in tmp_path.iterdir() if each.name.startswith(".")] == []
 
 
+@thorough
 def test_a_page_that_claims_to_be_huge(make_dataset: Record, tmp_path: Path) -> None:
     """Bytes of the page headers are others: what they now claim is not believed."""
     root = make_dataset("source", version="v3.0", cameras=(), episodes=1)

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import Record
+from support.effort import every_nth
 
 import lecompose
 from lecompose.training.read_rows import RowReader
@@ -101,6 +102,7 @@ def load(root: Path, _: Path) -> None:
 WAYS = [query, merge_copied, merge_packed, merge_decoded, stats, read_frames, load]
 
 
+@every_nth(2)
 @pytest.mark.parametrize(("damage", "problem"), DAMAGES.items())
 def test_a_damaged_file_is_one_error_on_every_way(
     damage: Callable[[bytes], bytes], problem: str, make_dataset: Record, tmp_path: Path

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from hostile.attacks import change_info, change_parquet, lines, run, run_bounded, write_lines
+from support.effort import every_nth, thorough
 
 Record = Callable[..., Path]
 Change = Callable[[dict[str, Any]], object]
@@ -98,6 +99,7 @@ def test_info_json_of_odd_bytes(name: str, make_dataset: Record) -> None:
     assert time.perf_counter() - start < 20
 
 
+@every_nth(2)
 @pytest.mark.parametrize("file", ["episodes.jsonl", "tasks.jsonl", "episodes_stats.jsonl", "stats.json"])
 def test_deep_and_long_lines(file: str, make_dataset: Record, tmp_path: Path) -> None:
     """Where a statistics file is no use, the rest may be; never is there another exception."""
@@ -114,6 +116,7 @@ def test_deep_and_long_lines(file: str, make_dataset: Record, tmp_path: Path) ->
 NUMBERS = [-1, 2**63 - 1, 2**70, float("nan"), None, "x", []]
 
 
+@every_nth(2)
 @pytest.mark.parametrize("key", ["length", "episode_index"])
 def test_numbers_of_episodes_that_are_none(key: str, make_dataset: Record, tmp_path: Path) -> None:
     root = make_dataset("source", version="v2.1", cameras=())
@@ -145,6 +148,7 @@ def _with(table: pa.Table, column: str, value: Any) -> pa.Table:
     return table.set_column(place, column, pa.array([value] * len(table)))
 
 
+@thorough
 def test_ten_thousand_features(make_dataset: Record) -> None:
     """Declared, and not there; told within seconds, in bounded memory."""
     root = make_dataset("source", version="v3.0", cameras=())

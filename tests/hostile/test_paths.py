@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from hostile.attacks import change_info, rename_feature, run, run_bounded, tree
-from support.effort import few
+from support.effort import every_nth, few
 
 from lecompose import formats
 from lecompose.errors import SourceBroken
@@ -54,6 +54,7 @@ def test_a_template_that_names_no_file_of_the_dataset(template: str) -> None:
         formats.path_format(template, ("video_key", "chunk_index", "file_index", "episode_index"))
 
 
+@every_nth(2)
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_template_that_leads_elsewhere(version: str, make_dataset: Record, tmp_path: Path) -> None:
     """Refused in words, with nothing written and no file opened that it names."""
@@ -86,6 +87,7 @@ def test_a_template_with_a_home_reads_no_home(
     assert run("info", root).code == 3
 
 
+@every_nth(2)
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_camera_that_no_folder_can_be_called(version: str, make_dataset: Record, tmp_path: Path) -> None:
     root = make_dataset("source", version=version, codec="h264", cameras=("front",))
@@ -164,6 +166,7 @@ def blobs(root: Path, store: Path) -> None:
         path.symlink_to(store / f"{n:040x}")
 
 
+@every_nth(2)
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_dataset_of_links_is_read_and_never_written_through(
     version: str, make_dataset: Record, tmp_path: Path
@@ -179,6 +182,7 @@ def test_a_dataset_of_links_is_read_and_never_written_through(
     assert {name: what for name, what in now.items() if not name.startswith(("out", "less"))} == before
 
 
+@every_nth(2)
 @pytest.mark.parametrize("folder", ["data", "videos", "meta/episodes", "data/chunk-000"])
 def test_a_folder_that_is_a_link(folder: str, make_dataset: Record, tmp_path: Path) -> None:
     root = make_dataset("source", version="v3.0", codec="h264", cameras=("front",))
@@ -191,6 +195,7 @@ def test_a_folder_that_is_a_link(folder: str, make_dataset: Record, tmp_path: Pa
     assert {name: what for name, what in tree(tmp_path).items() if not name.startswith("out")} == before
 
 
+@every_nth(2)
 @pytest.mark.parametrize("way", ["files", "data", "videos", "root"])
 def test_in_place_leaves_what_links_point_to(way: str, make_dataset: Record, tmp_path: Path) -> None:
     """The dataset is written anew; what it was linked from is as it was."""
@@ -258,6 +263,7 @@ PIPES = {
 }
 
 
+@every_nth(2)
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_pipe_for_a_file(version: str, make_dataset: Record, tmp_path: Path) -> None:
     """Nothing waits for a pipe that nobody writes to."""

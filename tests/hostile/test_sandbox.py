@@ -184,7 +184,7 @@ def test_no_door_leaves_the_sandbox(door: str, recorded: Record, tmp_path: Path,
     """One run for all expressions would stop at the first, so each has its own; doors take them in turn."""
     source = recorded(version="v3.0", cameras=(), frames=3)
     data = next(source.glob("data/*/*.parquet"))
-    for expression in in_turn(EXPRESSIONS, list(DOORS).index(door), every=6):
+    for expression in in_turn(EXPRESSIONS, list(DOORS).index(door), every=12):
         text = expression.format(target=tmp_path / "new", data=data, port=port)
         told = {"DATASET": str(source), "OUT": str(tmp_path / "out")}
         done = run(*(told.get(word, word.replace("*", text)) for word in DOORS[door]))
@@ -195,7 +195,7 @@ def test_no_door_leaves_the_sandbox(door: str, recorded: Record, tmp_path: Path,
 
 def test_no_recipe_leaves_the_sandbox(recorded: Record, tmp_path: Path, port: int) -> None:
     source = recorded(version="v3.0", cameras=(), frames=3)
-    for sql in in_turn((*READS, *CHANGES), 0, every=12):
+    for sql in in_turn((*READS, *CHANGES), 0, every=24):
         text = sql.format(target=tmp_path / "new", secret="x", data=source, port=port)
         assert run("compose", text, source, "-o", tmp_path / "out").code == 2, sql
     assert tree(tmp_path) == {}

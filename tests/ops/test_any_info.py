@@ -100,7 +100,7 @@ def odd_features(draw: st.DrawFn) -> dict[str, dict[str, Any]]:
     }
 
 
-@settings(max_examples=300 if Effort.whole else 5)
+@settings(max_examples=300 if Effort.whole else 3)
 @given(st.sampled_from(["v2.0", "v2.1", "v3.0"]), odd_features(), st.sampled_from(["merge", "repair"]))
 def test_any_info(recorded: Record, version: str, odd: dict[str, dict[str, Any]], operation: str) -> None:
     source = recorded(version=version, **SETTINGS)

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from support import typed
-from support.effort import Effort, examples, in_turn
+from support.effort import Effort, every_nth, examples, in_turn
 from support.independent import arrow_type, hf_type, read
 from support.typed import DEFAULTS, Kind
 
@@ -160,6 +160,7 @@ def test_a_sample_keeps_every_type(tmp_path: Path) -> None:
     assert_exact(tmp_path / "out", [(a, n) for n in picked], "episode")
 
 
+@every_nth(2)
 @pytest.mark.parametrize("row_groups", ["episode", "packed"])
 def test_columns_of_nulls(row_groups: str, tmp_path: Path) -> None:
     stored = {
@@ -199,6 +200,7 @@ def test_a_language_column_of_other_fields_is_told(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+@every_nth(2)
 @pytest.mark.parametrize(("version", "form"), [("v3.0", "json"), ("v2.1", "inferred"), ("v2.1", "empty")])
 def test_undeclared_language_is_kept_and_told(version: str, form: str, tmp_path: Path) -> None:
     """LeRobot knows these columns by their names, and cannot open a dataset that does not declare them."""

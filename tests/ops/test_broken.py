@@ -9,7 +9,7 @@ from zlib import crc32
 import pytest
 from attempts import OPERATIONS, Operation, Place, made, tried
 from broken import TABLE, Broken, some_cases
-from support.effort import Effort, thorough
+from support.effort import Effort, every_nth, thorough
 
 import lecompose
 
@@ -77,6 +77,7 @@ def mistaken(place: Place) -> Any:
     raise lecompose.RequestError("a mistake in file-001.parquet")
 
 
+@every_nth(2)
 @pytest.mark.parametrize(
     ("do", "name", "problem"),
     [

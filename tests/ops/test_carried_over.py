@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from support.effort import few
+from support.effort import few, thorough
 
 import lecompose
 from lecompose.errors import FeatureMismatch, SourceBroken
@@ -348,6 +348,7 @@ def test_other_files_are_carried_where_all_have_them(v30: Path, v21: Path, tmp_p
 # Lineage ----------------------------------------------------------------------------------------
 
 
+@thorough
 def test_three_generations(
     make_dataset: Record, dataset_v20: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

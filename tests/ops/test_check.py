@@ -10,7 +10,7 @@ from broken import SETTINGS, TABLE, Broken, cases
 from broken.damage import LFS, info
 from click.testing import CliRunner
 from conftest import digest
-from support.effort import Effort, few, in_turn, thorough
+from support.effort import Effort, every_nth, few, in_turn, thorough
 
 import lecompose
 from lecompose.checks import CODES, Finding
@@ -20,12 +20,12 @@ Record = Callable[..., Path]
 
 
 def enough() -> set[str]:
-    """Every third break in one of its formats, in turn, and each code at least once."""
+    """Every sixth break in one of its formats, in turn, and each code at least once."""
     every = [case for case in cases() if "10,000" not in case[1].name]
     of_one = [
         [case for case in every if case[1].name == name] for name in dict.fromkeys(c[1].name for c in every)
     ]
-    kept = [rows[n % len(rows)] for n, rows in enumerate(of_one) if n % 3 == 0]
+    kept = [rows[n % len(rows)] for n, rows in enumerate(of_one) if n % 6 == 0]
     named = {code for _, broken, _ in kept for code in broken.codes}
     for case in every:
         if not named >= case[1].codes.keys():
@@ -107,6 +107,7 @@ def test_real_recordings_have_no_findings(real: Path) -> None:
         assert lecompose.check(path.parents[1]) == []
 
 
+@every_nth(2)
 @pytest.mark.parametrize("version", ["v2.1", "v3.0"])
 def test_several_breaks_at_once(version: str, make_dataset: Record) -> None:
     """What cannot be read hides nothing that can."""
@@ -200,6 +201,7 @@ def test_what_is_no_dataset_is_refused(what: str, tmp_path: Path) -> None:
 # The command --------------------------------------------------------------------------------------
 
 
+@every_nth(2)
 @pytest.mark.parametrize(
     ("name", "options", "code"),
     [

@@ -15,6 +15,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 from conftest import CHECKOUT, digest
+from support.effort import every_nth
 from support.independent import assert_merged
 
 import lecompose
@@ -208,6 +209,7 @@ def failing_at(stage: str, error: BaseException, seen: list[Path]) -> Iterator[N
         yield
 
 
+@every_nth(2)
 @pytest.mark.parametrize(
     ("stage", "kind"),
     [*((name, "error") for name, _ in execute.STAGES), ("data", "interrupt"), ("publish", "interrupt")],
@@ -278,6 +280,7 @@ ODD_NAMES = {
 }
 
 
+@every_nth(2)
 @pytest.mark.parametrize("names", ODD_NAMES.values(), ids=ODD_NAMES)
 def test_folders_of_any_name(
     names: tuple[str, ...], recorded: Record, make_dataset: Record, tmp_path: Path
@@ -350,6 +353,7 @@ def test_missing_arguments(options: list[str], dataset_v30: Path) -> None:
     assert re.search(r"Missing (option|argument)", result.stderr)
 
 
+@every_nth(2)
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_leaves_nothing_behind(number: int, code: int, recorded: Record, tmp_path: Path) -> None:
     """Sent while the data stage runs, which a dataset this small would leave too soon: it sends it itself."""
@@ -388,6 +392,7 @@ def test_own_options_stand_before_shared_ones() -> None:
     assert "--skip-broken" not in run("repair", "--help").stdout
 
 
+@every_nth(2)
 @pytest.mark.parametrize(
     "words",
     [

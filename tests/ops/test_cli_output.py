@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.effort import every_nth
 
 import lecompose
 
@@ -23,6 +24,7 @@ def run(*words: object, stdout: int | None = subprocess.PIPE) -> tuple[int, str]
     return done.returncode, done.stderr
 
 
+@every_nth(2)
 @pytest.mark.skipif(not FULL.exists(), reason="only Linux has /dev/full")
 @pytest.mark.parametrize("words", [["info"], ["check"], ["query", "select 1"], ["--help"]])
 def test_a_full_disk_below_stdout_is_told(words: list[str], recorded: Record) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from conftest import digest
+from support.effort import every_nth
 from support.independent import assert_composed
 
 import lecompose
@@ -80,6 +81,7 @@ def test_by_frames_and_tasks(pick: Path, place: Path, tmp_path: Path) -> None:
     assert_composed(tmp_path / "out", [(roots[row["src_dataset"]], row["src_episode"]) for row in told])
 
 
+@every_nth(2)
 @pytest.mark.parametrize(
     ("sql", "error", "says"),
     [

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from support.effort import Effort, few
+from support.effort import Effort, every_nth, few
 from support.independent import assert_merged
 
 import lecompose
@@ -31,6 +31,7 @@ def chunk(path: Path, group: int, leaf: int) -> bytes:
     return path.read_bytes()[start : start + told.total_compressed_size]
 
 
+@every_nth(3)
 @pytest.mark.parametrize("cameras", ["none", "image"])
 @pytest.mark.parametrize("version", ["v2.1", "v3.0"])
 def test_what_is_kept_is_kept_to_the_byte(
@@ -96,6 +97,7 @@ def test_other_writers(written: str, make_dataset: Record, tmp_path: Path) -> No
     assert_merged(tmp_path / "out", [root])
 
 
+@every_nth(2)
 @pytest.mark.parametrize(
     ("settings", "is_spliced"),
     [

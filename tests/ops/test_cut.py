@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.effort import examples, few
+from support.effort import examples, few, thorough
 from support.independent import Dataset, assert_same_values, read
 
 import lecompose
@@ -370,6 +370,7 @@ def test_leaning_clips_stay_in_one_file(
     assert_cut(read(root), tmp_path / "out" / "run", WHOLE)
 
 
+@thorough
 def test_encoded_clips_share_files(long_gops: Callable[..., Path], tmp_path: Path) -> None:
     """Whatever quality each of them needed."""
     root = shutil.copytree(long_gops("h264"), tmp_path / "long")
@@ -449,7 +450,7 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("plans")
 
 
-@settings(max_examples=examples(2, whole=20), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(1, whole=20), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     recipe=st.sampled_from(["h264-b", "h264-open", "hevc-open", "mpeg4"]),
     plans=st.lists(st.lists(st.sampled_from(WHOLE), min_size=1, max_size=7), min_size=1, max_size=4),

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from broken.damage import DATA, edit_parquet, without_columns
+from support.effort import every_nth
 
 import lecompose
 
@@ -21,6 +22,7 @@ def lacking(name: str, sound: Path, to: Path) -> Path:
     return to
 
 
+@every_nth(3)
 @pytest.mark.parametrize(
     ("name", "version"), [("frame_index", "v2.1"), ("timestamp", "v3.0"), ("index", "v2.1")]
 )
@@ -64,6 +66,7 @@ def reversed_in_time(table: pa.Table) -> pa.Table:
     return table.take(pa.array(np.arange(len(table))[::-1]))
 
 
+@every_nth(3)
 @pytest.mark.parametrize("change", [without_a_row, reversed_in_time])
 @pytest.mark.parametrize("kept", ["timestamp", "index"])
 def test_episodes_whose_rows_are_not_all_there_in_order_are_left_out(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from broken.damage import CAMERA, column, edit_lines, edit_parquet, in_camera, last
+from support.effort import every_nth
 
 import lecompose
 
@@ -38,6 +39,7 @@ def exchange_clips(root: Path) -> None:
     in_camera(2, from_timestamp=5 / 30, to_timestamp=10 / 30)(root)
 
 
+@every_nth(3)
 @pytest.mark.parametrize("verb", ["merge", "repair"])
 @pytest.mark.parametrize(
     ("version", "contradict", "told"),

@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from click.testing import CliRunner
+from support.effort import every_nth
 from support.independent import assert_composed, every
 
 import lecompose
@@ -22,6 +23,7 @@ def columns(root: Path, *names: str) -> list[tuple[Any, ...]]:
     return [tuple(row.values()) for row in rows.to_pylist()]
 
 
+@every_nth(2)
 @pytest.mark.parametrize("version", ["v3.0", "v2.1"])
 def test_made_changed_and_removed(version: str, recorded: Record, tmp_path: Path) -> None:
     root = recorded(**TINY, version=version)

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 from support.edited import Column, changed
-from support.effort import few
+from support.effort import every_nth, few
 from support.independent import assert_composed, every, read
 
 import lecompose
@@ -200,6 +200,7 @@ def test_in_place(make_dataset: Record) -> None:
 # Requests that cannot be ------------------------------------------------------------------------
 
 
+@every_nth(2)
 @pytest.mark.parametrize(
     ("asked", "error", "told"),
     [

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from support import typed
+from support.effort import every_nth
 from support.typed import Kind
 
 import lecompose
@@ -123,6 +124,7 @@ def fragment(path: Path) -> None:
     new.replace(path)
 
 
+@every_nth(2)
 @pytest.mark.parametrize(
     "settings",
     [

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from conftest import CHECKOUT
+from support.effort import every_nth
 
 import lecompose
 from lecompose.cli import main
@@ -94,6 +95,7 @@ def carry_out(folder: Path, *, shares: int = 2, rounds: int = 1) -> None:
 # The same files -------------------------------------------------------------------------------------
 
 
+@every_nth(2)
 @pytest.mark.parametrize(
     "words",
     [
@@ -234,6 +236,7 @@ def test_a_worker_that_is_told_to_end(pair: Path, monkeypatch: pytest.MonkeyPatc
 # What is refused ------------------------------------------------------------------------------------
 
 
+@every_nth(3)
 @pytest.mark.parametrize("shard", ["0/2", "3/2", "1", "a/b", "1/0", "-1/2", "1/2/3"])
 def test_a_share_that_does_not_exist(pair: Path, shard: str) -> None:
     folder = planned("merge", "a", "b", "-o", "out")
@@ -358,6 +361,7 @@ def spoil(path: Path, how: str) -> None:
         path.write_bytes(bytes([content[0] ^ 1]) + content[1:])
 
 
+@every_nth(3)
 @pytest.mark.parametrize(
     ("suffix", "how"), [(".parquet", "gone"), (".parquet", "other bytes"), (".mp4", "shorter")]
 )

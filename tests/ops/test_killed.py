@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from conftest import CHECKOUT, digest
+from support.effort import every_nth, thorough
 
 import lecompose
 from lecompose.errors import OutputBusy
@@ -112,6 +113,7 @@ def test_the_report_says_what_was_taken_over(recorded: Record, tmp_path: Path) -
     assert held(tmp_path) == ["out", "reference"]
 
 
+@thorough
 def test_a_repair_goes_on_too(make_dataset: Record, tmp_path: Path) -> None:
     """Though what it reads, some of it cut, is made anew."""
     source, out = make_dataset(name="source", frames_per_video_file=100, **SMALL), tmp_path / "out"
@@ -142,6 +144,7 @@ def test_a_clip_that_was_encoded_anew_is_not_encoded_again(
     assert again.frames_decoded > 0
 
 
+@thorough
 def test_another_request_says_what_it_removed(recorded: Record, tmp_path: Path) -> None:
     source, out = recorded(**SMALL), tmp_path / "out"
     killed_before("stats", "merge", source, "-o", out)
@@ -170,6 +173,7 @@ def test_a_source_that_changed_in_between_is_written_again(
     assert lecompose.merge(source, out=out).files_resumed == 0
 
 
+@thorough
 def test_a_dry_run_neither_removes_nor_resumes(recorded: Record, tmp_path: Path) -> None:
     source, out = recorded(**SMALL), tmp_path / "out"
     killed_before("stats", "merge", source, "-o", out)
@@ -182,6 +186,7 @@ def test_a_dry_run_neither_removes_nor_resumes(recorded: Record, tmp_path: Path)
 # Twice at once ----------------------------------------------------------------------------------------
 
 
+@every_nth(3)
 @pytest.mark.parametrize("stage", ["data", "verify", "publish"])
 def test_of_two_runs_the_second_says_so_and_stops(stage: str, recorded: Record, tmp_path: Path) -> None:
     source, out = recorded(**SMALL), tmp_path / "out"
@@ -201,6 +206,7 @@ def test_of_two_runs_the_second_says_so_and_stops(stage: str, recorded: Record, 
 # Interrupted ------------------------------------------------------------------------------------------
 
 
+@every_nth(3)
 @pytest.mark.parametrize(
     "command",
     [
@@ -247,6 +253,7 @@ main(sys.argv[1:])
 # Few means --------------------------------------------------------------------------------------------
 
 
+@thorough
 def test_many_files_with_few_of_them_open(recorded: Record, tmp_path: Path) -> None:
     """Sources of 280 data files and 280 videos, of which a process may hold 128."""
     source = recorded(version="v2.1", frames=(2,) * 140, size=(32, 32), **SMALL)

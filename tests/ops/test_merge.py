@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from support.effort import few
+from support.effort import every_nth, few
 from support.independent import assert_merged, assert_same_values, decoded, packet_bytes, read, table
 
 import lecompose
@@ -63,6 +63,7 @@ def test_any_format_versions(versions: str, recorded: Record, tmp_path: Path) ->
     assert_merged(tmp_path / "out", sources)
 
 
+@every_nth(3)
 @pytest.mark.parametrize("codec", ["libsvtav1", "hevc"])
 @pytest.mark.parametrize("gop", [2, 30])
 def test_codecs(codec: str, gop: int, recorded: Record, tmp_path: Path) -> None:
@@ -100,6 +101,7 @@ def test_every_column_type(version: str, row_groups: str, recorded: Record, tmp_
     assert_merged(tmp_path / "out", sources, row_groups=row_groups)
 
 
+@every_nth(2)
 @pytest.mark.parametrize("row_groups", ["episode", "packed"])
 def test_pictures_in_parquet(row_groups: str, recorded: Record, tmp_path: Path) -> None:
     settings: dict[str, Any] = {"cameras": ("front",), "image_features": ("top", "side"), "codec": "h264"}

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.effort import few
+from support.effort import few, thorough
 from support.independent import assert_merged, decoded, read
 
 import lecompose
@@ -36,6 +36,7 @@ def test_merge_of_a_merge_of_a_merge(codec: str, recorded: Record, tmp_path: Pat
     assert_merged(third, sources)
 
 
+@thorough
 def test_fifty_datasets(recorded: Record, tmp_path: Path) -> None:
     kinds = [
         recorded(
@@ -64,6 +65,7 @@ def test_with_itself(dataset_v30_many_files: Path, dataset_v21: Path, tmp_path: 
         assert_merged(tmp_path / f"{n}", [root, root])
 
 
+@thorough
 def test_result_with_a_third_dataset(
     dataset_v20: Path, dataset_v21: Path, dataset_v30: Path, tmp_path: Path
 ) -> None:

@@ -20,7 +20,7 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from support.effort import Effort, examples, few
+from support.effort import Effort, every_nth, examples, few
 from support.independent import arrow_type, assert_merged, hf_type, is_numeric, numbers, read, truth
 
 import lecompose
@@ -464,6 +464,7 @@ def test_a_cast_that_loses_digits(recorded: Record, tmp_path: Path) -> None:
     assert lecompose.check(tmp_path / "out") == []
 
 
+@every_nth(2)
 @pytest.mark.parametrize("many", [False, True])
 @pytest.mark.parametrize(
     ("dtype", "value", "to"),
@@ -530,7 +531,7 @@ features = st.dictionaries(st.sampled_from(sorted(SHAPES)), st.sampled_from(KIND
 
 
 @settings(
-    max_examples=examples(3, whole=30),
+    max_examples=examples(2, whole=30),
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     phases=[Phase.explicit, Phase.generate],
 )

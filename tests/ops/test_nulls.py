@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from support import typed
-from support.effort import few
+from support.effort import every_nth, few, thorough
 from support.independent import read
 from support.typed import Kind
 
@@ -63,6 +63,7 @@ def assert_typed(root: Path) -> None:
         assert schema.field("picture").type == typed.IMAGE
 
 
+@every_nth(2)
 @pytest.mark.parametrize("row_groups", ["episode", "packed"])
 def test_streamed(source: Path, row_groups: str, tmp_path: Path) -> None:
     lecompose.merge([source, source], out=tmp_path / "out", row_groups=row_groups)
@@ -233,6 +234,7 @@ def test_statistics_are_of_what_is_there(version: str, tmp_path: Path) -> None:
     assert lecompose.stats(a).keys() == stats_json(tmp_path / "out").keys()
 
 
+@thorough
 def test_they_stay_true_when_merged_again(tmp_path: Path) -> None:
     lecompose.merge(with_holes(tmp_path / "a"), out=tmp_path / "once")
     lecompose.merge([tmp_path / "once", tmp_path / "once"], out=tmp_path / "twice")

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from support import typed
+from support.effort import every_nth
 
 import lecompose
 
@@ -46,6 +47,7 @@ def skip_broken(root: Path, out: Path) -> lecompose.Report:
     return lecompose.merge(root, out=out, skip_broken=True)
 
 
+@every_nth(2)
 @pytest.mark.parametrize("operation", [merge, split, delete, repair, skip_broken])
 def test_operations_tell_what_is_left_out(
     operation: Callable[[Path, Path], lecompose.Report], source: Path, tmp_path: Path

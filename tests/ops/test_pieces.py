@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from ops.test_rate_of_videos import made as at_another_rate
 from ops.test_rates import marks
 from support import typed
-from support.effort import examples, few
+from support.effort import every_nth, examples, few
 from support.independent import Dataset, Episode, assert_composed, assert_same_values, read
 from support.typed import Kind
 
@@ -108,6 +108,7 @@ def test_trim_knows_the_frame_before(day: Path, tmp_path: Path) -> None:
 AT = [(0, 0, 4), (0, 4, 9), (0, 9, 12), (1, 0, 4), (1, 4, 9), (2, 0, 4), (2, 4, 9), (2, 9, 15)]
 
 
+@every_nth(3)
 @pytest.mark.parametrize(
     ("how", "spans"),
     [

@@ -11,6 +11,7 @@ from broken.damage import CAMERA, DATA, VIDEO, Damage, column, cut, last
 from broken.entry import SETTINGS
 from broken.pointers import ONE_FILE, TWO_FILES, UNEQUAL, in_files, moved, pointers
 from broken.videos import encoded
+from support.effort import every_nth
 from support.independent import read
 
 import lecompose
@@ -34,6 +35,7 @@ def pictures_of(root: Path) -> list[list[str]]:
 # Refused ----------------------------------------------------------------------------------------
 
 
+@every_nth(2)
 @pytest.mark.parametrize(
     ("damage", "settings", "kept"),
     [

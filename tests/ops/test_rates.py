@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 from conftest import digest
 from support.edited import retimed
-from support.effort import few
+from support.effort import every_nth, few, thorough
 from support.independent import Dataset, Episode, assert_composed, assert_same_values, decoded, every, read
 
 import lecompose
@@ -102,6 +102,7 @@ def test_the_plan_says_it(recorded: Record, tmp_path: Path) -> None:
     assert "30 fps to 15" in report.notes[0]
 
 
+@every_nth(2)
 @pytest.mark.parametrize("codec", ["libsvtav1", "h264", "hevc"])
 def test_every_codec(codec: str, recorded: Record, tmp_path: Path) -> None:
     source = recorded(fps=30, codec=codec, **FRONT)
@@ -216,6 +217,7 @@ def test_no_reencode_refuses_it(recorded: Record, tmp_path: Path) -> None:
 # Timed anew -------------------------------------------------------------------------------------
 
 
+@every_nth(2)
 @pytest.mark.parametrize("codec", ["h264", "hevc"])
 def test_videos_of_key_frames_alone_have_headers_of_their_own(
     codec: str, recorded: Record, tmp_path: Path
@@ -258,6 +260,7 @@ def test_a_rate_that_was_asked_for_is_no_finding(rate: str, recorded: Record, tm
     assert "fps_whole" in {f.code for f in lecompose.check(tmp_path / "merged")}
 
 
+@thorough
 def test_there_and_back_again(recorded: Record, tmp_path: Path) -> None:
     source = recorded(fps=30, **SMALL)
     lecompose.edit_info(source, out=tmp_path / "slow", retime=10)

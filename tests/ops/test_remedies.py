@@ -58,7 +58,7 @@ def refused() -> Iterator[tuple[str, Broken, str]]:
     return (case for case in some_cases() if case[1].merge in (3, 4))
 
 
-@pytest.mark.parametrize(("broken", "version"), some(refused(), every=24))
+@pytest.mark.parametrize(("broken", "version"), some(refused(), every=48))
 def test_what_a_refused_merge_says_helps(
     broken: Broken, version: str, recorded: Record, tmp_path: Path
 ) -> None:
@@ -85,7 +85,7 @@ def with_commands() -> Iterator[tuple[str, Broken, str, str]]:
             yield name, rows[0], rows[0].versions[-1], name
 
 
-@pytest.mark.parametrize(("broken", "version", "code"), some(with_commands(), every=9))
+@pytest.mark.parametrize(("broken", "version", "code"), some(with_commands(), every=18))
 def test_what_check_says_helps(
     broken: Broken, version: str, code: str, recorded: Record, tmp_path: Path
 ) -> None:

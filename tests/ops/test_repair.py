@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from broken import SETTINGS, TABLE, Broken
 from click.testing import CliRunner
-from support.effort import few
+from support.effort import every_nth, few
 from support.independent import assert_same_values, read
 
 import lecompose
@@ -73,6 +73,7 @@ def test_pictures_that_nobody_can_place_are_not_guessed(make_dataset: Record, tm
     ]
 
 
+@every_nth(2)
 @pytest.mark.parametrize("version", ["v2.1", "v3.0"])
 def test_tasks_numbered_otherwise_are_those_that_episodes_list(
     version: str, spoilt: Any, recorded: Record, tmp_path: Path

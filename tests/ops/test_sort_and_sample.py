@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from conftest import digest
-from support.effort import few
+from support.effort import few, thorough
 from support.independent import assert_composed, read
 
 import lecompose
@@ -68,6 +68,7 @@ def test_sort_command(source: Path, tmp_path: Path) -> None:
 # Sample ---------------------------------------------------------------------------------------------
 
 
+@thorough
 def test_all_of_them_is_a_shuffle(source: Path, tmp_path: Path) -> None:
     orders = set()
     for seed in range(2, 4):

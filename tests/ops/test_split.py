@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from conftest import digest
-from support.effort import few
+from support.effort import few, thorough
 from support.independent import assert_composed, read
 
 import lecompose
@@ -72,6 +72,7 @@ def _by_origin(places: list[int]) -> str:
     return f"list_extract([{', '.join(map(str, places))}], src_episode + 1)"
 
 
+@thorough
 def test_counts_are_exact_whatever_the_seed(hundred: Path, tmp_path: Path) -> None:
     drawn = set()
     for seed in range(2):

@@ -3,6 +3,7 @@
 What is only tried there, and what stands in its place in `make test`, is listed in tests/README.md.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
@@ -21,6 +22,22 @@ class Effort:
 def examples(few: int, *, whole: int) -> int:
     """How many examples hypothesis draws for a property."""
     return whole if Effort.whole else few
+
+
+def every_nth(n: int) -> pytest.MarkDecorator:
+    """`make test` takes every `n`-th case of this test, the first one always."""
+    return pytest.mark.every_nth(n)
+
+
+def leave_to_thorough(items: Iterable[pytest.Item]) -> None:
+    """Mark as thorough the cases of tests with `every_nth` whose turn it is not."""
+    seen: Counter[str] = Counter()
+    for item in items:
+        if mark := item.get_closest_marker("every_nth"):
+            name = item.nodeid.split("[")[0]
+            if seen[name] % mark.args[0]:
+                item.add_marker(thorough)
+            seen[name] += 1
 
 
 def in_turn(things: Sequence[T], turn: int, *, every: int) -> Sequence[T]:

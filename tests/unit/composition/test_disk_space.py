@@ -29,7 +29,7 @@ OPTIONS: list[dict[str, Any]] = [{}, {"row_groups": "packed"}, {"data_mb": 0.01,
 
 
 @pytest.mark.parametrize(
-    ("version", "options"), few(product(("v2.1", "v3.0"), OPTIONS), kept=lambda n: n in (0, 5))
+    ("version", "options"), few(product(("v2.1", "v3.0"), OPTIONS), kept=lambda n: n == 5)
 )
 def test_what_is_needed_is_about_what_is_written(
     version: str, options: dict[str, Any], recorded: Callable[..., Path], tmp_path: Path

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.effort import every_nth
 
 import lecompose
 from lecompose.composition import execute
@@ -63,6 +64,7 @@ def test_sql_that_gives_something_else_each_time(printed: Print, make_dataset: C
     assert printed("sort", source, by="random()") != printed("sort", source, by="random()")
 
 
+@every_nth(2)
 @pytest.mark.parametrize(
     "which", ["meta/info.json", "meta/tasks.parquet", "meta/*/*/*", "data/*/*.parquet", "videos/*/*/*.mp4"]
 )

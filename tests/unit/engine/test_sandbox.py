@@ -7,6 +7,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from support.effort import every_nth
 
 from lecompose.engine import open_engine
 from lecompose.engine.sandbox import TABLE_FUNCTIONS, Sandbox
@@ -148,6 +149,7 @@ ESCAPES = [
 ]
 
 
+@every_nth(2)
 @pytest.mark.parametrize("sql", ESCAPES)
 def test_no_way_out(sandbox: Sandbox, data_file: Path, tmp_path: Path, sql: str) -> None:
     """Not even onto the one file that DuckDB itself may open: that is the source."""
