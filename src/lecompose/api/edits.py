@@ -84,9 +84,11 @@ def edit_features(
 ) -> Report:
     """Copy `source` to `out`, or replace it, with other features; return the report.
 
-    The options `remove`, `rename`, `add` and `cast` say which ones; a feature that is removed and added is
-    computed from what it was. `values` are those of new features, {"next.reward": array}, or with what
-    info.json is to say, {"next.reward": (array, {"dtype": "float32", "shape": [1], "names": None})}.
+    The options `remove`, `rename`, `add`, `cast`, `set`, `take` and `pad` say which ones; a feature that is
+    removed and added is computed from what it was. All SQL sees the source's values. Whatever their order,
+    features are removed first; of vectors dimensions are set, then taken, then padded; then features are
+    renamed and cast, and new ones added. `values` are those of new features, {"next.reward": array}, or with
+    what info.json is to say, {"next.reward": (array, {"dtype": "float32", "shape": [1], "names": None})}.
     Shape: an array has a row for each frame, in the order of `index`.
 
     Raises:
@@ -96,8 +98,10 @@ def edit_features(
     """
     given, settings, to = _ask(source, out, in_place, options)
     changes = settings.changes
-    if not (changes.remove or changes.rename or settings.new_features or changes.cast or values):
-        raise RequestError("no change of features was given", hint="--remove, --rename, --add, --cast")
+    asked = changes.remove or changes.rename or settings.new_features or changes.cast or changes.vectors
+    if not (asked or values):
+        hint = "--remove, --rename, --add, --cast, --set, --take, --pad"
+        raise RequestError("no change of features was given", hint=hint)
     if values and settings.fps is not None:
         raise RequestError(
             "values belong to all frames of the source, and fps leaves some out", hint="one by one"

@@ -64,12 +64,17 @@ def tasks(source: str, **request: Any) -> None:
 @options.engine
 @options.as_json
 def features(source: str, **request: Any) -> None:
-    """Remove, rename, cast and add features.
+    """Remove, rename, cast and add features; set, take and pad dimensions of vectors.
 
     --remove and --rename are of cameras, too. --add takes an SQL expression over the columns of `frames`,
     with those of the frame's episode beside them (length, task, your own); a window sees other frames.
     Without a dtype it is bool, int64, float32, float64 or string by the type in SQL. A feature that is
     removed and added is computed from what it was. Statistics are those of the new values.
+
+    --set, --take and --pad are of single dimensions, which count from 1, as in SQL; their names go with
+    them. Whatever their order on the command line: features are removed; of vectors dimensions are set, then
+    taken, then padded; then features are renamed and cast, and new ones added. All SQL sees the source's
+    values.
 
     \b
     Examples:
@@ -79,6 +84,9 @@ def features(source: str, **request: Any) -> None:
       lecompose edit features day/ -o fast/ \\
         --add "delta=action[1] - first(action[1]) over (partition by src_episode order by frame_index)"
       lecompose edit features day/ -o moves/ --add "delta:float32[6]=action - lag(action)"
+      lecompose edit features day/ -o percent/ --set "action[6]=action[6]*100"
+      lecompose edit features day/ -o wide/ --pad observation.state=7 --pad action=7:0.5
+      lecompose edit features day/ -o arm/ --take action=1:6 --take observation.state=1:6
     """
     run_operation("edit_features", source, **request)
 

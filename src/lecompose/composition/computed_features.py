@@ -4,8 +4,8 @@ The values are computed once, checked against the dtype and shape that were decl
 folder as an Arrow file, from which the data stage takes those of each episode by their place.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -20,6 +20,7 @@ from lecompose.composition.open_sources import OpenSources, refuse_broken
 from lecompose.dataset.arrow_schema import cast_exactly
 from lecompose.dataset.catalog import Catalog
 from lecompose.dataset.convert import first_misfit, number_type
+from lecompose.dataset.feature_map import SetDimension
 from lecompose.dataset.query_views import Views, open_views
 from lecompose.errors import QueryError, RequestError, SourceBroken
 from lecompose.formats import Feature, feature
@@ -30,11 +31,15 @@ Values: TypeAlias = np.ndarray | tuple[np.ndarray, Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class ComputedFeature:
-    """One new column. `rows` says at which row of the file an episode begins."""
+    """One new column, or a `dimension` of a vector.
+
+    `rows` says at which row of the file an episode begins.
+    """
 
     feature: Feature
     path: Path
     rows: Mapping[tuple[str, int], int]
+    dimension: int | None = None
 
     @cached_property
     def _values(self) -> pa.ChunkedArray:
@@ -73,6 +78,39 @@ def compute_features(
             compute_feature(views, spec, scratch / f"added-{n}.arrow") for n, spec in enumerate(new_features)
         ]
     return (*given, *computed)
+
+
+def compute_dimensions(
+    sources: OpenSources, wanted: Sequence[SetDimension], *, scratch: Path
+) -> tuple[ComputedFeature, ...]:
+    """Return the dimensions of vectors that SQL gives; their values are now in files in `scratch`.
+
+    Raises:
+        SourceBroken: for sources whose frames are not all there to compute from.
+        QueryError: for an expression that DuckDB refuses, a null, or a value that the dtype cannot hold.
+    """
+    if not wanted:
+        return ()
+    refuse_broken(sources.catalog, sources.broken, retimed=sources.off_grid)
+    with open_views(sources.catalog) as views:
+        return tuple(
+            _compute_dimension(views, each, scratch / f"set-{n}.arrow") for n, each in enumerate(wanted)
+        )
+
+
+def _compute_dimension(views: Views, wanted: SetDimension, path: Path) -> ComputedFeature:
+    declared = replace(wanted.feature, name=wanted.title)
+    with views.frame_values(wanted.sql) as reader:
+        made = _store_batches(declared, _only_of(reader, wanted.sources), path)
+    return replace(made, feature=wanted.feature, dimension=wanted.dimension)
+
+
+def _only_of(reader: pa.RecordBatchReader, sources: Collection[str]) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of some sources."""
+    for batch in reader:
+        own = np.isin(batch["src_dataset"].to_numpy(zero_copy_only=False).astype(str), list(sources))
+        if own.any():
+            yield batch if own.all() else batch.filter(pa.array(own))
 
 
 @dataclass(frozen=True)

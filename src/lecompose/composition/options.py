@@ -106,6 +106,33 @@ OPTIONS = (
         " and its episode. Repeatable.",
     ),
     Option(
+        name="set",
+        kind=Kind.PAIRS,
+        default=(),
+        heading=FEATURES,
+        metavar="[NAME:]FEATURE[N]=SQL",
+        help="Another value for one dimension of a vector, counted from 1 as in SQL: action[6]=action[6]*100."
+        " The SQL sees the source's own values. Repeatable.",
+    ),
+    Option(
+        name="take",
+        kind=Kind.PAIRS,
+        default=(),
+        heading=FEATURES,
+        metavar="[NAME:]FEATURE=LIST",
+        help="Keep only these dimensions of a vector, in this order, with their names: 1,3,5:7 are 1, 3, 5"
+        " and 6. Repeatable.",
+    ),
+    Option(
+        name="pad",
+        kind=Kind.PAIRS,
+        default=(),
+        heading=FEATURES,
+        metavar="[NAME:]FEATURE=N[:VALUE]",
+        help="More dimensions for a vector, N in all, of one value (0), named pad_N. --set comes before"
+        " --take, and that before --pad. Repeatable.",
+    ),
+    Option(
         name="features",
         kind=Kind.CHOICE,
         default="same",

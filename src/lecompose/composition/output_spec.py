@@ -16,7 +16,7 @@ from lecompose.composition.resampling import Resampling, plan_resampling
 from lecompose.composition.settings import Settings
 from lecompose.composition.task_columns import find_task_columns
 from lecompose.dataset.catalog import Catalog, CustomColumn, Source
-from lecompose.dataset.feature_map import FeatureMap, Holders, map_features
+from lecompose.dataset.feature_map import FeatureMap, Holders, SetDimension, map_features
 from lecompose.dataset.write_metadata import INFO_KEYS
 from lecompose.errors import FeatureMismatch, SourceBroken, few
 from lecompose.formats import QUANTILES, Feature, Limits, feature
@@ -39,7 +39,7 @@ class OutputSpec:
 
     `feature_map` says what each source gives for each feature; `info` are the keys of info.json that LeRobot
     does not know, `files` others' metadata by relative path. `task_columns` hold task numbers, as task_index
-    does; that the guessed ones do, only their names tell.
+    does; that the guessed ones do, only their names tell. `set_dimensions` are those that SQL gives.
     """
 
     resampling: Resampling
@@ -55,6 +55,7 @@ class OutputSpec:
     statistics: StatsOptions = field(default_factory=lambda: StatsOptions(QUANTILES))
     task_columns: tuple[str, ...] = ()
     guessed_task_columns: tuple[str, ...] = ()
+    set_dimensions: tuple[SetDimension, ...] = ()
 
     @property
     def fps(self) -> Fraction:
@@ -136,6 +137,7 @@ def unify_sources(
         files=files,
         task_columns=tasks.names,
         guessed_task_columns=tasks.by_name,
+        set_dimensions=mapped.set_dimensions,
         # What sources say of their pictures is said of all their frames, also of those left out.
         statistics=replace(
             settings.statistics, pictures=settings.statistics.pictures or bool(resampling.downsampled)

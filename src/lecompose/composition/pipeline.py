@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from lecompose.composition.computed_features import compute_features
+from lecompose.composition.computed_features import compute_dimensions, compute_features
 from lecompose.composition.destination import decide_destinations, refuse_existing
 from lecompose.composition.episode_columns import edit_episode_columns
 from lecompose.composition.execute import execute
@@ -78,6 +78,7 @@ def _carry_out(request: Request) -> Report:
             new_features=tuple(column.feature for column in computed),
             off_grid=sources.off_grid,
         )
+        computed += compute_dimensions(sources, output_spec.set_dimensions, scratch=scratch)
         plan, left = _plan_sound(sources, request, output_spec.resampling.retimed)
         if settings.machines.runner == FINISH:
             _take_plan(sources.catalog, staging)

@@ -11,7 +11,7 @@ from lecompose.composition.feature_spec import FeatureSpec, parse_feature_specs
 from lecompose.composition.machines import Machines, parse_machines
 from lecompose.composition.options import OPTIONS, Kind
 from lecompose.concurrency import Progress, Silent
-from lecompose.dataset.feature_map import Changes
+from lecompose.dataset.feature_map import Changes, parse_vector_changes
 from lecompose.dataset.user_tables import Tables, UserTable, parse_user_tables
 from lecompose.errors import RequestError
 from lecompose.formats import QUANTILES, Limits
@@ -42,6 +42,8 @@ class Options(TypedDict, total=False):
     cameras out, "wrist" or, of one source, "a:wrist". `rename` gives them another name, {"old": "new"}, or
     {"a:old": "new"} in the source "a". `add` makes new ones,
     {"next.reward:float32": SQL over a frame and its episode}; without a dtype the SQL's type decides.
+    `set`, `take` and `pad` give vectors other dimensions, counted from 1: {"action[6]": "action[6] * 100"},
+    {"action": "1,3,5:7"} or [1, 3, 5], {"action": 7}, or {"action": "7:0.5"} for another value than 0.
     `features` is what becomes of those that not all sources have: "same" refuses them, "common" leaves them
     out, "union" keeps them, and the frames of a source without are filled with "null" or "zero" (`fill`).
     LeRobot reads null as None, of arrays as NaN; torch cannot batch None. `cast` gives a feature a dtype that
@@ -62,6 +64,9 @@ class Options(TypedDict, total=False):
     remove: str | Sequence[str]
     rename: Pairs
     add: Pairs
+    set: Pairs
+    take: Pairs | Mapping[str, str | Sequence[int]]
+    pad: Pairs | Mapping[str, str | int]
     features: str
     fill: str
     cast: Pairs
@@ -136,6 +141,7 @@ def parse_options(**options: Unpack[Options]) -> Settings:
     for name in ("remove", "task_column"):
         said = [given[name]] if isinstance(given[name], str) else given[name]
         given[name] = tuple(dict.fromkeys(said))
+    given["take"] = _spell_lists(given["take"])
     for option in OPTIONS:
         if option.kind is Kind.PAIRS:
             given[option.name] = parse_pairs(given[option.name], option.name)
@@ -148,7 +154,10 @@ def parse_options(**options: Unpack[Options]) -> Settings:
         tables=given["with_tables"],
         robot_type=given["robot_type"],
         fps=fps,
-        changes=Changes(**{name: given[name] for name in ("remove", "rename", "features", "fill", "cast")}),
+        changes=Changes(
+            **{name: given[name] for name in ("remove", "rename", "features", "fill", "cast")},
+            vectors=parse_vector_changes(given["set"], given["take"], given["pad"]),
+        ),
         task_columns=_parse_task_columns(given["task_column"]),
         new_features=new_features,
         limits=Limits(
@@ -172,6 +181,13 @@ def parse_options(**options: Unpack[Options]) -> Settings:
     )
 
 
+def _spell_lists(said: Pairs | Mapping[str, str | Sequence[int]]) -> Pairs:
+    """Return pairs whose right sides are text; lists of numbers may stand there in Python."""
+    if not isinstance(said, Mapping):
+        return said
+    return {k: v if isinstance(v, str) else ",".join(map(str, v)) for k, v in said.items()}
+
+
 def _parse_task_columns(said: Iterable[str]) -> dict[str, bool]:
     """Return whether each feature holds task numbers, as "name" or "name=no" says."""
     return {name.removesuffix("=no"): not name.endswith("=no") for name in said}
@@ -190,9 +206,10 @@ def _refuse_unusable(
 ) -> None:
     if given["robot_type"] is not None and not given["robot_type"].strip():
         raise RequestError("the robot has no name", hint="--robot-type with one")
-    if fps is not None and new_features:
+    if fps is not None and (new_features or given["set"]):
+        option = "--add" if new_features else "--set"
         raise RequestError(
-            "--add computes from the sources' frames, and --fps leaves some of them out",
+            f"{option} computes from the sources' frames, and --fps leaves some of them out",
             hint="one after the other, in the order that is meant",
         )
     for name in ("data_mb", "video_mb", "chunk_files"):

@@ -2,11 +2,13 @@
 
 import shlex
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
 
+from lecompose import formats
 from lecompose.dataset import arrow_schema
 from lecompose.dataset.feature_map import SourceFeature
 from lecompose.errors import RequestError, SourceBroken
@@ -76,11 +78,34 @@ def _fill(rows: int, field: pa.Field, how: SourceFeature | None) -> pa.Array:
 
 
 def _values(array: pa.Array, field: pa.Field, how: SourceFeature | None, where: Where) -> pa.Array:
+    if how is not None and how.dimensions and how.feature is not None:
+        own = pa.list_(pa.field("element", number_type(field.type)), how.feature.shape[0])
+        whole = _values(array, field.with_type(own), replace(how, dimensions=()), where)
+        return _take_dimensions(whole, how, field.type)
     if isinstance(array.type, pa.BaseExtensionType) and array.type != field.type:
         array = array.storage
     if how is None or not how.lossy:
         return arrow_schema.cast_exactly(array, field.type)
     return _cast(array, field, how, where)
+
+
+def _take_dimensions(vectors: pa.Array, how: SourceFeature, kind: pa.DataType) -> pa.Array:
+    """Return vectors of other dimensions: those of the source that `how` names, and its padding."""
+    size, rows = vectors.type.list_size, len(vectors)
+    numbers = pa.concat_arrays(
+        [
+            vectors.values.slice(vectors.offset * size, rows * size),
+            pa.array([how.padding]).cast(number_type(kind)),
+        ]
+    )
+    dimensions = np.array(how.dimensions, np.int64)
+    places = np.arange(rows)[:, None] * size + dimensions
+    places[:, dimensions < 0] = rows * size
+    is_null = vectors.is_null().to_numpy(zero_copy_only=False) if vectors.null_count else None
+    if not formats.is_list(kind):
+        return numbers.take(pa.array(places[:, 0], mask=is_null))
+    mask = None if is_null is None else pa.array(is_null)
+    return pa.FixedSizeListArray.from_arrays(numbers.take(pa.array(places.ravel())), type=kind, mask=mask)
 
 
 def _cast(array: pa.Array, field: pa.Field, how: SourceFeature, where: Where) -> pa.Array:

@@ -63,11 +63,15 @@ class SourceColumns:
 
 @dataclass(frozen=True)
 class ComputedColumn:
-    """A feature that no source has: its values lie in an Arrow file, each episode's from a row on."""
+    """A feature that no source has: its values lie in an Arrow file, each episode's from a row on.
+
+    Or they are one `dimension` of a vector, for episodes that have a row there; the others' is ABSENT.
+    """
 
     name: str
     path: str
     rows: tuple[int, ...]
+    dimension: int | None = None
 
 
 @dataclass(frozen=True)

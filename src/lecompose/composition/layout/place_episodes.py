@@ -8,7 +8,7 @@ from itertools import groupby
 import pyarrow as pa
 
 from lecompose.composition.computed_features import ComputedFeature
-from lecompose.composition.jobs import ComputedColumn, DataFileJob, EpisodeRows, SourceColumns
+from lecompose.composition.jobs import ABSENT, ComputedColumn, DataFileJob, EpisodeRows, SourceColumns
 from lecompose.composition.layout.number_files import MIB, NO_LIMIT, Item, number_files
 from lecompose.composition.layout.unify_tasks import TaskMap, UnifiedTasks
 from lecompose.composition.output_spec import OutputSpec
@@ -135,7 +135,12 @@ def _job_maker(
             subtask_numbers=subtask_numbers if tasks.has_subtasks else None,
             task_columns=tasks.renumbered,
             computed=tuple(
-                ComputedColumn(each.feature.name, str(each.path), tuple(each.rows[name] for name in names))
+                ComputedColumn(
+                    each.feature.name,
+                    str(each.path),
+                    tuple(each.rows.get(name, ABSENT) for name in names),
+                    each.dimension,
+                )
                 for each in computed
             ),
         )
@@ -180,5 +185,5 @@ def _keeps_rows(columns: SourceColumns) -> bool:
         columns.picture_root is None
         and resampling.stride == 1
         and resampling.fps is None
-        and not any(h.lossy for h in columns.takes.values())
+        and not any(h.lossy or h.dimensions for h in columns.takes.values())
     )

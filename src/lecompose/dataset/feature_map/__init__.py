@@ -4,7 +4,7 @@ Decided once, from what the sources declare and what the caller asks for. Whatev
 statistics reads the mapping; nothing else knows that sources are not alike.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any, TypeAlias
@@ -14,6 +14,13 @@ import numpy as np
 from lecompose.dataset.catalog import Source
 from lecompose.dataset.column_types import dtype_and_sizes
 from lecompose.dataset.feature_map.dtypes import NUMBERS, holds, refuse_casts, shared_dtype
+from lecompose.dataset.feature_map.edit_vectors import (
+    NO_VECTORS,
+    EditedVector,
+    VectorChanges,
+    edit_vectors,
+    parse_vector_changes,
+)
 from lecompose.dataset.feature_map.find_differences import (
     Holders,
     HoldersByName,
@@ -30,7 +37,7 @@ from lecompose.dataset.feature_map.rename_features import (
     rename_features,
 )
 from lecompose.errors import RequestError
-from lecompose.formats import DEFAULT_FEATURES, Feature
+from lecompose.formats import DEFAULT_FEATURES, Feature, feature
 
 __all__ = [
     "FILLS",
@@ -40,9 +47,12 @@ __all__ = [
     "FeatureMap",
     "Holders",
     "OutputFeatures",
+    "SetDimension",
     "SourceFeature",
+    "VectorChanges",
     "holds",
     "map_features",
+    "parse_vector_changes",
 ]
 
 SHARED = ("same", "common", "union")
@@ -57,7 +67,8 @@ class Changes:
 
     `remove` has names, as in "wrist" or, of one source, "a:wrist"; `rename` (old, new) pairs, old likewise;
     `cast` has (feature, dtype) by the output's names. `features` is one of `SHARED`, `fill` one of `FILLS`.
-    `add` are features that no source has: who moves the frames knows their values.
+    `add` are features that no source has: who moves the frames knows their values. `vectors` get other
+    dimensions.
     """
 
     remove: tuple[str, ...] = ()
@@ -66,6 +77,7 @@ class Changes:
     fill: str = "null"
     cast: tuple[tuple[str, str], ...] = ()
     add: tuple[Feature, ...] = ()
+    vectors: VectorChanges = NO_VECTORS
 
 
 UNCHANGED = Changes()
@@ -76,7 +88,8 @@ class SourceFeature:
     """What one source gives for a feature of the output: a feature of its own or, where that is None, `value`
     in every frame. `stored_as` is the dtype in the data files, if info.json declares another one. `lossy`
     where the output's dtype does not hold each value of the source's. `has_stats` where what the source's
-    statistics say of it is true of the output, too.
+    statistics say of it is true of the output, too. Where the output has other `dimensions`, these are the
+    source's, from 0, behind each of them; where that is -1 it is `padding`.
     """
 
     feature: Feature | None
@@ -84,6 +97,23 @@ class SourceFeature:
     stored_as: str | None = None
     lossy: bool = False
     has_stats: bool = True
+    dimensions: tuple[int, ...] = ()
+    padding: float = 0
+
+
+@dataclass(frozen=True)
+class SetDimension:
+    """A dimension of an output's vector, from 0, that SQL gives for the frames of some sources."""
+
+    feature: Feature
+    dimension: int
+    sql: str
+    sources: frozenset[str]
+
+    @property
+    def title(self) -> str:
+        """The dimension as messages name it, counted from 1."""
+        return f"{self.feature.name}[{self.dimension + 1}]"
 
 
 FeatureMap: TypeAlias = Mapping[str, Mapping[str, SourceFeature]]
@@ -104,6 +134,7 @@ class OutputFeatures:
     problems: tuple[str, ...]
     notes: tuple[str, ...]
     changed: bool
+    set_dimensions: tuple[SetDimension, ...] = ()
 
 
 def map_features(sources: tuple[Source, ...], changes: Changes) -> OutputFeatures:
@@ -115,13 +146,16 @@ def map_features(sources: tuple[Source, ...], changes: Changes) -> OutputFeature
     """
     given, sources = sources, remove_features(sources, changes.remove)
     refuse_unusable(sources)
+    plain = sources
+    edited, told = edit_vectors(sources, changes.vectors)
+    sources = tuple(_with_edited(source, edited.get(source.name, {})) for source in sources)
     held = rename_features(sources, changes.rename)
     names = _in_order([list(features) for features in held.values()])
     holders = {n: [(s, held[s.name][n]) for s in sources if n in held[s.name]] for n in names}
     refuse_casts(changes.cast, {n: [f for _, f in held] for n, held in holders.items()})
     casts = dict(changes.cast)
     lacking = {n: [s for s in sources if n not in held[s.name]] for n in names}
-    notes: list[str] = []
+    notes = list(told)
     if changes.features == "common":
         notes += [describe_dropped(n, holders[n], lacking[n]) for n in names if lacking[n]]
         holders = {n: h for n, h in holders.items() if not lacking[n]}
@@ -137,15 +171,18 @@ def map_features(sources: tuple[Source, ...], changes: Changes) -> OutputFeature
         }
         for source in sources
     }
+    feature_map = {s.name: _from_edited(feature_map[s.name], s, edited.get(s.name, {})) for s in plain}
     notes += [
         describe_converted(n, source, how.stored_as, dtypes[n])
         for source, takes in feature_map.items()
         for n, how in takes.items()
         if how.stored_as is not None and how.stored_as != dtypes[n]
     ]
-    changed = bool(changes.rename or changes.remove) or any(lacking.values())
-    mapped = OutputFeatures(dtypes, holders, feature_map, tuple(problems), tuple(notes), changed)
-    return _with_added(mapped, sources, tuple(_keep_names(feature, given) for feature in changes.add))
+    moved = any(vector.moves for vectors in edited.values() for vector in vectors.values())
+    changed = bool(changes.rename or changes.remove) or any(lacking.values()) or moved
+    computed = tuple(_list_set(edited, held, holders, dtypes))
+    mapped = OutputFeatures(dtypes, holders, feature_map, tuple(problems), tuple(notes), changed, computed)
+    return _with_added(mapped, sources, tuple(_keep_names(new, given) for new in changes.add))
 
 
 def _in_order(lists: list[list[str]]) -> list[str]:
@@ -163,6 +200,53 @@ def _keep_names(new: Feature, given: tuple[Source, ...]) -> Feature:
     if new.spec.get("names") is not None or len(names) < len(given) or any(n != names[0] for n in names):
         return new
     return replace(new, spec={**new.spec, "names": names[0]})
+
+
+def _with_edited(source: Source, edited: Mapping[str, EditedVector]) -> Source:
+    """Return a source with its vectors as they become."""
+    if not edited:
+        return source
+    features = tuple(edited[f.name].feature if f.name in edited else f for f in source.features)
+    return replace(source, features=features)
+
+
+def _from_edited(
+    takes: dict[str, SourceFeature], source: Source, edited: Mapping[str, EditedVector]
+) -> dict[str, SourceFeature]:
+    """Return what a source gives: of vectors with other dimensions its own ones, and which of these."""
+    own = {feature.name: feature for feature in source.features}
+    found = dict(takes)
+    for name, how in takes.items():
+        vector = edited.get(how.feature.name) if how.feature is not None else None
+        if how.feature is None or vector is None:
+            continue
+        found[name] = replace(
+            how,
+            feature=own[how.feature.name],
+            has_stats=False,
+            dimensions=vector.dimensions if vector.moves else (),
+            padding=vector.padding,
+        )
+    return found
+
+
+def _list_set(
+    edited: Mapping[str, Mapping[str, EditedVector]],
+    held: Mapping[str, Mapping[str, Feature]],
+    holders: HoldersByName,
+    dtypes: Mapping[str, str],
+) -> Iterator[SetDimension]:
+    """Yield the dimensions that SQL gives, each with all sources for which it is the same SQL."""
+    sources: dict[tuple[str, int, str], set[str]] = {}
+    for source, vectors in edited.items():
+        names = {own.name: name for name, own in held[source].items()}
+        for own, vector in vectors.items():
+            for at, sql in vector.computed.items():
+                if names[own] in holders:
+                    sources.setdefault((names[own], at, sql), set()).add(source)
+    for (name, at, sql), having in sources.items():
+        element = feature(f"{name}[{at + 1}]", {"dtype": dtypes[name], "shape": [1], "names": None})
+        yield SetDimension(replace(element, name=name), at, sql, frozenset(having))
 
 
 def _with_added(

@@ -21,12 +21,12 @@ def remove_features(sources: tuple[Source, ...], removes: Iterable[str]) -> tupl
     gone: dict[str, set[str]] = {s.name: set() for s in sources}
     problems = []
     for key in removes:
-        scope, name = _scope(sources, key)
+        scope, name = find_scope(sources, key)
         having = [s for s in scope if name in s.unusable or any(f.name == name for f in s.features)]
         if name in DEFAULT_FEATURES:
             problems.append(f'"{name}" is one of the five features that every dataset has')
         elif not having:
-            problems.append(_describe_unknown(name, scope))
+            problems.append(describe_unknown(name, scope))
         for source in having:
             gone[source.name].add(name)
     if problems:
@@ -70,8 +70,8 @@ def rename_features(
     wanted: dict[str, dict[str, str]] = {s.name: {} for s in sources}
     problems: list[str] = []
     # Of one feature, what is said of its own source counts.
-    for key, new in sorted(renames, key=lambda pair: len(_scope(sources, pair[0])[0]), reverse=True):
-        scope, old = _scope(sources, key)
+    for key, new in sorted(renames, key=lambda pair: len(find_scope(sources, pair[0])[0]), reverse=True):
+        scope, old = find_scope(sources, key)
         having = [s for s in scope if any(f.name == old for f in s.features)]
         problems += _rename_problems(key, old, new, scope, having)
         for source in having:
@@ -82,7 +82,7 @@ def rename_features(
     return {s.name: {wanted[s.name].get(f.name, f.name): f for f in s.features} for s in sources}
 
 
-def _scope(sources: tuple[Source, ...], key: str) -> tuple[tuple[Source, ...], str]:
+def find_scope(sources: tuple[Source, ...], key: str) -> tuple[tuple[Source, ...], str]:
     """Return the sources that a rename is about, and the feature's old name."""
     for source in sources:
         if key.startswith(f"{source.name}:"):
@@ -100,11 +100,11 @@ def _rename_problems(
     ):
         yield f'"{key}": what readers know by its name alone cannot have another'
     elif not having:
-        yield _describe_unknown(old, scope)
+        yield describe_unknown(old, scope)
     yield from name_problems(key, new)
 
 
-def _describe_unknown(name: str, scope: tuple[Source, ...]) -> str:
+def describe_unknown(name: str, scope: tuple[Source, ...]) -> str:
     hint = near(name, {n for s in scope for n in (*(f.name for f in s.features), *s.unusable)})
     return f'no feature "{name}" in {few(s.name for s in scope)}{hint}'
 

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from lecompose import formats
-from lecompose.composition.jobs import ComputedColumn, DataFileJob, EpisodeRows
+from lecompose.composition.jobs import ABSENT, ComputedColumn, DataFileJob, EpisodeRows
 from lecompose.composition.stages.data.cut_language import PERSISTENT, cut_language
 from lecompose.composition.stages.data.embed_pictures import embed_pictures, list_embedded
 from lecompose.composition.stages.data.number_rows import RowNumbers
@@ -70,7 +70,11 @@ def decode_rows(job: DataFileJob, engine: Engine, workers: Workers) -> Iterator[
         for name in job.task_columns:
             numbered[name] = numbers.number_task_column(name, at, batch[name])
         for column, values in columns:
-            numbered[column.name] = _read_values(column, values, numbers, at, stop)
+            if column.dimension is None:
+                numbered[column.name] = _read_values(column, values, numbers, at, stop)
+            else:
+                held = numbered.get(column.name, batch[column.name])
+                numbered[column.name] = _set_dimension(held, column, values, numbers, at)
         for name in pictures:
             numbered[name] = embed_pictures(job, batch[name], partial(_episode_of, numbers, at))
         arrays = [numbered[name] if name in numbered else batch[name] for name in job.schema.names]
@@ -121,6 +125,29 @@ def _read_values(
         for chunk in values.slice(column.rows[place] + frames.start, len(frames)).chunks
     ]
     return pa.concat_arrays(chunks)
+
+
+def _set_dimension(
+    vectors: pa.Array, column: ComputedColumn, values: pa.ChunkedArray, numbers: RowNumbers, start: int
+) -> pa.Array:
+    """Return the vectors of the rows from `start` on, where computed values are one of their dimensions."""
+    kind, rows = vectors.type, len(vectors)
+    is_list = formats.is_list(kind)
+    size = kind.list_size if is_list else 1
+    held = vectors.values.slice(vectors.offset * size, rows * size) if is_list else vectors
+    found, at = [held], start
+    places = np.arange(rows * size)
+    for place, frames in numbers.src_frames(start, start + rows):
+        if column.rows[place] != ABSENT:
+            own = (at - start + np.arange(len(frames))) * size + (column.dimension or 0)
+            places[own] = sum(map(len, found)) + np.arange(len(frames))
+            found += values.slice(column.rows[place] + frames.start, len(frames)).chunks
+        at += len(frames)
+    numbers_of_all = pa.concat_arrays(found).take(pa.array(places))
+    if not is_list:
+        return numbers_of_all
+    mask = vectors.is_null() if vectors.null_count else None
+    return pa.FixedSizeListArray.from_arrays(numbers_of_all, type=kind, mask=mask)
 
 
 # Rows that lie scattered, and rows that stand together -----------------------------------------
