@@ -4,12 +4,13 @@ The pictures are all there, in the order of the episodes. LeRobot 0.3.4 to 0.4.2
 """
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 
-from broken.damage import CAMERA, EPISODES, Damage, info
-from broken.entry import V2, V30, Broken, names
+from broken.damage import CAMERA, EPISODES, VIDEO, Damage, info
+from broken.entry import ALL, V2, V30, Broken, names
 
 WRIST = "observation.images.wrist"
 # Four episodes of six frames in one video; and in two videos, with two episodes each.
@@ -56,6 +57,14 @@ def in_files(*numbers: int, by: Sequence[float] | None = None) -> Damage:
         moved(by or [0] * len(numbers))(root)
 
     return damage
+
+
+def exchanged(root: Path) -> None:
+    """The first two files of a camera have each other's content."""
+    one, other = sorted(root.glob(VIDEO))[:2]
+    content = one.read_bytes()
+    one.write_bytes(other.read_bytes())
+    other.write_bytes(content)
 
 
 OVERLAP = names("video_overlap")
@@ -146,6 +155,9 @@ POINTERS: list[Broken] = [
         (V30,),
         feature=CAMERA,
         settings=TWO_FILES,
+    ),
+    Broken(
+        "video files exchanged", exchanged, names("video_exchanged", "video_spans"), 3, ALL, feature=CAMERA
     ),
     Broken(
         "no pointers to videos",

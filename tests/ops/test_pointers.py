@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from broken.damage import CAMERA, DATA, VIDEO, Damage, column, cut, last
 from broken.entry import SETTINGS
-from broken.pointers import ONE_FILE, TWO_FILES, UNEQUAL, in_files, moved, pointers
+from broken.pointers import ONE_FILE, TWO_FILES, UNEQUAL, exchanged, in_files, moved, pointers
 from broken.videos import encoded
 from support.effort import every_nth
 from support.independent import read
@@ -175,3 +175,41 @@ def test_unlisted_is_not_said_of_a_listed_episode(make_dataset: Make, tmp_path: 
     assert not report.dropped
     assert not any("missing in the episode list" in note for note in report.notes)
     assert any("pointers were wrong" in note and CAMERA in note for note in report.notes)
+
+
+# Exchanged files --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("version", ["v3.0", "v2.1"])
+def test_exchanged_files_are_given_back(make_dataset: Make, tmp_path: Path, version: str) -> None:
+    """In v3.0 episodes 0 and 1 share a file; each clip that is kept lies in its file, and is another's."""
+    root = make_dataset(version=version, **SETTINGS)
+    pictures = pictures_of(root)
+    exchanged(root)
+    with pytest.raises(lecompose.SourceBroken, match=r"files of the camera seem to be exchanged"):
+        lecompose.delete(root, out=tmp_path / "out", episodes=[1])
+    report = lecompose.repair(root, out=tmp_path / "saved")
+    assert pictures_of(tmp_path / "saved") == pictures
+    assert any("video files were exchanged" in note for note in report.notes)
+
+
+def test_files_of_as_many_frames_are_not_guessed(make_dataset: Make, tmp_path: Path) -> None:
+    """Files of 9, 7 and 7 frames; the first two are exchanged."""
+    root, pictures = made(make_dataset, exchanged, {"frames": (9, 7, 7), "frames_per_video_file": 9})
+    report = lecompose.repair(root, out=tmp_path / "saved")
+    assert [dropped.episode for dropped in report.dropped] == [1]
+    assert pictures_of(tmp_path / "saved") == [pictures[0], pictures[2]]
+
+
+def test_the_loader_refuses_exchanged_files(make_dataset: Make) -> None:
+    pytest.importorskip("torch")
+    root, _ = made(make_dataset, exchanged, UNEQUAL)
+    with lecompose.open(root) as held, pytest.raises(lecompose.SourceBroken, match="exchanged"):
+        held.to_torch(episodes=[2])
+
+
+def test_either_order_or_exchange_is_not_guessed(make_dataset: Make, tmp_path: Path) -> None:
+    """Four and five frames before four: exchanged files would fit in the order of the episodes, too."""
+    root, _ = made(make_dataset, exchanged, {"frames": (4, 5, 4), "frames_per_video_file": 9})
+    with pytest.raises(lecompose.SourceBroken, match="nothing tells which"):
+        lecompose.repair(root, out=tmp_path / "saved")

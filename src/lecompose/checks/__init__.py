@@ -24,6 +24,7 @@ from lecompose.dataset.catalog.hub_cache import name_dataset
 from lecompose.dataset.catalog.other_files import describe_other_files, find_other_files
 from lecompose.dataset.catalog.spec_notes import SpecNote
 from lecompose.dataset.loose_pictures import find_loose_pictures
+from lecompose.dataset.moved_pointers import find_exchanged_files
 from lecompose.dataset.picture_sizes import find_odd_sizes
 from lecompose.engine import Engine
 from lecompose.files.clutter import is_clutter
@@ -108,6 +109,7 @@ def examine(engine: Engine, given: str | Path, *, scratch: Path, decode: bool = 
         damage |= _find_other_files(catalog.sources[0]) | _find_other_encodings(opened.root)
         damage |= find_odd_vectors(catalog.sources[0], opened.footers)
         damage |= _find_odd_sizes(catalog, every=decode) | _find_empty(catalog)
+        damage |= NO_DAMAGE if "clips" in damage.lacking else _find_exchanged(catalog)
     if decode:
         damage |= find_undecodable(catalog)
     unread = sorted(_unread(name, opened.root, damage), key=lambda finding: finding.file or "")
@@ -215,6 +217,13 @@ def _find_empty(catalog: Catalog) -> Damage:
     """Return a fault for each episode with pictures that are null."""
     loose = (each for each in find_loose_pictures(catalog).episodes if each.empty)
     faults = (Fault("pictures_empty", None, e.emptiness, e.src_episode, e.feature) for e in loose)
+    return as_damage(*faults)
+
+
+def _find_exchanged(catalog: Catalog) -> Damage:
+    """Return a fault for each video file that seems to have the pictures of another one's episodes."""
+    files = find_exchanged_files(catalog)
+    faults = (Fault("video_exchanged", Path(f.path), f.problem, f.first_episode, f.camera) for f in files)
     return as_damage(*faults)
 
 

@@ -132,6 +132,13 @@ READING = (
         "lecompose delete DATASET --episodes NUMBERS -o OUT, which leaves these episodes out; or record them"
         " again",
     ),
+    _error(
+        "video_exchanged",
+        "No two video files of a camera have the numbers of frames that each other's episodes take. All that"
+        " reads pictures refuses such files: they seem to be exchanged.",
+        "lecompose repair DATASET -o OUT, which finds the files of episodes by their numbers of frames; or"
+        " exchange the files",
+    ),
     _warning("video_info", "What info.json says of a camera's videos is true of its files.", _REWRITE),
     _warning(
         "depth_marks",

@@ -4,10 +4,8 @@ Datasets merged by LeRobot 0.3.4 to 0.4.2 have such pointers. Only an episode th
 same rows, rightly has the pictures of another one.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from lecompose import formats
 from lecompose.dataset.catalog import Catalog, Source
@@ -15,10 +13,9 @@ from lecompose.dataset.catalog.data_files import needs_union_by_name
 from lecompose.dataset.catalog.frames import list_data_files
 from lecompose.engine import Engine
 from lecompose.errors import ComposeError, SourceBroken
-from lecompose.files import mp4
 from lecompose.formats import DEFAULT_FEATURES
 
-_REPAIR = "lecompose repair"
+REPAIR = "lecompose repair"
 
 Key = tuple[str, int]
 """Source and number of an episode."""
@@ -130,7 +127,7 @@ def find_equal_rows(engine: Engine, source: Source, episodes: Iterable[int]) -> 
 
 
 def refuse_doubtful_clips(
-    catalog: Catalog, *, episodes: Collection[Key], cameras: Collection[CameraKey], remedy: str = _REPAIR
+    catalog: Catalog, *, episodes: Collection[Key], cameras: Collection[CameraKey], remedy: str = REPAIR
 ) -> Sharing:
     """Refuse to read clips that have frames of others; return which clips share frames.
 
@@ -146,129 +143,18 @@ def refuse_doubtful_clips(
         for pair in sharing.doubtful
         if any(key in episodes for key in pair.episodes) and any(key in cameras for key in pair.cameras)
     )
-    _refuse(problems, remedy)
+    refuse_clips(problems, remedy)
     return sharing
 
 
-def _refuse(problems: Iterable[str], remedy: str) -> None:
+def refuse_clips(problems: Iterable[str], remedy: str) -> None:
+    """Refuse what these problems show to be the pictures of others. Raises SourceBroken if there are any."""
     if parts := list(problems):
         raise SourceBroken(
             "pointers to videos are wrong: whose pictures these are cannot be known from them",
-            hint=f"{remedy}, which finds clips by the order of the episodes",
+            hint=f"{remedy}, which finds clips by the order and the lengths of the episodes",
             parts=parts,
         )
-
-
-# Pointers that have moved -----------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _ClipFile:
-    """What clips take of a video file, in frames; `gap` is the longest stretch of no episode before one."""
-
-    src_dataset: str
-    camera: str
-    video_file: str
-    from_frame: int
-    to_frame: int
-    gap: int
-    shortest: int
-    first_episode: int
-    last_episode: int
-
-    def find_outside(self, frames: int | None) -> str | None:
-        """Return which clip is not in the file; None where all are, as far as is known."""
-        if self.from_frame < 0:
-            return f"episode {self.first_episode} begins in front of the file"
-        if frames is not None and self.to_frame > frames:
-            return f"episode {self.last_episode} ends behind the file"
-        return None if Path(self.video_file).is_file() else f"episode {self.first_episode} has no such file"
-
-    def count_free(self, frames: int | None) -> int:
-        """Return how many frames one after the other no episode has, as far as is known."""
-        return max(self.gap, 0 if frames is None else frames - self.to_frame)
-
-
-def refuse_moved_pointers(
-    catalog: Catalog,
-    *,
-    sources: Collection[str],
-    cameras: Collection[CameraKey],
-    frames: Mapping[str, int],
-    remedy: str = _REPAIR,
-) -> None:
-    """Refuse cameras of v3.0 with clips outside of their files, while other frames belong to no episode.
-
-    Such pointers are moved: those that lie in their files may lead to pictures of others, too. `frames` says
-    how many a file has, of the files that have been looked at; where there is a sign, the others are.
-
-    Raises:
-        SourceBroken: naming what shows it, camera by camera.
-    """
-    by_camera: dict[CameraKey, list[_ClipFile]] = {}
-    for file in catalog.engine.records("catalog/clip_files", _ClipFile):
-        by_camera.setdefault((file.src_dataset, file.camera), []).append(file)
-    by_name = {source.name: source for source in catalog.sources}
-    problems = (
-        f'camera "{camera}", source "{source}": {problem}'
-        for source, camera in sorted(set(cameras))
-        if source in sources and by_name[source].is_v3
-        if (problem := _find_wrong_pointers(by_name[source], camera, by_camera.get((source, camera)), frames))
-    )
-    _refuse(problems, remedy)
-
-
-def _find_wrong_pointers(
-    source: Source, camera: str, files: Sequence[_ClipFile] | None, frames: Mapping[str, int]
-) -> str | None:
-    """Return what shows that the pointers of a camera are moved or lost; None where nothing does."""
-    if files:
-        return _find_moved(files, frames)
-    template = source.video_template.replace("{video_key}", camera.replace("{", "{{").replace("}", "}}"))
-    there = min(source.root.glob(formats.path_glob(template)), default=None)
-    return None if there is None else f"no episode names a video, and there are some. ({there})"
-
-
-def _find_moved(files: Sequence[_ClipFile], frames: Mapping[str, int]) -> str | None:
-    """Return which clips of a camera are outside of their files while frames are free; None if not both."""
-    shortest = min(file.shortest for file in files)
-    named = {Path(file.video_file) for file in files}
-    unnamed = sorted(_list_files(named) - named)
-
-    def look(known: Mapping[str, int]) -> tuple[list[str], list[str]]:
-        outside = [
-            f"{what} ({file.video_file})"
-            for file in files
-            if (what := file.find_outside(known.get(file.video_file)))
-        ]
-        free = [str(path) for path in unnamed]
-        free += [f.video_file for f in files if f.count_free(known.get(f.video_file)) >= shortest]
-        return outside, free
-
-    outside, free = look(frames)
-    if bool(outside) != bool(free):
-        rest = [f.video_file for f in files if f.video_file not in frames]
-        outside, free = look({**frames, **_count_frames(rest)})
-    if not outside or not free:
-        return None
-    return f"{outside[0]}, and frames of another file belong to no episode. ({free[0]})"
-
-
-def _list_files(named: Iterable[Path]) -> set[Path]:
-    """Return the videos beside those that are named, in all chunks."""
-    return {path for folder in {path.parent.parent for path in named} for path in folder.glob("*/*.mp4")}
-
-
-def _count_frames(files: Iterable[str]) -> dict[str, int]:
-    """Return the frames of those videos that can be read."""
-    found = {}
-    for file in files:
-        with suppress(ComposeError):
-            found[file] = mp4.probe(Path(file)).frames
-    return found
-
-
-# Episodes that are there twice ------------------------------------------------------------------
 
 
 def describe_repeats(sharing: Sharing, episodes: Collection[Key]) -> Iterator[str]:

@@ -9,7 +9,8 @@ from typing import Any
 from lecompose import statistics
 from lecompose.concurrency import Progress
 from lecompose.dataset.catalog import Catalog
-from lecompose.dataset.doubtful_clips import refuse_doubtful_clips, refuse_moved_pointers
+from lecompose.dataset.doubtful_clips import refuse_doubtful_clips
+from lecompose.dataset.moved_pointers import refuse_moved_pointers
 from lecompose.errors import SourceBroken
 from lecompose.formats import Feature
 from lecompose.statistics import FeatureStats, FileRows, SampledClip

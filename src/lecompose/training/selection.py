@@ -14,9 +14,10 @@ import numpy as np
 import pyarrow as pa
 
 from lecompose.dataset.catalog import Catalog
-from lecompose.dataset.doubtful_clips import refuse_doubtful_clips, refuse_moved_pointers
+from lecompose.dataset.doubtful_clips import refuse_doubtful_clips
 from lecompose.dataset.frames import Episodes, Frames
 from lecompose.dataset.frames.read_in_order import PlacedEpisode, require_contiguous
+from lecompose.dataset.moved_pointers import refuse_moved_pointers
 from lecompose.errors import SourceBroken
 from lecompose.formats import DEFAULT_FEATURES, Feature
 from lecompose.training.file_stamps import FileStamps, stamp_files

@@ -11,6 +11,7 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 
 from lecompose.checks.repair.episodes import Clip
+from lecompose.dataset.exchanged_files import assign_files, find_exchanged
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,27 @@ def follow_order(
             found = _fill(sorted(files, key=number_of), frames, lengths)
             if found is not None:
                 return found
+    return None
+
+
+def exchange_files(
+    spans: Spans, listed: Mapping[int, Clip], frames: Mapping[Path, int]
+) -> tuple[dict[int, Clip], frozenset[int]] | None:
+    """Return the listed clips in the files that have their frames, if files seem to be exchanged.
+
+    The second value are the episodes whose file is not certain. `frames` are those of all files.
+    """
+    for lengths in spans.guesses:
+        taken: dict[Path, int] = {}
+        for episode, clip in listed.items():
+            end = clip.from_frame + lengths.get(episode, 0)
+            taken[clip.video_file] = max(end, taken.get(clip.video_file, 0))
+        exchanged = find_exchanged(taken, frames)
+        if exchanged:
+            files = assign_files(taken, frames, exchanged)
+            owner = {e: files.get(clip.video_file, clip.video_file) for e, clip in listed.items()}
+            clips = {e: Clip(file, listed[e].from_frame) for e, file in owner.items() if file is not None}
+            return clips, frozenset(listed.keys() - clips.keys())
     return None
 
 

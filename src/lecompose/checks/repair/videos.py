@@ -12,6 +12,7 @@ from lecompose import formats
 from lecompose.checks.repair.episodes import Clip, Dropped, Salvage, SoundEpisode
 from lecompose.checks.repair.follow_order import (
     Spans,
+    exchange_files,
     find_overlapping,
     fits,
     follow_order,
@@ -38,6 +39,13 @@ _BY_NUMBER = (
     'source "{}", camera "{}": videos run at another rate than the {:g} fps of the dataset, and have as many'
     " frames as rows: they are matched by number"
 )
+_EXCHANGED = (
+    'source "{}", camera "{}": video files were exchanged, and now go with the episodes by their numbers of'
+    " frames: {}"
+)
+_EITHER = "its pointers are wrong or its files exchanged, and nothing tells which"
+_NOWHERE = "its pointers lead to a missing file, and none to one that is there"
+_NOT_CERTAIN = "its video file is exchanged with another, and nothing tells which one is its own"
 _MOST_SECONDS = 1e9
 
 
@@ -209,16 +217,16 @@ def _of_camera(
     readable = {path: video for path, video in videos.items() if isinstance(video, mp4.Video)}
     whole = {path: video.frames for path, video in readable.items() if not video.is_truncated}
     listed = known.clips | _place_unlisted(known.clips, salvage.episodes, whole)
-    clips, notes = listed, []
-    if source.is_v3:
-        corrected = _correct_clips(source, replace(known, clips=listed), paths, whole)
-        if corrected is None:
-            lost = f'camera "{camera}": its pointers lead to a missing file, and none to one that is there'
-            return salvage.without(
-                Dropped(source.name, e.episode, lost, camera=camera) for e in salvage.episodes
-            )
-        clips = corrected
-        notes = [_CORRECTED.format(source.name, camera)] if corrected != listed else []
+    corrected = _correct_clips(source, camera, replace(known, clips=listed), paths, whole)
+    salvage = salvage.without(
+        (
+            Dropped(source.name, e.episode, f'camera "{camera}": {corrected.why_lost}', camera=camera)
+            for e in salvage.episodes
+            if e.episode in corrected.lost
+        ),
+        *corrected.notes,
+    )
+    clips = corrected.clips
     files: dict[Path, list[SoundEpisode]] = defaultdict(list)
     for episode in salvage.episodes:
         if episode.episode in clips:
@@ -233,7 +241,7 @@ def _of_camera(
         if e.episode not in clips
     ]
     dropped = [*unnamed, *(lost for part in parts for lost in part.dropped)]
-    salvage = salvage.without(dropped, *notes, *(note for part in parts for note in part.notes))
+    salvage = salvage.without(dropped, *(note for part in parts for note in part.notes))
     found = {number: clip for part in parts for number, clip in part.clips.items()}
     if any(part.is_by_number for part in parts):
         salvage = salvage.without((), _BY_NUMBER.format(source.name, camera, float(source.fps)))
@@ -246,10 +254,42 @@ def _of_camera(
     )
 
 
+@dataclass(frozen=True)
+class _Corrected:
+    """The clips of a camera as they seem to be right, and the episodes whose clips nothing tells."""
+
+    clips: _Clips
+    notes: tuple[str, ...] = ()
+    lost: frozenset[int] = frozenset()
+    why_lost: str = ""
+
+
 def _correct_clips(
+    source: Source, camera: str, known: _Listed, paths: Sequence[Path], whole: Mapping[Path, int]
+) -> _Corrected:
+    """Return the clips of a camera, corrected where pointers contradict each other or the files."""
+    in_order = _correct_pointers(source, known, paths, whole) if source.is_v3 else known.clips
+    exchange = exchange_files(known.spans, known.clips, whole)
+    if exchange is not None and exchange[0] != in_order and in_order not in (None, known.clips):
+        return _Corrected({}, (), frozenset(known.clips), _EITHER)
+    if exchange is not None:
+        clips, lost = exchange
+        moved = {known.clips[e].video_file: clip for e, clip in clips.items() if clip != known.clips[e]}
+        files = ", ".join(
+            f"{clip.video_file.name} for {file.name}" for file, clip in sorted(moved.items())[:4]
+        )
+        notes = (_EXCHANGED.format(source.name, camera, files),) if moved else ()
+        return _Corrected(clips, notes, lost, _NOT_CERTAIN)
+    if in_order is None:
+        return _Corrected({}, (), frozenset(known.spans.lengths), _NOWHERE)
+    notes = (_CORRECTED.format(source.name, camera),) if in_order != known.clips else ()
+    return _Corrected(in_order, notes)
+
+
+def _correct_pointers(
     source: Source, known: _Listed, paths: Sequence[Path], whole: Mapping[Path, int]
 ) -> _Clips | None:
-    """Return the clips of a camera, corrected where pointers contradict each other or the files.
+    """Return the clips of a camera, in the order of the episodes or in other files where pointers are wrong.
 
     Returns None where they may lead to the wrong files, and nothing tells which are right.
     """

@@ -11,7 +11,8 @@ from lecompose import formats
 from lecompose.composition.output_spec import OutputSpec
 from lecompose.concurrency import Workers
 from lecompose.dataset.catalog import Catalog
-from lecompose.dataset.doubtful_clips import describe_repeats, refuse_doubtful_clips, refuse_moved_pointers
+from lecompose.dataset.doubtful_clips import describe_repeats, refuse_doubtful_clips
+from lecompose.dataset.moved_pointers import refuse_moved_pointers
 from lecompose.errors import ComposeError, MediaError, SourceBroken
 from lecompose.files import mp4
 
@@ -108,7 +109,8 @@ def probe_clips(
     files = [probed for probed in looked_at if not isinstance(probed, list)]
     frames = {str(clips[0][0].video_file): video.frames for video, clips in files}
     planned = {name for name, _ in episodes}
-    refuse_moved_pointers(catalog, sources=planned, cameras=keys, frames=frames, remedy=_REMEDY)
+    read = {clip.video_file for clip in wanted if clip.video_file is not None}
+    refuse_moved_pointers(catalog, sources=planned, cameras=keys, frames=frames, read=read, remedy=_REMEDY)
     _refuse_unusable(wanted, looked_at)
     retimed = {
         (clips[0][0].src_dataset, clips[0][0].camera)

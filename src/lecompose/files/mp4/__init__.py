@@ -36,7 +36,13 @@ if TYPE_CHECKING:
     from lecompose.files.mp4.ffmpeg import describe
     from lecompose.files.mp4.head_settings import HeadSettings
     from lecompose.files.mp4.splice import Splice, find_nearest_start, find_splice, find_splices, list_starts
-    from lecompose.files.mp4.video import Video, measure_grid_deviation_s, probe, probe_truncated
+    from lecompose.files.mp4.video import (
+        Video,
+        count_samples,
+        measure_grid_deviation_s,
+        probe,
+        probe_truncated,
+    )
 
 __all__ = [
     "ClipFacts",
@@ -51,6 +57,7 @@ __all__ = [
     "WrittenVideo",
     "choose_encoding",
     "concat",
+    "count_samples",
     "decode_frames",
     "decode_picture",
     "describe",
@@ -109,6 +116,7 @@ _PLACES = {
     ),
     "video": (
         "Video",
+        "count_samples",
         "measure_grid_deviation_s",
         "probe",
         "probe_truncated",

@@ -99,6 +99,25 @@ def _probe_tables(path: Path, *, truncated: bool = False) -> Video:
         raise media_error(f"damaged mp4: {error}", path) from error
 
 
+def count_samples(path: Path) -> int | None:
+    """Return how many samples the video track of a file has, hidden ones too; None where that is not plain.
+
+    Reads two headers and one number: thousands of files a second.
+    """
+    try:
+        with _open(path) as (fd, status):
+            spans = read_outline(fd, status.st_size, path)
+            moov_at = next(span for span in spans if span.kind == b"moov")
+            if moov_at.end - moov_at.body > _MOST_TABLE_BYTES:
+                return None
+            moov = memoryview(os.pread(fd, moov_at.end - moov_at.body, moov_at.body))
+        tracks = [trak for kind, trak in list_tracks(moov) if kind == b"vide"]
+        sizes = find(tracks[0], b"mdia", b"minf", b"stbl", b"stsz") if len(tracks) == 1 else None
+        return None if sizes is None else int(struct.unpack_from(">I", sizes, 8)[0])
+    except (MediaError, SourceBroken, NeedsRemux, BoxError, struct.error, IndexError):
+        return None
+
+
 @contextmanager
 def _open(path: Path) -> Iterator[tuple[int, os.stat_result]]:
     """Yield a descriptor and the state of the file; every error of the system is translated."""
