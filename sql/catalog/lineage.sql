@@ -16,4 +16,4 @@ select $src_dataset as src_dataset,
        version::varchar as version
 from read_parquet($file, hive_partitioning = false)
 where episode_index in (select src_episode from {{ declared | ident }})
-order by src_episode, step
+order by src_episode, step, from_episode, from_frame

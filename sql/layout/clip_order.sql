@@ -2,10 +2,10 @@
 -- A copied clip that goes on where the last one ended needs no cut, and stays in its file where one of the two
 -- leans on the other: both are of one `item`. Any other clip needs a closed GOP and the same compat key to
 -- be appended; without them it opens a new file. Unless files are to be concatenated, so does one of another
--- file.
+-- file. Pieces of one episode are of one item; where such a piece must break, they cannot be.
 -- reads:  clip_cuts
 -- params: $concatenate, $video_files, $compat_keys
--- gives:  out_dataset VARCHAR, camera VARCHAR, out_episode BIGINT, video_file VARCHAR, from_frame BIGINT, to_frame BIGINT, frames BIGINT, size_bytes BIGINT, copy_from BIGINT, in_front BOOLEAN, continues BOOLEAN, must_break BOOLEAN, item BIGINT
+-- gives:  out_dataset VARCHAR, camera VARCHAR, out_episode BIGINT, video_file VARCHAR, from_frame BIGINT, to_frame BIGINT, frames BIGINT, size_bytes BIGINT, copy_from BIGINT, in_front BOOLEAN, joins BOOLEAN, continues BOOLEAN, must_break BOOLEAN, item BIGINT
 with encodings as (
     select unnest($video_files::varchar[]) as video_file, unnest($compat_keys::varchar[]) as compat_key
 ),
@@ -23,7 +23,7 @@ neighbours as (
            preroll > 0 or lag(postroll) over prior > 0 as leans,
            $concatenate or lag(video_file) over prior = video_file as may_follow
     from keyed
-    window prior as (partition by out_dataset, camera order by out_episode)
+    window prior as (partition by out_dataset, camera order by out_episode, piece)
 )
 select out_dataset,
        camera,
@@ -35,11 +35,12 @@ select out_dataset,
        greatest(size_bytes, 1) as size_bytes,
        copy_from,
        in_front,
+       piece > 0 as joins,
        copied_on as continues,
        not copied_on and not (fits and coalesce(may_follow, false)) as must_break,
-       (sum((not (copied_on and leans))::bigint) over (
-           partition by out_dataset, camera order by out_episode
+       (sum((not (piece > 0 or (copied_on and leans)))::bigint) over (
+           partition by out_dataset, camera order by out_episode, piece
            rows between unbounded preceding and current row
        ) - 1)::bigint as item
 from neighbours
-order by out_dataset, camera, out_episode
+order by out_dataset, camera, out_episode, piece

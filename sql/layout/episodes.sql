@@ -1,9 +1,9 @@
 -- layout/episodes: each output episode's range of the global index, where its rows are now, and its one task
 -- Of every `stride` frames of its source the first is taken. An episode whose frames have several tasks has no
--- `src_task`.
+-- `src_task`. A piece of an episode of several begins `at` so many frames of it.
 -- reads:  plan, episodes, placement, piece_tasks
 -- params: $sources, $strides
--- gives:  out_dataset VARCHAR, out_episode BIGINT, from_index BIGINT, length BIGINT, src_dataset VARCHAR, src_episode BIGINT, from_frame BIGINT, src_length BIGINT, is_whole BOOLEAN, data_file VARCHAR, row_from BIGINT, row_to BIGINT, data_file_rows BIGINT, size_bytes BIGINT, src_task BIGINT
+-- gives:  out_dataset VARCHAR, out_episode BIGINT, from_index BIGINT, length BIGINT, at BIGINT, src_dataset VARCHAR, src_episode BIGINT, from_frame BIGINT, src_length BIGINT, is_whole BOOLEAN, data_file VARCHAR, row_from BIGINT, row_to BIGINT, data_file_rows BIGINT, size_bytes BIGINT, src_task BIGINT
 with source_strides as (
     select unnest($sources::varchar[]) as src_dataset, unnest($strides::bigint[]) as stride
 ),
@@ -28,10 +28,14 @@ picked as (
 select p.out_dataset,
        p.out_episode,
        (sum(p.length) over (
-           partition by p.out_dataset order by p.out_episode
+           partition by p.out_dataset order by p.out_episode, p.piece
            rows between unbounded preceding and current row
        ) - p.length)::bigint as from_index,
        p.length,
+       (sum(p.length) over (
+           partition by p.out_dataset, p.out_episode order by p.piece
+           rows between unbounded preceding and current row
+       ) - p.length)::bigint as at,
        p.src_dataset,
        p.src_episode,
        p.from_frame,
@@ -49,4 +53,4 @@ from picked p
 join placement r using (src_dataset, src_episode)
 left join piece_tasks t using (src_dataset, src_episode, from_frame, to_frame)
 join data_files f on f.src_dataset = p.src_dataset and f.data_file = p.data_file
-order by p.out_dataset, p.out_episode
+order by p.out_dataset, p.out_episode, p.piece

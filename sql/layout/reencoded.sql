@@ -18,4 +18,4 @@ select out_dataset,
        case when ends_early then postroll else 0 end as frames_behind
 from clip_cuts
 where copy_from > from_frame
-order by out_dataset, camera, out_episode
+order by out_dataset, camera, out_episode, piece

@@ -2,11 +2,12 @@
 -- An episode that no source has stays, without frames, for plan/check to name it.
 -- reads:  picks, episodes
 -- params:
--- gives:  out_dataset VARCHAR, out_episode BIGINT, src_dataset VARCHAR, src_episode BIGINT, from_frame BIGINT, to_frame BIGINT
+-- gives:  out_dataset VARCHAR, out_episode BIGINT, piece BIGINT, src_dataset VARCHAR, src_episode BIGINT, from_frame BIGINT, to_frame BIGINT
 select k.out_dataset,
        row_number() over (
            partition by k.out_dataset order by k.sort_key, k.src_dataset, k.src_episode
        ) - 1 as out_episode,
+       0::bigint as piece,
        k.src_dataset,
        k.src_episode,
        0::bigint as from_frame,

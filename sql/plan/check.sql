@@ -29,14 +29,14 @@ outside as (
     where p.from_frame < 0 or p.to_frame > e.length or p.from_frame >= p.to_frame
 ),
 gaps as (
-    select format('output "{}": positions are not 0 to {}', out_dataset, count(*) - 1) as problem,
+    select format('output "{}": positions are not 0 to {}', out_dataset, count(distinct out_episode) - 1) as problem,
            null::varchar as src_dataset,
            null::bigint as src_episode
     from plan
     group by out_dataset
     having min(out_episode) <> 0
-        or max(out_episode) <> count(*) - 1
-        or count(distinct out_episode) <> count(*)
+        or max(out_episode) <> count(distinct out_episode) - 1
+        or count(distinct (out_episode, piece)) <> count(*)
 ),
 problems as (
     from strangers

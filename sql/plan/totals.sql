@@ -2,7 +2,7 @@
 -- reads:  plan
 -- params:
 -- gives:  out_dataset VARCHAR, episodes BIGINT
-select out_dataset, count(*) as episodes
+select out_dataset, count(distinct out_episode) as episodes
 from plan
 group by out_dataset
 order by out_dataset

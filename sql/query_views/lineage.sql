@@ -14,4 +14,4 @@ select l.src_dataset,
        l.version
 from lineage l
 join datasets d using (src_dataset)
-order by d.src_position, l.src_episode, l.step
+order by d.src_position, l.src_episode, l.step, l.from_episode, l.from_frame

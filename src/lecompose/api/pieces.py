@@ -107,11 +107,18 @@ def cut(
 
 
 def drop_frames(
-    sources: Sources, *, out: PathLike, where: str, snap: str | None = None, **options: Unpack[Options]
+    sources: Sources,
+    *,
+    out: PathLike,
+    where: str,
+    join: bool = False,
+    snap: str | None = None,
+    **options: Unpack[Options],
 ) -> Report:
     """Copy to `out` what is left of every episode without some frames; return the report.
 
-    These are the frames for which the SQL condition `where` is true. Each stretch that is left is an episode.
+    These are the frames for which the SQL condition `where` is true. Each stretch that is left is an episode;
+    with `join` an episode stays one, without them, and its frames are numbered and timed from 0 on.
 
     Raises:
         QueryError: for a condition that DuckDB refuses.
@@ -122,10 +129,9 @@ def drop_frames(
         single_destination(output_folder(out)),
         parse_options(**options),
     )
-    make_plan = partial(pieces.drop_frames, output=to.root.name, where=where, snap=_snaps(snap))
-    return run_request(
-        Request("drop-frames", given, to, make_plan, settings, [("--where", where), ("--snap", snap)])
-    )
+    make_plan = partial(pieces.drop_frames, output=to.root.name, where=where, join=join, snap=_snaps(snap))
+    arguments: list[tuple[str, object]] = [("--where", where), ("--join", join), ("--snap", snap)]
+    return run_request(Request("drop-frames", given, to, make_plan, settings, arguments))
 
 
 def _snaps(said: str | None) -> bool:

@@ -12,6 +12,7 @@ from lecompose.cli.run_operation import run_operation
 @click.command("drop-frames", cls=StrictCommand)
 @options.sources
 @click.option("--where", required=True, metavar="SQL", help="The frames to leave out.")
+@click.option("--join", is_flag=True, help="Keep an episode one, without these frames, timed from 0 on.")
 @options.snap
 @options.output
 @options.layout
@@ -20,11 +21,13 @@ from lecompose.cli.run_operation import run_operation
 def drop_frames(sources: tuple[options.Source, ...], **request: Any) -> None:
     """Leave frames out, wherever they stand.
 
-    Each stretch of frames that is left is an episode of its own. lag_action is the action of the frame
+    Each stretch of frames that is left is an episode of its own; with --join those of an episode stay one
+    episode, whose frames are numbered and timed one behind the other. lag_action is the action of the frame
     before; likewise for every column.
 
     \b
-    Example:
+    Examples:
       lecompose drop-frames day/ -o moving/ --where "abs(action[1] - lag_action[1]) < 0.001"
+      lecompose drop-frames day/ -o moving/ --where "idle(action, 0.001)" --join
     """
     run_operation("drop_frames", sources, **request)

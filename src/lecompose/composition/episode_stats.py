@@ -179,7 +179,7 @@ def _compute(layout: Layout, feature: Feature, measured: Mapping[str, Mapping[st
 
 
 def _counts(layout: Layout, output: str) -> list[int]:
-    return [episode.length for job in layout.data_jobs_of(output) for episode in job.episodes]
+    return [length for job in layout.data_jobs_of(output) for length in job.lengths]
 
 
 def _lists(values: np.ndarray, of_episodes: np.ndarray | None = None) -> pa.Array:

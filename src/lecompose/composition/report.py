@@ -109,7 +109,7 @@ def preview(layout: Layout, destinations: Destinations, *, seconds: dict[str, fl
         files=files,
         counted={"bytes_remuxed": videos, "bytes_encoded": sum(f.size_bytes for f in files) - videos},
         seconds=seconds,
-        plan=layout.plan,
+        plan=layout.plan.drop_columns("piece"),
     )
 
 
@@ -163,6 +163,6 @@ def _make_report(
 def _list_output_files(layout: Layout) -> Iterator[OutputFile]:
     for output in layout.totals:
         for data in (job for job in layout.data_jobs if job.out_dataset == output):
-            yield OutputFile(output, data.path, len(data.episodes), data.size_bytes)
+            yield OutputFile(output, data.path, len(data.pieces), data.size_bytes)
         for video in (job for job in layout.video_jobs if job.out_dataset == output):
             yield OutputFile(output, video.path, video.episodes, video.size_bytes)

@@ -27,8 +27,8 @@ class SourceResampling:
     def begin_at(self, rows: pa.RecordBatch, from_frames: np.ndarray) -> pa.RecordBatch:
         """Return rows of which each episode is to begin at another frame of its source's.
 
-        Times are counted anew from there; those of episodes that begin at 0 stay as they are.
-        Shape: from_frames (rows,).
+        That frame may lie before the episode's first, where other frames come first. Times are counted from
+        there; those of episodes that begin at 0 stay as they are. Shape: from_frames (rows,).
         """
         if not from_frames.any():
             return rows
@@ -36,7 +36,7 @@ class SourceResampling:
         rows = _with(rows, "frame_index", numbers)
         times = rows["timestamp"].to_numpy(zero_copy_only=False)
         seconds = (numbers / float(self.src_fps)).astype(times.dtype)
-        return _with(rows, "timestamp", np.where(from_frames > 0, seconds, times))
+        return _with(rows, "timestamp", np.where(from_frames != 0, seconds, times))
 
     def apply(self, rows: pa.RecordBatch) -> pa.RecordBatch:
         """Rows of the source as the output numbers and times them."""

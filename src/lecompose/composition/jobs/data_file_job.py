@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 
 import numpy as np
 import pyarrow as pa
@@ -18,9 +19,10 @@ ABSENT = int(np.iinfo(np.int64).min)
 
 @dataclass(frozen=True, slots=True)
 class EpisodeRows:
-    """One output episode: the rows [row_from, row_to) of a source's data file, and how they are numbered.
+    """An output episode, or a piece of it: the rows [row_from, row_to) of a source's data file.
 
-    They are `src_length` frames of the source's episode, from `from_frame` on; all of them if it `is_whole`.
+    They begin `at` so many frames of the output's episode, at 0 unless it has pieces before this one. They
+    are `src_length` frames of the source's episode, from `from_frame` on; all of them if it `is_whole`.
     `data_file_rows` is how many rows that file has in all. The output's number of the source's task 0 is at
     `tasks_from` of the job's `task_numbers`, likewise for subtasks; `only_task` is the output's number of the
     task that every frame has, None where frames have several.
@@ -42,6 +44,7 @@ class EpisodeRows:
     only_task: int | None
     tasks_from: int = ABSENT
     subtasks_from: int = ABSENT
+    at: int = 0
 
     @property
     def title(self) -> str:
@@ -76,7 +79,7 @@ class ComputedColumn:
 
 @dataclass(frozen=True)
 class DataFileJob:
-    """One data file of an output, episode behind episode.
+    """One data file of an output, episode behind episode, of which some are in several pieces.
 
     Each episode is a row group where `row_groups` is "episode"; there are a few large ones where it is
     "packed". With `may_copy`, row groups are copied as they are encoded if each episode is one in its source
@@ -103,6 +106,17 @@ class DataFileJob:
     def path(self) -> str:
         """The file, relative to the output's folder."""
         return formats.DATA_PATH.format(chunk_index=self.chunk_index, file_index=self.file_index)
+
+    @cached_property
+    def pieces(self) -> tuple[tuple[EpisodeRows, ...], ...]:
+        """The pieces of each output episode; most have one."""
+        of_episodes = groupby(self.episodes, key=lambda piece: piece.out_episode)
+        return tuple(tuple(group) for _, group in of_episodes)
+
+    @cached_property
+    def lengths(self) -> list[int]:
+        """The frames of each output episode."""
+        return [sum(piece.length for piece in of_episode) for of_episode in self.pieces]
 
     @cached_property
     def rows(self) -> int:

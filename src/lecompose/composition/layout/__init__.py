@@ -15,16 +15,8 @@ from lecompose.composition.jobs import (
     MeasurePicturesJob,
     VideoFileJob,
 )
-from lecompose.composition.layout.cut_clips import (
-    Reencoded,
-    UncutClip,
-    choose_encodings,
-    cut_clips,
-    find_splices,
-    make_encode_jobs,
-    order_clips,
-    refuse_reencoding,
-)
+from lecompose.composition.layout.cut_clips import Reencoded, UncutClip
+from lecompose.composition.layout.decide_cuts import decide_cuts
 from lecompose.composition.layout.list_picture_jobs import list_picture_jobs
 from lecompose.composition.layout.number_files import MIB, Item, number_files, refuse_too_many_files
 from lecompose.composition.layout.picture_files import (
@@ -60,14 +52,25 @@ _EPISODES = pa.schema(
         ("out_episode", pa.int64()),
         ("src_dataset", pa.string()),
         ("src_episode", pa.int64()),
-        ("from_frame", pa.int64()),
-        ("to_frame", pa.int64()),
         ("is_whole", pa.bool_()),
         ("length", pa.int64()),
         ("from_index", pa.int64()),
         ("to_index", pa.int64()),
         ("chunk_index", pa.int64()),
         ("file_index", pa.int64()),
+    ]
+)
+
+
+_PLAN = pa.schema(
+    [
+        ("out_dataset", pa.string()),
+        ("out_episode", pa.int64()),
+        ("piece", pa.int64()),
+        ("src_dataset", pa.string()),
+        ("src_episode", pa.int64()),
+        ("from_frame", pa.int64()),
+        ("to_frame", pa.int64()),
     ]
 )
 
@@ -121,7 +124,7 @@ class Layout:
         totals: dict[str, Totals] = {}
         for job in self.data_jobs:
             so_far = totals.get(job.out_dataset, Totals(0, 0))
-            totals[job.out_dataset] = Totals(so_far.episodes + len(job.episodes), so_far.frames + job.rows)
+            totals[job.out_dataset] = Totals(so_far.episodes + len(job.pieces), so_far.frames + job.rows)
         return totals
 
     @cached_property
@@ -144,27 +147,37 @@ class Layout:
     @property
     def plan(self) -> pa.Table:
         """The plan: which frames of which episode of which source each output episode is."""
-        return self.episodes.select(
-            ["out_dataset", "out_episode", "src_dataset", "src_episode", "from_frame", "to_frame"]
-        )
+        rows = [
+            (
+                *(job.out_dataset, piece.out_episode, number, piece.src_dataset, piece.src_episode),
+                *(piece.from_frame, piece.from_frame + piece.src_length),
+            )
+            for job in self.data_jobs
+            for pieces in job.pieces
+            for number, piece in enumerate(pieces)
+        ]
+        return _make_table(rows, _PLAN)
 
     @cached_property
     def episodes(self) -> pa.Table:
-        """Every output episode in order: where it comes from, its index range, and its data file."""
+        """Every output episode in order: where its first piece comes from, its index range, its data file."""
         rows = [
             (
-                *(job.out_dataset, episode.out_episode, episode.src_dataset, episode.src_episode),
-                *(episode.from_frame, episode.from_frame + episode.src_length, episode.is_whole),
-                *(episode.length, episode.from_index, episode.from_index + episode.length),
+                *(job.out_dataset, first.out_episode, first.src_dataset, first.src_episode),
+                first.is_whole and len(pieces) == 1,
+                *(length, first.from_index, first.from_index + length),
                 *(job.chunk_index, job.file_index),
             )
             for job in self.data_jobs
-            for episode in job.episodes
+            for pieces, length in zip(job.pieces, job.lengths, strict=True)
+            for first in pieces[:1]
         ]
-        columns = [
-            pa.array(column, f.type) for column, f in zip(zip(*rows, strict=True), _EPISODES, strict=True)
-        ]
-        return pa.Table.from_arrays(columns, schema=_EPISODES)
+        return _make_table(rows, _EPISODES)
+
+
+def _make_table(rows: Sequence[tuple[object, ...]], schema: pa.Schema) -> pa.Table:
+    columns = [pa.array(column, f.type) for column, f in zip(zip(*rows, strict=True), schema, strict=True)]
+    return pa.Table.from_arrays(columns, schema=schema)
 
 
 def lay_out(
@@ -202,16 +215,8 @@ def lay_out(
     )
     probed = found.files
     videos = {str(clips[0][0].video_file): video for video, clips in probed}
-    uncut = cut_clips(engine, output_spec, probed) if probed else []
-    if not reencode:
-        refuse_reencoding(uncut)
-    splices, heads = find_splices(output_spec, videos, uncut, scratch=scratch)
-    if splices:
-        uncut = cut_clips(engine, output_spec, probed, splices=splices)
-    encodings = choose_encodings(output_spec, videos, uncut)
-    encode = make_encode_jobs(output_spec, uncut, encodings, heads, threads=engine.threads)
-    ordered = order_clips(engine, output_spec, encodings) if probed else []
-    clips = place_clips(output_spec, ordered, encode)
+    cut = decide_cuts(engine, output_spec, probed, videos, reencode=reencode, scratch=scratch)
+    clips = place_clips(output_spec, cut.ordered, cut.encode_jobs)
     chunks = {job.chunk_index for job in data_jobs} | {job.chunk_index for job in clips.jobs}
     refuse_too_many_files(chunks, chunk_files=output_spec.limits.chunk_files)
     return Layout(
@@ -222,8 +227,8 @@ def lay_out(
         data_jobs,
         clips,
         videos,
-        tuple(uncut),
-        encode,
+        cut.uncut,
+        cut.encode_jobs,
         unreferenced_frames=_count_unreferenced(engine, videos),
         notes=(
             *(*notes, *output_spec.notes, *tasks.notes, *found.notes, *describe_embedded(loose)),

@@ -35,6 +35,8 @@ _PIECES = pa.schema(
         ("rest_key", pa.string()),
     ]
 )
+WholeClip: TypeAlias = tuple[str, str, int]
+"""An output, a camera of it, and an episode whose clip is encoded whole."""
 _CLIP, _FACTS = slice(0, 8), slice(8, 13)
 Splices: TypeAlias = Mapping[tuple[str, int, int], mp4.Splice]
 """From where packets of clips can be copied, by their video file, first frame, and one past the last."""
@@ -106,7 +108,7 @@ class UncutClip:
             reasons.append(f"starts {_frames(self.frames_before)} behind a keyframe")
         if self.frames_behind:
             reasons.append(f"its last frames need {_frames(self.frames_behind)} behind it")
-        return ", and ".join(reasons)
+        return ", and ".join(reasons) or "joined with pieces that are encoded again"
 
     def as_reencoded(self) -> Reencoded:
         """Return the clip as reports have it."""
@@ -127,7 +129,8 @@ class OrderedClip:
     """A clip of an output's camera. Clips of one `item` cannot be parted into two files.
 
     One that `continues` goes on in its source where the one before it ended, and is cut out with it. The
-    frames before `copy_from` are encoded again, perhaps to stand `in_front` of packets of their source.
+    frames before `copy_from` are encoded again, perhaps to stand `in_front` of packets of their source. One
+    that `joins` is a further piece of the episode before it.
     """
 
     out_dataset: str
@@ -140,17 +143,24 @@ class OrderedClip:
     size_bytes: int
     copy_from: int
     in_front: bool
+    joins: bool
     continues: bool
     must_break: bool
     item: int
 
 
 def cut_clips(
-    engine: Engine, output_spec: OutputSpec, probed: Iterable[Probed], *, splices: Splices | None = None
+    engine: Engine,
+    output_spec: OutputSpec,
+    probed: Iterable[Probed],
+    *,
+    splices: Splices | None = None,
+    whole: Sequence[WholeClip] = (),
 ) -> list[UncutClip]:
     """Return the clips that cannot be copied; `order_clips` then gives all of them.
 
     A second call has `splices` of some that the first one gave: from there on they can be if they start late.
+    Those of `whole` episodes are encoded, whatever they are.
     """
     rows = [
         {name: getattr(clip, name) for name in _PIECES.names[_CLIP]}
@@ -160,11 +170,16 @@ def cut_clips(
         for _, clips in probed
         for clip, piece in clips
     ]
-    if splices:
+    if splices or whole:
         engine.drop("pieces", "clip_cuts")
     engine.load("pieces", pa.Table.from_pylist(rows, schema=_PIECES))
-    engine.table("clip_cuts", "layout/clip_cuts")
-    if all(row["preroll"] == row["postroll"] == 0 and row["stride"] == 1 for row in rows):
+    outputs, cameras, episodes = (
+        (list(column) for column in zip(*whole, strict=True)) if whole else ([], [], [])
+    )
+    engine.table(
+        "clip_cuts", "layout/clip_cuts", out_datasets=outputs, cameras=cameras, out_episodes=episodes
+    )
+    if not whole and all(row["preroll"] == row["postroll"] == 0 and row["stride"] == 1 for row in rows):
         return []  # nothing leans on anything, and all frames are taken
     return engine.records("layout/reencoded", UncutClip)
 

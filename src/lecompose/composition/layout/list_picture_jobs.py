@@ -27,9 +27,9 @@ def list_picture_jobs(
 def _of_data(jobs: Sequence[DataFileJob]) -> Iterator[tuple[str, str, list[FrameRange], int]]:
     for job in jobs:
         row, episodes = 0, []
-        for episode in job.episodes:
-            episodes.append(FrameRange(row, row + episode.length))
-            row += episode.length
+        for length in job.lengths:
+            episodes.append(FrameRange(row, row + length))
+            row += length
         yield job.out_dataset, job.path, episodes, job.size_bytes
 
 

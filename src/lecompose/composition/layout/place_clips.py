@@ -95,19 +95,22 @@ def _join(clips: list[OrderedClip], encode: Mapping[ClipSpan, EncodeClipJob]) ->
         first, end = run[0], run[-1].to_frame
         frames, size_bytes = sum(clip.frames for clip in run), sum(clip.size_bytes for clip in run)
         begun, ahead, ahead_bytes = 0, 0, 0
+        episodes = sum(not clip.joins for clip in run)
         if first.copy_from > first.from_frame:
             span = (first.video_file, first.from_frame, first.copy_from, first.in_front)
             ahead = first.copy_from - first.from_frame if first.copy_from < first.to_frame else frames
-            begun, ahead_bytes = 1, share_bytes(first.size_bytes, first)
+            begun, ahead_bytes = int(not first.joins), share_bytes(first.size_bytes, first)
             yield VideoClip(*span[:3], from_frame, ahead, begun, ahead_bytes, encode[span])
         if first.copy_from < end:
-            rest = (from_frame + ahead, frames - ahead, len(run) - begun, size_bytes - ahead_bytes)
+            rest = (from_frame + ahead, frames - ahead, episodes - begun, size_bytes - ahead_bytes)
             yield VideoClip(first.video_file, first.copy_from, end, *rest)
         from_frame += frames
 
 
 def _place(clips: Iterable[OrderedClip], chunk_index: int, file_index: int) -> Iterator[PlacedClip]:
+    """Yield where each episode is, all its pieces."""
     from_frame = 0
-    for clip in clips:
-        yield PlacedClip(chunk_index, file_index, from_frame, from_frame + clip.frames)
-        from_frame += clip.frames
+    for _, pieces in groupby(clips, key=lambda clip: clip.out_episode):
+        end = from_frame + sum(clip.frames for clip in pieces)
+        yield PlacedClip(chunk_index, file_index, from_frame, end)
+        from_frame = end

@@ -21,15 +21,16 @@ from lecompose.formats import SUBTASK_INDEX
 class PlannedEpisode:
     """An episode of the plan, its frames in the output, and where its rows are now.
 
-    They are the numbers [from_index, from_index + length) of the global index, and `src_length` frames of the
-    source's episode, from `from_frame` on. `src_task` is the task of all
-    its frames, None where they have several.
+    They are the numbers [from_index, from_index + length) of the global index, the frames from `at` on of the
+    output's episode, and `src_length` frames of the source's, from `from_frame` on. `src_task` is the task
+    of all its frames, None where they have several.
     """
 
     out_dataset: str
     out_episode: int
     from_index: int
     length: int
+    at: int
     src_dataset: str
     src_episode: int
     from_frame: int
@@ -79,21 +80,23 @@ def _split_into_files(
     """Yield the number of each data file of an output, and the episodes in it."""
     limits = output_spec.limits
     limit_bytes = int(limits.data_mb * MIB) if limits.concatenate_data else NO_LIMIT
-    numbers = number_files(_items(planned, output_spec), limit_bytes=limit_bytes)
-    for number, group in groupby(zip(numbers, planned, strict=True), key=lambda pair: pair[0]):
-        yield number, [episode for _, episode in group]
+    episodes = [list(pieces) for _, pieces in groupby(planned, key=lambda piece: piece.out_episode)]
+    numbers = number_files(_items(episodes, output_spec), limit_bytes=limit_bytes)
+    for number, group in groupby(zip(numbers, episodes, strict=True), key=lambda pair: pair[0]):
+        yield number, [piece for _, pieces in group for piece in pieces]
 
 
-def _items(planned: list[PlannedEpisode], output_spec: OutputSpec) -> Iterator[Item]:
-    """Yield what each episode adds to a data file.
+def _items(planned: list[list[PlannedEpisode]], output_spec: OutputSpec) -> Iterator[Item]:
+    """Yield what each episode, all its pieces, adds to a data file.
 
     Unless files are to be concatenated, a file goes no further than the source's does.
     """
-    before = None
-    for episode in planned:
-        size_bytes = max(1, episode.size_bytes // output_spec.resampling.strides[episode.src_dataset])
-        source = (episode.src_dataset, episode.data_file)
-        yield Item(size_bytes, episode.length, not output_spec.limits.concatenate_data and source != before)
+    before, strides = None, output_spec.resampling.strides
+    for pieces in planned:
+        size_bytes = sum(max(1, piece.size_bytes // strides[piece.src_dataset]) for piece in pieces)
+        source = (pieces[0].src_dataset, pieces[0].data_file)
+        frames = sum(piece.length for piece in pieces)
+        yield Item(size_bytes, frames, not output_spec.limits.concatenate_data and source != before)
         before = source
 
 
@@ -128,7 +131,10 @@ def _job_maker(
             schema=schema,
             features=output_spec.columns,
             row_groups=output_spec.row_groups,
-            may_copy=may_copy and all(map(_keeps_rows, sources.values())),
+            # A piece may be a row group of its source, too, but its frames are numbered from its start.
+            may_copy=may_copy
+            and all(map(_keeps_rows, sources.values()))
+            and all(e.is_whole and not e.at for e in planned),
             episodes=tuple(map(partial(_rows, tasks.of(output)), planned, tasks_from, subtasks_from)),
             sources=sources,
             task_numbers=task_numbers,
@@ -167,6 +173,7 @@ def _rows(tasks: TaskMap, episode: PlannedEpisode, tasks_from: int, subtasks_fro
         only_task=None if task is None else tasks.number(source, number, task),
         tasks_from=tasks_from,
         subtasks_from=subtasks_from,
+        at=episode.at,
     )
 
 

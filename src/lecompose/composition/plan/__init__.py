@@ -1,11 +1,12 @@
-"""Operation → the plan: the relation `plan`, one row an output episode.
+"""Operation → the plan: the relation `plan`, one row an output episode, or a piece of it.
 
-    out_dataset, out_episode, src_dataset, src_episode, from_frame, to_frame
+    out_dataset, out_episode, piece, src_dataset, src_episode, from_frame, to_frame
 
-The frames [from_frame, to_frame) of the source's episode are taken, all of them by default.
+The frames [from_frame, to_frame) of the source's episode are taken, all of them by default. An output episode
+may be put together of several pieces: then it has a row for each, numbered from 0.
 Operations differ only in the `sql/plan/` file that picks episodes and gives each a sort key;
-`plan/assign_episode_index`, for pieces `plan/assign_piece_index`, alone gives positions, and `plan/check`
-must find nothing before any stage starts.
+`plan/assign_episode_index`, for pieces `plan/assign_piece_index` or `plan/join_pieces`, alone gives
+positions, and `plan/check` must find nothing before any stage starts.
 Beside it stands `relabels`, empty but for `relabel_tasks`, which gives tasks other texts.
 Each function here makes the plan of one operation.
 """
@@ -29,6 +30,7 @@ from lecompose.errors import EmptyOutput, QueryError, RequestError, SourceBroken
 Notes = tuple[str, ...]
 
 _OF_EPISODES, _OF_PIECES = "plan/assign_episode_index", "plan/assign_piece_index"
+_JOINED = "plan/join_pieces"
 _ALL: Mapping[str, Episodes] = MappingProxyType({})
 _NAMED = pa.schema([("src_dataset", pa.string()), ("src_episode", pa.int64())])
 _PIECES = pa.schema([*_NAMED, ("from_frame", pa.int64()), ("to_frame", pa.int64())])
@@ -301,14 +303,14 @@ def number_episodes(catalog: Catalog, outputs: Sequence[str]) -> None:
     _number(catalog, outputs)
 
 
-def number_pieces(catalog: Catalog, outputs: Sequence[str]) -> None:
-    """Make the relation `plan` of picks that are pieces of episodes.
+def number_pieces(catalog: Catalog, outputs: Sequence[str], *, join: bool = False) -> None:
+    """Make the relation `plan` of picks that are pieces of episodes; with `join` those of one are one again.
 
     Raises:
         UnknownEpisode: with all episodes and frames that are not there.
         EmptyOutput: for an output without a piece.
     """
-    _number(catalog, outputs, _OF_PIECES)
+    _number(catalog, outputs, _JOINED if join else _OF_PIECES)
 
 
 def _number(catalog: Catalog, outputs: Sequence[str], template: str = _OF_EPISODES) -> None:
@@ -321,7 +323,7 @@ def _number(catalog: Catalog, outputs: Sequence[str], template: str = _OF_EPISOD
         raise UnknownEpisode(
             f"the plan cannot be carried out; there are the sources {sources}", parts=problems
         )
-    load_piece_tasks(catalog, has_pieces=template == _OF_PIECES)
+    load_piece_tasks(catalog, has_pieces=template != _OF_EPISODES)
     filled = set(catalog.engine.arrow("plan/totals")["out_dataset"].to_pylist())
     empty = [output for output in outputs if output not in filled]
     if empty:

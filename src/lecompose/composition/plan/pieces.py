@@ -121,10 +121,10 @@ def cut(
     return _finish(catalog, output, notes, snap=snap)
 
 
-def drop_frames(catalog: Catalog, *, output: str, where: str, snap: bool = False) -> Plan:
+def drop_frames(catalog: Catalog, *, output: str, where: str, join: bool = False, snap: bool = False) -> Plan:
     """Plan what is left of every episode without the frames for which a condition is true.
 
-    Each stretch that is left is an episode.
+    Each stretch that is left is an episode; with `join` all those of an episode are one.
 
     Raises:
         QueryError: for a condition that DuckDB refuses.
@@ -133,7 +133,7 @@ def drop_frames(catalog: Catalog, *, output: str, where: str, snap: bool = False
     notes = _load_runs(catalog, where)
     _pick(catalog, "plan/drop_runs", output=output)
     notes += _note_emptied(catalog, "every frame is dropped")
-    return _finish(catalog, output, notes, snap=snap)
+    return _finish(catalog, output, notes, join=join, snap=snap)
 
 
 def parse_span(said: str | float | Fraction, option: str) -> Span:
@@ -156,9 +156,9 @@ def parse_span(said: str | float | Fraction, option: str) -> Span:
 # From a request to picks --------------------------------------------------------------------------
 
 
-def _finish(catalog: Catalog, output: str, notes: Notes, *, snap: bool) -> Plan:
+def _finish(catalog: Catalog, output: str, notes: Notes, *, snap: bool, join: bool = False) -> Plan:
     """Number the picked pieces; with `snap` they begin where videos can be copied."""
-    number_pieces(catalog, [output])
+    number_pieces(catalog, [output], join=join)
     return Plan((*notes, *(snap_starts(catalog) if snap else ())))
 
 

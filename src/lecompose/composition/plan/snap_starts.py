@@ -29,7 +29,7 @@ def snap_starts(catalog: Catalog) -> tuple[str, ...]:
     Raises:
         MediaError: if a video cannot be read.
     """
-    plan = catalog.engine.read("plan", _COLUMNS, order=("out_dataset", "out_episode"))
+    plan = catalog.engine.read("plan", _COLUMNS, order=("out_dataset", "out_episode", "piece"))
     rows = plan.to_pylist()
     clips: dict[tuple[str, int], list[_Clip]] = {}
     for clip in catalog.engine.records("plan/clips_of_pieces", _Clip):
@@ -50,7 +50,7 @@ def snap_starts(catalog: Catalog) -> tuple[str, ...]:
     return (f"{count:,} starts moved to the nearest frame from which videos can be copied",) if count else ()
 
 
-_COLUMNS = ("out_dataset", "out_episode", "src_dataset", "src_episode", "from_frame", "to_frame")
+_COLUMNS = ("out_dataset", "out_episode", "piece", "src_dataset", "src_episode", "from_frame", "to_frame")
 
 
 def _list_starts(catalog: Catalog, file: str) -> np.ndarray:

@@ -35,11 +35,11 @@ _AHEAD = 2
 
 @dataclass(frozen=True)
 class _Output:
-    """One output's data files, the episodes in them in the order of the rows, and what was measured."""
+    """One output's data files, the pieces of each episode in the order of the rows, and what was measured."""
 
     name: str
     files: list[FileRows]
-    episodes: list[EpisodeRows]
+    episodes: list[tuple[EpisodeRows, ...]]
     measured: dict[str, FeatureStats]
 
     @property
@@ -153,7 +153,7 @@ def _list_outputs(run: Run) -> Iterator[_Output]:
     for name in run.layout.totals:
         jobs = run.layout.data_jobs_of(name)
         files = [_describe_file(run.folders[name] / job.path, job) for job in jobs]
-        yield _Output(name, files, [episode for job in jobs for episode in job.episodes], {})
+        yield _Output(name, files, [episode for job in jobs for episode in job.pieces], {})
 
 
 @contextmanager
@@ -162,7 +162,7 @@ def _name_source_file(run: Run, output: _Output) -> Iterator[None]:
     try:
         yield
     except SourceBroken as error:
-        files = sorted({episode.data_file for episode in output.episodes})
+        files = sorted({piece.data_file for pieces in output.episodes for piece in pieces})
         raise find_damage(files) or error from error.__cause__
 
 
@@ -174,14 +174,15 @@ def _measure_numbering(
     quantiles = run.output_spec.statistics.quantiles
     for output in outputs:
         found = statistics.measure_bookkeeping(output.lengths, quantiles, by_episode=incomplete)
-        numbers = [episode.only_task for episode in output.episodes if episode.only_task is not None]
+        tasks = [{piece.only_task for piece in pieces} for pieces in output.episodes]
+        numbers = [task for only in tasks if len(only) == 1 and (task := next(iter(only))) is not None]
         if len(numbers) == len(output.episodes):
             found["task_index"] = statistics.measure_constants(numbers, output.lengths, quantiles)
         output.measured.update({name: measured for name, measured in found.items() if name in names})
 
 
 def _describe_file(path: Path, job: DataFileJob) -> FileRows:
-    ends = np.cumsum([0, *(episode.length for episode in job.episodes)]).tolist()
+    ends = np.cumsum([0, *job.lengths]).tolist()
     return FileRows(path, tuple(pairwise(ends)))
 
 
@@ -236,7 +237,12 @@ def _choose_kept(run: Run, camera: Feature, stored: Mapping[str, int], parts: in
 
 def _count_parts(run: Run) -> int:
     """Return how many output episodes are parts of their source's."""
-    return sum(not episode.is_whole for job in run.layout.data_jobs for episode in job.episodes)
+    return sum(_is_part(pieces) for job in run.layout.data_jobs for pieces in job.pieces)
+
+
+def _is_part(pieces: Sequence[EpisodeRows]) -> bool:
+    """Return whether an output episode is not its source's episode, all of it."""
+    return len(pieces) > 1 or not pieces[0].is_whole
 
 
 def _measure_parts(
@@ -248,7 +254,7 @@ def _measure_parts(
     for camera in (f for f in run.output_spec.features if kept.get(f.name)):
         names = {name.rpartition("/")[2] for name in kept[camera.name]}
         for output in outputs:
-            is_part = np.array([not episode.is_whole for episode in output.episodes])
+            is_part = np.array([_is_part(pieces) for pieces in output.episodes])
             if not is_part.any():
                 found.setdefault(camera.name, {})[output.name] = FeatureStats({}, None)
                 continue

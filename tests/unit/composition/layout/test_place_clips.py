@@ -12,7 +12,8 @@ from lecompose.formats import Limits
 def clip(episode: int, file: str, span: tuple[int, int], **facts: Any) -> OrderedClip:
     usual = {
         "out_dataset": "out", "camera": "front", "frames": span[1] - span[0], "size_bytes": 10,
-        "copy_from": span[0], "in_front": False, "continues": False, "must_break": False, "item": episode,
+        "copy_from": span[0], "in_front": False, "joins": False, "continues": False, "must_break": False,
+        "item": episode,
     }  # fmt: skip
     return OrderedClip(
         out_episode=episode, video_file=file, from_frame=span[0], to_frame=span[1], **usual | facts
@@ -84,3 +85,20 @@ def test_first_frames_that_are_encoded_come_by_themselves() -> None:
 
 def job(in_front: bool) -> Any:
     return SimpleNamespace(encoding=SimpleNamespace(in_front=in_front))
+
+
+def test_pieces_of_an_episode_are_one_clip() -> None:
+    ordered = [
+        clip(0, "/a", (4, 9), copy_from=6, in_front=True),
+        clip(0, "/a", (12, 15), joins=True, item=0),
+        clip(1, "/a", (15, 20), continues=True),
+    ]
+    encode = {("/a", 4, 6, True): SimpleNamespace()}
+    placed = place_clips(spec(), ordered, encode)  # type: ignore[arg-type]
+    assert placed.of_cameras["out", "front"] == (PlacedClip(0, 0, 0, 8), PlacedClip(0, 0, 8, 13))
+    (job,) = placed.jobs
+    assert [(c.src_from_frame, c.src_to_frame, c.from_frame, c.episodes) for c in job.clips] == [
+        (4, 6, 0, 1),
+        (6, 9, 2, 0),
+        (12, 20, 5, 1),
+    ]

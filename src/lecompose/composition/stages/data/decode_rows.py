@@ -100,7 +100,7 @@ def _is_for_queries(job: DataFileJob, reads: list[Read]) -> bool:
     few = len(reads) <= _FEW_READS
     return (
         few
-        and all(episode.is_whole for episode in job.episodes)
+        and all(episode.is_whole and not episode.at for episode in job.episodes)
         and not arrow_schema.types_follow_content(job.features)
         and not any(f.is_visual for f in job.features)
     )
@@ -161,14 +161,15 @@ def _pick_rows(job: DataFileJob) -> Iterator[pa.RecordBatch]:
         episodes, at = list(group), 0
         lengths = [episode.src_length for episode in episodes]
         which = np.repeat(np.arange(len(episodes)), lengths)
-        from_frames = np.array([episode.from_frame for episode in episodes])
-        has_parts = not all(episode.is_whole for episode in episodes)
+        # The frame of the source that is the first of its episode, were all before it there.
+        from_frames = np.array([e.from_frame - e.at * resampling.stride for e in episodes])
+        has_parts = not all(episode.is_whole and not episode.at for episode in episodes)
         for batch in read_batches(list(map(_place_episode, episodes)), shape, batch_rows(job)):
             own = which[at : at + batch.num_rows]
             at += batch.num_rows
             if has_parts and PERSISTENT in batch.schema.names:
                 place = batch.schema.get_field_index(PERSISTENT)
-                said = cut_language(batch[PERSISTENT], episodes, own, fps=float(resampling.src_fps))
+                said = cut_language(batch[PERSISTENT], episodes, own, resampling=resampling)
                 batch = batch.set_column(place, batch.schema.field(place), said)
             yield resampling.apply(resampling.begin_at(batch, from_frames[own]))
 

@@ -25,7 +25,7 @@ def encode_rows(job: DataFileJob, tables: Iterator[pa.Table], path: Path, engine
         OSError: if the file cannot be written.
     """
     if job.row_groups == "episode":
-        _write_groups(job, tables, path, [episode.length for episode in job.episodes])
+        _write_groups(job, tables, path, job.lengths)
     elif any(kind == pa.float16() for _, kind in arrow_schema.parquet_leaves(job.schema)):
         # DuckDB has no such type to write.
         _write_groups(job, tables, path, _split_evenly(job))

@@ -37,6 +37,14 @@ class RowNumbers:
         return np.array(self.job.task_numbers, np.int64)
 
     @cached_property
+    def _out_episodes(self) -> np.ndarray:
+        return np.array([episode.out_episode for episode in self.job.episodes], np.int64)
+
+    @cached_property
+    def _begin_at(self) -> np.ndarray:
+        return np.array([episode.at for episode in self.job.episodes], np.int64)
+
+    @cached_property
     def _tasks_from(self) -> np.ndarray:
         return np.array([episode.tasks_from for episode in self.job.episodes], np.int64)
 
@@ -70,11 +78,10 @@ class RowNumbers:
         """Return the bookkeeping columns of the rows from `start` on, whose source tasks are these."""
         rows = np.arange(start, start + len(src_tasks), dtype=np.int64)
         which = self._which(rows)
-        first = self.job.episodes[0]
         return {
-            "index": rows + first.from_index,
-            "episode_index": which + first.out_episode,
-            "frame_index": rows - self.begins[which],
+            "index": rows + self.job.episodes[0].from_index,
+            "episode_index": self._out_episodes[which],
+            "frame_index": rows - self.begins[which] + self._begin_at[which],
             "task_index": self._task_numbers[self._tasks_from[which] + src_tasks],
         }
 
