@@ -297,3 +297,23 @@ def test_command_writes_a_copy_that_tells_how_it_was_made(source: Path, tmp_path
 def test_one_dataset_at_a_time(source: Path) -> None:
     with pytest.raises(RequestError, match="one dataset, 2 are given"):
         lecompose.stats([source, source])  # type: ignore[arg-type]
+
+
+def test_relative_actions(recorded: Record, tmp_path: Path) -> None:
+    root = recorded(cameras=(), frames=(9, 4, 7), seed=3)
+    told = lecompose.stats(root, relative="action", horizon=5)
+    assert told["action"]["count"] == [(5 + 3) * 5]
+    out = tmp_path / "out"
+    report = lecompose.stats(root, out=out, relative="action=observation.state", horizon=5)
+    assert any("over 5 frames" in note and "1 episode is shorter" in note for note in report.notes)
+    held = json.loads((out / "meta/stats.json").read_text())
+    assert held["action"] == told["action"]
+    plain = lecompose.stats(root)
+    assert held["observation.state"] == plain["observation.state"]
+    assert told["action"] != plain["action"]
+    assert lecompose.check(out) == []
+    with pytest.raises(RequestError, match="no episode has so many frames"):
+        lecompose.stats(root, out=tmp_path / "no", relative="action", horizon=10)
+    with pytest.raises(RequestError, match="above 0"):
+        lecompose.stats(root, relative="action", horizon=0)
+    assert not (tmp_path / "no").exists()

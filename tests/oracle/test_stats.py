@@ -1,6 +1,7 @@
 """LeRobot computes the same statistics of the same pictures and numbers."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -118,3 +119,48 @@ def test_of_depth_codes(unit: str, log: bool) -> None:
     codes = np.arange(4096, dtype=np.uint16)[None, :]
     theirs = dequantize_depth(codes, depth_max=7.0, use_log=log, output_unit=unit, output_tensor=False)
     np.testing.assert_allclose(ours, np.ravel(theirs), rtol=0, atol=1 if unit == "mm" else 1e-5)
+
+
+@pytest.mark.parametrize("exclude", [("gripper",), ()])
+def test_of_relative_actions(exclude: tuple[str, ...], recorded: Record, tmp_path: Path) -> None:
+    """LeRobot reads quantiles off histograms of 5,000 bins, and sums in float32."""
+    from lerobot.datasets.dataset_tools import recompute_stats
+
+    root = recorded(frames=LENGTHS, cameras=(), seed=4)
+    info = json.loads((root / "meta/info.json").read_text())
+    copy = tmp_path / "day"
+    shutil.copytree(root, copy)
+    size = info["features"]["action"]["shape"][0]
+    info["features"]["action"]["names"] = [f"joint_{n}" for n in range(size - 1)] + ["right_Gripper.pos"]
+    (copy / "meta/info.json").write_text(json.dumps(info))
+    ours = lecompose.stats(copy, relative="action", horizon=10, exclude=exclude)["action"]
+    dataset = opened(copy)
+    recompute_stats(dataset, relative_action=True, relative_exclude_joints=list(exclude), chunk_size=10)
+    theirs = {stat: np.asarray(values) for stat, values in dataset.meta.stats["action"].items()}
+    assert ours.keys() == theirs.keys()
+    for stat in ("min", "max", "count"):
+        assert np.array_equal(np.asarray(ours[stat], theirs[stat].dtype), theirs[stat]), stat
+    for stat in ("mean", "std"):
+        np.testing.assert_allclose(ours[stat], theirs[stat], rtol=1e-3, atol=1e-4, err_msg=stat)
+    rows = chunks_of_lerobot(dataset, 10, exclude)
+    bins = (theirs["max"] - theirs["min"]) / 5000
+    for stat in ours.keys() - {"min", "max", "count", "mean", "std"}:
+        level = int(stat[1:]) / 100
+        assert np.array_equal(ours[stat], np.quantile(rows.astype(np.float64), level, axis=0)), stat
+        ends = (np.quantile(rows, level, axis=0, method=way) for way in ("lower", "higher"))
+        low, high = next(ends) - 2 * bins - 1e-6, next(ends) + 2 * bins + 1e-6
+        assert ((low <= theirs[stat]) & (theirs[stat] <= high)).all(), stat
+
+
+def chunks_of_lerobot(dataset: Any, horizon: int, exclude: tuple[str, ...]) -> np.ndarray:
+    """The relative actions that LeRobot counts. Shape: (stretches × horizon, dimensions)."""
+    from lerobot.datasets import compute_stats
+    from lerobot.processor.relative_action_processor import RelativeActionsProcessorStep
+
+    names = dataset.meta.features["action"]["names"]
+    step = RelativeActionsProcessorStep(enabled=True, exclude_joints=list(exclude), action_names=names)
+    mask = np.array(step._build_mask(len(names)), np.float32)
+    columns = dataset.hf_dataset.with_format("numpy")
+    actions, states = (np.array(columns[n], np.float32) for n in ("action", "observation.state"))
+    starts = compute_stats._get_valid_chunk_starts(np.array(columns["episode_index"]), horizon)
+    return compute_stats._compute_relative_chunk_batch(starts, actions, states, horizon, mask)

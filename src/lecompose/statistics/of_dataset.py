@@ -15,6 +15,7 @@ from lecompose.errors import SourceBroken
 from lecompose.formats import Feature
 from lecompose.statistics import FeatureStats, FileRows, SampledClip
 from lecompose.statistics.options import StatsOptions
+from lecompose.statistics.relative import measure_relative
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,10 @@ def measure_dataset(
     for camera in looked:
         found[camera.name] = statistics.measure_pictures(
             workers, clips[camera.name], camera, quantiles=wanted.quantiles
+        )
+    if wanted.relative is not None:
+        found[wanted.relative.feature] = measure_relative(
+            workers, files, source.features, wanted.relative, wanted.quantiles
         )
     return {
         f.name: found[f.name].as_json(wanted.names, nested=f.is_visual)

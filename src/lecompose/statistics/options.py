@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lecompose.formats import MOMENTS
+from lecompose.statistics.relative_action import RelativeAction
 
 
 @dataclass(frozen=True)
@@ -12,11 +13,13 @@ class StatsOptions:
 
     `quantiles` by name, as {"q50": 0.5}. Those of episodes are the sources' where they are `carried`, and
     computed where they are not; those of pictures are decoded only for `pictures`, else always carried.
+    Those of an action over an output may be `relative` to a state.
     """
 
     quantiles: Mapping[str, float]
     carried: bool = True
     pictures: bool = False
+    relative: RelativeAction | None = None
 
     @property
     def computed(self) -> tuple[str, ...]:

@@ -28,6 +28,7 @@ from lecompose.errors import MediaError, SourceBroken, few
 from lecompose.files.parquet.damage import find_damage
 from lecompose.formats import SUBTASK_INDEX, Feature
 from lecompose.statistics import FeatureStats, FileRows, SampledClip, SeenClips
+from lecompose.statistics.relative import measure_relative
 
 # Of what sources carry so many tables of some 16 MiB wait.
 _AHEAD = 2
@@ -124,6 +125,11 @@ def make_stats(run: Run) -> None:
         kept=[name for camera, names in kept.items() if camera not in of_parts for name in names],
     )
     for output in outputs:
+        if (relative := run.output_spec.statistics.relative) is not None:
+            features = run.output_spec.features
+            output.measured[relative.feature] = measure_relative(
+                run.workers, output.files, features, relative, quantiles
+            )
         every = _summarise_output(run, output, kept, {name: n - parts for name, n in stored.items()})
         _note_without_stats(run, [f for f in run.output_spec.features if f.is_visual and f.name not in every])
         write_stats(every, run.folders[output.name])
