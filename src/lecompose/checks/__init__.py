@@ -15,10 +15,12 @@ from lecompose.checks.codes import CODES, PROMISES, Code, Severity
 from lecompose.checks.composition_roles import DOUBTS, PASSED_ON, REMARKS, REQUIREMENTS
 from lecompose.checks.facts import load_facts
 from lecompose.checks.faults import NO_DAMAGE, Damage, Fault, as_damage, in_dataset, problem_in, try_to
+from lecompose.checks.footers import Footers
 from lecompose.checks.null_counts import load_counts
 from lecompose.checks.pictures import find_undecodable
 from lecompose.checks.tolerant_open import open_tolerantly
 from lecompose.checks.vector_lengths import find_odd_vectors
+from lecompose.dataset.arrow_schema import holds_language
 from lecompose.dataset.catalog import Catalog, Source
 from lecompose.dataset.catalog.hub_cache import name_dataset
 from lecompose.dataset.catalog.other_files import describe_other_files, find_other_files
@@ -108,6 +110,7 @@ def examine(engine: Engine, given: str | Path, *, scratch: Path, decode: bool = 
         broken = _broken_promises(catalog, {name: damage}, skipped=("row_groups",))
         damage |= _find_other_files(catalog.sources[0]) | _find_other_encodings(opened.root)
         damage |= find_odd_vectors(catalog.sources[0], opened.footers)
+        damage |= _find_odd_language(catalog.sources[0], opened.footers)
         damage |= _find_odd_sizes(catalog, every=decode) | _find_empty(catalog)
         damage |= NO_DAMAGE if "clips" in damage.lacking else _find_exchanged(catalog)
     if decode:
@@ -217,6 +220,19 @@ def _find_empty(catalog: Catalog) -> Damage:
     """Return a fault for each episode with pictures that are null."""
     loose = (each for each in find_loose_pictures(catalog).episodes if each.empty)
     faults = (Fault("pictures_empty", None, e.emptiness, e.src_episode, e.feature) for e in loose)
+    return as_damage(*faults)
+
+
+def _find_odd_language(source: Source, footers: Footers) -> Damage:
+    """Return a fault for each language feature whose column holds something else; its first such file."""
+    faults = []
+    for name in [feature.name for feature in source.columns if feature.is_language]:
+        for path, footer in sorted(footers.items()):
+            kinds = {field.name: field.type for field in footer.schema.to_arrow_schema()}
+            if name in kinds and not holds_language(name, kinds[name]):
+                problem = f"declared as language, which LeRobot cannot read from a column of {kinds[name]}"
+                faults.append(Fault("columns", path, problem, feature=name))
+                break
     return as_damage(*faults)
 
 

@@ -1,18 +1,20 @@
-"""Vectors that are not of the declared length, as empty lists where nothing was measured."""
+"""Vectors and arrays that are not of the declared shape, as empty lists where nothing was measured."""
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lecompose import formats
 from lecompose.checks.faults import Damage, Fault, as_damage
 from lecompose.checks.footers import Footers
 from lecompose.dataset.catalog import Source
+from lecompose.dataset.list_lengths import describe_odd, find_odd_rows, measure_shape, tells_shape
 from lecompose.errors import SourceBroken
 from lecompose.files.parquet.damage import reading_parquet
 from lecompose.formats import Feature
@@ -20,65 +22,67 @@ from lecompose.formats import Feature
 _NONE = pa.null()
 
 
+@dataclass(frozen=True)
+class OddLists:
+    """The episodes with lists of other lengths than declared; `shape` is that of all rows, if they agree."""
+
+    episodes: frozenset[int]
+    shape: tuple[int, ...] | None
+
+
 def find_odd_vectors(source: Source, footers: Footers) -> Damage:
-    """Return a fault for each feature that has vectors of another length, with the first such episode."""
-    odd = [(feature, find_odd_episodes(feature, footers, source.stored)) for feature in source.columns]
+    """Return a fault for each feature that has lists of other lengths, with the first such episode."""
+    odd = [(feature, find_odd_lists(feature, footers)) for feature in source.columns]
     return as_damage(
         *(
-            Fault("columns", None, describe_odd(feature), episode=min(episodes), feature=feature.name)
-            for feature, episodes in odd
-            if episodes
+            Fault("columns", None, _describe(feature, lists), min(lists.episodes), feature.name)
+            for feature, lists in odd
+            if lists.episodes
         )
     )
 
 
-def describe_odd(feature: Feature) -> str:
-    """Return what is wrong with such a feature."""
-    return f"vectors of {feature.shape[0]} numbers are declared, and there are others"
+def _describe(feature: Feature, lists: OddLists) -> str:
+    held = f": all are {' × '.join(map(str, lists.shape))}" if lists.shape else ""
+    return f"{describe_odd(feature.shape)}{held}"
 
 
-def find_odd_episodes(feature: Feature, footers: Footers, stored: pa.Schema | None) -> frozenset[int]:
-    """Return the episodes with a vector of another length.
+def find_odd_lists(feature: Feature, footers: Footers) -> OddLists:
+    """Return the episodes with lists of other lengths, of a vector or an array.
 
-    A column whose type has the length, as LeRobot writes it, has none; of others, footers tell of most files.
+    Columns whose types have the lengths, as LeRobot writes vectors, are not read.
     """
-    field = formats.arrow_field(feature)
-    if field is None or not pa.types.is_fixed_size_list(field.type) or not _is_list(feature.name, stored):
-        return frozenset()
-    size, found = field.type.list_size, set[int]()
-    if pa.types.is_nested(field.type.value_type):
-        return frozenset()
-    for path, footer in footers.items():
-        if _count_values(feature.name, footer) != footer.num_rows * size:
-            found |= set(_read_episodes(feature.name, path, size))
-    return frozenset(found)
+    found: set[int] = set()
+    shapes: Counter[tuple[int, ...] | None] = Counter()
+    if feature.is_numeric and feature.shape not in ((), (1,)):
+        for path, footer in footers.items():
+            if _is_list_of_any_length(feature, footer.schema.to_arrow_schema()):
+                for episodes, shape in _read_lists(feature, path):
+                    found |= episodes
+                    shapes[shape] += 1
+    same = next(iter(shapes)) if len(shapes) == 1 else None
+    return OddLists(frozenset(found), None if same == feature.shape else same)
 
 
-def _is_list(name: str, stored: pa.Schema | None) -> bool:
-    """Return whether a column has lists of any length."""
-    kind = _NONE if stored is None or name not in stored.names else stored.field(name).type
-    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))
+def _is_list_of_any_length(feature: Feature, stored: pa.Schema) -> bool:
+    kind = stored.field(feature.name).type if feature.name in stored.names else _NONE
+    if not formats.is_list(kind.storage_type if isinstance(kind, pa.BaseExtensionType) else kind):
+        return False
+    # The length of a vector is held against its type; that of an array, nothing else looks at.
+    is_other_vector = pa.types.is_fixed_size_list(kind) and len(feature.shape) == 1
+    return not is_other_vector and not tells_shape(kind, feature.shape)
 
 
-def _count_values(name: str, footer: pq.FileMetaData) -> int:
-    if not footer.num_row_groups:
-        return 0
-    first = footer.row_group(0)
-    places = [
-        n for n in range(footer.num_columns) if first.column(n).path_in_schema.startswith(f"{name}.list.")
-    ]
-    groups = map(footer.row_group, range(footer.num_row_groups))
-    return sum(group.column(n).num_values for group in groups for n in places)
+def _read_lists(feature: Feature, path: Path) -> Iterator[tuple[set[int], tuple[int, ...] | None]]:
+    """Yield for each part of a file the episodes with odd lists, and the shape of all lists.
 
-
-def _read_episodes(name: str, path: Path, size: int) -> Iterator[int]:
-    """Yield the episodes of a file with a vector of another length; what cannot be read is told elsewhere."""
-    with suppress(SourceBroken), reading_parquet(path):
-        rows = pq.read_table(path, columns=["episode_index", name], partitioning=None)
-        kinds = {field.name: field.type for field in rows.schema}
-        if not (
-            formats.is_list(kinds.get(name, _NONE)) and pa.types.is_integer(kinds.get("episode_index", _NONE))
-        ):
+    What cannot be read is told elsewhere.
+    """
+    with suppress(SourceBroken), reading_parquet(path), pq.ParquetFile(path) as file:
+        schema = file.schema_arrow
+        if "episode_index" not in schema.names or not pa.types.is_integer(schema.field("episode_index").type):
             return
-        is_odd = pc.fill_null(pc.not_equal(pc.list_value_length(rows[name]), size), False)
-        yield from map(int, np.unique(rows["episode_index"].filter(is_odd).drop_null().to_numpy()))
+        for rows in file.iter_batches(columns=["episode_index", feature.name]):
+            is_odd = find_odd_rows(rows[feature.name], feature.shape)
+            numbers = rows["episode_index"].filter(pa.array(is_odd)).drop_null().to_numpy()
+            yield set(map(int, np.unique(numbers))), measure_shape(rows[feature.name], len(feature.shape))

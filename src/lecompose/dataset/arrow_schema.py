@@ -18,6 +18,7 @@ from lecompose.dataset.catalog import Catalog, Source
 from lecompose.dataset.catalog.data_files import read_arrow_schema
 from lecompose.dataset.column_types import is_convertible, is_json, is_lossless, plain_type
 from lecompose.dataset.feature_map import FeatureMap
+from lecompose.dataset.list_lengths import refuse_odd_rows
 from lecompose.errors import SourceBroken
 from lecompose.formats import Feature
 
@@ -91,11 +92,16 @@ def _language_field(feature: Feature, catalog: Catalog) -> pa.Field:
             schema = read_arrow_schema(path)
             have = schema.field(feature.name).type if feature.name in schema.names else pa.null()
             fields += [field for field in (single, double) if is_lossless(have, field.type)][:1]
-            if not is_lossless(have, double.type):
+            if not holds_language(feature.name, have):
                 problems.append(f'"{feature.name}" is {have}. ({path})')
     if problems:
         raise SourceBroken("language columns that LeRobot cannot read", parts=problems)
     return double if double in fields else single
+
+
+def holds_language(name: str, kind: pa.DataType) -> bool:
+    """Return whether a column of some type can become the language feature of a name."""
+    return is_lossless(kind, formats.language_field(name, timestamp=pa.float64()).type)
 
 
 def _differences(
@@ -203,9 +209,8 @@ def cast_exactly(array: pa.Array, kind: pa.DataType) -> pa.Array:
     if pa.types.is_list(kind) and not _are_primitive(array.type, kind):
         return _lists(array, kind)
     if pa.types.is_fixed_size_list(kind) and formats.is_list(array.type) and not array.null_count:
+        refuse_odd_rows(array, (kind.list_size,))
         values = list_items(array)
-        if len(values) != len(array) * kind.list_size:
-            raise pa.ArrowInvalid(f"vectors of {kind.list_size} numbers were declared, other lengths found")
         return pa.FixedSizeListArray.from_arrays(cast_exactly(values, kind.value_type), type=kind)
     if formats.is_list(array.type) and not pa.types.is_nested(kind):
         return _scalars(array, kind)

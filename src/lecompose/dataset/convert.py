@@ -1,5 +1,6 @@
 """What a source gives for a feature of the output: its values in the output's type, or a fill."""
 
+import json
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -11,6 +12,7 @@ import pyarrow as pa
 from lecompose import formats
 from lecompose.dataset import arrow_schema
 from lecompose.dataset.feature_map import SourceFeature
+from lecompose.dataset.list_lengths import refuse_odd_rows, tells_shape
 from lecompose.errors import RequestError, SourceBroken
 from lecompose.formats import DEFAULT_FEATURES
 
@@ -84,9 +86,22 @@ def _values(array: pa.Array, field: pa.Field, how: SourceFeature | None, where: 
         return _take_dimensions(whole, how, field.type)
     if isinstance(array.type, pa.BaseExtensionType) and array.type != field.type:
         array = array.storage
+    shape = _declared_shape(field, how)
+    if not tells_shape(array.type, shape):
+        refuse_odd_rows(array, shape, where=where)
     if how is None or not how.lossy:
         return arrow_schema.cast_exactly(array, field.type)
     return _cast(array, field, how, where)
+
+
+def _declared_shape(field: pa.Field, how: SourceFeature | None) -> tuple[int, ...]:
+    """Return the shape of the source's numbers; no dimensions for scalars, and for what is no number."""
+    if how is not None and how.feature is not None:
+        return how.feature.shape if how.feature.is_numeric else ()
+    if pa.types.is_fixed_size_list(field.type):
+        return (field.type.list_size,)
+    extension = (field.metadata or {}).get(b"ARROW:extension:metadata")
+    return tuple(json.loads(extension)[0]) if extension and formats.is_list(field.type) else ()
 
 
 def _take_dimensions(vectors: pa.Array, how: SourceFeature, kind: pa.DataType) -> pa.Array:

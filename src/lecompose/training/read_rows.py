@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lecompose.dataset.arrow_schema import cast_exactly
+from lecompose.dataset.list_lengths import refuse_odd_rows
 from lecompose.errors import SourceBroken
 from lecompose.files.parquet.damage import reading_parquet
 from lecompose.formats import is_list
@@ -122,7 +123,10 @@ class RowReader:
         columns = {}
         for name in place.names:
             number = self._schema.get_field_index(name)
-            array = cast_exactly(table[name].combine_chunks(), self._schema.field(number).type)
+            stored = table[name].combine_chunks()
+            if len(self._shapes[number]) > 1 and is_list(stored.type):
+                refuse_odd_rows(stored, self._shapes[number])
+            array = cast_exactly(stored, self._schema.field(number).type)
             columns[name] = _as_numpy(array, self._shapes[number])
         return _Part(place.start, columns)
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from lecompose import formats
 from lecompose.checks.footers import Footers
+from lecompose.dataset.arrow_schema import holds_language
 from lecompose.dataset.catalog import Source
 from lecompose.dataset.column_types import is_convertible
 from lecompose.errors import SourceBroken, few
@@ -83,7 +84,7 @@ def _match_to_files(name: str, declared: Feature, usual: pa.Schema, notes: list[
         notes.append(f'feature "{name}" is in info.json and in no data file: it is no longer declared')
         return
     field, have = formats.arrow_field(declared), usual.field(name).type
-    if field is None or is_convertible(have, field.type):
+    if holds_language(name, have) if field is None else is_convertible(have, field.type):
         yield declared
         return
     found = _declare_column(name, have, notes)

@@ -4,7 +4,7 @@ An episode that is a row group of its source keeps its column chunks but for tho
 new: they hold a sequence or a constant, and take a few bytes. The footer is new.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +21,7 @@ from lecompose.composition.stages.data.byte_ranges import BytesOrRange, RangeWri
 from lecompose.composition.stages.data.number_rows import RowNumbers
 from lecompose.concurrency import Workers
 from lecompose.dataset.convert import stored_names
+from lecompose.dataset.list_lengths import find_odd_rows, tells_shape
 from lecompose.errors import SourceBroken
 from lecompose.files.parquet.damage import reading_parquet
 from lecompose.files.parquet.footers import (
@@ -135,12 +136,26 @@ class _RowGroupCopy:
             if seen != source:
                 seen, places = source, self._find_places(source, kept, stored)
             groups = _find_groups(metadata)
-            for episode in group:
-                number = groups.get((episode.row_from, episode.row_to))
+            numbers = [groups.get((episode.row_from, episode.row_to)) for episode in group]
+            _refuse_other_lengths(path, metadata, numbers, self._list_of_any_length(source, metadata))
+            for number in numbers:
                 if number is None:
                     raise NotAligned("an episode that is no row group")
                 row_group = metadata.row_group(number)
                 yield [read_chunk_fact(row_group.column(place)) for place in places]
+
+    def _list_of_any_length(self, source: str, metadata: pq.FileMetaData) -> dict[str, tuple[int, ...]]:
+        """Return the shapes of the source's vectors and arrays whose lengths a file's types do not tell."""
+        shaped = {n: f.shape for n, f in self.features.items() if f.is_numeric and f.shape not in ((), (1,))}
+        if not shaped:
+            return {}
+        kinds = {field.name: field.type for field in metadata.schema.to_arrow_schema()}
+        own = stored_names(self.job.schema, self.job.sources[source].takes)
+        return {
+            own[name]: shape
+            for name, shape in shaped.items()
+            if own.get(name) in kinds and not tells_shape(kinds[own[name]], shape)
+        }
 
     def _find_places(self, source: str, wanted: list[LeafColumn], stored: list[LeafColumn]) -> list[int]:
         """Return where among a file's leaves those are that the output wants. Raises NotAligned."""
@@ -243,6 +258,23 @@ def _find_groups(metadata: pq.FileMetaData) -> dict[tuple[int, int], int]:
         groups[row, row + rows] = number
         row += rows
     return groups
+
+
+def _refuse_other_lengths(
+    path: str,
+    metadata: pq.FileMetaData,
+    groups: Sequence[int | None],
+    shapes: Mapping[str, tuple[int, ...]],
+) -> None:
+    """Raise NotAligned if a row group has lists of other lengths: what decodes them says where."""
+    if not shapes:
+        return
+    with _not_aligned_if_broken(path), pq.ParquetFile(path, metadata=metadata) as file:
+        for group in (number for number in groups if number is not None):
+            rows = file.read_row_group(group, columns=list(shapes))
+            for name, shape in shapes.items():
+                if any(find_odd_rows(chunk, shape).any() for chunk in rows[name].chunks):
+                    raise NotAligned(f"rows of {name} with lists of other lengths")
 
 
 def _count_values_a_row(leaf: LeafColumn, feature: Feature) -> int:
