@@ -94,3 +94,22 @@ def learned(dataset: Any, meta: Any) -> list[float]:
         optimizer.step()
         losses.append(float(loss))
     return losses
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_weighted_batches(workers: int, recorded: Callable[..., Path]) -> None:
+    from torch.utils.data import DataLoader
+
+    sources = {"a": recorded(**RECORDING), "b": recorded(**OTHER)}
+    with lecompose.open(sources) as opened:
+        dataset = opened.to_torch(weights={"a": 0.75, "b": 0.25}, seed=3)
+    loader = DataLoader(dataset, batch_size=4, sampler=dataset.sampler, num_workers=workers, drop_last=True)
+    held = [batch["dataset_index"].tolist() for batch in loader]
+    assert len(held) == len(dataset) // 4
+    assert all(sorted(numbers) == [0, 0, 0, 1] for numbers in held)
+    assert opened_sampler(sources) is None
+
+
+def opened_sampler(sources: dict[str, Path]) -> Any:
+    with lecompose.open(sources) as opened:
+        return opened.to_torch().sampler

@@ -164,6 +164,8 @@ class Datasets:
         return_uint8: bool = False,
         depth_output_unit: str = "mm",
         cache: str = "256MB",
+        weights: Mapping[str, float] | None = None,
+        seed: int | str = 0,
     ) -> "TorchDataset":
         """Return the frames of `episodes` as a map-style dataset for PyTorch, as LeRobotDataset gives them.
 
@@ -171,6 +173,8 @@ class Datasets:
         are those that are read, all by default, and those of every dataset always. Nothing is copied to
         disk; in each process about `cache` of decoded rows is held. What comes back needs these datasets no
         longer, and may go to workers that are forked or spawned; files that change meanwhile are refused.
+        With `weights` of several datasets, {"a": 0.5, "b": 0.5}, its `sampler` draws from each of them by its
+        share, in an order that the `seed` decides: DataLoader(dataset, 32, sampler=dataset.sampler).
         Needs PyTorch: `pip install torch`; torchcodec, where it is there, decodes videos, else PyAV does.
 
         Raises:
@@ -191,7 +195,7 @@ class Datasets:
         if isinstance(features, str):
             raise RequestError(f'features is "{features}"; a list is needed', hint=f'["{features}"]')
         chosen = select_episodes(self._catalog, self._frames, episodes, features)
-        return TorchDataset(chosen, delta_timestamps, options, most_bytes)
+        return TorchDataset(chosen, delta_timestamps, options, most_bytes, weights=weights, seed=seed)
 
 
 def _open(

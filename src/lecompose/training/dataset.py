@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 from lecompose.concurrency import StandingThreads
 from lecompose.errors import RequestError, near
 from lecompose.formats import Feature
+from lecompose.training.mixture import MixtureSampler, make_sampler
 from lecompose.training.per_process import PerProcess
 from lecompose.training.read_rows import RowReader, SelectedEpisode
 from lecompose.training.selection import Selection
@@ -45,10 +46,20 @@ class TorchDataset(Dataset):  # type: ignore[misc]  # PyTorch is not there when 
     """
 
     def __init__(
-        self, selection: Selection, deltas: Deltas | None, options: PictureOptions, cache_bytes: int
+        self,
+        selection: Selection,
+        deltas: Deltas | None,
+        options: PictureOptions,
+        cache_bytes: int,
+        *,
+        weights: Mapping[str, float] | None = None,
+        seed: int | str = 0,
     ) -> None:
         self._selection = selection
         self._options = options
+        self._sampler = None
+        if weights is not None:
+            self._sampler = make_sampler(weights, selection.names, selection.sources, selection.spans, seed)
         _refuse_bad_options(options)
         if any(feature.dtype == "image" for feature in selection.features):
             import PIL.Image  # noqa: F401  # raises now if it is missing
@@ -105,6 +116,11 @@ class TorchDataset(Dataset):  # type: ignore[misc]  # PyTorch is not there when 
         """The first item of each episode ("from"), and the one behind its last ("to")."""
         first, end = self._selection.spans
         return {"from": torch.from_numpy(first), "to": torch.from_numpy(end)}
+
+    @property
+    def sampler(self) -> MixtureSampler | None:
+        """What draws items by the weights of their datasets, for a DataLoader; None without weights."""
+        return self._sampler
 
     def __getitem__(self, number: Any) -> Any:
         """Return the frame at a position, or a list of frames for a slice.
