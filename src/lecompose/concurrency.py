@@ -25,6 +25,13 @@ class Progress(Protocol):
         """So many bytes and episodes more are done."""
 
 
+def warn(progress: Progress, text: str) -> None:
+    """Tell what should be known before anything is written, if whoever watches has a `warn`."""
+    tell = getattr(progress, "warn", None)
+    if tell is not None:
+        tell(text)
+
+
 class Silent:
     """The progress that tells nobody."""
 

@@ -81,3 +81,37 @@ def test_the_output_holds_them(sources: dict[str, Path], tmp_path: Path) -> None
 def test_what_cannot_be(how: dict[str, Any], says: str, sources: dict[str, Path]) -> None:
     with pytest.raises(RequestError, match=says):
         draw(sources, **how)
+
+
+def test_many_repetitions_are_told_before_they_are_written(sources: dict[str, Path], tmp_path: Path) -> None:
+    words = ["sample", *(f"{name}={root}" for name, root in sources.items()), "-o", str(tmp_path / "mix")]
+    words += ["--share", "a=0.1", "--share", "b=0.9", "--episodes", "30", "--repeat"]
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == 0, done.output
+    first, *_ = done.stderr.splitlines()
+    assert first.startswith("before anything is written: of the ")
+    assert "one episode is in it 9 times: it takes about 0." in first
+    report = lecompose.sample(
+        sources, out=tmp_path / "few", shares={"a": 0.5, "b": 0.5}, episodes=8, repeat=True
+    )
+    assert not any("different ones" in note for note in report.notes)
+
+
+def test_a_recipe_that_multiplies_rows_is_told(sources: dict[str, Path], tmp_path: Path) -> None:
+    class Watch:
+        def __init__(self) -> None:
+            self.said: list[str] = []
+
+        def stage(self, name: str, size_bytes: int, episodes: int = 0) -> None:
+            self.said.append(name)
+
+        def advance(self, size_bytes: int, episodes: int = 0) -> None: ...
+
+        def warn(self, text: str) -> None:
+            self.said.append(text)
+
+    watch = Watch()
+    recipe = "select a.src_dataset, a.src_episode from episodes a, frames f order by all"
+    report = lecompose.compose(recipe, sources["b"], out=tmp_path / "out", progress=watch)
+    assert "of the 169 frames of this plan only 13 are different ones" in watch.said[0]
+    assert report.notes[0] == watch.said[0]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from lecompose.cli.terminal import size
+from lecompose.cli.terminal import printable, size
 from lecompose.concurrency import Silent
 
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ class _Bars:
         self._done, self._of, self._episodes, self._of_episodes = 0, size_bytes, 0, episodes
         self._now = self._bars.add_task(f"{name:<8}", total=size_bytes or None, amount="")
 
+    def warn(self, text: str) -> None:
+        self._bars.console.print(_warning(text), markup=False, highlight=False)
+
     def advance(self, size_bytes: int, episodes: int = 0) -> None:
         if self._now is None:
             return
@@ -40,11 +43,22 @@ class _Bars:
             self._bars.update(self._now, total=max(1, self._of), completed=max(1, self._of))
 
 
+class _Lines(Silent):
+    """Shows no bars, but says what should be known before anything is written."""
+
+    def warn(self, text: str) -> None:
+        print(_warning(text), file=sys.stderr)
+
+
+def _warning(text: str) -> str:
+    return printable(f"before anything is written: {text}")
+
+
 @contextmanager
 def show_progress(*, quiet: bool) -> Iterator[_Bars | Silent]:
-    """Yield a progress to hand to the SDK; nothing is shown when `quiet` or off a terminal."""
+    """Yield a progress to hand to the SDK; nothing is shown when `quiet`, and no bars off a terminal."""
     if quiet or not sys.stderr.isatty():
-        yield Silent()
+        yield Silent() if quiet else _Lines()
         return
     from rich.console import Console  # slow to load, and only for a terminal
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn

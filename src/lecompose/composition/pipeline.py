@@ -26,9 +26,11 @@ from lecompose.composition.open_sources import (
 from lecompose.composition.output_spec import unify_sources
 from lecompose.composition.plan import Plan
 from lecompose.composition.repeated_recordings import find_repeated
+from lecompose.composition.repetition import describe_repetition
 from lecompose.composition.report import Report, preview
 from lecompose.composition.request import Request
 from lecompose.composition.resume import Staging, settle, workspace
+from lecompose.concurrency import warn
 from lecompose.dataset.catalog import Catalog
 from lecompose.errors import ComposeError, RequestError
 
@@ -100,6 +102,10 @@ def _carry_out(request: Request) -> Report:
             repaired_roots=sources.repaired_roots,
             by_number=sources.names if settings.retime is not None else (),
         )
+        repeats = describe_repetition(layout) if plan.may_repeat else None
+        if repeats is not None:
+            layout = replace(layout, notes=(repeats, *layout.notes))
+            warn(settings.progress, repeats)
         clock.append(time.perf_counter())
         seconds = {"open": clock[1] - clock[0], "plan": clock[2] - clock[1]}
         if settings.dry_run:

@@ -46,11 +46,13 @@ _SHARES = pa.schema(
 class Plan:
     """What the relation `plan` does not say: `notes` are what a user should know of it.
 
-    `outputs` are those that the plan itself names; None where the request does.
+    `outputs` are those that the plan itself names; None where the request does. Only where it `may_repeat`
+    can an episode be in an output more than once.
     """
 
     notes: Notes = ()
     outputs: tuple[str, ...] | None = None
+    may_repeat: bool = False
 
 
 def merge(catalog: Catalog, *, output: str, episodes: Mapping[str, Episodes] = _ALL) -> Plan:
@@ -249,7 +251,7 @@ def compose(catalog: Catalog, *, output: str, sql: str) -> Plan:
     notes += _pick_pieces(catalog, picked)
     outputs = tuple(sorted(set(picked["out_dataset"].to_pylist())))
     number_pieces(catalog, outputs or (output,))
-    return Plan(notes, outputs if names_outputs else None)
+    return Plan(notes, outputs if names_outputs else None, may_repeat=True)
 
 
 def _put_in_order(catalog: Catalog, picked: pa.Table) -> tuple[pa.Table, Notes]:

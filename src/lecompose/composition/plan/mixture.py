@@ -58,7 +58,7 @@ def sample_shares(
     catalog.engine.table("picks", "plan/sample_shares", seed=str(seed), output=output)
     number_episodes(catalog, [output])
     note = f"{wanted:,} {what} asked for: " + ", ".join(f"{n:,} of {name}" for name, n in counts.items())
-    return Plan((note,))
+    return Plan((note,), may_repeat=repeat)
 
 
 def parse_shares(said: Mapping[str, str | float]) -> dict[str, Fraction]:

@@ -5,7 +5,7 @@ What a user's condition over frames says becomes `runs`: stretches of an episode
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -118,7 +118,7 @@ def cut(
     else:
         _load_named(catalog, frames or {})
         _pick(catalog, "plan/cut_named", output=output)
-    return _finish(catalog, output, notes, snap=snap)
+    return replace(_finish(catalog, output, notes, snap=snap), may_repeat=frames is not None)
 
 
 def drop_frames(catalog: Catalog, *, output: str, where: str, join: bool = False, snap: bool = False) -> Plan:
