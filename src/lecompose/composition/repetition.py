@@ -1,4 +1,4 @@
-"""What a plan that repeats frames far more than it has different ones will take, told before it is written."""
+"""What a plan takes that repeats frames far more than it has different ones, told before it is written."""
 
 from dataclasses import dataclass
 
