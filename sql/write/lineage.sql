@@ -1,7 +1,8 @@
 -- write/lineage: where each episode of one output came from: by this operation, then by those before it
 -- The frames [from_frame, to_frame) are those of the episode that it came from; one of pieces has a row for each.
+-- Episodes of the dataset that others are put behind are `untouched`: nothing is added to what was known of them.
 -- reads:  episode_rows, plan, datasets, lineage
--- params: $out_dataset, $command, $version, $path
+-- params: $untouched, $out_dataset, $command, $version, $path
 -- gives:  nothing
 copy (
     select l.episode_index as episode_index,
@@ -17,9 +18,10 @@ copy (
     join plan p on p.out_dataset = l.out_dataset and p.out_episode = l.episode_index
     join datasets d on d.src_dataset = p.src_dataset
     where l.out_dataset = $out_dataset
+      and l.src_dataset is distinct from $untouched::varchar
     union all
     select l.episode_index,
-           g.step + 1,
+           g.step + (l.src_dataset is distinct from $untouched::varchar)::bigint,
            g.from_dataset,
            g.from_path,
            g.from_episode,

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from lecompose.api.edits import edit_episodes, edit_features, edit_info, edit_tasks, repair
     from lecompose.api.info import info
     from lecompose.api.jobs import cancel_jobs, job_status, run_jobs
-    from lecompose.api.operations import compose, delete, filter, merge, sample, sort, split
+    from lecompose.api.operations import append, compose, delete, filter, merge, sample, sort, split
     from lecompose.api.pieces import cut, drop_frames, trim
     from lecompose.api.stats import stats
     from lecompose.checks import Finding
@@ -62,6 +62,7 @@ __all__ = [
     "UnknownEpisode",
     "UnsupportedVersion",
     "VerifyError",
+    "append",
     "cancel_jobs",
     "check",
     "compose",
@@ -100,7 +101,7 @@ _PLACES = {
     "api.edits": ("edit_episodes", "edit_features", "edit_info", "edit_tasks", "repair"),
     "api.info": ("info",),
     "api.jobs": ("cancel_jobs", "job_status", "run_jobs"),
-    "api.operations": ("compose", "delete", "filter", "merge", "sample", "sort", "split"),
+    "api.operations": ("append", "compose", "delete", "filter", "merge", "sample", "sort", "split"),
     "api.pieces": ("cut", "drop_frames", "trim"),
     "api.stats": ("stats",),
     "checks": ("Finding",),

@@ -105,7 +105,8 @@ class Limits:
 
     Units: MiB (2**20 bytes), files a chunk, seconds. The seconds are ours: past 1,024 s into a
     file LeRobot's float32 frame times are coarser than its own tolerance. What is not to be concatenated
-    has an output file for each source file, whatever its size.
+    has an output file for each source file, whatever its size. With `link_videos` a video file that goes
+    whole into the output stays a file of its own, which may be linked.
     """
 
     data_mb: float = 100
@@ -114,6 +115,7 @@ class Limits:
     video_s: float = 1000
     concatenate_data: bool = True
     concatenate_videos: bool = True
+    link_videos: bool = False
 
 
 @dataclass(frozen=True)

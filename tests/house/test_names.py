@@ -6,7 +6,7 @@ from lecompose import errors
 OPERATIONS = {
     "check", "compose", "delete", "edit_episodes", "edit_features", "edit_info", "edit_tasks", "filter",
     "info", "merge", "open", "query", "repair", "sample", "sort", "split", "stats", "cancel_jobs", "cut",
-    "drop_frames", "job_status", "run_jobs", "trim",
+    "append", "drop_frames", "job_status", "run_jobs", "trim",
 }  # fmt: skip
 RESULTS = {"Datasets", "Finding", "Report", "Summary"}
 ERRORS = {

@@ -4,27 +4,26 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace as with_
 from functools import partial
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeAlias, Unpack, cast
 
 import numpy as np
 
+from lecompose.api.where_to import decide_where
 from lecompose.composition import plan
 from lecompose.composition.computed_features import Values
-from lecompose.composition.destination import Destinations, destination_in_place, single_destination
+from lecompose.composition.destination import Destinations, single_destination
 from lecompose.composition.episode_columns import EpisodeColumnEdits
 from lecompose.composition.feature_spec import parse_feature_specs
 from lecompose.composition.missing_tasks import lacks_tasks, number_tasks
-from lecompose.composition.named_sources import NamedSources, PathLike, Source, name_sources, output_folder
+from lecompose.composition.named_sources import PathLike, Source, name_sources, output_folder
 from lecompose.composition.pipeline import run_request
 from lecompose.composition.plan import Plan
 from lecompose.composition.plan.relabel_tasks import TaskChanges, relabel_tasks
 from lecompose.composition.report import Report
 from lecompose.composition.request import MakePlan, Request
-from lecompose.composition.settings import Options, Pairs, Settings, parse_options, parse_pairs, parse_rate
+from lecompose.composition.settings import Options, Pairs, parse_options, parse_pairs, parse_rate
 from lecompose.dataset.catalog import Catalog, locate
-from lecompose.dataset.catalog.hub_cache import is_snapshot
 from lecompose.dataset.query_views import open_views
 from lecompose.errors import RequestError
 
@@ -58,7 +57,7 @@ def edit_tasks(
     """
     texts = parse_pairs(_spell_episodes(episodes), "episode")
     changes = TaskChanges(task, texts, parse_pairs(replace, "replace"), sql)
-    given, settings, to = _ask(source, out, in_place, options)
+    given, to, settings = decide_where(source, out, in_place, options)
 
     def make_plan(catalog: Catalog) -> Plan:
         made = _every_episode(catalog, to)
@@ -96,7 +95,7 @@ def edit_features(
         QueryError: for an expression that DuckDB refuses, or a value that its dtype cannot hold; other errors
             as of `merge`.
     """
-    given, settings, to = _ask(source, out, in_place, options)
+    given, to, settings = decide_where(source, out, in_place, options)
     changes = settings.changes
     asked = changes.remove or changes.rename or settings.new_features or changes.cast or changes.vectors
     if not (asked or values):
@@ -144,7 +143,7 @@ def edit_episodes(
     gone = (remove,) if isinstance(remove, str) else tuple(remove)
     if not pairs and not gone:
         raise RequestError("no change of columns was given", hint="--add, --remove")
-    given, settings, to = _ask(source, out, in_place, cast(Options, options))
+    given, to, settings = decide_where(source, out, in_place, cast(Options, options))
     edits = EpisodeColumnEdits(parse_feature_specs(pairs), gone, allow_null)
     arguments: list[tuple[str, object]] = [("--add", f"{name}={sql}") for name, sql in pairs]
     arguments += [*(("--remove", name) for name in gone), ("--null", allow_null)]
@@ -170,7 +169,7 @@ def edit_info(
     Raises:
         RequestError: where nothing is to change; other errors as of `merge`.
     """
-    given, settings, to = _ask(source, out, in_place, options)
+    given, to, settings = decide_where(source, out, in_place, options)
     if retime is None and settings.robot_type is None and settings.fps is None:
         raise RequestError("no change was given", hint="--robot-type, --retime")
     if retime is not None and settings.fps is not None:
@@ -206,38 +205,10 @@ def repair(source: Source, *, out: PathLike, undeclared: str = "drop", **options
     return run_request(Request("repair", given, to, _copy(to), settings, arguments))
 
 
-def _ask(
-    source: Source, out: PathLike | None, in_place: bool, options: Options
-) -> tuple[NamedSources, Settings, Destinations]:
-    """Return what is edited, how, and where to. Raises RequestError unless it is said where to."""
-    given, settings = name_sources(source), parse_options(**options)
-    if in_place == (out is not None):
-        raise RequestError("where to?", hint="either -o FOLDER, for a new dataset, or --in-place")
-    if in_place and settings.skip_broken:
-        raise RequestError("--in-place would remove for good what --skip-broken leaves out", hint="-o FOLDER")
-    if out is None:
-        return given, settings, destination_in_place(_refuse_cache(locate(given.paths[0])))
-    return given, settings, single_destination(output_folder(out))
-
-
-def _refuse_cache(root: Path) -> Path:
-    """Return the folder of a dataset. Raises RequestError for one that a cache holds for others, too."""
-    if is_snapshot(root):
-        raise RequestError("this dataset is in a download cache", hint="-o FOLDER", path=root)
-    return root
-
-
 def _copy(to: Destinations) -> MakePlan:
     return partial(_every_episode, to=to)
 
 
 def _every_episode(catalog: Catalog, to: Destinations) -> Plan:
-    """Plan a copy of the one dataset. Raises RequestError where it cannot be written in its own place."""
-    (source,) = catalog.sources
-    if to.in_place and not source.is_v3:
-        raise RequestError(
-            f"outputs are of format v3.0, this dataset is {source.version}: it would not be the same one",
-            hint="-o FOLDER",
-            path=source.root,
-        )
+    """Plan a copy of the one dataset."""
     return plan.merge(catalog, output=to.root.name)

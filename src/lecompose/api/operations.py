@@ -6,6 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar, Unpack
 
+from lecompose.api.where_to import decide_in_place, decide_where
 from lecompose.composition import plan
 from lecompose.composition.destination import (
     Destinations,
@@ -67,6 +68,33 @@ def merge(
     return run_request(Request("merge", given, to, make_plan, settings, arguments))
 
 
+def append(
+    dataset: Sources,
+    sources: Sources,
+    *,
+    episodes: Mapping[str, Episodes] = MappingProxyType({}),
+    **options: Unpack[Options],
+) -> Report:
+    """Put the episodes of `sources` behind those of `dataset`, in its place; return the report.
+
+    The data and video files of `dataset` are not copied: what takes its place, in one step, goes on using
+    them. Sources must match it as those of `merge` do; `episodes` are those that are taken of a source.
+
+    Raises:
+        RequestError: for a dataset that cannot be written in its own place.
+        FeatureMismatch, SourceError: other errors as of `merge`; after any of them `dataset` is as it was.
+    """
+    settings = parse_options(**options)
+    first, rest = name_sources(dataset), name_sources(sources)
+    if len(first.paths) != 1 or not rest.paths:
+        raise RequestError("to append, name one dataset and what comes behind it")
+    given, to = first.followed_by(rest), decide_in_place(first, settings)
+    taken = {name: _keep(said) for name, said in episodes.items()}
+    make_plan = partial(plan.merge, output=to.root.name, episodes=taken)
+    arguments = [("--episodes", f"{name}={_spell(said)}") for name, said in taken.items()]
+    return run_request(Request("append", given, to, make_plan, settings, arguments))
+
+
 def _list_opened_episodes(given: NamedSources, catalog: Catalog) -> dict[str, Sequence[int]]:
     """Return the episodes that sources were opened with, by name, where these are not all of them."""
     rest = iter(zip(given.paths, given.episodes, strict=True))
@@ -74,13 +102,22 @@ def _list_opened_episodes(given: NamedSources, catalog: Catalog) -> dict[str, Se
     return {name: some for name, some in found if some is not None}
 
 
-def delete(source: Source, *, out: PathLike, episodes: Episodes, **options: Unpack[Options]) -> Report:
-    """Copy `source` to `out` without some episodes, "0,3:7" (3 to 6) or integers; return the report.
+def delete(
+    source: Source,
+    *,
+    out: PathLike | None = None,
+    in_place: bool = False,
+    episodes: Episodes,
+    **options: Unpack[Options],
+) -> Report:
+    """Copy `source` to `out`, or replace it, without some episodes, "0,3:7" (3 to 6) or integers.
+
+    Returns the report.
 
     Raises:
         UnknownEpisode: with all episodes that are not there; other errors as of `merge`.
     """
-    given, to, settings = name_sources(source), _single(out), parse_options(**options)
+    given, to, settings = decide_where(source, out, in_place, options)
     episodes = _keep(episodes)
     make_plan = partial(plan.delete, output=to.root.name, episodes=episodes)
     arguments = [("--episodes", _spell(episodes))]
@@ -90,12 +127,13 @@ def delete(source: Source, *, out: PathLike, episodes: Episodes, **options: Unpa
 def filter(
     sources: Sources,
     *,
-    out: PathLike,
+    out: PathLike | None = None,
+    in_place: bool = False,
     where: str | None = None,
     where_frames: str | None = None,
     **options: Unpack[Options],
 ) -> Report:
-    """Copy to `out` the episodes for which SQL predicates are true; return the report.
+    """Copy to `out`, or keep in place, the episodes for which SQL predicates are true; return the report.
 
     `where` is about a row of the relation `episodes`, as in "length > 100 and task ilike '%cup%'";
     `where_frames` aggregates an episode's rows of `frames`, as in "max(abs(action[1])) < 2.5".
@@ -104,19 +142,28 @@ def filter(
         QueryError: for a predicate that DuckDB refuses.
         EmptyOutput: where no episode passes; other errors as of `merge`.
     """
-    given, to, settings = name_sources(sources), _single(out), parse_options(**options)
+    given, to, settings = decide_where(sources, out, in_place, options)
     make_plan = partial(plan.filter, output=to.root.name, where=where, where_frames=where_frames)
     arguments = [("--where", where), ("--where-frames", where_frames)]
     return run_request(Request("filter", given, to, make_plan, settings, arguments))
 
 
-def sort(sources: Sources, *, out: PathLike, by: str, **options: Unpack[Options]) -> Report:
-    """Copy every episode to `out` in the order of SQL terms, as in "task, length desc"; return the report.
+def sort(
+    sources: Sources,
+    *,
+    out: PathLike | None = None,
+    in_place: bool = False,
+    by: str,
+    **options: Unpack[Options],
+) -> Report:
+    """Copy every episode to `out`, or replace the dataset, in the order of SQL terms; return the report.
+
+    `by` are the terms, as in "task, length desc".
 
     Raises:
         QueryError: for terms that DuckDB refuses; other errors as of `merge`.
     """
-    given, to, settings = name_sources(sources), _single(out), parse_options(**options)
+    given, to, settings = decide_where(sources, out, in_place, options)
     make_plan = partial(plan.sort, output=to.root.name, by=by)
     return run_request(Request("sort", given, to, make_plan, settings, [("--by", by)]))
 
@@ -124,7 +171,8 @@ def sort(sources: Sources, *, out: PathLike, by: str, **options: Unpack[Options]
 def sample(
     sources: Sources,
     *,
-    out: PathLike,
+    out: PathLike | None = None,
+    in_place: bool = False,
     episodes: int | None = None,
     seed: int | str = 0,
     by: str | None = None,
@@ -146,7 +194,7 @@ def sample(
         RequestError: for more episodes than there are; for shares that do not sum to 1.
         QueryError: for an expression that DuckDB refuses; other errors as of `merge`.
     """
-    given, to, settings = name_sources(sources), _single(out), parse_options(**options)
+    given, to, settings = decide_where(sources, out, in_place, options)
     if not shares:
         if frames is not None or repeat:
             raise RequestError("--frames and --repeat need --share")

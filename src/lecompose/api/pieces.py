@@ -5,13 +5,13 @@ from fractions import Fraction
 from functools import partial
 from typing import TypeAlias, Unpack
 
-from lecompose.composition.destination import single_destination
-from lecompose.composition.named_sources import PathLike, Sources, name_sources, output_folder
+from lecompose.api.where_to import decide_where
+from lecompose.composition.named_sources import PathLike, Sources
 from lecompose.composition.pipeline import run_request
 from lecompose.composition.plan import pieces
 from lecompose.composition.report import Report
 from lecompose.composition.request import Request
-from lecompose.composition.settings import Options, parse_options
+from lecompose.composition.settings import Options
 from lecompose.errors import RequestError
 
 SpanLike: TypeAlias = str | int | float | Fraction
@@ -23,7 +23,8 @@ FramesLike: TypeAlias = Mapping[int, str | Iterable[tuple[int | None, int | None
 def trim(
     sources: Sources,
     *,
-    out: PathLike,
+    out: PathLike | None = None,
+    in_place: bool = False,
     head: SpanLike = 0,
     tail: SpanLike = 0,
     where_frames: str | None = None,
@@ -42,11 +43,7 @@ def trim(
         EmptyOutput: for episodes that are no longer than what is trimmed; where no frame passes.
         QueryError: for a condition that DuckDB refuses; other errors as of `merge`.
     """
-    given, to, settings = (
-        name_sources(sources),
-        single_destination(output_folder(out)),
-        parse_options(**options),
-    )
+    given, to, settings = decide_where(sources, out, in_place, options)
     make_plan = partial(
         pieces.trim,
         output=to.root.name,
@@ -68,7 +65,8 @@ def trim(
 def cut(
     sources: Sources,
     *,
-    out: PathLike,
+    out: PathLike | None = None,
+    in_place: bool = False,
     at: str | None = None,
     every: SpanLike | None = None,
     into: int | None = None,
@@ -86,11 +84,7 @@ def cut(
         RequestError: unless one way is given.
         UnknownEpisode: for episodes and frames that are not there; other errors as of `merge`.
     """
-    given, to, settings = (
-        name_sources(sources),
-        single_destination(output_folder(out)),
-        parse_options(**options),
-    )
+    given, to, settings = decide_where(sources, out, in_place, options)
     spans = None if frames is None else {int(number): _spans(said) for number, said in frames.items()}
     make_plan = partial(
         pieces.cut,
@@ -109,7 +103,8 @@ def cut(
 def drop_frames(
     sources: Sources,
     *,
-    out: PathLike,
+    out: PathLike | None = None,
+    in_place: bool = False,
     where: str,
     join: bool = False,
     snap: str | None = None,
@@ -124,11 +119,7 @@ def drop_frames(
         QueryError: for a condition that DuckDB refuses.
         EmptyOutput: where every frame is dropped; other errors as of `merge`.
     """
-    given, to, settings = (
-        name_sources(sources),
-        single_destination(output_folder(out)),
-        parse_options(**options),
-    )
+    given, to, settings = decide_where(sources, out, in_place, options)
     make_plan = partial(pieces.drop_frames, output=to.root.name, where=where, join=join, snap=_snaps(snap))
     arguments: list[tuple[str, object]] = [("--where", where), ("--join", join), ("--snap", snap)]
     return run_request(Request("drop-frames", given, to, make_plan, settings, arguments))

@@ -15,7 +15,19 @@ from lecompose.cli.terminal import exit_on_broken_pipe
 
 # Each is a module of its name.
 _COMMANDS = (
-    *("check", "compose", "cut", "delete", "drop-frames", "edit", "filter", "info", "jobs", "merge"),
+    *(
+        "append",
+        "check",
+        "compose",
+        "cut",
+        "delete",
+        "drop-frames",
+        "edit",
+        "filter",
+        "info",
+        "jobs",
+        "merge",
+    ),
     *("query", "repair", "sample", "sort", "split", "stats", "trim"),
 )
 # New objects between two looks for garbage: loading libraries makes none, and would be looked at 100 times.

@@ -25,7 +25,7 @@ from lecompose.cli.run_operation import run_operation
     " episode.",
 )
 @options.snap
-@options.output
+@options.output_or_in_place
 @options.layout
 @options.engine
 @options.as_json

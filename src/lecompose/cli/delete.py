@@ -14,7 +14,7 @@ from lecompose.cli.run_operation import run_operation
 @click.option(
     "--episodes", required=True, metavar="LIST", help="Episodes to leave out: 0,3:7 is 0 and 3 to 6."
 )
-@options.output
+@options.output_or_in_place
 @options.layout
 @options.engine
 @options.as_json

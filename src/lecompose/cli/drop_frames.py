@@ -14,7 +14,7 @@ from lecompose.cli.run_operation import run_operation
 @click.option("--where", required=True, metavar="SQL", help="The frames to leave out.")
 @click.option("--join", is_flag=True, help="Keep an episode one, without these frames, timed from 0 on.")
 @options.snap
-@options.output
+@options.output_or_in_place
 @options.layout
 @options.engine
 @options.as_json

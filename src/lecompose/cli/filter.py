@@ -13,7 +13,7 @@ from lecompose.cli.run_operation import run_operation
 @options.sources
 @click.option("--where", metavar="SQL", help="A predicate over a row of `episodes`.")
 @click.option("--where-frames", metavar="SQL", help="A predicate over aggregates of an episode's `frames`.")
-@options.output
+@options.output_or_in_place
 @options.layout
 @options.engine
 @options.as_json

@@ -88,6 +88,9 @@ source = click.argument("source", metavar="DATASET", type=PATH)
 sources = click.argument(
     "sources", metavar="[NAME=]DATASET...", nargs=-1, required=True, callback=_sources, type=PATH
 )
+named_source = click.argument(
+    "source", metavar="[NAME=]DATASET", callback=lambda _, __, given: parse_source(given), type=PATH
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
 
@@ -128,8 +131,9 @@ layout_of_repair = _under(FEATURES, FILES, MACHINES, but=("skip_broken",))
 layout_of_episodes = _under(FEATURES, FILES, MACHINES, but=("add", "remove"))
 
 
-def _output(*where: Callable[[F], F]) -> Callable[[F], F]:
-    own = [option for option in OPTIONS if option.heading is None and option.kind is Kind.SWITCH]
+def _output(*where: Callable[[F], F], but: Sequence[str] = ()) -> Callable[[F], F]:
+    switches = [option for option in OPTIONS if option.heading is None and option.kind is Kind.SWITCH]
+    own = [option for option in switches if option.name not in but]
     quiet = click.option(
         "-q", "--quiet", is_flag=True, help="Print nothing but errors, and episodes that are lost."
     )
@@ -144,9 +148,11 @@ output_if_any = _output(
 )
 
 output_or_in_place = _output(
-    click.option("-o", "--out", metavar="FOLDER", type=PATH, help="Where the edited copy goes."),
+    click.option("-o", "--out", metavar="FOLDER", type=PATH, help="Where the new dataset goes."),
     click.option("--in-place", is_flag=True, help="Replace the dataset itself, once the new one is done."),
 )
+
+always_in_place: Callable[[Any], Any] = _output(but=("overwrite",))
 
 snap = click.option(
     "--snap",

@@ -26,7 +26,7 @@ from lecompose.cli.run_operation import run_operation
 @click.option("--repeat", is_flag=True, help="With --share: take episodes again where a source has too few.")
 @options.seed
 @options.by
-@options.output
+@options.output_or_in_place
 @options.layout
 @options.engine
 @options.as_json

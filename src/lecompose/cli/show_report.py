@@ -31,8 +31,9 @@ def show_report(done: Report, *, as_json: bool, quiet: bool) -> None:
         click.echo(
             f"{verb} {printable(str(output.path))}: {output.episodes:,} episodes, {output.frames:,} frames"
         )
+    linked = f"; {size(done.bytes_linked)} linked" if done.bytes_linked else ""
     click.echo(
-        f"  {len(done.files):,} data and video files; data: {_data(done)}\n"
+        f"  {len(done.files):,} data and video files{linked}; data: {_data(done)}\n"
         f"  video: {size(done.bytes_copied)} copied, {size(done.bytes_remuxed)} remuxed,"
         f" {size(done.bytes_encoded_video)} encoded"
     )

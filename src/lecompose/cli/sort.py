@@ -12,7 +12,7 @@ from lecompose.cli.run_operation import run_operation
 @click.command(cls=StrictCommand)
 @options.sources
 @click.option("--by", required=True, metavar="SQL", help='Terms over `episodes`, as in "task, length desc".')
-@options.output
+@options.output_or_in_place
 @options.layout
 @options.engine
 @options.as_json

@@ -21,7 +21,7 @@ from lecompose.cli.run_operation import run_operation
 )
 @click.option("--margin", default="0", metavar="TIME", help="Keep so much around what --where-frames finds.")
 @options.snap
-@options.output
+@options.output_or_in_place
 @options.layout
 @options.engine
 @options.as_json

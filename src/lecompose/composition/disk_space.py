@@ -4,8 +4,10 @@ import errno
 import shutil
 from pathlib import Path
 
+from lecompose.composition.jobs import DataFileJob, VideoFileJob
 from lecompose.composition.layout import Layout
 from lecompose.errors import ComposeError, OutputUnwritable
+from lecompose.files.links import can_link
 
 # What a video's tables say of a frame, any file of itself, and a parquet footer of a column in a row group.
 _BYTES_A_FRAME = 16
@@ -19,23 +21,31 @@ _FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 _FULL_WORDS = ("No space left", "Disk quota exceeded", "File too large")
 
 
-def estimate_bytes(layout: Layout) -> int:
-    """Return about how many bytes the outputs of a layout take: what moves, and the tables around it.
+def estimate_bytes(layout: Layout, at: Path) -> int:
+    """Return about how many bytes the outputs of a layout take at a place: what moves, and the tables around.
 
     Where values change on the way (a cast, other row groups, a clip encoded anew), it is the source's bytes.
+    Files that are linked take none.
     """
     output_spec, totals = layout.output_spec, layout.totals.values()
-    sizes = [job.size_bytes for job in layout.data_jobs] + [job.size_bytes for job in layout.video_jobs]
+    folder = next(path for path in (at, *at.absolute().parents) if path.exists())
+    videos = [job for job in layout.video_jobs if not _is_linked(job, folder)]
+    sizes = [job.size_bytes for job in layout.data_jobs if not _is_linked(job, folder)]
+    sizes += [job.size_bytes for job in videos]
     moved = sum(sizes) + len(sizes) * _BYTES_A_FILE
-    episodes, frames = sum(each.episodes for each in totals), sum(each.frames for each in totals)
+    episodes = sum(each.episodes for each in totals)
     groups = episodes if output_spec.row_groups == "episode" else 0
     numbers = sum(f.stat_size for f in output_spec.features if f.has_stats) * len(
         output_spec.statistics.names
     )
-    tables = (
-        frames * len(output_spec.cameras) * _BYTES_A_FRAME + groups * len(layout.schema) * _BYTES_A_COLUMN
-    )
+    pictures = sum(job.frames for job in videos)
+    tables = pictures * _BYTES_A_FRAME + groups * len(layout.schema) * _BYTES_A_COLUMN
     return int(moved + tables + episodes * (_BYTES_AN_EPISODE + numbers * _BYTES_A_NUMBER))
+
+
+def _is_linked(job: DataFileJob | VideoFileJob, folder: Path) -> bool:
+    source = job.clips[0].video_file if isinstance(job, VideoFileJob) else job.episodes[0].data_file
+    return job.link and can_link(Path(source), folder)
 
 
 def refuse_too_little(folder: Path, size_bytes: int) -> None:

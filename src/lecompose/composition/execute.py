@@ -148,7 +148,7 @@ def begin(staging: Staging, layout: Layout, command: str) -> str:
             staging, identity, command=command, files=lambda: list_files(layout, scratch=staging.scratch)
         )
     staging.resume(identity, command)
-    refuse_too_little(staging.folder, estimate_bytes(layout) - staging.finished_bytes)
+    refuse_too_little(staging.folder, estimate_bytes(layout, staging.folder) - staging.finished_bytes)
     return identity
 
 
@@ -197,7 +197,7 @@ def _folder_gone(staging: Staging) -> OutputUnwritable:
 def _describe_room(staging: Staging, layout: Layout) -> str:
     free = free_bytes(staging.folder)
     left = "" if free is None else f", {format_size(free)} are free now"
-    return f"the outputs need about {format_size(estimate_bytes(layout))} in all{left}"
+    return f"the outputs need about {format_size(estimate_bytes(layout, staging.folder))} in all{left}"
 
 
 def _note_resumed(run: Run) -> None:

@@ -37,6 +37,13 @@ class NamedSources:
     names: tuple[str, ...] | None
     episodes: tuple[tuple[int, ...] | None, ...]
 
+    def followed_by(self, others: "NamedSources") -> "NamedSources":
+        """Return these sources and others; where some have names, the others' folders give theirs."""
+        names = None
+        if self.names or others.names:
+            names = tuple(name for some in (self, others) for name in some.names or map(_folder, some.paths))
+        return NamedSources((*self.paths, *others.paths), names, (*self.episodes, *others.episodes))
+
 
 def name_sources(sources: Sources, *, partly: bool = False) -> NamedSources:
     """Return the sources in order, whether one, a list, (name, path) pairs or a mapping was given.
@@ -56,7 +63,7 @@ def name_sources(sources: Sources, *, partly: bool = False) -> NamedSources:
     if all(name is None for name, _ in pairs):
         return NamedSources(paths, None, episodes)
     names = tuple(
-        Path(path).name if name is None else name for (name, _), path in zip(pairs, paths, strict=True)
+        _folder(path) if name is None else name for (name, _), path in zip(pairs, paths, strict=True)
     )
     return NamedSources(paths, names, episodes)
 
@@ -88,3 +95,7 @@ def output_folder(out: PathLike) -> Path:
             "a path with a backslash and one of *?[ cannot be read back", hint="another -o", path=path
         )
     return path
+
+
+def _folder(path: str) -> str:
+    return Path(path).name

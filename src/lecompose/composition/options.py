@@ -203,6 +203,14 @@ OPTIONS = (
         help="Write one video file for each video file of a source, whatever its size.",
     ),
     Option(
+        name="link",
+        kind=Kind.SWITCH,
+        default=False,
+        heading=FILES,
+        help="Hard-link video files that go whole into the output, instead of copying them: two names of one"
+        " file. Where that cannot be, they are copied. Always so with --in-place.",
+    ),
+    Option(
         name="row_groups",
         kind=Kind.CHOICE,
         default="episode",

@@ -68,6 +68,8 @@ def _carry_out(request: Request) -> Report:
         scratch = staging.scratch
         sources = open_sources(engine, request.sources, settings, stand_in=request.stand_in, scratch=scratch)
         opened.enter_context(sources.name_originals())
+        if destinations.in_place:
+            _refuse_other_version(sources.catalog)
         settings = sources.adapt(settings)
         if request.episode_columns is not None:
             edited = edit_episode_columns(sources.catalog, request.episode_columns)
@@ -101,6 +103,7 @@ def _carry_out(request: Request) -> Report:
             computed=computed,
             repaired_roots=sources.repaired_roots,
             by_number=sources.names if settings.retime is not None else (),
+            replaced=destinations.root if destinations.in_place else None,
         )
         repeats = describe_repetition(layout) if plan.may_repeat else None
         if repeats is not None:
@@ -135,6 +138,17 @@ def _carry_out(request: Request) -> Report:
                 words=request.words,
             )
         return replace(report, dropped=sources.dropped)
+
+
+def _refuse_other_version(catalog: Catalog) -> None:
+    """Refuse a dataset, the first one, that cannot be written in its own place. Raises RequestError."""
+    source = catalog.sources[0]
+    if not source.is_v3:
+        raise RequestError(
+            f"outputs are of format v3.0, this dataset is {source.version}: it would not be the same one",
+            hint="-o FOLDER",
+            path=source.root,
+        )
 
 
 def _take_plan(catalog: Catalog, staging: Staging) -> None:

@@ -49,7 +49,8 @@ class PlannedJobs:
 class Report:
     """What a run did, or with `dry_run` would do.
 
-    Units: bytes; seconds of wall time a stage. `bytes_copied` are of files taken whole, `bytes_remuxed`
+    Units: bytes; seconds of wall time a stage. `bytes_linked` are of files that have a second name and were
+    not copied, `bytes_copied` of files taken whole, `bytes_remuxed`
     of pictures moved unchanged into new containers, `bytes_spliced` of data columns moved as they are
     encoded, `bytes_encoded` of what was written anew: other data, and, in `bytes_encoded_video` alone, videos
     of the clips in `reencoded`, which could not be cut out otherwise. `frames_decoded` counts
@@ -64,6 +65,7 @@ class Report:
     episodes: int
     frames: int
     files: tuple[OutputFile, ...]
+    bytes_linked: int
     bytes_copied: int
     bytes_remuxed: int
     bytes_spliced: int
@@ -103,11 +105,17 @@ def preview(layout: Layout, destinations: Destinations, *, seconds: dict[str, fl
     """Return the report of a run that has not happened, from the very jobs that it would carry out."""
     files = tuple(_list_output_files(layout))
     videos = sum(f.size_bytes for f in files if f.path.endswith(".mp4"))
+    linked = sum(job.size_bytes for job in layout.video_jobs if job.link)
+    linked_data = sum(job.size_bytes for job in layout.data_jobs if job.link)
     return _make_report(
         layout,
         destinations,
         files=files,
-        counted={"bytes_remuxed": videos, "bytes_encoded": sum(f.size_bytes for f in files) - videos},
+        counted={
+            "bytes_linked": linked + linked_data,
+            "bytes_remuxed": videos - linked,
+            "bytes_encoded": sum(f.size_bytes for f in files) - videos - linked_data,
+        },
         seconds=seconds,
         plan=layout.plan.drop_columns("piece"),
     )
@@ -143,6 +151,7 @@ def _make_report(
         episodes=sum(output.episodes for output in outputs),
         frames=sum(output.frames for output in outputs),
         files=files,
+        bytes_linked=counted.get("bytes_linked", 0),
         bytes_copied=counted.get("bytes_copied", 0),
         bytes_remuxed=counted.get("bytes_remuxed", 0),
         bytes_spliced=counted.get("bytes_spliced", 0),
@@ -151,7 +160,7 @@ def _make_report(
         frames_decoded=counted.get("frames_decoded", 0),
         frames_unreferenced=layout.unreferenced_frames,
         files_resumed=counted.get("files_resumed", 0),
-        bytes_needed=estimate_bytes(layout),
+        bytes_needed=estimate_bytes(layout, destinations.root),
         reencoded=layout.reencoded,
         seconds=seconds,
         notes=layout.notes,

@@ -96,7 +96,7 @@ def _spell(
     given = [
         path if name is None else f"{name}={path}" for name, path in zip(names, sources.paths, strict=True)
     ]
-    to = ["--in-place"] if out is None else ["-o", out]
+    to = ["-o", out] if out is not None else [] if verb == "append" else ["--in-place"]
     return ["lecompose", *verb.split(), *first, *given, *to, *_flags(arguments)]
 
 

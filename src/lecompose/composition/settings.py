@@ -51,6 +51,7 @@ class Options(TypedDict, total=False):
     With `skip_broken` what can be saved of damaged sources is taken, and the report lists what was not.
     `quantiles` are those that statistics hold, as "0.05,0.5" or [0.05, 0.5]. Without `concatenate_data` each
     data file of a source becomes one of the output, without `concatenate_videos` each video file does.
+    With `link` a video file that goes whole into the output is hard-linked, where that can be.
     Columns are copied as they are encoded where they can be; `rewrite_data` encodes all of them again.
     `runner` is who carries the jobs out: "threads" of this process, "ray", "ray://HOST:PORT", or "slurm",
     with options of sbatch as `slurm="partition=cpu time=2:00:00"`; the call then returns when the jobs are
@@ -76,6 +77,7 @@ class Options(TypedDict, total=False):
     chunk_files: int
     concatenate_data: bool
     concatenate_videos: bool
+    link: bool
     row_groups: str
     rewrite_data: bool
     reencode: bool
@@ -164,6 +166,7 @@ def parse_options(**options: Unpack[Options]) -> Settings:
             **{name: given[name] for name in ("data_mb", "video_mb", "chunk_files")},
             concatenate_data=given["concatenate_data"],
             concatenate_videos=given["concatenate_videos"],
+            link_videos=given["link"],
         ),
         row_groups=given["row_groups"],
         rewrite_data=given["rewrite_data"],

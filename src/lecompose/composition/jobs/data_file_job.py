@@ -83,9 +83,10 @@ class DataFileJob:
 
     Each episode is a row group where `row_groups` is "episode"; there are a few large ones where it is
     "packed". With `may_copy`, row groups are copied as they are encoded if each episode is one in its source
-    file, stored as the output stores it; rows are decoded otherwise. `sources` are by name. Task numbers
-    are the sources', those of subtasks too unless `subtask_numbers` is None. `task_columns` are numbered as
-    task_index is.
+    file, stored as the output stores it; rows are decoded otherwise. With `link` the episodes are a whole
+    file of the dataset that the output replaces, which may get a second name. `sources` are by name. Task
+    numbers are the sources', those of subtasks too unless `subtask_numbers` is None. `task_columns` are
+    numbered as task_index is.
     """
 
     out_dataset: str
@@ -100,6 +101,7 @@ class DataFileJob:
     task_numbers: tuple[int, ...]
     subtask_numbers: tuple[int, ...] | None = None
     task_columns: tuple[str, ...] = ()
+    link: bool = False
     computed: tuple[ComputedColumn, ...] = ()
 
     @property
@@ -130,13 +132,22 @@ class DataFileJob:
 
 @dataclass(frozen=True)
 class DataFileResult:
-    """A data file that is written. Units: `bytes_copied` are those of row groups copied as encoded."""
+    """A data file that is written.
+
+    Units: `bytes_copied` are those of row groups copied as encoded, `bytes_linked` of a file that was linked.
+    """
 
     rows: int
     size_bytes: int
-    bytes_copied: int
+    bytes_copied: int = 0
+    bytes_linked: int = 0
 
     @property
     def counts(self) -> dict[str, int]:
         """What reports add up."""
-        return {"bytes_spliced": self.bytes_copied, "bytes_encoded": self.size_bytes - self.bytes_copied}
+        encoded = self.size_bytes - self.bytes_copied - self.bytes_linked
+        return {
+            "bytes_linked": self.bytes_linked,
+            "bytes_spliced": self.bytes_copied,
+            "bytes_encoded": encoded,
+        }

@@ -63,7 +63,10 @@ class VideoClip:
 
 @dataclass(frozen=True)
 class VideoFileJob:
-    """One video file of an output: clip behind clip, frame k at exactly k / fps."""
+    """One video file of an output: clip behind clip, frame k at exactly k / fps.
+
+    Where its one clip is a whole file, `link` says that it may be that file's second name.
+    """
 
     out_dataset: str
     camera: str
@@ -71,6 +74,7 @@ class VideoFileJob:
     file_index: int
     fps: Fraction
     clips: tuple[VideoClip, ...]
+    link: bool = False
 
     @property
     def path(self) -> str:
@@ -99,7 +103,7 @@ class VideoFileResult:
 
     `psnr_db` is how near each clip's pictures came to the source's, None where they are copied.
     Units: `bytes_copied` of a file taken whole, `bytes_remuxed` of packets moved into new tables,
-    `bytes_encoded` of clips encoded again.
+    `bytes_encoded` of clips encoded again, `bytes_linked` of a file that was not copied at all.
     """
 
     frames: int
@@ -108,6 +112,7 @@ class VideoFileResult:
     bytes_remuxed: int
     bytes_encoded: int
     psnr_db: tuple[float | None, ...]
+    bytes_linked: int = 0
 
     @property
     def counts(self) -> dict[str, int]:
@@ -117,4 +122,5 @@ class VideoFileResult:
             "bytes_remuxed": self.bytes_remuxed,
             "bytes_encoded": self.bytes_encoded,
             "bytes_encoded_video": self.bytes_encoded,
+            "bytes_linked": self.bytes_linked,
         }

@@ -1,5 +1,6 @@
 """Plan + output_spec → the jobs of a run: where every row and packet lands, before a byte is written."""
 
+import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -89,8 +90,8 @@ class Layout:
 
     `data_jobs` are in the order of outputs and files. `clips` are placed by `place_clips`, `videos` are the
     source files that they are in. `uncut` are the clips that cannot be copied; `encode_jobs` encode each of
-    them once.
-    `unreferenced_frames` counts frames in `videos` that no episode of their source refers to.
+    them once. `unreferenced_frames` counts frames in `videos` that no episode of their source refers to.
+    `replaced` is the source whose place an output takes.
     """
 
     catalog: Catalog
@@ -103,6 +104,7 @@ class Layout:
     uncut: tuple[UncutClip, ...]
     encode_jobs: Mapping[ClipSpan, EncodeClipJob]
     unreferenced_frames: int
+    replaced: str | None = None
     notes: tuple[str, ...] = field(default=())
 
     @property
@@ -190,6 +192,7 @@ def lay_out(
     computed: Sequence[ComputedFeature] = (),
     repaired_roots: Mapping[str, Path] | None = None,
     by_number: Collection[str] = (),
+    replaced: Path | None = None,
 ) -> Layout:
     """Lay out the relation `plan`. Video files are probed, nothing is decoded or written.
 
@@ -197,7 +200,8 @@ def lay_out(
 
     `computed` are the output_spec's features that no source has. `repaired_roots` are the folders of sources
     that were repaired, and are read in another place. Frames of the sources `by_number` are matched with rows
-    by their number, whatever the rate of their videos.
+    by their number, whatever the rate of their videos. `replaced` is the folder of a source that the output
+    replaces, whose files it may go on using.
 
     Raises:
         SourceBroken: if data files do not hold what is declared, or videos or pictures are missing.
@@ -209,14 +213,17 @@ def lay_out(
     schema = arrow_schema.data_schema(catalog, output_spec.columns, output_spec.feature_map)
     tasks = unify_tasks(catalog, output_spec)
     loose = find_loose(catalog, output_spec, repaired_roots)
-    data_jobs = place_episodes(engine, output_spec, tasks, schema, computed=computed, loose=loose)
+    gives_way = next((s.name for s in catalog.sources if replaced and s.root.resolve() == replaced), None)
+    data_jobs = place_episodes(
+        engine, output_spec, tasks, schema, computed=computed, loose=loose, replaced=gives_way
+    )
     found = probe_clips(
         catalog, output_spec, scratch, by_number=by_number, repaired=(repaired_roots or {}).keys()
     )
     probed = found.files
     videos = {str(clips[0][0].video_file): video for video, clips in probed}
     cut = decide_cuts(engine, output_spec, probed, videos, reencode=reencode, scratch=scratch)
-    clips = place_clips(output_spec, cut.ordered, cut.encode_jobs)
+    clips = place_clips(output_spec, cut.ordered, cut.encode_jobs, _find_linkable(catalog, output_spec, videos, gives_way))
     chunks = {job.chunk_index for job in data_jobs} | {job.chunk_index for job in clips.jobs}
     refuse_too_many_files(chunks, chunk_files=output_spec.limits.chunk_files)
     return Layout(
@@ -230,6 +237,7 @@ def lay_out(
         cut.uncut,
         cut.encode_jobs,
         unreferenced_frames=_count_unreferenced(engine, videos),
+        replaced=gives_way,
         notes=(
             *(*notes, *output_spec.notes, *tasks.notes, *found.notes, *describe_embedded(loose)),
             *_warnings(videos),
@@ -239,6 +247,24 @@ def lay_out(
             *_longer_videos(catalog, probed, repaired_roots or {}),
         ),
     )
+
+
+def _find_linkable(
+    catalog: Catalog, output_spec: OutputSpec, videos: Mapping[str, mp4.Video], replaced: str | None
+) -> dict[str, int]:
+    """Return how many frames the video files have that may be linked: those that lie in a source themselves.
+
+    What a symbolic link leads to is somebody else's, a download cache's maybe. Unless links are asked for,
+    only files of the source that is `replaced` may be.
+    """
+    linked = [s for s in catalog.sources if output_spec.limits.link_videos or s.name == replaced]
+    roots = [(f"{source.root}{os.sep}", f"{source.root.resolve()}{os.sep}") for source in linked]
+    return {
+        path: video.frames
+        for path, video in videos.items()
+        if mp4.may_link(video, output_spec.fps)
+        and any(path.startswith(root) and os.path.realpath(path).startswith(real) for root, real in roots)
+    }
 
 
 def _warnings(videos: Mapping[str, mp4.Video]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
+from types import MappingProxyType
 
 from lecompose import formats
 from lecompose.composition.jobs import ClipSpan, EncodeClipJob, VideoClip, VideoFileJob
@@ -39,31 +40,41 @@ class PlacedClips:
 
 
 def place_clips(
-    output_spec: OutputSpec, ordered: Iterable[OrderedClip], encode: Mapping[ClipSpan, EncodeClipJob]
+    output_spec: OutputSpec,
+    ordered: Iterable[OrderedClip],
+    encode: Mapping[ClipSpan, EncodeClipJob],
+    linkable: Mapping[str, int] = MappingProxyType({}),
 ) -> PlacedClips:
-    """Put the clips of all outputs and cameras into files, copied ones and those to be encoded."""
+    """Put the clips of all outputs and cameras into files, copied ones and those to be encoded.
+
+    `linkable` are the frames of video files that may be linked where they go whole into an output.
+    """
     jobs: list[VideoFileJob] = []
     of_cameras = {}
     for (output, camera), group in groupby(ordered, key=lambda clip: (clip.out_dataset, clip.camera)):
         placed: list[PlacedClip] = []
-        for number, clips in _split_into_files(list(group), output_spec):
+        for number, clips in _split_into_files(list(group), output_spec, linkable):
             chunk_index, file_index = divmod(number, output_spec.limits.chunk_files)
             cut = tuple(_join(clips, encode))
-            jobs.append(VideoFileJob(output, camera, chunk_index, file_index, output_spec.fps, cut))
+            link = len(cut) == 1 and _is_whole_file(clips, linkable)
+            jobs.append(VideoFileJob(output, camera, chunk_index, file_index, output_spec.fps, cut, link))
             placed += _place(clips, chunk_index, file_index)
         of_cameras[output, camera] = tuple(placed)
     return PlacedClips(tuple(jobs), of_cameras)
 
 
 def _split_into_files(
-    clips: list[OrderedClip], output_spec: OutputSpec
+    clips: list[OrderedClip], output_spec: OutputSpec, linkable: Mapping[str, int]
 ) -> Iterator[tuple[int, list[OrderedClip]]]:
     """Yield the number of each video file of a camera, and its clips."""
     limits = output_spec.limits
     joins = limits.concatenate_videos
     items = [list(group) for _, group in groupby(clips, key=lambda clip: clip.item)]
+    whole: set[int] = set()
+    if linkable:
+        items, whole = _gather_whole_files(items, linkable)
     numbers = number_files(
-        map(_item, items),
+        (_item(item, alone=n in whole or n - 1 in whole) for n, item in enumerate(items)),
         limit_bytes=int(limits.video_mb * MIB) if joins else NO_LIMIT,
         limit_frames=int(limits.video_s * output_spec.fps) if joins else NO_LIMIT,
     )
@@ -71,11 +82,48 @@ def _split_into_files(
         yield number, [clip for _, item in group for clip in item]
 
 
-def _item(clips: list[OrderedClip]) -> Item:
+def _gather_whole_files(
+    items: list[list[OrderedClip]], linkable: Mapping[str, int]
+) -> tuple[list[list[OrderedClip]], set[int]]:
+    """Return the items with those that are a whole file together as one; and the places of these."""
+    gathered: list[list[OrderedClip]] = []
+    whole: set[int] = set()
+    runs = groupby(items, key=_CountRuns())
+    for _, run in runs:
+        parts = list(run)
+        clips = [clip for item in parts for clip in item]
+        if _is_whole_file(clips, linkable):
+            whole.add(len(gathered))
+            gathered.append(clips)
+        else:
+            gathered += parts
+    return gathered, whole
+
+
+class _CountRuns:
+    """Numbers the runs of items that continue each other."""
+
+    def __init__(self) -> None:
+        self._number = 0
+
+    def __call__(self, item: list[OrderedClip]) -> int:
+        self._number += not item[0].continues
+        return self._number
+
+
+def _is_whole_file(clips: list[OrderedClip], linkable: Mapping[str, int]) -> bool:
+    """Return whether clips, one going on from the other, are all frames of a file that may be linked."""
+    first, last = clips[0], clips[-1]
+    copied = first.copy_from == first.from_frame and all(clip.continues for clip in clips[1:])
+    return copied and first.from_frame == 0 and linkable.get(first.video_file) == last.to_frame
+
+
+def _item(clips: list[OrderedClip], *, alone: bool) -> Item:
+    """Return what cannot be parted; a file that is linked stands alone, so the next one begins a file."""
     return Item(
         size_bytes=sum(clip.size_bytes for clip in clips),
         frames=sum(clip.frames for clip in clips),
-        must_break=any(clip.must_break for clip in clips),
+        must_break=alone or any(clip.must_break for clip in clips),
     )
 
 

@@ -1,9 +1,9 @@
 """Place the episodes: each one's range of the global index, its data file, and the job that writes it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import groupby
+from itertools import groupby, pairwise
 
 import pyarrow as pa
 
@@ -52,10 +52,12 @@ def place_episodes(
     *,
     computed: Sequence[ComputedFeature] = (),
     loose: LoosePictures,
+    replaced: str | None = None,
 ) -> tuple[DataFileJob, ...]:
     """Return the jobs that write the data files, in the order of outputs and of their files.
 
-    `loose` are the pictures that go from files of their own into data files.
+    `loose` are the pictures that go from files of their own into data files. `replaced` is the source that
+    the output replaces: its files stay as they are where they can.
     """
     strides, sizes = output_spec.resampling.strides, loose.sizes()
     planned = [
@@ -66,37 +68,87 @@ def place_episodes(
             "layout/episodes", PlannedEpisode, sources=list(strides), strides=list(strides.values())
         )
     ]
-    make_job = _job_maker(output_spec, tasks, schema, computed, loose)
+    columns = _list_columns(output_spec, loose)
+    may_stay = (
+        replaced is not None
+        and not tasks.renumbered
+        and _keeps_columns(output_spec, tasks, computed=bool(computed))
+        and _keeps_rows(columns[replaced])
+    )
+
+    def stays(episodes: list[PlannedEpisode]) -> bool:
+        return may_stay and _is_file_of(replaced, episodes, tasks.of(episodes[0].out_dataset))
+
+    make_job = _job_maker(output_spec, tasks, schema, computed, columns, stays)
     return tuple(
         make_job(output, number, episodes)
         for output, of_output in groupby(planned, key=lambda episode: episode.out_dataset)
-        for number, episodes in _split_into_files(list(of_output), output_spec)
+        for number, episodes in _split_into_files(list(of_output), output_spec, stays)
     )
 
 
+def _list_columns(output_spec: OutputSpec, loose: LoosePictures) -> dict[str, SourceColumns]:
+    """Return how the rows of each source become the output's."""
+    return {
+        name: SourceColumns(
+            takes,
+            output_spec.resampling.of_source(name),
+            str(loose.roots[name]) if name in loose.roots else None,
+        )
+        for name, takes in output_spec.feature_map.items()
+    }
+
+
 def _split_into_files(
-    planned: list[PlannedEpisode], output_spec: OutputSpec
+    planned: list[PlannedEpisode],
+    output_spec: OutputSpec,
+    stays: Callable[[list[PlannedEpisode]], bool],
 ) -> Iterator[tuple[int, list[PlannedEpisode]]]:
     """Yield the number of each data file of an output, and the episodes in it."""
     limits = output_spec.limits
     limit_bytes = int(limits.data_mb * MIB) if limits.concatenate_data else NO_LIMIT
     episodes = [list(pieces) for _, pieces in groupby(planned, key=lambda piece: piece.out_episode)]
-    numbers = number_files(_items(episodes, output_spec), limit_bytes=limit_bytes)
-    for number, group in groupby(zip(numbers, episodes, strict=True), key=lambda pair: pair[0]):
+    items, alone = _gather_files(episodes, stays)
+    numbers = number_files(
+        _items(items, alone, output_spec),
+        limit_bytes=limit_bytes,
+    )
+    for number, group in groupby(zip(numbers, items, strict=True), key=lambda pair: pair[0]):
         yield number, [piece for _, pieces in group for piece in pieces]
 
 
-def _items(planned: list[list[PlannedEpisode]], output_spec: OutputSpec) -> Iterator[Item]:
+def _gather_files(
+    episodes: list[list[PlannedEpisode]], stays: Callable[[list[PlannedEpisode]], bool]
+) -> tuple[list[list[PlannedEpisode]], set[int]]:
+    """Return the episodes, those of a file that stays as one; and the places of these."""
+    gathered: list[list[PlannedEpisode]] = []
+    alone: set[int] = set()
+    for _, group in groupby(episodes, key=lambda pieces: pieces[0].data_file):
+        run = list(group)
+        planned = [piece for pieces in run for piece in pieces]
+        if stays(planned):
+            alone.add(len(gathered))
+            gathered.append(planned)
+        else:
+            gathered += run
+    return gathered, alone
+
+
+def _items(
+    planned: list[list[PlannedEpisode]], alone: set[int], output_spec: OutputSpec
+) -> Iterator[Item]:
     """Yield what each episode, all its pieces, adds to a data file.
 
-    Unless files are to be concatenated, a file goes no further than the source's does.
+    Unless files are to be concatenated, a file goes no further than the source's does. What stays a file is
+    `alone` in it.
     """
     before, strides = None, output_spec.resampling.strides
-    for pieces in planned:
+    for number, pieces in enumerate(planned):
         size_bytes = sum(max(1, piece.size_bytes // strides[piece.src_dataset]) for piece in pieces)
         source = (pieces[0].src_dataset, pieces[0].data_file)
         frames = sum(piece.length for piece in pieces)
-        yield Item(size_bytes, frames, not output_spec.limits.concatenate_data and source != before)
+        begins = not output_spec.limits.concatenate_data and source != before
+        yield Item(size_bytes, frames, begins or number in alone or number - 1 in alone)
         before = source
 
 
@@ -105,17 +157,10 @@ def _job_maker(
     tasks: UnifiedTasks,
     schema: pa.Schema,
     computed: Sequence[ComputedFeature],
-    loose: LoosePictures,
+    columns: Mapping[str, SourceColumns],
+    stays: Callable[[list[PlannedEpisode]], bool],
 ) -> Callable[[str, int, list[PlannedEpisode]], DataFileJob]:
     """Return what makes the job of a data file: of its output, its number, and the episodes in it."""
-    columns = {
-        name: SourceColumns(
-            takes,
-            output_spec.resampling.of_source(name),
-            str(loose.roots[name]) if name in loose.roots else None,
-        )
-        for name, takes in output_spec.feature_map.items()
-    }
     may_copy = _may_copy(output_spec, tasks, computed=bool(computed))
 
     def make_job(output: str, number: int, planned: list[PlannedEpisode]) -> DataFileJob:
@@ -140,6 +185,7 @@ def _job_maker(
             task_numbers=task_numbers,
             subtask_numbers=subtask_numbers if tasks.has_subtasks else None,
             task_columns=tasks.renumbered,
+            link=stays(planned),
             computed=tuple(
                 ComputedColumn(
                     each.feature.name,
@@ -152,6 +198,21 @@ def _job_maker(
         )
 
     return make_job
+
+
+def _is_file_of(source: str | None, planned: list[PlannedEpisode], tasks: TaskMap) -> bool:
+    """Return whether episodes are a whole file of a source, and have the numbers that they had."""
+    first, last = planned[0], planned[-1]
+    follow = all(b.data_file == a.data_file and b.row_from == a.row_to for a, b in pairwise(planned))
+    whole = follow and first.row_from == 0 and last.row_to == last.data_file_rows
+    return whole and all(
+        e.src_dataset == source
+        and e.out_episode == e.src_episode
+        and e.is_whole
+        and not e.at
+        and (e.src_task is None or tasks.number(source, e.src_episode, e.src_task) == e.src_task)
+        for e in planned
+    )
 
 
 def _rows(tasks: TaskMap, episode: PlannedEpisode, tasks_from: int, subtasks_from: int) -> EpisodeRows:
@@ -179,10 +240,16 @@ def _rows(tasks: TaskMap, episode: PlannedEpisode, tasks_from: int, subtasks_fro
 
 def _may_copy(output_spec: OutputSpec, tasks: UnifiedTasks, *, computed: bool) -> bool:
     """Return whether row groups may be copied as they are encoded, as far as the output_spec says."""
+    known = all(feature.is_numeric or feature.is_visual for feature in output_spec.columns)
+    return known and _keeps_columns(output_spec, tasks, computed=computed)
+
+
+def _keeps_columns(output_spec: OutputSpec, tasks: UnifiedTasks, *, computed: bool) -> bool:
+    """Return whether columns may stay as they are encoded, but for numbers of episodes, frames and tasks."""
     numbers_subtasks = tasks.has_subtasks and any(f.name == SUBTASK_INDEX for f in output_spec.columns)
-    if output_spec.rewrite_data or output_spec.row_groups != "episode" or computed or numbers_subtasks:
-        return False
-    return all(feature.is_numeric or feature.is_visual for feature in output_spec.columns)
+    return not (
+        output_spec.rewrite_data or output_spec.row_groups != "episode" or computed or numbers_subtasks
+    )
 
 
 def _keeps_rows(columns: SourceColumns) -> bool:

@@ -156,10 +156,12 @@ def _split_into_files(run: Run, episodes: int, row_bytes: int) -> Iterator[Episo
 
 
 def _write_lineage(run: Run) -> None:
+    untouched = run.layout.replaced if len(run.layout.catalog.sources) > 1 else None
     for output, folder in run.folders.items():
         run.engine.run(
             "write/lineage",
             out_dataset=output,
+            untouched=untouched,
             command=run.command,
             version=__version__,
             path=str(folder / LINEAGE_PATH),

@@ -21,7 +21,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lecompose.files.mp4.concat_segments import Segment, WrittenVideo, concat
+    from lecompose.files.mp4.concat_segments import Segment, WrittenVideo, concat, may_link
     from lecompose.files.mp4.cut import ClipFacts, probe_clip, probe_clips
     from lecompose.files.mp4.decode_pictures import (
         DisplayTimes,
@@ -67,6 +67,7 @@ __all__ = [
     "find_splices",
     "find_undecodable_frames",
     "list_starts",
+    "may_link",
     "measure_grid_deviation_s",
     "open_encoded",
     "probe",
@@ -82,6 +83,7 @@ _PLACES = {
         "Segment",
         "WrittenVideo",
         "concat",
+        "may_link",
     ),
     "cut": (
         "ClipFacts",

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from lecompose.errors import MediaError, OutputUnwritable
+from lecompose.files.links import link_file
 from lecompose.files.mp4.cut import (
     ClipFacts,
     SampleRange,
@@ -47,14 +48,16 @@ class Segment:
 class WrittenVideo:
     """What a new file holds. `starts` is the output frame at which each segment's `from_frame` stands.
 
-    Units: bytes; `bytes_copied` counts a file copied as it was, `bytes_remuxed` media moved into new tables.
+    Units: bytes; `bytes_copied` counts a file copied as it was, `bytes_remuxed` media moved into new tables,
+    `bytes_linked` a file that has another name now, and was not copied.
     """
 
     frames: int
     size_bytes: int
-    bytes_copied: int
-    bytes_remuxed: int
     starts: tuple[int, ...]
+    bytes_copied: int = 0
+    bytes_remuxed: int = 0
+    bytes_linked: int = 0
 
 
 @dataclass(frozen=True)
@@ -67,11 +70,17 @@ class _Piece:
 
 
 def concat(
-    segments: Sequence[Segment], out: Path, *, fps: Fraction, on_bytes: Callable[[int], None] | None = None
+    segments: Sequence[Segment],
+    out: Path,
+    *,
+    fps: Fraction,
+    on_bytes: Callable[[int], None] | None = None,
+    link: bool = False,
 ) -> WrittenVideo:
     """Write the segments to `out` one after another, frame k at exactly k / fps, and return what was written.
 
     Each segment's preroll stands before it and its postroll behind it. `on_bytes` is called as bytes move.
+    A file that goes whole into `out` is linked where `link` allows it and the file system can.
 
     Raises:
         MediaError: if the segments may not share a file, or a source has changed.
@@ -80,8 +89,12 @@ def concat(
     fps = Fraction(fps)
     _refuse_mixture(segments, out)
     _refuse_own_source(segments, out)
-    if len(segments) == 1 and _may_copy_file(segments[0], fps):
-        return _copy_file(segments[0].video, out, on_bytes)
+    if len(segments) == 1 and _is_whole(segments[0]):
+        video = segments[0].video
+        if link and may_link(video, fps) and (linked := _link_file(video, out, on_bytes)):
+            return linked
+        if _is_as_written(video, fps):
+            return _copy_file(video, out, on_bytes)
     parts = [_choose_piece(segment) for segment in segments]
     movie = _build_movie(parts, fps)
     start = build_head(movie)
@@ -94,9 +107,8 @@ def concat(
     return WrittenVideo(
         frames=len(movie.sizes),
         size_bytes=len(start) + media_bytes,
-        bytes_copied=0,
-        bytes_remuxed=media_bytes,
         starts=_find_starts(parts),
+        bytes_remuxed=media_bytes,
     )
 
 
@@ -125,24 +137,49 @@ def _find_misfit(before: ClipFacts, after: ClipFacts) -> str | None:
     return None if after.closed_gop else "video that depends on frames before its first one"
 
 
-def _may_copy_file(segment: Segment, fps: Fraction) -> bool:
-    """Return whether the segment is a whole file that already is what we would write."""
-    video = segment.video
-    whole = segment.from_frame == 0 and segment.to_frame == video.frames
+def _is_whole(segment: Segment) -> bool:
+    return segment.from_frame == 0 and segment.to_frame == segment.video.frames
+
+
+def may_link(video: Video, fps: Fraction) -> bool:
+    """Return whether a file, as it lies there, may be an output's: all its frames, each at its time."""
+    return video.is_all_shown and measure_deviation_s(video.track.times, fps) == 0
+
+
+def _is_as_written(video: Video, fps: Fraction) -> bool:
+    """Return whether a file already is what we would write of all its frames."""
     return (
-        whole
-        and video.is_copyable
+        video.is_copyable
         and video.track.scale == choose_time_scale(fps)[0]
         and measure_deviation_s(video.track.times, fps) == 0
     )
 
 
+def _link_file(video: Video, out: Path, on_bytes: Callable[[int], None] | None) -> WrittenVideo | None:
+    """Return what `out` is as another name of a video's file; None where it cannot be."""
+    try:
+        out.unlink(missing_ok=True)
+        if not link_file(video.track.path, out):
+            return None
+    except FileNotFoundError as error:
+        raise media_error("was removed while it was used", video.path) from error
+    except OSError as error:
+        raise unwritable_error(error, out) from error
+    try:
+        with _open_source(video):  # it is the one that was probed
+            pass
+    except BaseException:
+        out.unlink(missing_ok=True)
+        raise
+    if on_bytes is not None:
+        on_bytes(video.size_bytes)
+    return WrittenVideo(video.frames, video.size_bytes, (0,), bytes_linked=video.size_bytes)
+
+
 def _copy_file(video: Video, out: Path, on_bytes: Callable[[int], None] | None) -> WrittenVideo:
     with _create_checked(out, video.size_bytes) as fd, _open_source(video) as source:
         FileCopier(fd, out, on_bytes).copy_range(source, video.path, 0, video.size_bytes)
-    return WrittenVideo(
-        video.frames, video.size_bytes, bytes_copied=video.size_bytes, bytes_remuxed=0, starts=(0,)
-    )
+    return WrittenVideo(video.frames, video.size_bytes, (0,), bytes_copied=video.size_bytes)
 
 
 def _choose_piece(segment: Segment) -> _Piece:

@@ -321,4 +321,4 @@ def _show_as(source: Video, made: Video, *, in_front: bool) -> Video:
         display=source.track.display,
         descriptions=source.track.descriptions[:1] if in_front else made.track.descriptions,
     )
-    return replace(made, track=track, is_copyable=False)
+    return replace(made, track=track, is_copyable=False, is_all_shown=False)

@@ -46,6 +46,8 @@ class Video:
     """Whether the file is one moov-first video track and nothing else, so that it may be copied as a file."""
     is_truncated: bool = field(default=False, repr=False, compare=False)
     """Whether the file has more frames in its tables than are told here."""
+    is_all_shown: bool = field(default=False, repr=False, compare=False)
+    """Whether the file is one video track of which every frame is shown, upright."""
 
 
 def probe(path: Path, *, scratch: Path | None = None) -> Video:
@@ -74,7 +76,9 @@ def probe_truncated(path: Path) -> Video:
         SourceBroken: if the file is missing.
     """
     try:
-        return replace(_probe_tables(path, truncated=True), is_copyable=False, is_truncated=True)
+        return replace(
+            _probe_tables(path, truncated=True), is_copyable=False, is_all_shown=False, is_truncated=True
+        )
     except NeedsRemux as reason:
         raise media_error(str(reason), path) from reason
 
@@ -172,6 +176,7 @@ def _describe(
         warnings=(*_list_track_warnings(kinds), *_list_edit_warnings(found)),
         track=found,
         is_copyable=len(tracks) == 1 and _is_copyable(found, spans),
+        is_all_shown=len(tracks) == 1 and _is_all_shown(found),
     )
 
 
@@ -180,8 +185,11 @@ def _is_copyable(found: Track, spans: list[Span]) -> bool:
     moov = next(span for span in spans if span.kind == b"moov")
     tables_first = all(span.kind != b"mdat" for span in spans[: spans.index(moov)])
     around = found.size_bytes - int(found.sizes.sum()) - (moov.end - moov.start)
-    shown = len(found.sizes) == found.times.frames
-    return tables_first and shown and 0 <= around <= _PACKAGING_BYTES and found.matrix == IDENTITY
+    return tables_first and 0 <= around <= _PACKAGING_BYTES and _is_all_shown(found)
+
+
+def _is_all_shown(found: Track) -> bool:
+    return len(found.sizes) == found.times.frames and found.matrix == IDENTITY
 
 
 def _list_track_warnings(kinds: list[bytes]) -> list[str]:
@@ -223,4 +231,5 @@ def _probe_remuxed(path: Path, scratch: Path, reason: str) -> Video:
         warnings=(f"{reason}: remuxed first", *copy.warnings, *_list_edit_warnings(found)),
         track=found,
         is_copyable=False,
+        is_all_shown=False,
     )

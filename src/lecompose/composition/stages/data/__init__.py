@@ -23,7 +23,8 @@ def write_data(run: Run) -> None:
 
     def write(job: DataFileJob) -> None:
         result = write_data_file(job, run.folders[job.out_dataset], run.engine, run.workers)
-        run.finish(job)
+        if not result.bytes_linked:  # it is linked again as fast as it is found
+            run.finish(job)
         run.count_all(result.counts)
 
     run.workers.each(jobs, write, threads=_threads(run, jobs))

@@ -7,6 +7,7 @@ from lecompose.composition.jobs import DataFileJob, DataFileResult
 from lecompose.composition.stages.data.copy_row_groups import NotAligned, copy_row_groups
 from lecompose.composition.stages.data.decode_rows import decode_rows
 from lecompose.composition.stages.data.encode_rows import encode_rows
+from lecompose.composition.stages.data.link_data_file import link_data_file
 from lecompose.concurrency import Workers
 from lecompose.engine import Engine
 from lecompose.errors import OutputUnwritable
@@ -22,6 +23,9 @@ def write_data_file(job: DataFileJob, folder: Path, engine: Engine, workers: Wor
     path = folder / job.path
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
+        if link_data_file(job, path):
+            size_bytes = path.stat().st_size
+            return DataFileResult(job.rows, size_bytes, bytes_linked=size_bytes)
         bytes_copied = _copy(job, path, workers)
         if bytes_copied is None:
             encode_rows(job, decode_rows(job, engine, workers), path, engine)

@@ -27,7 +27,8 @@ def write_videos(run: Run) -> None:
 
     def write(job: VideoFileJob) -> None:
         result = write_video_file(job, run.folders[job.out_dataset], sources, run.workers)
-        run.finish(job)
+        if not result.bytes_linked:  # it is linked again as fast as it is found
+            run.finish(job)
         run.count_all(result.counts)
 
     run.workers.each(jobs, write)

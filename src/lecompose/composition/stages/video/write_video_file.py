@@ -43,10 +43,11 @@ def write_video_file(
     path.parent.mkdir(parents=True, exist_ok=True)
     encoded = [_encode_clip(clip, sources, workers) for clip in job.clips]
     segments = [_segment(clip, new, sources) for clip, new in zip(job.clips, encoded, strict=True)]
-    written = mp4.concat(segments, path, fps=job.fps, on_bytes=workers.advance)
+    written = mp4.concat(segments, path, fps=job.fps, on_bytes=workers.advance, link=job.link)
     _refuse_elsewhere(job, written, path)
     psnr_db = tuple(None if new is None else new.psnr_db for new in encoded)
-    return VideoFileResult(written.frames, written.size_bytes, *_count_moved(written, encoded), psnr_db)
+    moved = _count_moved(written, encoded)
+    return VideoFileResult(written.frames, written.size_bytes, *moved, psnr_db, written.bytes_linked)
 
 
 def _count_moved(written: mp4.WrittenVideo, encoded: list[mp4.EncodedVideo | None]) -> tuple[int, int, int]:
