@@ -73,7 +73,9 @@ def test_what_changes_no_frame_leaves_all_files(day: Path, old: Path) -> None:
 
 def test_features_that_change_names_are_written(day: Path, old: Path) -> None:
     """The schema is the same then, and the values are not."""
-    lecompose.edit_features(day, in_place=True, add={"one:float32[6]": "action", "two:float32[6]": "action * 2"})
+    lecompose.edit_features(
+        day, in_place=True, add={"one:float32[6]": "action", "two:float32[6]": "action * 2"}
+    )
     before = pq.read_table(day / "data/chunk-000/file-000.parquet", partitioning=None)
     lecompose.edit_features(day, in_place=True, rename={"one": "two", "two": "one"})
     after = pq.read_table(day / "data/chunk-000/file-000.parquet", partitioning=None)

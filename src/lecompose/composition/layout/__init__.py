@@ -223,7 +223,9 @@ def lay_out(
     probed = found.files
     videos = {str(clips[0][0].video_file): video for video, clips in probed}
     cut = decide_cuts(engine, output_spec, probed, videos, reencode=reencode, scratch=scratch)
-    clips = place_clips(output_spec, cut.ordered, cut.encode_jobs, _find_linkable(catalog, output_spec, videos, gives_way))
+    clips = place_clips(
+        output_spec, cut.ordered, cut.encode_jobs, _find_linkable(catalog, output_spec, videos, gives_way)
+    )
     chunks = {job.chunk_index for job in data_jobs} | {job.chunk_index for job in clips.jobs}
     refuse_too_many_files(chunks, chunk_files=output_spec.limits.chunk_files)
     return Layout(

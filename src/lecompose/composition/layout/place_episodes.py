@@ -134,9 +134,7 @@ def _gather_files(
     return gathered, alone
 
 
-def _items(
-    planned: list[list[PlannedEpisode]], alone: set[int], output_spec: OutputSpec
-) -> Iterator[Item]:
+def _items(planned: list[list[PlannedEpisode]], alone: set[int], output_spec: OutputSpec) -> Iterator[Item]:
     """Yield what each episode, all its pieces, adds to a data file.
 
     Unless files are to be concatenated, a file goes no further than the source's does. What stays a file is
