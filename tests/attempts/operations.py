@@ -180,8 +180,15 @@ def _same_rows(found: Any, root: Path) -> None:
 
 def _rows_of_files(found: Any, root: Path) -> None:
     """SQL sees what the files hold, and no more."""
-    held = [table(path)[STATE].to_pylist() for path in sorted(root.glob("data/*/*.parquet"))]
-    assert found[STATE].to_pylist() == [value for values in held for value in values]
+    tables = [table(path) for path in sorted(root.glob("data/*/*.parquet"))]
+    rows = [
+        (*(row.get(name) for name in ("episode_index", "frame_index")), row[STATE])
+        for held in tables
+        for row in held.to_pylist()
+    ]
+    if all("frame_index" in held.column_names for held in tables):
+        rows.sort(key=lambda row: [(number is None, number) for number in row[:2]])  # as it was asked for
+    assert found[STATE].to_pylist() == [value for *_, value in rows]
 
 
 def _same_mean(found: Any, root: Path) -> None:

@@ -21,6 +21,7 @@ from lecompose.checks.repair.derived_columns import derive_columns
 from lecompose.checks.repair.episodes import Dropped, Salvage, find_sound_episodes
 from lecompose.checks.repair.features import find_features
 from lecompose.checks.repair.odd_vectors import leave_out_odd_vectors
+from lecompose.checks.repair.order_rows import CONTRADICTION, order_rows
 from lecompose.checks.repair.overlay import Overlay, write_overlay
 from lecompose.checks.repair.videos import find_clips
 from lecompose.checks.tolerant_open import Opened, open_tolerantly
@@ -72,6 +73,7 @@ def repair_dataset(
     """
     scratch.mkdir()
     start = partial(open_engine, scratch=scratch, threads=threads, memory=memory)
+    torn: frozenset[int] = frozenset()
     with closing(start()) as engine:
         opened = open_tolerantly(engine, given)
         if not opened.catalog.sources:
@@ -79,20 +81,24 @@ def repair_dataset(
         _refuse_without_rate(opened)
         derived = derive_columns(opened.catalog.sources[0], opened.footers, scratch / "derived")
         if derived is None:
-            return _repair(engine, opened, scratch=scratch, without=without)
+            ordered = order_rows(engine, opened.catalog.sources[0], list(opened.footers), scratch / "ordered")
+            derived, torn = ordered.derived, ordered.torn
+        if derived is None:
+            return _repair(engine, opened, scratch=scratch, without=without, torn=torn)
     with closing(start()) as engine:
         try:
-            repaired = _repair(
-                engine, open_tolerantly(engine, derived.root), scratch=scratch, without=without
-            )
+            opened = open_tolerantly(engine, derived.root)
+            repaired = _repair(engine, opened, scratch=scratch, without=without, torn=torn)
         except SourceBroken as error:
             error.path = derived.rename(error.path)
             raise
         return derived.as_of_original(repaired)
 
 
-def _repair(engine: Engine, opened: Opened, *, scratch: Path, without: frozenset[str]) -> Repaired:
-    """Save what can be saved of a dataset that is open.
+def _repair(
+    engine: Engine, opened: Opened, *, scratch: Path, without: frozenset[str], torn: frozenset[int]
+) -> Repaired:
+    """Save what can be saved of a dataset that is open; nothing of the episodes that are `torn`.
 
     Raises:
         SourceBroken: if nothing can be saved, or it is not clear how.
@@ -102,6 +108,8 @@ def _repair(engine: Engine, opened: Opened, *, scratch: Path, without: frozenset
         raise _no_data(opened)
     features = find_features(source, opened.footers)
     salvage = find_sound_episodes(engine, source, features.files)
+    sound = {episode.episode for episode in salvage.episodes}
+    salvage = salvage.without(Dropped(source.name, n, CONTRADICTION) for n in sorted(torn & sound))
     features, salvage = leave_out_odd_vectors(
         features, salvage, opened.footers, source=source, without=without
     )

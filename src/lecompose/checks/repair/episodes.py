@@ -85,7 +85,7 @@ class Salvage:
 
 
 @dataclass(frozen=True)
-class _PlacedEpisode:
+class PlacedEpisode:
     """Where the rows of an episode really are."""
 
     src_episode: int
@@ -110,7 +110,7 @@ class _ListedEpisode:
 
 def find_sound_episodes(engine: Engine, source: Source, files: Sequence[Path]) -> Salvage:
     """Return the episodes whose rows stand together in one of these files, in order, with known tasks."""
-    placed = {row.src_episode: row for row in engine.records("repair/placement", _PlacedEpisode)}
+    placed = {row.src_episode: row for row in engine.records("repair/placement", PlacedEpisode)}
     listed, twice = _listed_episodes(engine)
     tasks = find_task_texts(engine, [_used_tasks(rows, listed.get(n)) for n, rows in placed.items()])
     texts = tasks.texts
@@ -128,7 +128,7 @@ def find_sound_episodes(engine: Engine, source: Source, files: Sequence[Path]) -
     return Salvage(tuple(sound), tuple(dropped), texts, tuple(notes), tasks_by_lists=tasks.note is not None)
 
 
-def _used_tasks(placed: _PlacedEpisode, listed: _ListedEpisode | None) -> UsedTasks:
+def _used_tasks(placed: PlacedEpisode, listed: _ListedEpisode | None) -> UsedTasks:
     return UsedTasks(placed.task_frames, listed.tasks or () if listed else ())
 
 
@@ -142,7 +142,7 @@ def _listed_episodes(engine: Engine) -> tuple[dict[int, _ListedEpisode], list[in
     return listed, twice
 
 
-def _unsound(placed: _PlacedEpisode, usable: set[str], texts: Mapping[int, str]) -> str | None:
+def _unsound(placed: PlacedEpisode, usable: set[str], texts: Mapping[int, str]) -> str | None:
     """Return why the rows of an episode cannot be kept; None where they can."""
     if placed.data_file != placed.last_data_file:
         return "its rows are in more than one data file"
@@ -158,7 +158,7 @@ def _unsound(placed: _PlacedEpisode, usable: set[str], texts: Mapping[int, str])
     return None
 
 
-def _sound(placed: _PlacedEpisode, listed: _ListedEpisode | None, texts: Mapping[int, str]) -> SoundEpisode:
+def _sound(placed: PlacedEpisode, listed: _ListedEpisode | None, texts: Mapping[int, str]) -> SoundEpisode:
     numbers = tuple(placed.task_frames)
     of_frames = [texts[n] for n in numbers]
     of_list = listed.tasks or () if listed else ()
@@ -182,19 +182,20 @@ def _sound(placed: _PlacedEpisode, listed: _ListedEpisode | None, texts: Mapping
 def _notes(source: Source, sound: Sequence[SoundEpisode], twice: Sequence[int]) -> Iterator[str]:
     start = f'source "{source.name}": '
     if twice:
-        yield f"{start}listed twice, the first entry counts: episode {_some(twice)}"
+        yield f"{start}listed twice, the first entry counts: episode {some_numbers(twice)}"
     unlisted = [e.episode for e in sound if not e.is_listed]
     if unlisted:
         what = "in the data but missing in the episode list, and now added"
-        yield f"{start}{what}: episode {_some(unlisted)}"
+        yield f"{start}{what}: episode {some_numbers(unlisted)}"
     changed = [e.episode for e in sound if e.is_listed and e.is_changed]
     if changed:
         what = "the listed length was wrong, and now is the number of rows"
-        yield f"{start}{what}: episode {_some(changed)}"
+        yield f"{start}{what}: episode {some_numbers(changed)}"
     off = [e.episode for e in sound if e.off_grid_s >= TOLERANCE_S]
     if off:
-        yield f"{start}timestamps were wrong, and now are frame_index / fps: episode {_some(off)}"
+        yield f"{start}timestamps were wrong, and now are frame_index / fps: episode {some_numbers(off)}"
 
 
-def _some(episodes: Sequence[int]) -> str:
+def some_numbers(episodes: Sequence[int]) -> str:
+    """Return numbers as messages list them."""
     return few(map(str, episodes)).replace('"', "")
