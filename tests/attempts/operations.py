@@ -264,6 +264,13 @@ OPERATIONS: tuple[Operation, ...] = (
         lambda p: lecompose.delete(p.root, out=p.out, episodes=[p.number(_broken(p))]),
         lambda source, p: {"": but(source, _broken(p))},
     ),
+    Operation(
+        "delete in place",
+        lambda p: lecompose.delete(p.root, in_place=True, episodes=[_sound(p)]),
+        lambda source, p: {"": but(source, _sound(p))},
+        in_place=True,
+    ),
+    Operation("append", lambda p: lecompose.append(p.root, p.sound), then=True, in_place=True),
     Operation("sort", lambda p: lecompose.sort(p.root, out=p.out, by="length desc"), _longest_first),
     Operation(
         "sample", lambda p: lecompose.sample(p.root, out=p.out, episodes=2, seed=3), lambda source, p: 2
