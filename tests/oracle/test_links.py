@@ -1,4 +1,4 @@
-"""LeRobot reads what is linked and appended; what it changes in a linked copy, it never changes in the other."""
+"""LeRobot reads what is linked and appended; what it changes in a linked copy changes nowhere else."""
 
 import hashlib
 import shutil

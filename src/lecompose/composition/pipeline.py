@@ -105,7 +105,7 @@ def _carry_out(request: Request) -> Report:
             by_number=sources.names if settings.retime is not None else (),
             replaced=destinations.root if destinations.in_place else None,
         )
-        repeats = describe_repetition(layout) if plan.may_repeat else None
+        repeats = describe_repetition(layout, destinations.root) if plan.may_repeat else None
         if repeats is not None:
             layout = replace(layout, notes=(repeats, *layout.notes))
             warn(settings.progress, repeats)

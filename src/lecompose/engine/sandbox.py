@@ -158,17 +158,13 @@ class Sandbox:
     def each(
         self, relation: str, expression: str, *, kind: str | None = None, keys: Sequence[str] = _KEYS
     ) -> pa.Table:
-        """Return an expression's value for each row of a relation, cast to `kind` if given. Shape.
-
-        Keys, value.
-        """
+        """Return the keys of each row of a relation, and an expression's value, cast to `kind` if given."""
         text = beside(relation, keys, expression)
         with self._explain_errors(text), translate_errors(relation):
             return self._engine.wait.run(self._select_value(relation, text, keys, kind=kind).to_arrow_table)
 
     def aggregate(self, relation: str, aggregate: str) -> pa.Table:
-        """Return the value of an aggregate over each episode's rows. Shape: src_dataset, src_episode,
-        value."""
+        """Return src_dataset and src_episode, and the value of an aggregate over the episode's rows."""
         text = beside(relation, _KEYS, aggregate, after=f"\ngroup by {', '.join(_KEYS)}")
         with self._explain_errors(text), translate_errors(relation):
             return self._engine.wait.run(self._select_value(relation, text, _KEYS, group=True).to_arrow_table)

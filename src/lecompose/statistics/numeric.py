@@ -133,14 +133,14 @@ def _gather(
 ) -> list[_GatheredRows]:
     features = {share.feature.name: share.feature for share in shares}
     found = batch_row_groups(workers, files, list(features.values()))
-    gathered = [_allocate(share, sum(bunch.frames for bunch in found)) for share in shares]
+    gathered = [_allocate(share, sum(batch.frames for batch in found)) for share in shares]
 
-    def fill(bunch: RowGroupBatch) -> None:
-        table = read_batch(bunch, list(features))
+    def fill(batch: RowGroupBatch) -> None:
+        table = read_batch(batch, list(features))
         for share, into in zip(shares, gathered, strict=True):
-            with expecting_declared(share.feature, bunch.path):
-                _fill(table[share.feature.name], share, into, bunch.frame)
-        workers.advance(bunch.size_bytes)
+            with expecting_declared(share.feature, batch.path):
+                _fill(table[share.feature.name], share, into, batch.frame)
+        workers.advance(batch.size_bytes)
 
     workers.each(found, fill)
     return gathered

@@ -99,7 +99,7 @@ class _Buffers(local):
 
 @dataclass
 class _Moments:
-    """What is known of each batch. Shape: (batch_row_groups, dimensions) each."""
+    """What is known of each batch. Shape: (batches, dimensions) each."""
 
     least: np.ndarray
     most: np.ndarray

@@ -1,9 +1,9 @@
 """The numbers at some ranks among very many, of which only a few are held.
 
 While numbers come in, those stay that may still be at one of the ranks; of the others it is known how many
-lie below. What will be where is a guess from what came so far: a wrong one is known in the end, as a rank
-whose number was not held, and never gives another number. A thin sample of everything that came in then says
-for sure between which numbers to look when they all come in again.
+lie below. Which ones to keep is guessed from what came so far. A wrong guess never gives a wrong number: the
+number at a rank is then not among those held, which is known, and `at` says None. A thin sample of everything
+that came in then says for sure between which numbers to look when they all come in again.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ import numpy as np
 
 from lecompose.statistics.exact import Numbers
 
-# Of every batch the first number is sampled, and each so manyth behind it.
+# Of every batch every 64th number is sampled, from the first one on.
 _STEP = 64
 # How much of what may be held is kept where it has to become less.
 _KEPT = 0.6

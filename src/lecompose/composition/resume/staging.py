@@ -194,7 +194,7 @@ class Staging:
         if self._journal is not None:
             self._journal.close()
         try:
-            if self._holds_only_copy() or not self._ours_toremove_parts():
+            if self._holds_only_copy() or not self._is_ours_to_remove():
                 return
             if self.keeps and not self._is_done():
                 if not self._keeps_scratch:
@@ -212,7 +212,7 @@ class Staging:
             if self.lock:
                 self.lock.release()
 
-    def _ours_toremove_parts(self) -> bool:
+    def _is_ours_to_remove(self) -> bool:
         """Return whether no other run has made itself a folder of this name since ours was removed."""
         return self.stands or (self.lock is not None and not os.path.lexists(self.lock.path))
 

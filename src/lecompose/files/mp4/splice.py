@@ -46,9 +46,8 @@ def find_splices(video: Video, ranges: Sequence[tuple[int, int]]) -> list[Splice
     if video.codec not in _CODECS or len(video.track.descriptions) > 1:
         return [None] * len(ranges)
     if video.codec == "hevc" and video.track.rank is not None:
-        return [None] * len(
-            ranges
-        )  # not every reader finds pictures of reordered HEVC (measured: torchcodec)
+        # Not every reader finds pictures of reordered HEVC (measured: torchcodec).
+        return [None] * len(ranges)
     if video.codec == "av1" and not _bring_headers(video):
         return [None] * len(ranges)
     starts = list_starts(video)

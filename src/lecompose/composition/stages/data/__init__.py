@@ -1,13 +1,10 @@
-"""Writes the data parquet files: frames move in order, bookkeeping columns are filled from the plan.
-
-Row groups are copied as they are encoded wherever that can be. The rest is decoded and encoded again.
-"""
+"""Writes the data parquet files, several at once; `write_data_file` carries out the job of one."""
 
 from lecompose.composition.context import Run
 from lecompose.composition.jobs import DataFileJob
 from lecompose.composition.stages.data.write_data_file import write_data_file
 
-# Of an episode: its compressed page, its values, and those that are about to be written.
+# How often an episode is held while it is written: its pages and values as read, and as they are written.
 _COPIES = 4
 
 
@@ -27,10 +24,10 @@ def write_data(run: Run) -> None:
             run.finish(job)
         run.count_all(result.counts)
 
-    run.workers.each(jobs, write, threads=_threads(run, jobs))
+    run.workers.each(jobs, write, threads=_count_at_once(run, jobs))
 
 
-def _threads(run: Run, jobs: list[DataFileJob]) -> int:
-    """Return how many files may be written at once: of each an episode is held, and what it was read from."""
+def _count_at_once(run: Run, jobs: list[DataFileJob]) -> int:
+    """Return how many files may be written at once, for the memory there is: of each one episode is held."""
     largest = max((episode.size_bytes for job in jobs for episode in job.episodes), default=0)
     return max(1, min(run.engine.threads, run.engine.memory_bytes // max(1, _COPIES * largest)))
