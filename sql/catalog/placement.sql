@@ -2,29 +2,12 @@
 -- A file's claim about itself is never taken from meta/: published datasets have data/file_index wrong.
 -- An episode's frames are in order, from 0, exactly when its row - frame_index is its first row throughout;
 -- a number that is missing is as wrong as any.
--- Of many sources at once: $src_datasets are those that $files belong to; $globs match each file once.
--- reads:  parquet
--- params: $globs, $by_name, $files, $src_datasets, $fps
+-- Of many sources at once: $src_datasets are those that $files belong to.
+-- reads:  the relation named, of catalog/rows_in_files
+-- params: $files, $src_datasets
 -- gives:  src_dataset VARCHAR, src_episode BIGINT, data_file VARCHAR, last_data_file VARCHAR, row_from BIGINT, row_to BIGINT, rows BIGINT, in_order BOOLEAN, index_from BIGINT, index_in_order BOOLEAN, off_grid_s DOUBLE, task_frames MAP(BIGINT, UBIGINT)
 with owners as (
     select unnest($files) as data_file, unnest($src_datasets) as src_dataset
-),
-in_files as (
-    select filename as data_file,
-           episode_index::bigint as src_episode,
-           task_index::bigint as src_task,
-           count(*) as rows,
-           min(file_row_number) as row_from,
-           max(file_row_number) + 1 as row_to,
-           min(file_row_number - frame_index) as least_first,
-           max(file_row_number - coalesce(frame_index, -1)) as most_first,
-           min("index")::bigint as index_from,
-           min("index" - frame_index) as least_index,
-           max(coalesce("index" - frame_index, 9223372036854775807)) as most_index,
-           max(coalesce(abs(timestamp::double - (frame_index / $fps::double)::float::double), 'infinity'))
-             as off_grid_s
-    from read_parquet($globs, hive_partitioning = false, union_by_name = $by_name)
-    group by filename, src_episode, src_task
 ),
 of_tasks as (
     select o.src_dataset,
@@ -41,7 +24,7 @@ of_tasks as (
            min(f.least_index) as least_index,
            max(f.most_index) as most_index,
            max(f.off_grid_s) as off_grid_s
-    from in_files f
+    from {{ rows | ident }} f
     join owners o using (data_file)
     group by o.src_dataset, f.src_episode, f.src_task
 )

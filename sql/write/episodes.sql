@@ -1,24 +1,12 @@
--- write/episodes: one meta/episodes file, in the columns and order of LeRobot's recorder, then any of the user's
--- reads:  the relations named
--- params: $out_dataset, $first_episode, $last_episode, $chunk_index, $file_index, $path
+-- write/episodes: one meta/episodes file, of the rows that write/episodes_of_files gives
+-- reads:  the relation named
+-- params: $first_episode, $last_episode, $chunk_index, $file_index, $path
 -- gives:  nothing
 copy (
-    with stats as (
-        select out_dataset,
-               {{ plain | each("{name} as {stored_as}, ") }}
-               {{ counts | each("list_transform({name}, lambda x: round(x)::bigint) as {stored_as}, ") }}
-               {{ nested | each("list_transform({name}, lambda x: [[x]]) as {stored_as}, ") }}
-               out_episode as episode_index
-        from {{ episode_stats | ident }}
-    )
-    select {{ columns | each("e.{}, ") }}
-           {{ stats | each("s.{}, ") }}
-           {{ custom | each("u.{column} as {name}, ") }}
+    select *,
            $chunk_index::bigint as "meta/episodes/chunk_index",
            $file_index::bigint as "meta/episodes/file_index"
-    from {{ episode_rows | ident }} e
-    join stats s using (out_dataset, episode_index)
-    {{ custom_of | each("left join {} u on u.src_dataset = e.src_dataset and u.src_episode = e.src_episode") }}
-    where e.out_dataset = $out_dataset and e.episode_index between $first_episode and $last_episode
-    order by e.episode_index
+    from {{ rows | ident }}
+    where episode_index between $first_episode and $last_episode
+    order by episode_index
 ) to $path (format parquet, compression snappy)

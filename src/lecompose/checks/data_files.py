@@ -16,7 +16,7 @@ from lecompose.checks.faults import NO_DAMAGE, Damage, Fault, as_damage, unreada
 from lecompose.checks.footers import Footers
 from lecompose.dataset.catalog import Source
 from lecompose.dataset.catalog.data_files import DataFile
-from lecompose.dataset.catalog.register import choose_read_options, placement
+from lecompose.dataset.catalog.placement import choose_read_options, place_rows
 from lecompose.dataset.catalog.relations import PLACEMENT
 from lecompose.engine import Engine
 from lecompose.engine.duckdb_errors import first_line
@@ -25,6 +25,7 @@ from lecompose.files.clutter import glob_files
 from lecompose.files.parquet.damage import payload_bytes, read_footer, read_pages
 
 _NUMBERED = ("episode_index", "frame_index", "index", "task_index", "timestamp")
+_PLACED = "placement_of_readable"
 _Read: TypeAlias = tuple[DataFile, pq.FileMetaData]
 
 
@@ -124,7 +125,9 @@ def _place(engine: Engine, source: Source, files: Sequence[DataFile]) -> tuple[l
         return [], NO_DAMAGE
     try:
         mine = [(source, file) for file in files]
-        found = engine.arrow("catalog/placement", **placement(mine, choose_read_options(source, files)))
+        place_rows(engine, _PLACED, mine, choose_read_options(source, files))
+        found = engine.read(_PLACED, PLACEMENT.names, order=["src_dataset", "src_episode"])
+        engine.drop(_PLACED)
         return [found.cast(PLACEMENT)], NO_DAMAGE
     except (SourceBroken, QueryError) as error:
         if len(files) == 1:

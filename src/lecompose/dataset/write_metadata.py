@@ -47,6 +47,8 @@ EPISODE_ROWS = pa.schema(
 """Which episode of which source an episode is, and what meta/episodes says of it beside its videos."""
 
 _KEYS = ("out_dataset", "src_dataset", "src_episode")
+# Rows of files that are written, and how many of them are held at a time where files are small.
+_ROWS, _TOGETHER_EPISODES = "rows_of_files", 2_000
 _CLIP_KEYS = ("chunk_index", "file_index", "from_timestamp", "to_timestamp")
 
 Column: TypeAlias = pa.Array | pa.ChunkedArray
@@ -275,8 +277,36 @@ def stat_column(feature: Feature, stat: str) -> StatColumn:
 
 
 def _write_episodes(metadata: Metadata, folder: Path) -> None:
-    episodes = metadata.episodes
-    context = {
+    """Write the files of meta/episodes; the rows of small ones are put together for several at a time."""
+    engine, context = metadata.episodes.engine, _describe_columns(metadata.episodes)
+    for some in _batch_files(metadata.episodes_files):
+        span = {"first_episode": some[0].first_episode, "last_episode": some[-1].last_episode}
+        engine.table(_ROWS, "write/episodes_of_files", context, out_dataset=metadata.name, **span)
+        try:
+            for file in some:
+                name = formats.EPISODES_PATH.format(chunk_index=file.chunk_index, file_index=file.file_index)
+                path = folder / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                engine.run("write/episodes", {"rows": _ROWS}, path=str(path), **asdict(file))
+        finally:
+            engine.drop(_ROWS)
+
+
+def _batch_files(files: Sequence[EpisodesFile]) -> Iterator[list[EpisodesFile]]:
+    """Yield neighbouring files: one, or as many as have few episodes."""
+    some: list[EpisodesFile] = []
+    for file in files:
+        if some and file.last_episode - some[0].first_episode >= _TOGETHER_EPISODES:
+            yield some
+            some = []
+        some.append(file)
+    if some:
+        yield some
+
+
+def _describe_columns(episodes: Episodes) -> dict[str, object]:
+    """Return what write/episodes_of_files is given."""
+    return {
         "episode_rows": episodes.rows,
         "episode_stats": episodes.stats,
         "columns": list(_list_columns(episodes.cameras)),
@@ -287,12 +317,6 @@ def _write_episodes(metadata: Metadata, folder: Path) -> None:
         "custom": episodes.custom_columns,
         "custom_of": ["custom"] if episodes.custom_columns else [],
     }
-    for file in metadata.episodes_files:
-        name = formats.EPISODES_PATH.format(chunk_index=file.chunk_index, file_index=file.file_index)
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        values = {"out_dataset": metadata.name, "path": str(path), **asdict(file)}
-        episodes.engine.run("write/episodes", context, **values)
 
 
 def _list_columns(cameras: Iterable[str]) -> Iterator[str]:

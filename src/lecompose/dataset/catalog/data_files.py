@@ -1,7 +1,7 @@
 """The files of a dataset, told whole or broken before anything reads them."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -35,6 +35,12 @@ def read_arrow_schema(path: Path | str) -> pa.Schema:
 def _schema_of(path: str, _changed: tuple[int, ...]) -> pa.Schema:
     """Kept: each of the relations that are made of a file asks for it."""
     return read_schema(path)
+
+
+def column_kinds(schema: pa.Schema, names: Iterable[str]) -> tuple[str, ...]:
+    """Return the types of columns, empty for those that are not there."""
+    there = set(schema.names)
+    return tuple(str(schema.field(name).type) if name in there else "" for name in names)
 
 
 def needs_union_by_name(files: Sequence[Path | str]) -> bool:

@@ -9,17 +9,19 @@ from functools import partial
 import pyarrow as pa
 
 from lecompose import formats
+from lecompose.concurrency import Workers
 from lecompose.dataset.catalog import custom_columns, lineage, tasks
 from lecompose.dataset.catalog.batched import join_parts, make_batched
 from lecompose.dataset.catalog.data_files import (
     DataFile,
+    column_kinds,
     data_files,
-    needs_union_by_name,
     read_arrow_schema,
     read_from,
     require_file,
 )
 from lecompose.dataset.catalog.json_lists import is_plain, read_episode_lines
+from lecompose.dataset.catalog.placement import PLACING, ReadOptions, choose_read_options, place_rows
 from lecompose.dataset.catalog.relations import DATA_FILES, DATASETS, FEATURES
 from lecompose.dataset.catalog.source import Source, name_file
 from lecompose.engine import Engine
@@ -28,19 +30,6 @@ from lecompose.errors import ComposeError, QueryError, SourceBroken, collect, fe
 _FEW_FILES, _FEW_BYTES = 32, 2**20
 # How the columns of an episode list end that say where a camera's clips are.
 _POINTERS = ("chunk_index", "file_index", "from_timestamp", "to_timestamp")
-_PLACING = ("episode_index", "frame_index", "index", "task_index", "timestamp")
-
-
-@dataclass(frozen=True)
-class ReadOptions:
-    """How data files are read, for one query to read those of many sources.
-
-    `kinds` are the types of the columns that place rows: DuckDB takes them from the first file of all.
-    """
-
-    fps: float
-    by_name: bool
-    kinds: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -80,28 +69,12 @@ def _refuse_lacking(reading: ReadOptions, first: DataFile) -> None:
     Raises:
         SourceBroken: naming the columns.
     """
-    lacking = [name for name, kind in zip(_PLACING, reading.kinds, strict=True) if not kind]
+    lacking = [name for name, kind in zip(PLACING, reading.kinds, strict=True) if not kind]
     if lacking:
         is_counted = {"episode_index", "task_index"}.isdisjoint(lacking)
         anew = "--skip-broken, as lecompose repair, which counts frames anew"
         hint = anew if is_counted else "an export of the recording with these columns"
         raise SourceBroken(f"the data files have no {few(lacking)}", hint=hint, path=first.path)
-
-
-def choose_read_options(source: Source, files: Sequence[DataFile]) -> ReadOptions:
-    """Return how the data files of a source are read.
-
-    Raises:
-        SourceBroken: where the first one cannot be.
-    """
-    first = read_arrow_schema(files[0].path)
-    return ReadOptions(float(source.fps), needs_union_by_name([files[0].path]), _kinds(first, _PLACING))
-
-
-def _kinds(schema: pa.Schema, names: Iterable[str]) -> tuple[str, ...]:
-    """Return the types of columns, empty for those that are not there."""
-    there = set(schema.names)
-    return tuple(str(schema.field(name).type) if name in there else "" for name in names)
 
 
 def register_episodes(engine: Engine, sources: Sequence[Source]) -> None:
@@ -143,7 +116,11 @@ def _episode_kinds(source: Source) -> tuple[str, ...]:
         return ()
     file = source.episode_files[0]
     kinds = dict(
-        zip(formats.EPISODE_COLUMNS, _kinds(read_arrow_schema(file), formats.EPISODE_COLUMNS), strict=True)
+        zip(
+            formats.EPISODE_COLUMNS,
+            column_kinds(read_arrow_schema(file), formats.EPISODE_COLUMNS),
+            strict=True,
+        )
     )
     lacking = sorted(name for name, kind in kinds.items() if not kind)
     if lacking:
@@ -207,7 +184,7 @@ def _clip_columns(source: Source) -> ClipColumns | None:
     lacking = [name for name in pointers if name not in first.names]
     if lacking:
         raise SourceBroken(f"the episode list has no column {few(lacking)}", path=source.episode_files[0])
-    return ClipColumns(cameras, template, _kinds(first, ["episode_index", "length", *pointers]))
+    return ClipColumns(cameras, template, column_kinds(first, ["episode_index", "length", *pointers]))
 
 
 def _pointers(camera: str) -> dict[str, str]:
@@ -243,19 +220,6 @@ def data_file_rows(files: Iterable[tuple[Source, DataFile]]) -> pa.Table:
     return _table(rows, DATA_FILES)
 
 
-def placement(files: Iterable[tuple[Source, DataFile]], reading: ReadOptions) -> dict[str, object]:
-    """Return what catalog/placement is given for files that are read alike."""
-    rows = list(files)
-    paths = [str(file.path) for _, file in rows]
-    return {
-        "globs": [formats.escaped_glob(path) for path in dict.fromkeys(paths)],
-        "by_name": reading.by_name,
-        "files": paths,
-        "src_datasets": [source.name for source, _ in rows],
-        "fps": reading.fps,
-    }
-
-
 # All sources together ---------------------------------------------------------------------------
 
 
@@ -266,12 +230,13 @@ def register_sources(
     engine.load("datasets", dataset_rows(sources))
     engine.load("features", feature_rows(sources))
     engine.load("data_files", data_file_rows(_files_of(shares)))
-    jobs = partial(_place, shares=shares), partial(_declare, sources=sources)
+    workers = engine.workers()
+    jobs = partial(_place, shares=shares, workers=workers), partial(_declare, sources=sources)
     if are_small(shares):
         for job in jobs:
             job(engine)
     else:
-        _side_by_side(engine, *jobs)
+        _side_by_side(engine, workers, *jobs)
     numbered = [s for s in sources if s.has_subtasks]
     for source in numbered:
         tasks.register_subtasks(engine, source)
@@ -289,7 +254,7 @@ def are_small(shares: Sequence[SourceFacts]) -> bool:
     return len(sizes) <= _FEW_FILES and sum(sizes) <= _FEW_BYTES
 
 
-def _side_by_side(engine: Engine, *jobs: Callable[[Engine], None]) -> None:
+def _side_by_side(engine: Engine, workers: Workers, *jobs: Callable[[Engine], None]) -> None:
     """Do several things at once, each over a connection of its own.
 
     Raises:
@@ -304,7 +269,7 @@ def _side_by_side(engine: Engine, *jobs: Callable[[Engine], None]) -> None:
             return error
         return None
 
-    for error in engine.workers().each(jobs, settle):
+    for error in workers.each(jobs, settle):
         if error is not None:
             raise error
 
@@ -320,7 +285,7 @@ def _files_of(shares: Iterable[SourceFacts]) -> Iterator[tuple[Source, DataFile]
     return ((share.source, file) for share in shares for file in share.files)
 
 
-def _place(engine: Engine, shares: Sequence[SourceFacts]) -> None:
+def _place(engine: Engine, shares: Sequence[SourceFacts], workers: Workers) -> None:
     """Make `placement`.
 
     Raises:
@@ -332,21 +297,19 @@ def _place(engine: Engine, shares: Sequence[SourceFacts]) -> None:
     parts = []
     for n, (reading, group) in enumerate(alike.items()):
         files = {share.source.name: share.files for share in group}
+
+        def together(
+            relation: str,
+            sources: Sequence[Source],
+            reading: ReadOptions = reading,
+            files: Mapping[str, Sequence[DataFile]] = files,
+        ) -> None:
+            rows = [(source, file) for source in sources for file in files[source.name]]
+            place_rows(engine, relation, rows, reading, check=lambda: workers.advance(0))
+
         sources = [share.source for share in group]
-        together = partial(_make_placement, engine, reading, files)
         parts.append(make_batched(engine, f"placement_{n}", sources, together, folder="data"))
     join_parts(engine, "placement", parts)
-
-
-def _make_placement(
-    engine: Engine,
-    reading: ReadOptions,
-    files: Mapping[str, Sequence[DataFile]],
-    relation: str,
-    sources: Sequence[Source],
-) -> None:
-    rows = ((source, file) for source in sources for file in files[source.name])
-    engine.table(relation, "catalog/placement", **placement(rows, reading))
 
 
 def dataset_rows(sources: tuple[Source, ...]) -> pa.Table:
