@@ -194,7 +194,7 @@ def by_ray(folder: Any) -> Spent:
     if not ray.is_initialized():
         ray.init(log_to_driver=False, logging_level=logging.ERROR)
     start, cpu = time.perf_counter(), time.process_time()
-    RayTasks(None).carry_out(folder, lambda task: None)
+    RayTasks(None).carry_out(folder, folder.read_records(), lambda task: None)
     return Spent(time.perf_counter() - start, time.process_time() - cpu)
 
 
@@ -209,7 +209,7 @@ def by_slurm(folder: Any) -> Spent:
     from lecompose.composition.runners.slurm_arrays import SlurmArrays
 
     with spending() as spent:
-        SlurmArrays(SlurmOptions(tasks=4)).carry_out(folder, lambda task: None)
+        SlurmArrays(SlurmOptions(tasks=4)).carry_out(folder, folder.read_records(), lambda task: None)
     return spent
 
 

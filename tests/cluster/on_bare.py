@@ -8,6 +8,8 @@ from pathlib import Path
 
 from disturb import Arena
 
+from lecompose.composition.runners.job_folder import open_job_folder
+
 # What a command takes here, about; a moment in it is drawn.
 PLAN_S, RUN_S, FINISH_S = 0.6, 0.9, 0.7
 
@@ -129,7 +131,7 @@ def spoilt(arena: Arena) -> None:
     arena.work(rounds=(rounds := arena.draw.choice((1, 3))))
     path = arena.draw.choice(_written(arena))
     content = bytearray(path.read_bytes())
-    if rounds > 1 or arena.draw.random() < 0.5:
+    if rounds > 1 or _is_checked(arena, path) or arena.draw.random() < 0.5:
         del content[len(content) // 2 :]
     else:
         content[len(content) // 2] ^= 1
@@ -139,6 +141,14 @@ def spoilt(arena: Arena) -> None:
         arena.give("jobs", "finish", str(arena.folder))
         if not arena.folder.exists():
             break
+
+
+def _is_checked(arena: Arena, path: Path) -> bool:
+    """Return whether another one than the writer has read a file again: it is taken at its word then."""
+    folder = open_job_folder(arena.folder)
+    name = path.relative_to(folder.path).as_posix()
+    every = (done for each in folder.read_records().done.values() for done in each)
+    return any(done.file == name and done.worker != done.writer for done in every)
 
 
 def cancelled(arena: Arena) -> None:

@@ -128,7 +128,7 @@ def test_slurm_without_waiting(slurm: None, recorded: Record, tmp_path: Path) ->
     on_slurm.wait_until_empty()
     assert files(tmp_path / "there") == files(tmp_path / "here")
     assert [p.name for p in tmp_path.glob(".*.lecompose")] == []
-    assert len([*tmp_path.glob("lecompose-finish-*.log")]) == 1
+    assert len([*tmp_path.glob("*.lecompose-finish-*.log")]) == 1
 
 
 def test_ray_twice_in_one_process(ray_address: str, recorded: Record, tmp_path: Path) -> None:

@@ -64,12 +64,12 @@ def _show_planned(planned: PlannedJobs) -> None:
 
 def _data(done: Report) -> str:
     if done.dry_run or done.planned:
-        return f"{size(done.bytes_encoded)} in the sources"
+        return f"{size(done.bytes_encoded - done.bytes_encoded_video)} in the sources"
     return f"{size(done.bytes_spliced)} copied, {size(done.bytes_encoded - done.bytes_encoded_video)} encoded"
 
 
 def _show_reencoded(done: Report) -> None:
-    verb = "to be encoded again" if done.dry_run else "encoded again"
+    verb = "to be encoded again" if done.dry_run or done.planned else "encoded again"
     if done.reencoded:
         frames = f" ({done.frames_decoded:,} frames decoded)" if done.frames_decoded else ""
         click.echo(f"  {len(done.reencoded):,} clips {verb}{frames}; why, and how near they come:")

@@ -107,14 +107,18 @@ def preview(layout: Layout, destinations: Destinations, *, seconds: dict[str, fl
     videos = sum(f.size_bytes for f in files if f.path.endswith(".mp4"))
     linked = sum(job.size_bytes for job in layout.video_jobs if job.link)
     linked_data = sum(job.size_bytes for job in layout.data_jobs if job.link)
+    clips = (clip for job in layout.video_jobs for clip in job.clips)
+    encoded = sum(clip.size_bytes for clip in clips if clip.encode is not None)
+    data = sum(f.size_bytes for f in files) - videos
     return _make_report(
         layout,
         destinations,
         files=files,
         counted={
             "bytes_linked": linked + linked_data,
-            "bytes_remuxed": videos - linked,
-            "bytes_encoded": sum(f.size_bytes for f in files) - videos - linked_data,
+            "bytes_remuxed": videos - linked - encoded,
+            "bytes_encoded": data - linked_data + encoded,
+            "bytes_encoded_video": encoded,
         },
         seconds=seconds,
         plan=layout.plan.drop_columns("piece"),

@@ -8,13 +8,15 @@ from lecompose.composition.context import Run
 from lecompose.composition.jobs import MeasurePicturesJob
 from lecompose.composition.runners.job_folder import JobFolder
 from lecompose.composition.runners.job_list import CHECK, MEASURE, Task
-from lecompose.composition.runners.records import Done, Records, WorkerJournal
-from lecompose.composition.runners.worker import TRIES, first_records, holds
+from lecompose.composition.runners.records import Done, Failed, Records, WorkerJournal
+from lecompose.composition.runners.worker import first_records, holds
 from lecompose.errors import ComposeError, OutputUnwritable
 
 
-def collect(run: Run, folder: JobFolder) -> list[Task]:
-    """Take every file that is written into its output; return the tasks whose files are missing.
+def collect(run: Run, folder: JobFolder) -> tuple[list[Task], Records]:
+    """Take every file that is written into its output.
+
+    Return the tasks whose files are missing, and what the workers have said, but of files that are spoilt.
 
     A file that another worker than its writer has checked is taken at its word, any other is read once more.
     One that does not hold what its writer said of it is given up: its job is to be done again.
@@ -43,12 +45,13 @@ def collect(run: Run, folder: JobFolder) -> list[Task]:
     taken = run.workers.each(written, take)
     missing = [task for task, is_there in zip(written, taken, strict=True) if not is_there]
     _give_up(folder, spoilt)
+    records.drop(spoilt)
     if not missing:
         _count(run, tasks, first)
         _take_seen(
             run, folder, [task for task in tasks if task.kind == MEASURE and task.number in first], first
         )
-    return missing
+    return missing, records
 
 
 def _give_up(folder: JobFolder, spoilt: Sequence[str]) -> None:
@@ -135,12 +138,18 @@ def refuse_failed(folder: JobFolder, numbers: Sequence[int], records: Records) -
         ComposeError: with all of them, in the class of their errors where these are of one.
     """
     tasks = folder.jobs.tasks
-    failed = [records.failed[n][-1] for n in numbers if n in records.failed and n not in records.done]
+    failed = [records.failed[n] for n in numbers if n in records.failed and n not in records.done]
     if not failed:
         return
-    classes = {type(each.error) for each in failed}
+    classes = {type(tries[-1].error) for tries in failed}
     raise (classes.pop() if len(classes) == 1 else ComposeError)(
-        f"{len(failed):,} {'job' if len(failed) == 1 else 'jobs'} failed, tried {TRIES} times each",
-        parts=[f"{tasks[each.number].title}, on {each.worker}: {each.error}" for each in failed],
+        f"{len(failed):,} {'job' if len(failed) == 1 else 'jobs'} failed",
+        parts=[_describe_failure(tasks[tries[-1].number], tries) for tries in failed],
         notes=[f"what is done is kept; lecompose jobs status {folder.staging} tells more"],
     )
+
+
+def _describe_failure(task: Task, tries: Sequence[Failed]) -> str:
+    hosts = ", ".join(dict.fromkeys(failed.host for failed in tries))
+    times = "once" if len(tries) == 1 else f"{len(tries)} times"
+    return f"{task.title}, tried {times} on {hosts}: {tries[-1].error}"

@@ -147,7 +147,9 @@ def parse_shard(said: str) -> Shard:
     number, slash, count = said.partition("/")
     if slash and number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count):
         return Shard(int(number), int(count))
-    raise RequestError(f'shard "{said}": one of 1/64 to 64/64 is needed, for 64 of them')
+    if count.isdecimal() and int(count) > 0:
+        raise RequestError(f'shard "{said}": one of 1/{int(count)} to {int(count)}/{int(count)} is needed')
+    raise RequestError(f'shard "{said}": K/N is needed, the K-th of N shares: 1/64 to 64/64 for 64 of them')
 
 
 def _deal(n: int, shares: int) -> int:

@@ -52,6 +52,11 @@ class Failed:
     at_s: float
     error: ComposeError
 
+    @property
+    def host(self) -> str:
+        """The machine that it was tried on."""
+        return self.worker.rsplit("-", 2)[0]
+
 
 @dataclass(frozen=True)
 class Begun:
@@ -70,6 +75,10 @@ class Records:
     failed: dict[int, list[Failed]] = field(default_factory=dict)
     begun: dict[int, list[Begun]] = field(default_factory=dict)
 
+    def list_failing_hosts(self, number: int) -> list[str]:
+        """Return the machines on which a task that is not done has failed."""
+        return [] if number in self.done else sorted({f.host for f in self.failed.get(number, ())})
+
     def drop(self, spoilt: Container[str]) -> None:
         """Forget the tasks that are carried out only in files that are spoilt: they are to be done again."""
         self.done = {
@@ -79,12 +88,18 @@ class Records:
         }
 
 
+def name_host() -> str:
+    """Return the name of this machine; on a cluster the one that SLURM knows it by."""
+    name = os.environ.get("SLURMD_NODENAME") or platform.node()
+    return "".join(c if c.isalnum() or c in "-." else "-" for c in name)
+
+
 class WorkerJournal:
     """The journal that one worker writes."""
 
     def __init__(self, folder: Path, fingerprint: str) -> None:
         """Begin a new one. Raises OSError if that cannot be."""
-        host = "".join(c if c.isalnum() or c in "-." else "-" for c in platform.node())
+        host = name_host()
         self.worker = f"{host}-{os.getpid()}-{secrets.token_hex(4)}"
         header = {"lecompose": __version__, "fingerprint": fingerprint, "host": host, "pid": os.getpid()}
         self._journal: Journal = start_journal(folder / f"{self.worker}.jsonl", [header])

@@ -7,13 +7,14 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from lecompose.composition.machines import SlurmOptions
 from lecompose.composition.runners.job_folder import JobFolder
 from lecompose.composition.runners.job_list import Task
+from lecompose.composition.runners.records import Records
 from lecompose.errors import OutputBusy, RequestError
 
 # An array that nobody has limited has no more tasks than this.
@@ -32,6 +33,7 @@ class SlurmArrays:
                 hint="a machine from which SLURM takes jobs, or lecompose jobs plan",
             )
         self._options = options
+        self._bad_hosts = frozenset[str]()
 
     def submit(self, folder: JobFolder, *, finish: bool) -> tuple[str, ...]:
         """Submit an array for each round of tasks, one after the other; to `finish`, a job that ends the run.
@@ -71,6 +73,7 @@ class SlurmArrays:
                     f"--output={folder.path / 'slurm' / '%A_%a.log'}",
                     *_after(numbers),
                     *self._options.arguments,
+                    *([f"--exclude={','.join(sorted(self._bad_hosts))}"] if self._bad_hosts else []),
                 )
             )
             self._note(folder, numbers)
@@ -79,7 +82,7 @@ class SlurmArrays:
             numbers.append(
                 _submit(
                     words,
-                    f"--output={Path(folder.request.cwd) / 'lecompose-finish-%j.log'}",
+                    f"--output={_finish_log(folder)}",
                     *_after(numbers),
                     *self._options.arguments,
                 )
@@ -88,16 +91,24 @@ class SlurmArrays:
 
     def close(self) -> None: ...
 
+    def can_try_elsewhere(self, bad_hosts: Collection[str]) -> bool:
+        """Return whether SLURM has other nodes; the next arrays keep away from the bad ones."""
+        partition = [word for word in self._options.arguments if word.startswith("--partition=")]
+        words = ["sinfo", "--noheader", "--Node", "--states=idle,mixed,allocated", "--format=%N", *partition]
+        done = subprocess.run(words, check=False, capture_output=True, text=True)
+        self._bad_hosts = self._bad_hosts.union(bad_hosts).intersection(_list_nodes())
+        return bool({*done.stdout.split()} - self._bad_hosts) and self._bad_hosts.issuperset(bad_hosts)
+
     def _note(self, folder: JobFolder, numbers: Sequence[str]) -> None:
         folder.write_request(replace(folder.request, scheduled=tuple(numbers)))
 
-    def carry_out(self, folder: JobFolder, on_done: Callable[[Task], None]) -> None:
+    def carry_out(self, folder: JobFolder, records: Records, on_done: Callable[[Task], None]) -> None:
         """Return when the arrays have ended, maybe those of a run that was killed; tell of each task done.
 
         Raises:
             RequestError: what sbatch says where it refuses.
         """
-        known = set(folder.read_records().done)
+        known = set(records.done)
         numbers = folder.request.scheduled
         if not (numbers and _is_queued(numbers)):
             numbers = self.submit(folder, finish=False)
@@ -131,6 +142,18 @@ def _count_rounds(folder: JobFolder) -> list[int]:
         if task.number not in done:
             depth[task.number] = max((depth.get(n, -1) + 1 for n in task.needs), default=0)
     return [sum(d == level for d in depth.values()) for level in range(max(depth.values(), default=-1) + 1)]
+
+
+def _finish_log(folder: JobFolder) -> Path:
+    """Return where the finishing job says what it does: beside the output, which every node sees."""
+    name = folder.staging.name.removeprefix(".").removesuffix(".lecompose")
+    return folder.staging.with_name(f"{name}.lecompose-finish-%j.log")
+
+
+def _list_nodes() -> set[str]:
+    """Return the names of all nodes."""
+    words = ["sinfo", "--noheader", "--Node", "--format=%N"]
+    return {*subprocess.run(words, check=False, capture_output=True, text=True).stdout.split()}
 
 
 def _command(*words: str) -> str:

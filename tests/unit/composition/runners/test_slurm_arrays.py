@@ -85,6 +85,20 @@ def test_whether_it_is_queued(commands: Path, script: str, *, is_queued: bool) -
     assert slurm_arrays._is_queued(["17", "18"]) is is_queued
 
 
+@pytest.mark.parametrize(
+    ("bad", "can"),
+    [({"n1"}, True), ({"n1", "n2"}, False), ({"n1", "login"}, False), ({"n3"}, True)],
+    ids=["one node", "all that work", "also no node", "one that is down"],
+)
+def test_what_fails_on_a_node_is_tried_on_others(commands: Path, bad: set[str], *, can: bool) -> None:
+    make_command(
+        commands, "sinfo", 'case "$*" in *--states*) echo n1; echo n2;; *) echo n1; echo n2; echo n3;; esac'
+    )
+    make_command(commands, "sbatch", "exit 1")
+    arrays = slurm_arrays.SlurmArrays(SlurmOptions())
+    assert arrays.can_try_elsewhere(bad) is can
+
+
 def test_the_largest_array(commands: Path) -> None:
     make_command(commands, "scontrol", "echo 'MaxArraySize            = 65'")
     assert slurm_arrays._largest_array() == 64
