@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,6 +15,7 @@ from broken.damage import (
     VIDEO,
     Row,
     column,
+    edit_json,
     edit_lines,
     edit_parquet,
     in_camera,
@@ -99,3 +101,33 @@ def twice_the_task(root: Path) -> None:
     else:
         edit_lines("meta/tasks.jsonl", lambda rows: [row | {"task": "pick"} for row in rows])(root)
         edit_lines("meta/episodes.jsonl", lambda rows: [row | {"tasks": ["pick"]} for row in rows])(root)
+
+
+def times_255(value: Any) -> Any:
+    return [times_255(part) for part in value] if isinstance(value, list) else value * 255
+
+
+def scaled(stats: dict[str, Any]) -> None:
+    stats[CAMERA] = {name: v if name == "count" else times_255(v) for name, v in stats[CAMERA].items()}
+
+
+def in_bytes(root: Path) -> None:
+    """Statistics of a camera as of numbers of 8 bits."""
+
+    def of_list(table: pa.Table) -> pa.Table:
+        for at, name in enumerate(table.column_names):
+            if name.startswith(f"stats/{CAMERA}/") and not name.endswith("count"):
+                kept = table.schema.field(at)
+                table = table.set_column(at, kept, pa.array(times_255(table[name].to_pylist()), kept.type))
+        return table
+
+    def of_line(row: dict[str, Any]) -> dict[str, Any]:
+        scaled(row["stats"])
+        return row
+
+    if (root / "meta/episodes").is_dir():
+        edit_parquet(EPISODES, of_list, whole=True)(root)
+    if (root / "meta/stats.json").exists():
+        edit_json("meta/stats.json", scaled)(root)
+    if (root / "meta/episodes_stats.jsonl").exists():
+        edit_lines("meta/episodes_stats.jsonl", lambda rows: list(map(of_line, rows)))(root)

@@ -29,6 +29,7 @@ from broken.datasets import (
     extra_files,
     folder_renamed,
     gap_in_episodes,
+    in_bytes,
     ints_in_stats,
     nan_length,
     per_pixel,
@@ -346,6 +347,7 @@ METADATA: list[Broken] = [
         (V21,),
         "meta/episodes_stats.jsonl",
     ),
+    Broken("colours from 0 to 255", in_bytes, names("picture_stats"), WORKS, feature=CAMERA),
     Broken("ints in float stats", ints_in_stats, off("episode_columns"), SAME, (V30,)),
     # Unusual, and sound
     Broken("no episodes", lambda root: None, off("no_episodes"), 3, settings={"frames": ()}),

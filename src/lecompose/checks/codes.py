@@ -383,6 +383,13 @@ PROMISES = (
         _STATS,
         "stats_facts",
     ),
+    _error(
+        "picture_stats",
+        "Statistics of colours are from 0 to 1. LeRobot divides pictures by 255, and normalises by these.",
+        "lecompose merge DATASET -o OUT, which divides them",
+        "stats_facts",
+        "episode_stats_facts",
+    ),
     _warning(
         "stats_bookkeeping",
         "stats.json is true about index, frame_index, episode_index and task_index.",

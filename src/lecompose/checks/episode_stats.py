@@ -1,7 +1,7 @@
 """Reads the statistics of episodes that their rows can prove wrong: counts and numbering."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,17 @@ SHAPE = {"src_episode": pa.int64(), "feature": pa.string(), "stat": pa.string(),
 _NUMBERED = ("index", "episode_index", "task_index")
 
 
-def checked(feature: str) -> tuple[str, ...]:
-    """Return the statistics of an episode that can be checked without reading its rows."""
-    return ("count", "min", "max", "mean") if feature in _NUMBERED else ("count",)
+def checked(feature: str, pictures: Collection[str]) -> tuple[str, ...]:
+    """Return the statistics of an episode that can be checked without reading its rows.
+
+    `pictures` are the features of pictures, of which none is above 1.
+    """
+    if feature in _NUMBERED:
+        return ("count", "min", "max", "mean")
+    return ("count", "max") if feature in pictures else ("count",)
 
 
-def of_parquet(path: Path, schema: pa.Schema) -> pa.Table:
+def of_parquet(path: Path, schema: pa.Schema, pictures: Collection[str]) -> pa.Table:
     """Return the statistics in a file of a v3.0 episode list. Shape: `SHAPE`.
 
     Raises:
@@ -33,7 +38,7 @@ def of_parquet(path: Path, schema: pa.Schema) -> pa.Table:
     for name in schema.names:
         family, _, rest = name.partition("/")
         feature, _, stat = rest.partition("/")
-        if family == "stats" and stat in checked(feature):
+        if family == "stats" and stat in checked(feature, pictures):
             wanted[name] = (feature, stat)
     if "episode_index" not in schema.names or not wanted:
         return pa.schema(SHAPE).empty_table()

@@ -321,7 +321,7 @@ def _episode_facts(source: Source, files: Sequence[Path]) -> tuple[list[Row], pa
             schema = read_footer(path).schema.to_arrow_schema()
             name = path.relative_to(source.root).as_posix()
             columns += [(name, field.name, kind_of(field.type)) for field in schema]
-            stats.append(episode_stats.of_parquet(path, schema))
+            stats.append(episode_stats.of_parquet(path, schema, _colours(source)))
         except SourceBroken as error:
             found |= as_damage(unreadable("metadata_readable", path, error, lacks="episode_stats_facts"))
     return columns, pa.concat_tables(stats), found
@@ -338,16 +338,22 @@ def _v2_facts(source: Source, known: Damage) -> tuple[_Facts, Damage]:
     try:
         for episode, parts in episode_stats.of_lines(path):
             features |= dict.fromkeys(parts)
-            rows += _checked_stats(episode, parts)
+            rows += _checked_stats(episode, parts, _colours(source))
     except SourceBroken as error:  # the lines before are as good as ever
         found = as_damage(unreadable("metadata_readable", path, error, lacks="episode_stats_facts"))
     columns: list[Row] = [("meta/episodes_stats.jsonl", f"stats/{name}/mean", None) for name in features]
     return {"episode_stats_facts": rows, "episode_column_facts": columns}, found
 
 
-def _checked_stats(episode: int, parts: Mapping[str, Mapping[str, Any]]) -> Iterator[Row]:
+def _colours(source: Source) -> frozenset[str]:
+    return frozenset(f.name for f in source.features if f.is_visual and not f.is_depth)
+
+
+def _checked_stats(
+    episode: int, parts: Mapping[str, Mapping[str, Any]], pictures: frozenset[str]
+) -> Iterator[Row]:
     for feature, part in parts.items():
-        for stat in episode_stats.checked(feature):
+        for stat in episode_stats.checked(feature, pictures):
             if stat in part:
                 yield episode, feature, stat, episode_stats.first(part.get(stat))
 

@@ -7,6 +7,7 @@ the usual ones and whatever others a source has.
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -35,18 +36,23 @@ _Choose: TypeAlias = Callable[[Source, Iterable[str]], _Wanted]
 _File: TypeAlias = tuple[Source, _Wanted, str]
 """A file of an episode list, whose it is, and the columns to make of it."""
 
+DIVIDED = "statistics of colours from 0 to 255 were divided by 255, as LeRobot has them"
 _KEYS = ("src_dataset", "src_episode")
+# The highest value of colours from 0 to 1, and one of those from 0 to 255 only: others may be normalised.
+_MOST, _SURELY_BYTES = 1.01, 4
 # Of sources' statistics so much is held beside the engine's copy.
 _TOGETHER_BYTES = 2**24
 
 
-def register_stored_stats(catalog: Catalog) -> None:
+def register_stored_stats(catalog: Catalog) -> "Loaded":
     """Make the relation `stored_stats` for the episodes of all sources, each by its own features.
 
     Raises:
         SourceBroken: where a statistics file cannot be read.
     """
-    load_tables(catalog, _read_batched(catalog, lambda source: {f.name: f.name for f in source.features}))
+    features = [f for source in catalog.sources for f in source.features]
+    tables = _read_batched(catalog, lambda source: {f.name: f.name for f in source.features})
+    return load_tables(catalog, tables, {f.name for f in features if f.is_visual and not f.is_depth})
 
 
 def read_tables(catalog: Catalog, takes: FeatureMap, wanted: Collection[str]) -> Iterator[pa.Table]:
@@ -68,16 +74,51 @@ def read_tables(catalog: Catalog, takes: FeatureMap, wanted: Collection[str]) ->
     return _read_batched(catalog, names, wanted)
 
 
-def load_tables(catalog: Catalog, tables: Iterable[pa.Table]) -> frozenset[str]:
-    """Make `stored_stats`; its columns, `feature/stat` each."""
+@dataclass(frozen=True)
+class Loaded:
+    """The columns of `stored_stats`, `feature/stat` each, and the sources and features that were divided."""
+
+    columns: frozenset[str]
+    divided: frozenset[tuple[str, str]]
+
+
+def load_tables(catalog: Catalog, tables: Iterable[pa.Table], colours: Collection[str]) -> Loaded:
+    """Make `stored_stats`; statistics of the features in `colours` that are from 0 to 255 are divided."""
     drop_stored_stats(catalog)
-    relations, columns = [], set[str]()
+    relations, columns, divided = [], set[str](), set[tuple[str, str]]()
     for number, table in enumerate(tables):
         relations.append(_relation(number))
         columns.update(table.column_names)
+        for name in colours:
+            table, sources = divide_colours(table, name)
+            divided |= {(source, name) for source in sources}
         catalog.engine.load(relations[-1], table)
     catalog.engine.view("stored_stats", "catalog/union", {"relations": relations})
-    return frozenset(columns.difference(_KEYS))
+    return Loaded(frozenset(columns.difference(_KEYS)), frozenset(divided))
+
+
+def divide_colours(table: pa.Table, name: str) -> tuple[pa.Table, frozenset[str]]:
+    """Return the table with a feature's statistics from 0 to 1, and the sources of which some were not.
+
+    LeRobot divides pictures by 255 before it measures them; other tools have not. What is a little above 1 is
+    taken for such where the source has episodes that can be nothing else.
+    """
+    at = table.schema.get_field_index(f"{name}/max")
+    if at < 0 or not table.num_rows:
+        return table, frozenset()
+    highest = [max(values, default=0.0) if values else 0.0 for values in table.column(at).to_pylist()]
+    of_source = np.array(table["src_dataset"].to_pylist(), object)
+    sources = frozenset(of_source[np.array(highest) > _SURELY_BYTES].tolist())
+    if not sources:
+        return table, frozenset()
+    is_beyond = (np.array(highest) > _MOST) & np.isin(of_source, list(sources))
+    for place, column in enumerate(table.column_names):
+        feature, _, stat = column.rpartition("/")
+        if feature == name and stat != "count":
+            rows = zip(table.column(place).to_pylist(), is_beyond.tolist(), strict=True)
+            numbers = [[n / 255 for n in row] if row and beyond else row for row, beyond in rows]
+            table = table.set_column(place, column, pa.array(numbers, _NUMBERS))
+    return table, sources
 
 
 def drop_stored_stats(catalog: Catalog) -> None:

@@ -118,7 +118,7 @@ def _repair(
     _refuse_other_rate(engine, source, salvage)
     if not salvage.episodes:
         raise _nothing_left(source, salvage)
-    stats = _stats(opened.catalog)
+    stats, divided = _stats(opened.catalog)
     root = scratch / source.name
     overlay = Overlay(source, features, salvage, _custom(engine, source), stats)
     write_overlay(engine, overlay, root)
@@ -127,7 +127,13 @@ def _repair(
         source=source,
         root=root,
         dropped=tuple(sorted(salvage.dropped, key=lambda d: d.episode)),
-        notes=(*_unread(opened), *features.notes, *salvage.notes, *_doubts(opened.catalog, salvage)),
+        notes=(
+            *_unread(opened),
+            *features.notes,
+            *salvage.notes,
+            *divided,
+            *_doubts(opened.catalog, salvage),
+        ),
         undeclared=features.undeclared,
         off_grid=salvage.off_grid,
         has_stats=not lost,
@@ -236,13 +242,14 @@ def _doubts(catalog: Catalog, salvage: Salvage) -> tuple[str, ...]:
         return ()
 
 
-def _stats(catalog: Catalog) -> pa.Table | None:
-    """Return the statistics of the episodes; None where they cannot be read."""
+def _stats(catalog: Catalog) -> tuple[pa.Table | None, list[str]]:
+    """Return the statistics of the episodes, and notes on them; None where they cannot be read."""
     try:
-        stored_stats.register_stored_stats(catalog)
-        return catalog.engine.read("stored_stats", catalog.engine.columns_of("stored_stats"))
+        found = stored_stats.register_stored_stats(catalog)
+        told = [f'source "{s}", camera "{c}": {stored_stats.DIVIDED}' for s, c in sorted(found.divided)]
+        return catalog.engine.read("stored_stats", catalog.engine.columns_of("stored_stats")), told
     except (ComposeError, OSError, ValueError):
-        return None
+        return None, []
 
 
 def _custom(engine: Engine, source: Source) -> CustomValues | None:

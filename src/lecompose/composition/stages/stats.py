@@ -84,7 +84,11 @@ def make_stats(run: Run) -> None:
         SourceBroken: if statistics, or the frames to compute them from, cannot be read.
         OutputUnwritable: if stats.json cannot be written.
     """
-    stored = _count_missing(run, stored_stats.load_tables(run.layout.catalog, run.stored_stats))
+    colours = [f.name for f in run.output_spec.features if f.is_visual and not f.is_depth]
+    loaded = stored_stats.load_tables(run.layout.catalog, run.stored_stats, colours)
+    for source, name in sorted(loaded.divided):
+        _note(run, f'source "{source}", camera "{name}": {stored_stats.DIVIDED}')
+    stored = _count_missing(run, loaded.columns)
     numeric = [f for f in run.output_spec.columns if f.is_numeric]
     incomplete = _find_incomplete(run, numeric, stored)
     release_free_memory()
