@@ -200,6 +200,11 @@ def few(names: Iterable[str]) -> str:
     return shown if len(every) <= 3 else f"{shown} and {len(every) - 3} more"
 
 
+def count_of(number: int, one: str, many: str | None = None) -> str:
+    """Return a number of things, with what they do if that is given: "1 episode", "2,000 episodes are"."""
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
+
+
 def near(name: str, names: Iterable[str]) -> str:
     """Return in parentheses the name that may have been meant, or "" if no name is similar."""
     import difflib  # slow to load, and few runs fail

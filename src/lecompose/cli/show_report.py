@@ -8,6 +8,7 @@ import click
 from lecompose.cli.terminal import print_json, printable, size
 from lecompose.composition.layout import Reencoded
 from lecompose.composition.report import PlannedJobs, Report
+from lecompose.errors import count_of
 
 _PLAN_ROWS = 20
 _REENCODED_ROWS = 10
@@ -28,9 +29,8 @@ def show_report(done: Report, *, as_json: bool, quiet: bool) -> None:
         click.echo(f"note: {printable(note, lines=True)}", err=True)
     verb = "would write" if done.dry_run else "will write" if done.planned else "wrote"
     for output in done.outputs:
-        click.echo(
-            f"{verb} {printable(str(output.path))}: {output.episodes:,} episodes, {output.frames:,} frames"
-        )
+        episodes, frames = count_of(output.episodes, "episode"), count_of(output.frames, "frame")
+        click.echo(f"{verb} {printable(str(output.path))}: {episodes}, {frames}")
     linked = f"; {size(done.bytes_linked)} linked" if done.bytes_linked else ""
     click.echo(
         f"  {len(done.files):,} data and video files{linked}; data: {_data(done)}\n"
@@ -38,9 +38,8 @@ def show_report(done: Report, *, as_json: bool, quiet: bool) -> None:
         f" {size(done.bytes_encoded_video)} encoded"
     )
     if done.frames_unreferenced:
-        click.echo(
-            f"  {done.frames_unreferenced:,} frames of the videos belong to no episode, and stay behind"
-        )
+        frames = count_of(done.frames_unreferenced, "frame")
+        click.echo(f"  {frames} of the videos left behind: in no episode")
     _show_reencoded(done)
     if done.planned:
         _show_planned(done.planned)
@@ -71,8 +70,8 @@ def _data(done: Report) -> str:
 def _show_reencoded(done: Report) -> None:
     verb = "to be encoded again" if done.dry_run or done.planned else "encoded again"
     if done.reencoded:
-        frames = f" ({done.frames_decoded:,} frames decoded)" if done.frames_decoded else ""
-        click.echo(f"  {len(done.reencoded):,} clips {verb}{frames}; why, and how near they come:")
+        frames = f" ({count_of(done.frames_decoded, 'frame')} decoded)" if done.frames_decoded else ""
+        click.echo(f"  {count_of(len(done.reencoded), 'clip')} {verb}{frames}; why, and how near they come:")
     for clip in done.reencoded[:_REENCODED_ROWS]:
         click.echo(
             f'    {printable(clip.output)} episode {clip.episode}, camera "{printable(clip.camera)}":'

@@ -9,7 +9,7 @@ from lecompose.composition.feature_spec import FeatureSpec
 from lecompose.dataset.catalog import Catalog
 from lecompose.dataset.catalog.custom_columns import CustomColumn, is_custom
 from lecompose.dataset.query_views import EPISODE_COLUMNS, Views, open_views
-from lecompose.errors import QueryError, RequestError, near
+from lecompose.errors import QueryError, RequestError, few, near
 from lecompose.formats import arrow_field, feature
 
 _KEYS = ("src_dataset", "src_episode")
@@ -85,10 +85,18 @@ def _compute(views: Views, spec: FeatureSpec, *, allow_null: bool) -> _Values:
 
 
 def _refuse_names(edits: EpisodeColumnEdits, held: Sequence[str]) -> None:
+    taken = {*EPISODE_COLUMNS}
+    needed = [f'"{n}"' for n in edits.remove if n not in held and (n in taken or not is_custom(n))]
+    if needed:
+        raise RequestError(
+            "these columns are LeRobot's own, or follow from them, and stay; columns of yours can be removed",
+            hint="edit tasks for task and tasks, edit features for features",
+            parts=needed,
+        )
     lacking = [f'"{name}"{near(name, held)}' for name in edits.remove if name not in held]
     if lacking:
-        raise RequestError("there is no such per-episode column", parts=lacking)
-    taken = {*EPISODE_COLUMNS}
+        have = f"; there are {few(held)}" if held else "; there are none"
+        raise RequestError(f"there is no such per-episode column{have}", parts=lacking)
     own = [f'"{spec.name}"' for spec in edits.add if not is_custom(spec.name) or spec.name.lower() in taken]
     if own:
         raise RequestError(

@@ -1,5 +1,6 @@
 """Carries a layout out: stages in order, in a staging folder beside the destination, all or nothing."""
 
+import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -171,7 +172,7 @@ def explain_errors(staging: Staging, layout: Layout) -> Iterator[None]:
         if staging.keeps:
             error.add_note(
                 "What is done is kept, and the same command goes on;"
-                f" to remove it: lecompose jobs cancel {staging.folder}"
+                f" to remove it: lecompose jobs cancel {shlex.quote(str(staging.folder))}"
             )
         raise
     except Exception as error:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lecompose.dataset.catalog import Catalog
+from lecompose.errors import count_of
 
 # A footer, or its end: where every page lies, and the least and the most in it.
 _FOOTER_BYTES = 2**16
@@ -37,10 +38,8 @@ def find_repeated(catalog: Catalog, roots: Sequence[Path]) -> Iterator[str]:
     if copied:
         yield copied
     for shared in catalog.engine.records("plan/shared_origins", _SharedOrigin):
-        yield (
-            f"{shared.episodes} episodes come from recordings that another source holds, too, by their"
-            f" lineage: {shared.example}"
-        )
+        come = count_of(shared.episodes, "episode comes", "episodes come")
+        yield (f"{come} from recordings that another source holds, too, by their lineage: {shared.example}")
 
 
 def _find_copies(catalog: Catalog, roots: Mapping[str, str]) -> str | None:

@@ -1,6 +1,7 @@
 """Which features of an output hold task numbers beside task_index; they go with the task list as it does."""
 
 import json
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -240,7 +241,8 @@ def _refuse_without_text(held: Mapping[str, Sequence[_Held]]) -> None:
         name = lacking[0][0]
         raise SourceBroken(
             "features hold task numbers that have no text, or several, in the task list",
-            hint=f"--task-column {name}=no, which keeps its numbers as they are, or --remove {name}",
+            hint=f"--task-column {shlex.quote(f'{name}=no')}, which keeps its numbers as they are,"
+            f" or --remove {shlex.quote(name)}",
             parts=[f'feature "{name}": {column}' for name, column in lacking],
         )
 

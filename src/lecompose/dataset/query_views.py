@@ -115,20 +115,14 @@ class Views:
         """Yield the value of `expression` for each frame of all sources, in record batches, read lazily.
 
         Shape: src_dataset, src_episode, frame_index, value, in that order; the expression sees the frame's
-        row with the columns of its episode beside it, and as `lag_x` the `x` of the frame before.
+        row with the columns of its episode beside it.
         """
         names = {column.lower() for column in self.sandbox.columns_of("frames")}
         beside = [name for name in self.sandbox.columns_of("episodes") if name.lower() not in names]
         self.sandbox.set_aside("frames_of_episodes", known_as="a frame and its episode")
-        before = [
-            {"column": column, "before": f"lag_{column}"}
-            for column in self.sandbox.columns_of("frames")
-            if f"lag_{column}".lower() in expression.lower()
-        ]
-        context = {"beside": beside, "before": before}
         with (
             self._asking(_over("episodes", expression)),
-            self._view("frames_of_episodes", context),
+            self._view("frames_of_episodes", {"beside": beside}),
             _add_hint("a window, as in max(action[1]) over (partition by src_episode)"),
             self.sandbox.each_in_order(
                 "frames_of_episodes", expression, keys=_FRAME_KEYS, batch_rows=batch_rows
@@ -155,15 +149,15 @@ class Views:
 
         Ties are broken by the `keys` that it returns.
         """
-        rows = self.select(sql)
-        held = [key for key in keys if key in rows.column_names]
+        names = self.sandbox.names_of(sql)
+        held = [key for key in keys if key in names]
         completed = self.sandbox.complete_order(sql, held) if held else sql
         if completed is None or completed == sql:
-            return rows, completed is not None
+            return self.select(sql), completed is not None
         try:
             return self.select(completed), True
         except QueryError:  # such as terms that may stand in no other place
-            return rows, True
+            return self.select(sql), True
 
     @contextmanager
     def stream(self, sql: str, *, batch_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatchReader]:

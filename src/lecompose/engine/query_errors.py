@@ -19,7 +19,11 @@ def hint_at(told: str, text: str) -> Iterator[str]:
         yield "Try: select max(v) from (select speed(action) as v from frames)"
     if "Window functions are not supported here" in told:
         yield "Try: lag(x) over (order by …); without a window it is of neighbours in `frames`"
-    if "Invalid LIST argument" in told or "'list_aggr(" in told:
+    if "'array_extract(" in told and re.search(r"\b(speed|acceleration|norm|idle)\s*\(", text, re.IGNORECASE):
+        yield "Try: speed([action[1]]), of one number of a vector; speed(action) is one number, of the whole"
+    elif "'list_aggr(" in told and re.search(r"\bnorm\s*\(\s*(speed|acceleration)\b", text, re.IGNORECASE):
+        yield "Try: it without norm: speed and acceleration are single numbers, of the whole vector"
+    elif "Invalid LIST argument" in told or "'list_aggr(" in told:
         yield "Try: a vector; of a single number x it is [x], as in speed([x])"
     if "lambda arrow" in told:
         yield "Try: [x * 2 for x in action], or list_transform(action, lambda x: x * 2)"

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,8 +25,11 @@ from lecompose.engine.templates import quote_name, render
 from lecompose.engine.user_text import UserText, beside
 from lecompose.engine.vector_sql import (
     has_vectors,
+    may_look_around,
+    name_lags,
     name_neighbours,
     name_window,
+    take_whole_episodes,
     take_windows_out,
     with_sums,
     with_vector_macros,
@@ -124,6 +128,12 @@ class Sandbox:
         text = UserText(sql)
         with self._explain_errors(text):
             return self._engine.arrow("query/select", sql=self._settle(text).text)
+
+    def names_of(self, sql: str) -> list[str]:
+        """Return the names of the columns of one SELECT, which is not run."""
+        text = UserText(sql)
+        with self._explain_errors(text), translate_errors("query/select"):
+            return list(self._engine.con.sql(self._settle(text).text).columns)
 
     @contextmanager
     def stream(self, sql: str, *, batch_rows: int) -> Iterator[pa.RecordBatchReader]:
@@ -245,7 +255,13 @@ class Sandbox:
         Where that does not help either, as it is: then its own error tells best.
         """
         tree = self.tree(f"select\n{text.text}" if relation else text.text)
-        if tree["error"] or not (has_vectors(tree) or text.after):
+        if tree["error"]:
+            return text
+        whole = named = tree
+        if may_look_around(tree):
+            whole = tree if relation else take_whole_episodes(tree, self._frame_columns)
+            named = name_lags(whole, self._frame_columns)
+        if named == tree and not (has_vectors(tree) or text.after):
             return text
 
         def write(changed: Tree, windows: tuple[str, ...]) -> UserText | None:
@@ -257,7 +273,13 @@ class Sandbox:
             written = beside(relation, keys, spelled, text.after, windows) if relation else UserText(sql)
             return written if self._binds(written) else None
 
-        settled, base, windows = (text, tree, ()) if self._binds(text) else self._bind(tree, text, write)
+        is_plain = named == tree and self._binds(text)
+        settled, base, windows = (text, tree, ()) if is_plain else self._bind(named, text, write)
+        if not base and whole != tree and self._binds(text):
+            raise QueryError(
+                "beside this WHERE the frame before would be another one",
+                hint="select … from (select *, speed(action) as v from frames) where …",
+            )
         for summed in with_sums(base, lambda changed: write(changed, windows) is not None):
             settled = write(summed, windows) or settled
         return settled
@@ -275,6 +297,11 @@ class Sandbox:
                 if (settled := write(changed, windows)) is not None:
                     return settled, changed, windows
         return text, {}, ()
+
+    @cached_property
+    def _frame_columns(self) -> dict[str, str]:
+        names = self.columns_of("frames") if "frames" in self._engine.list_relations() else []
+        return {name.lower(): name for name in names}
 
     def _binds(self, text: UserText) -> bool:
         """Return whether DuckDB finds no fault in a text before it is run."""

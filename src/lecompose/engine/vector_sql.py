@@ -5,7 +5,7 @@ them bind, as an operator takes no vectors, and each macro either vectors or a v
 """
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import product
 
 from lecompose.engine.syntax_tree import Tree, nodes
@@ -31,6 +31,92 @@ _ONE = {
     "query_location": 0,
     "literal": {"kind": "INTEGER", "text": "1"},
 }
+
+
+def may_look_around(tree: Tree) -> bool:
+    """Return whether a text may mean the frames beside a frame, by a function of ours or as `lag_x`."""
+    return any(
+        _is_of_frames(node)
+        or _is_neighbour(node)
+        or (node.get("class") == "COLUMN_REF" and node["column_names"][-1].lower().startswith("lag_"))
+        for node in nodes(tree)
+    )
+
+
+def name_lags(tree: Tree, columns: Mapping[str, str]) -> Tree:
+    """Return a tree in which `lag_x` is lag(x), where x is a column of `frames`, and lag_x is none.
+
+    `columns` are those of `frames`, by their names in lower case.
+    """
+    changed = copy.deepcopy(tree)
+    for node in list(nodes(changed)):
+        if node.get("class") == "COLUMN_REF" and (own := _lagged(node, columns)) is not None:
+            column = _column(own) | {"column_names": [*node["column_names"][:-1], own]}
+            argument = {"name": "", "expression": column}
+            window = _window("lag", [argument], node["alias"])
+            node.clear()
+            node.update(window)
+    return changed
+
+
+def _lagged(node: Tree, columns: Mapping[str, str]) -> str | None:
+    """Return the column whose value in the frame before a reference names."""
+    name = node["column_names"][-1].lower()
+    return columns.get(name.removeprefix("lag_")) if name.startswith("lag_") and name not in columns else None
+
+
+def take_whole_episodes(tree: Tree, columns: Mapping[str, str]) -> Tree:
+    """Return a tree in which windows of ours see the whole episode, also beside a WHERE.
+
+    SQL filters rows before it looks at their neighbours. A SELECT from `frames` that has windows of ours, and
+    none that is written out, filters by QUALIFY in the place of WHERE: after its windows.
+    """
+    changed = copy.deepcopy(tree)
+    for node in nodes(changed):
+        table = node.get("from_table")
+        if table is None or not node.get("where_clause") or node["group_expressions"]:
+            continue
+        if table["type"] != "BASE_TABLE" or table["table_name"].lower() != "frames":
+            continue
+        parts = [node["select_list"], node["where_clause"], node["qualify"], node["modifiers"]]
+        own = [each for part in parts for each in _in_scope(part)]
+        ours = any(_is_of_frames(each) or _is_neighbour(each) or _is_lag(each, columns) for each in own)
+        if ours and not any(each.get("class") == "WINDOW" for each in own):
+            conditions = [each for each in (node["where_clause"], node["qualify"]) if each]
+            node["qualify"] = conditions[0] if len(conditions) == 1 else _both(conditions)
+            node["where_clause"] = None
+    return changed
+
+
+def _is_of_frames(node: Tree) -> bool:
+    return node.get("class") == "FUNCTION" and node["function_name"].lower() in OF_FRAMES
+
+
+def _is_lag(node: Tree, columns: Mapping[str, str]) -> bool:
+    return node.get("class") == "COLUMN_REF" and _lagged(node, columns) is not None
+
+
+def _in_scope(part: object) -> Iterator[Tree]:
+    """Yield the nodes of a part of a SELECT, but for those of subqueries."""
+    if isinstance(part, dict):
+        yield part
+        if part.get("class") == "SUBQUERY":
+            return
+    below: Sequence[object] = (
+        list(part.values()) if isinstance(part, dict) else part if isinstance(part, list) else ()
+    )
+    for each in below:
+        yield from _in_scope(each)
+
+
+def _both(conditions: list[Tree]) -> Tree:
+    return {
+        "class": "CONJUNCTION",
+        "type": "CONJUNCTION_AND",
+        "alias": "",
+        "query_location": 0,
+        "children": conditions,
+    }
 
 
 def has_vectors(tree: Tree) -> bool:

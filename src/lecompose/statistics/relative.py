@@ -15,7 +15,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from lecompose.concurrency import Workers
 from lecompose.dataset.catalog.dimension_names import plain_names
-from lecompose.errors import RequestError, SourceBroken, near
+from lecompose.errors import RequestError, SourceBroken, count_of, near
 from lecompose.files.parquet.damage import reading_parquet
 from lecompose.formats import Feature
 from lecompose.statistics.exact import Numbers, Statistics, interpolate, quantile_ranks, quiet
@@ -69,9 +69,7 @@ def describe_relative(relative: RelativeAction, action: Feature, lengths: Sequen
     mask = list_relative(relative, action)
     kept = [n + 1 for n, is_relative in enumerate(mask) if not is_relative]
     absolute = f"; absolute are the dimensions {', '.join(map(str, kept))}" if kept else ""
-    shorter = (
-        "1 episode is shorter, and counts" if short == 1 else f"{short:,} episodes are shorter, and count"
-    )
+    shorter = count_of(short, "episode is shorter, and counts", "episodes are shorter, and count")
     left = f"; {shorter} for nothing" if short else ""
     return (
         f'the statistics of "{action.name}" are relative to "{relative.state}" over {relative.horizon} frames'

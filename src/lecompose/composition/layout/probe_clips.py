@@ -24,7 +24,14 @@ _BY_NUMBER = (
 _REMEDY = "--skip-broken"
 
 
-class _AsManyFrames(MediaError):
+class _OtherRate(MediaError):
+    """A video runs at another rate than its dataset, and has so many frames."""
+
+    video_file: str = ""
+    frames: int = 0
+
+
+class _AsManyFrames(_OtherRate):
     """A video of another rate has as many frames as its episodes have rows."""
 
 
@@ -111,7 +118,7 @@ def probe_clips(
     planned = {name for name, _ in episodes}
     read = {clip.video_file for clip in wanted if clip.video_file is not None}
     refuse_moved_pointers(catalog, sources=planned, cameras=keys, frames=frames, read=read, remedy=_REMEDY)
-    _refuse_unusable(wanted, looked_at)
+    _refuse_unusable(catalog, wanted, looked_at)
     retimed = {
         (clips[0][0].src_dataset, clips[0][0].camera)
         for video, clips in files
@@ -137,20 +144,33 @@ def _probe(
     return workers.each(by_file, lambda item: _probe_file(item[0], item[1], rates, scratch))
 
 
-def _refuse_unusable(wanted: Sequence[WantedClip], results: Sequence[Probed | list[ComposeError]]) -> None:
+def _refuse_unusable(
+    catalog: Catalog, wanted: Sequence[WantedClip], results: Sequence[Probed | list[ComposeError]]
+) -> None:
     broken = [errors for errors in results if isinstance(errors, list)]
     if broken:
         errors = [error for of_file in broken for error in of_file]
         family = MediaError if any(isinstance(e, MediaError) for e in errors) else SourceBroken
         sound = {clip.camera for probed in results if not isinstance(probed, list) for clip, _ in probed[1]}
         hint = _without_clips([clip.camera for clip in wanted if clip.camera not in sound])
-        if all(isinstance(e, _AsManyFrames) for e in errors):
+        if all(isinstance(e, _AsManyFrames) or _has_a_row_each(catalog, e) for e in errors):
             hint = "--skip-broken, which matches frames and rows by their number"
         raise family(
             f"{len(broken)} video file(s) cannot be used",
             hint=hint,
             parts=map(str, errors),
         )
+
+
+def _has_a_row_each(catalog: Catalog, error: ComposeError) -> bool:
+    """Return whether a video of another rate has as many frames as all its episodes, some of them cut."""
+    if not isinstance(error, _OtherRate):
+        return False
+    clips = catalog.engine.read(
+        "clips", ["from_frame", "to_frame"], where=("video_file", error.video_file)
+    ).to_pylist()
+    rows: int = sum(clip["to_frame"] - clip["from_frame"] for clip in clips)
+    return rows == error.frames
 
 
 def _without_clips(lost: Sequence[str]) -> str:
@@ -191,7 +211,10 @@ def _find_missing(video: mp4.Video, clips: list[WantedClip]) -> Iterator[Compose
 
 def _about(clip: WantedClip, error: ComposeError) -> ComposeError:
     """Return the same error, which says whose clip it is about."""
-    return type(error)(f"{clip.title}: {error}")
+    told = type(error)(f"{clip.title}: {error}")
+    if isinstance(error, _OtherRate) and isinstance(told, _OtherRate):
+        told.video_file, told.frames = error.video_file, error.frames
+    return told
 
 
 def _has_other_rate(video: mp4.Video, fps: Fraction) -> bool:
@@ -214,8 +237,10 @@ def _match_by_number(video: mp4.Video, clips: list[WantedClip], rates: _Rates) -
             replace(clip, from_frame=start, to_frame=start + length)
             for clip, length, start in zip(clips, lengths, starts, strict=False)
         ]
-    family = _AsManyFrames if sum(lengths) == video.frames else MediaError
-    raise family(
+    family = _AsManyFrames if sum(lengths) == video.frames else _OtherRate
+    error = family(
         f"the video runs at {float(video.fps):.3f} fps, the dataset at {float(rates.fps[source]):g}",
         path=video.path,
     )
+    error.video_file, error.frames = str(video.path), video.frames
+    raise error

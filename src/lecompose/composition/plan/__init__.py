@@ -25,7 +25,16 @@ from lecompose.composition.plan.rows import make_table
 from lecompose.dataset.arrow_arrays import repeat_text
 from lecompose.dataset.catalog import Catalog
 from lecompose.dataset.query_views import open_views
-from lecompose.errors import EmptyOutput, QueryError, RequestError, SourceBroken, UnknownEpisode, listed, near
+from lecompose.errors import (
+    EmptyOutput,
+    QueryError,
+    RequestError,
+    SourceBroken,
+    UnknownEpisode,
+    count_of,
+    listed,
+    near,
+)
 
 Notes = tuple[str, ...]
 
@@ -240,6 +249,7 @@ def compose(catalog: Catalog, *, output: str, sql: str) -> Plan:
     ends = [pa.field(name, pa.int64()) for name in _ENDS if name in picked.column_names]
     wanted = pa.schema([*columns, *ends])
     picked = _cast(picked.select(wanted.names), wanted, may_be_null=_ENDS)
+    told = tuple(note for name in _ENDS for note in _note_nulls(picked, name))
     for name in _ENDS:
         if name not in picked.column_names:
             picked = picked.append_column(name, pa.nulls(len(picked), pa.int64()))
@@ -248,7 +258,7 @@ def compose(catalog: Catalog, *, output: str, sql: str) -> Plan:
     notes: Notes = ()
     if not has_order:
         picked, notes = _put_in_order(catalog, picked)
-    notes += _pick_pieces(catalog, picked)
+    notes += told + _pick_pieces(catalog, picked)
     outputs = tuple(sorted(set(picked["out_dataset"].to_pylist())))
     number_pieces(catalog, outputs or (output,))
     return Plan(notes, outputs if names_outputs else None, may_repeat=True)
@@ -390,14 +400,31 @@ def _with_places(rows: pa.Table, schema: pa.Schema) -> pa.Table:
 
 
 def _cast(rows: pa.Table, schema: pa.Schema, *, may_be_null: Sequence[str] = ()) -> pa.Table:
-    try:
-        rows = rows.cast(schema)
-    except pa.ArrowException as error:
-        raise QueryError(f"the recipe's columns are of other types than {schema}", reason=error) from error
+    for field in schema:
+        _refuse_type(rows[field.name], field)
+    rows = rows.cast(schema)
     empty = [name for name in schema.names if rows[name].null_count and name not in may_be_null]
     if empty:
         raise QueryError(f"the recipe returns rows without {' and '.join(empty)}", hint="a where clause")
     return rows
+
+
+def _refuse_type(column: pa.ChunkedArray, field: pa.Field) -> None:
+    """Refuse values of a recipe that are none of what a plan has."""
+    try:
+        column.cast(field.type)
+    except pa.ArrowException as error:
+        needed = "a whole number" if pa.types.is_integer(field.type) else "a text"
+        values = (value for value in column.to_pylist() if value is not None)
+        wrong = next((v for v in values if not pa.types.is_integer(field.type) or not _is_whole(v)), None)
+        raise QueryError(
+            f"the recipe returns {wrong} as {field.name}; {needed} is needed",
+            hint=f"round({field.name})::bigint" if needed == "a whole number" else f"{field.name}::varchar",
+        ) from error
+
+
+def _is_whole(value: object) -> bool:
+    return not isinstance(value, str | bytes | bool | list | dict) and value == int(value)  # type: ignore[call-overload]
 
 
 # Notes ------------------------------------------------------------------------------------------
@@ -427,10 +454,23 @@ def _note_undecided(predicate: str, truth: pa.Table) -> Notes:
     )
 
 
+def _note_nulls(picked: pa.Table, name: str) -> Notes:
+    """Return a note on rows of a recipe without one of the ends that it returns."""
+    nulls = picked[name].null_count if name in picked.column_names else 0
+    if not nulls:
+        return ()
+    what = "begin with their episode" if name == "from_frame" else "end with their episode"
+    one = what.replace("begin", "begins").replace("end ", "ends ").replace("their", "its")
+    return (f"{name} is null: {count_of(nulls, f'piece {one}', f'pieces {what}')}",)
+
+
 def _note_repeated(catalog: Catalog) -> Notes:
     """Return a note if episodes are picked again for the same output: meant, or a slip of a join."""
     again = catalog.engine.value("plan/repeated")
-    return (f"{again} episodes are picked again for an output that has them already",) if again else ()
+    if not again:
+        return ()
+    which = count_of(again, "episode is", "episodes are")
+    return (f"{which} picked again for an output that has {'it' if again == 1 else 'them'} already",)
 
 
 def _note_uneven(strata: Mapping[str, int], counts: Mapping[str, Mapping[str, int]], by: str | None) -> Notes:

@@ -16,7 +16,7 @@ from lecompose.composition.plan.rows import make_table
 from lecompose.composition.plan.snap_starts import snap_starts
 from lecompose.dataset.catalog import Catalog
 from lecompose.dataset.query_views import open_views
-from lecompose.errors import EmptyOutput, QueryError, RequestError, few
+from lecompose.errors import EmptyOutput, QueryError, RequestError, count_of, few, listed
 
 _RUNS = pa.schema(
     [
@@ -64,15 +64,20 @@ def trim(
         EmptyOutput: for episodes that are no longer than what is trimmed; where no frame passes.
     """
     if where_frames is None:
+        if margin:
+            raise RequestError(
+                "--margin is a margin around the frames of a condition", hint="--where-frames with one"
+            )
         if not head and not tail:
             raise RequestError("nothing is to be trimmed", hint="--head 2s, --tail 30 or --where-frames")
         amounts = {"heads": _list_frames(catalog, head), "tails": _list_frames(catalog, tail)}
         _pick(catalog, "plan/trim", output=output, sources=_names(catalog), **amounts)
         _refuse_emptied(catalog, [a + b for a, b in zip(amounts["heads"], amounts["tails"], strict=True)])
-        return _finish(catalog, output, (), snap=snap)
+        notes = _note_rates(catalog, {"--head": head, "--tail": tail})
+        return _finish(catalog, output, notes, snap=snap)
     if head or tail:
         raise RequestError("either --head and --tail, or --where-frames")
-    notes = _load_runs(catalog, where_frames)
+    notes = _load_runs(catalog, where_frames) + _note_rates(catalog, {"--margin": margin})
     margins = _list_frames(catalog, margin)
     _pick(catalog, "plan/trim_to_runs", output=output, sources=_names(catalog), margins=margins)
     notes += _note_emptied(catalog, "no frame passes")
@@ -110,13 +115,14 @@ def cut(
         if min(lengths) < 1:
             raise RequestError("--every: a piece has one frame at least")
         _pick(catalog, "plan/cut_every", output=output, sources=_names(catalog), lengths=lengths)
+        notes = _note_rates(catalog, {"--every": every})
     elif into is not None:
         if into < 1:
             raise RequestError(f"--into {into}: a number above 0 is needed")
         _pick(catalog, "plan/cut_into", output=output, pieces=into)
         _refuse_emptied_pieces(catalog, into)
     else:
-        _load_named(catalog, frames or {})
+        notes = _load_named(catalog, frames or {})
         _pick(catalog, "plan/cut_named", output=output)
     return replace(_finish(catalog, output, notes, snap=snap), may_repeat=frames is not None)
 
@@ -158,8 +164,9 @@ def parse_span(said: str | float | Fraction, option: str) -> Span:
 
 def _finish(catalog: Catalog, output: str, notes: Notes, *, snap: bool, join: bool = False) -> Plan:
     """Number the picked pieces; with `snap` they begin where videos can be copied."""
+    snapped = snap_starts(catalog) if snap else ()
     number_pieces(catalog, [output], join=join)
-    return Plan((*notes, *(snap_starts(catalog) if snap else ())))
+    return Plan((*notes, *snapped))
 
 
 def _names(catalog: Catalog) -> list[str]:
@@ -173,12 +180,25 @@ def _list_frames(catalog: Catalog, span: Span) -> list[int]:
     return [int(span * source.fps + Fraction(1, 2)) for source in catalog.sources]
 
 
+def _note_rates(catalog: Catalog, spans: Mapping[str, Span]) -> Notes:
+    """Return notes on numbers of frames that are other times in sources of other rates."""
+    rates = {source.fps for source in catalog.sources}
+    return tuple(
+        f"{option} {span} is of frames: "
+        + ", ".join(f'{float(span / source.fps):g} s of "{source.name}"' for source in catalog.sources[:3])
+        + (" and so on" if len(catalog.sources) > 3 else "")
+        + f"; {option} 2s is the same time of each"
+        for option, span in spans.items()
+        if isinstance(span, int) and span and len(rates) > 1
+    )
+
+
 def _pick(catalog: Catalog, template: str, **values: object) -> None:
     catalog.engine.table("picks", template, **values)
 
 
-def _load_named(catalog: Catalog, frames: Mapping[int, Sequence[tuple[int | None, int | None]]]) -> None:
-    """Make the relation `named_pieces` of the one source."""
+def _load_named(catalog: Catalog, frames: Mapping[int, Sequence[tuple[int | None, int | None]]]) -> Notes:
+    """Make the relation `named_pieces` of the one source; return notes on frames in none, or in several."""
     if len(catalog.sources) != 1:
         raise RequestError("--frames takes one dataset", hint="compose, with from_frame and to_frame")
     name = catalog.sources[0].name
@@ -189,6 +209,30 @@ def _load_named(catalog: Catalog, frames: Mapping[int, Sequence[tuple[int | None
         for place, (start, end) in enumerate(spans)
     ]
     catalog.engine.load("named_pieces", make_table(_NAMED_PIECES, rows))
+    spans: dict[int, list[tuple[int, int]]] = {}
+    for _, episode, start, end, _ in rows:
+        spans.setdefault(episode, []).append((start, end))
+    return _note_coverage({n: (lengths.get(n, 0), found) for n, found in spans.items()})
+
+
+def _note_coverage(named: Mapping[int, tuple[int, list[tuple[int, int]]]]) -> Notes:
+    """Return notes on the frames of episodes that are in no piece, and on those in several."""
+    lines = []
+    for episode, (length, spans) in named.items():
+        times = np.zeros(length, np.int64)
+        for start, end in spans:
+            times[start:end] += 1
+        for found, what in ((times == 0, "in no piece"), (times > 1, "in several pieces")):
+            if found.any():
+                lines.append(f"episode {episode}: frames {_spell_runs(found)} are {what}")
+    return (listed("--frames leaves frames out, or takes some again:", lines, limit=10),) if lines else ()
+
+
+def _spell_runs(found: np.ndarray) -> str:
+    """Return the stretches of frames, as "3:5, 8:12"."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], found, [False]]).astype(np.int8))).tolist()
+    runs = [f"{a}:{b}" for a, b in zip(edges[::2], edges[1::2], strict=True)]
+    return ", ".join(runs[:5]) + (" …" if len(runs) > 5 else "")
 
 
 def _load_runs(catalog: Catalog, condition: str) -> Notes:
@@ -207,7 +251,8 @@ def _load_runs(catalog: Catalog, condition: str) -> Notes:
     catalog.engine.load("runs", found.to_table())
     if not found.undecided:
         return ()
-    return (f"{condition}: neither true nor false for {found.undecided:,} frames, which counts as false",)
+    frames = count_of(found.undecided, "frame")
+    return (f"{condition}: neither true nor false for {frames}, which counts as false",)
 
 
 class _Runs:
@@ -263,14 +308,21 @@ def _refuse_emptied(catalog: Catalog, needed: Sequence[int]) -> None:
         raise EmptyOutput(
             "nothing would be left of some episodes",
             hint=f'filter --where "length > {frames}" first',
-            parts=[f'source "{e.src_dataset}", episode {e.src_episode}: {e.length} frames' for e in emptied],
+            parts=[
+                f'source "{e.src_dataset}", episode {e.src_episode}: {count_of(e.length, "frame")}'
+                for e in emptied
+            ],
         )
 
 
 def _refuse_emptied_pieces(catalog: Catalog, into: int) -> None:
     """Refuse to cut episodes into more pieces than they have frames."""
     lengths = [(s.name, row.src_episode, row.length) for s in catalog.sources for row in catalog.lengths(s)]
-    short = [f'source "{name}", episode {n}: {length} frames' for name, n, length in lengths if length < into]
+    short = [
+        f'source "{name}", episode {n}: {count_of(length, "frame")}'
+        for name, n, length in lengths
+        if length < into
+    ]
     if short:
         raise EmptyOutput(
             f"some episodes have fewer than {into} frames",
@@ -285,7 +337,8 @@ def _note_emptied(catalog: Catalog, why: str) -> Notes:
     if not emptied:
         return ()
     names = few(f"{each.src_dataset} {each.src_episode}" for each in emptied)
-    return (f"{len(emptied):,} episodes are left out, {why}: {names}",)
+    which = count_of(len(emptied), "episode is", "episodes are")
+    return (f"{which} left out, {why}: {names}",)
 
 
 def iterate_spans(text: str) -> Iterator[tuple[int | None, int | None]]:

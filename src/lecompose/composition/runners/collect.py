@@ -1,5 +1,6 @@
 """Take into the outputs what workers have written, once it is held against what they say of it."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -126,7 +127,7 @@ def refuse_unfinished(folder: JobFolder, missing: Sequence[Task], records: Recor
     refuse_failed(folder, sorted({n for task in missing for n in (task.number, *task.needs)}), records)
     raise OutputUnwritable(
         f"{len(missing):,} of {sum(task.writes_output for task in tasks):,} files are not written yet",
-        hint=f"lecompose jobs run {folder.staging}, and finish then",
+        hint=f"lecompose jobs run {shlex.quote(str(folder.staging))}, and finish then",
         path=folder.path,
     )
 
@@ -145,7 +146,7 @@ def refuse_failed(folder: JobFolder, numbers: Sequence[int], records: Records) -
     raise (classes.pop() if len(classes) == 1 else ComposeError)(
         f"{len(failed):,} {'job' if len(failed) == 1 else 'jobs'} failed",
         parts=[_describe_failure(tasks[tries[-1].number], tries) for tries in failed],
-        notes=[f"what is done is kept; lecompose jobs status {folder.staging} tells more"],
+        notes=[f"what is done is kept; lecompose jobs status {shlex.quote(str(folder.staging))} tells more"],
     )
 
 

@@ -29,19 +29,21 @@ def refuse_other_jobs(
         planned = folder.request
     except RequestError as error:  # of another version
         raise OutputBusy(
-            error.problem, hint=f"lecompose jobs cancel {staging.folder}", path=staging.folder
+            error.problem,
+            hint=f"lecompose jobs cancel {shlex.quote(str(staging.folder))}",
+            path=staging.folder,
         ) from error
     if planned.fingerprint == fingerprint:
         return
     if planned.command != command:
         raise OutputBusy(
             f"jobs of another request are planned for this output: lecompose {shlex.join(planned.words)}",
-            hint=f"lecompose jobs finish {staging.folder}, or jobs cancel",
+            hint=f"lecompose jobs finish {shlex.quote(str(staging.folder))}, or jobs cancel",
             path=staging.folder,
         )
     raise OutputBusy(
         f"{_describe_change(folder, files())} since these jobs were planned",
-        hint=f"lecompose jobs cancel {staging.folder}, and the command again",
+        hint=f"lecompose jobs cancel {shlex.quote(str(staging.folder))}, and the command again",
         path=staging.folder,
     )
 

@@ -48,7 +48,7 @@ class SlurmArrays:
         if before and _is_queued(before):
             raise OutputBusy(
                 f"SLURM has these jobs already: {', '.join(before)}",
-                hint=f"lecompose jobs status {folder.staging}",
+                hint=f"lecompose jobs status {shlex.quote(str(folder.staging))}",
                 path=folder.path,
             )
         numbers: list[str] = []

@@ -24,7 +24,7 @@ from lecompose.composition.layout import Layout
 from lecompose.concurrency import Prefetch
 from lecompose.dataset import stored_stats
 from lecompose.dataset.write_metadata import write_stats
-from lecompose.errors import MediaError, SourceBroken, few
+from lecompose.errors import MediaError, SourceBroken, count_of, few
 from lecompose.files.parquet.damage import find_damage
 from lecompose.formats import SUBTASK_INDEX, Feature
 from lecompose.statistics import FeatureStats, FileRows, SampledClip, SeenClips
@@ -349,8 +349,9 @@ def _note_without_stats(run: Run, cameras: Sequence[Feature]) -> None:
 
 def _note_unknown(run: Run, camera: Feature, lacking: int) -> None:
     if lacking:
+        have = count_of(lacking, "episode has", "episodes have")
         _note(
             run,
-            f'camera "{camera.name}": {lacking} episodes have no picture statistics; stats.json covers the'
-            " others. Try: lecompose stats DATASET -o OUT --images",
+            f'camera "{camera.name}": {have} no picture statistics; stats.json covers the others.'
+            " Try: lecompose stats DATASET -o OUT --images",
         )

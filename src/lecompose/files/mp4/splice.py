@@ -82,14 +82,16 @@ def list_starts(video: Video) -> Ints:
     return frames[(frames >= 0) & (frames < video.frames)]
 
 
-def find_nearest_start(clips: Sequence[tuple[Ints, int]], frame: int, to_frame: int) -> int | None:
+def find_nearest_start(
+    clips: Sequence[tuple[Ints, int]], frame: int, to_frame: int, *, at_least: int = 0
+) -> int | None:
     """Return the frame before `to_frame`, nearest to `frame`, from which all cameras' packets can be copied.
 
     `clips` are the starts in each camera's video (`list_starts`), and the frame at which the episode begins
     in it: what is returned counts from there. Of two that are as near it is the earlier one; None if there is
     none.
     """
-    common = np.arange(to_frame)
+    common = np.arange(at_least, to_frame)
     for starts, first in clips:
         common = np.intersect1d(common, starts[(starts >= first) & (starts < first + to_frame)] - first)
     if len(common) == 0:
