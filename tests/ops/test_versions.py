@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from support.effort import thorough
 from support.independent import assert_same_values, read
 
 import lecompose
@@ -71,16 +72,18 @@ def test_one_version_over_another(
     assert_holds(tmp_path / "out", sound)
 
 
-def half_converted(make_dataset: Record, *, metadata: bool, data: bool) -> Path:
+def half_converted(
+    make_dataset: Record, *, metadata: bool = False, data: bool = False, videos: bool = False
+) -> Path:
     """A v2.1 dataset in which parts of its v3.0 stand already."""
     root = make_dataset("half", version="v2.1", **SETTINGS)
     new = make_dataset("new", version="v3.0", **SETTINGS)
     if metadata:
         shutil.copytree(new / "meta/episodes", root / "meta/episodes")
         shutil.copy(new / "meta/tasks.parquet", root / "meta/tasks.parquet")
-    if data:
-        shutil.rmtree(root / "data")
-        shutil.copytree(new / "data", root / "data")
+    for part in ["data"] * data + ["videos"] * videos:
+        shutil.rmtree(root / part)
+        shutil.copytree(new / part, root / part)
     return root
 
 
@@ -95,10 +98,32 @@ def test_half_converted(make_dataset: Record, tmp_path: Path) -> None:
     assert_holds(tmp_path / "out", root)
 
 
-def test_half_converted_data(make_dataset: Record, tmp_path: Path) -> None:
-    root = half_converted(make_dataset, metadata=False, data=True)
-    with pytest.raises(SourceBroken, match="half converted, its data files are named as those of v3"):
-        lecompose.merge(root, out=tmp_path / "out")
+@pytest.mark.parametrize("said", ["v2.1", "v3.0"])
+@pytest.mark.parametrize(
+    ("lists", "data", "videos"),
+    [
+        (False, True, False),
+        (False, True, True),
+        (True, False, False),
+        pytest.param(True, False, True, marks=thorough),
+        pytest.param(True, True, False, marks=thorough),
+    ],
+)
+def test_one_part_of_another_version(
+    said: str, lists: bool, data: bool, videos: bool, make_dataset: Record, tmp_path: Path
+) -> None:
+    root = half_converted(make_dataset, metadata=lists, data=data, videos=videos)
+    if lists:
+        for name in ("episodes.jsonl", "tasks.jsonl", "episodes_stats.jsonl"):
+            (root / "meta" / name).unlink()
+    say(root, codebase_version=said)
+    if lists != data:
+        with pytest.raises(SourceBroken, match=r"half converted|laid out as|has no value here"):
+            lecompose.merge(root, out=tmp_path / "out")
+    report = lecompose.repair(root, out=tmp_path / "out")
+    assert report.dropped == ()
+    assert any("half converted" in note for note in report.notes) or lists == data
+    assert_holds(tmp_path / "out", make_dataset("sound", version="v2.1", **SETTINGS))
 
 
 def test_metadata_without_pointers(make_dataset: Record, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ is in the result. What is composed of it is checked like any output.
 
 import math
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -17,14 +17,15 @@ import pyarrow as pa
 
 from lecompose.checks import describe_doubts
 from lecompose.checks.faults import in_dataset, problem_in
-from lecompose.checks.repair.derived_columns import derive_columns
+from lecompose.checks.repair.derived_columns import Derived, derive_columns
 from lecompose.checks.repair.episodes import Dropped, Salvage, find_sound_episodes
 from lecompose.checks.repair.features import find_features
+from lecompose.checks.repair.half_converted import convert_lists
 from lecompose.checks.repair.odd_vectors import leave_out_odd_vectors
 from lecompose.checks.repair.order_rows import CONTRADICTION, order_rows
 from lecompose.checks.repair.overlay import Overlay, write_overlay
 from lecompose.checks.repair.videos import find_clips
-from lecompose.checks.tolerant_open import Opened, open_tolerantly
+from lecompose.checks.tolerant_open import Opened, folder_of, open_tolerantly
 from lecompose.dataset import stored_stats
 from lecompose.dataset.catalog import Catalog, Source
 from lecompose.dataset.catalog.custom_columns import CustomValues, read_custom_columns
@@ -73,26 +74,39 @@ def repair_dataset(
     """
     scratch.mkdir()
     start = partial(open_engine, scratch=scratch, threads=threads, memory=memory)
+    converted = convert_lists(folder_of(given), scratch / "converted")
+    made = [] if converted is None else [converted]
     torn: frozenset[int] = frozenset()
-    with closing(start()) as engine:
-        opened = open_tolerantly(engine, given)
-        if not opened.catalog.sources:
-            raise _hopeless(opened)
-        _refuse_without_rate(opened)
-        derived = derive_columns(opened.catalog.sources[0], opened.footers, scratch / "derived")
-        if derived is None:
-            ordered = order_rows(engine, opened.catalog.sources[0], list(opened.footers), scratch / "ordered")
-            derived, torn = ordered.derived, ordered.torn
-        if derived is None:
-            return _repair(engine, opened, scratch=scratch, without=without, torn=torn)
-    with closing(start()) as engine:
-        try:
+    try:
+        with closing(start()) as engine:
+            opened = open_tolerantly(engine, made[-1].root if made else given)
+            if not opened.catalog.sources:
+                raise _hopeless(opened)
+            _refuse_without_rate(opened)
+            (source,) = opened.catalog.sources
+            derived = derive_columns(source, opened.footers, scratch / "derived")
+            if derived is None:
+                ordered = order_rows(engine, source, list(opened.footers), scratch / "ordered")
+                derived, torn = ordered.derived, ordered.torn
+            if derived is None:
+                repaired = _repair(engine, opened, scratch=scratch, without=without, torn=torn)
+                return _as_of_originals(repaired, made)
+        made.append(derived)
+        with closing(start()) as engine:
             opened = open_tolerantly(engine, derived.root)
             repaired = _repair(engine, opened, scratch=scratch, without=without, torn=torn)
-        except SourceBroken as error:
-            error.path = derived.rename(error.path)
-            raise
-        return derived.as_of_original(repaired)
+            return _as_of_originals(repaired, made)
+    except SourceBroken as error:
+        for each in reversed(made):
+            error.path = each.rename(error.path)
+        raise
+
+
+def _as_of_originals(repaired: Repaired, made: Sequence[Derived]) -> Repaired:
+    """Return what was made of the last of these stand-ins as made of the dataset itself."""
+    for each in reversed(made):
+        repaired = each.as_of_original(repaired)
+    return repaired
 
 
 def _repair(
