@@ -92,6 +92,7 @@ EXCEPTIONS: dict[tuple[str, str], Expected] = {
     **{("edit info --retime", name): WORKS for name in ("uneven frame times", "video of another rate")},
     # Told before the data is looked at: 29.97 is not a whole multiple of 15, nor 30.
     **{(name, "fractional fps"): refused(2) for name in ("merge --fps", "merge with another")},
+    **{("append", name): refused(2) for name in ("fractional fps", "no episodes")},
     # It is not in the list any more.
     ("delete the broken one", "crash before the last episode"): refused(2),
     # Bytes of the data and statistics of episodes are only read when they are copied.

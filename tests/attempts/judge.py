@@ -1,5 +1,7 @@
 """Tries one operation on one broken dataset, and tells what is wrong with what came of it."""
 
+import re
+import shutil
 import tempfile
 import traceback
 from collections.abc import Collection, Iterator, Sequence
@@ -147,7 +149,7 @@ def assert_read(operation: Operation, place: Place, result: Any) -> None:
 
 
 def assert_made(operation: Operation, place: Place) -> None:
-    out = place.root if operation.in_place else place.out
+    out = _without_others(place) if operation.in_place else place.out
     reference = place.given if place.broken.merge == SAME else place.whole
     picks = operation.picks(read(reference), place)
     if isinstance(picks, int):
@@ -157,6 +159,32 @@ def assert_made(operation: Operation, place: Place) -> None:
         assert sorted(path.name for path in out.iterdir()) == sorted(picks)
     for name, rows in picks.items():
         assert_one(operation, place, out / name, reference, rows)
+
+
+# What a dataset holds; of the rest, what lies beside it stays where it is edited in place.
+PARTS = re.compile(
+    r"data/chunk-\d{3}/file-\d{3}\.parquet|videos/[^/]+/chunk-\d{3}/file-\d{3}\.mp4"
+    r"|meta/episodes/chunk-\d{3}/file-\d{3}\.parquet|meta/(info|stats)\.json|meta/(tasks|lineage)\.parquet"
+)
+
+
+def is_clutter(name: str) -> bool:
+    """Whether it is what a system or an editor left between the dataset's own files; that goes."""
+    return name.startswith(("data/", "videos/", "meta/episodes/")) and not name.endswith((".parquet", ".mp4"))
+
+
+def _without_others(place: Place) -> Path:
+    """A copy of the dataset edited in place, without what lay beside it, which must be there still."""
+    copy = Path(shutil.copytree(place.root, place.home.with_name("judged")))
+    for path in [path for path in place.given.rglob("*") if path.is_file()]:
+        name = path.relative_to(place.given).as_posix()
+        if not PARTS.fullmatch(name) and not is_clutter(name):
+            assert (copy / name).read_bytes() == path.read_bytes(), name
+            (copy / name).unlink()
+    for folder in sorted((path for path in copy.rglob("*") if path.is_dir()), reverse=True):
+        if not any(folder.iterdir()):
+            folder.rmdir()
+    return copy
 
 
 def assert_one(operation: Operation, place: Place, out: Path, reference: Path, rows: Sequence[int]) -> None:

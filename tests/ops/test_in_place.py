@@ -202,6 +202,8 @@ def test_what_cannot_be_appended(day: Path, recorded: Record, make_dataset: Reco
         lecompose.append(make_dataset(version="v2.1"), recorded(version="v2.1"))
     with pytest.raises(RequestError, match="for good"):
         lecompose.append(day, recorded(frames=(5, 3), codec="h264"), skip_broken=True)
+    with pytest.raises(RequestError, match="no episode yet"):
+        lecompose.append(make_dataset(frames=()), day)
     assert digest(day) == before
 
 

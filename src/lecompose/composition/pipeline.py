@@ -69,7 +69,7 @@ def _carry_out(request: Request) -> Report:
         sources = open_sources(engine, request.sources, settings, stand_in=request.stand_in, scratch=scratch)
         opened.enter_context(sources.name_originals())
         if destinations.in_place:
-            _refuse_other_version(sources.catalog)
+            _refuse_other_version(sources, destinations.root)
         settings = sources.adapt(settings)
         if request.episode_columns is not None:
             edited = edit_episode_columns(sources.catalog, request.episode_columns)
@@ -140,9 +140,12 @@ def _carry_out(request: Request) -> Report:
         return replace(report, dropped=sources.dropped)
 
 
-def _refuse_other_version(catalog: Catalog) -> None:
-    """Refuse a dataset, the first one, that cannot be written in its own place. Raises RequestError."""
-    source = catalog.sources[0]
+def _refuse_other_version(sources: OpenSources, root: Path) -> None:
+    """Refuse a dataset that cannot be written in its own place, `root`. Raises RequestError."""
+    pairs = zip(sources.catalog.sources, sources.roots, strict=True)
+    source = next((source for source, there in pairs if there.resolve() == root), None)
+    if source is None:  # sources without an episode are passed over
+        raise RequestError("this dataset has no episode yet", hint="lecompose merge -o FOLDER", path=root)
     if not source.is_v3:
         raise RequestError(
             f"outputs are of format v3.0, this dataset is {source.version}: it would not be the same one",

@@ -143,7 +143,8 @@ def _is_whole(segment: Segment) -> bool:
 
 def may_link(video: Video, fps: Fraction) -> bool:
     """Return whether a file, as it lies there, may be an output's: all its frames, each at its time."""
-    return video.is_all_shown and measure_deviation_s(video.track.times, fps) == 0
+    as_they_should = video.is_all_shown and not video.track.stalls
+    return as_they_should and measure_deviation_s(video.track.times, fps) == 0
 
 
 def _is_as_written(video: Video, fps: Fraction) -> bool:

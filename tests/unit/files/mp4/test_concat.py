@@ -6,6 +6,7 @@ import pickle
 import stat
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from fractions import Fraction
 from itertools import groupby
 from pathlib import Path
@@ -23,6 +24,7 @@ from lecompose.files.mp4 import (
     Video,
     WrittenVideo,
     concat,
+    may_link,
     measure_grid_deviation_s,
     probe,
     probe_clip,
@@ -409,3 +411,20 @@ def test_the_delay_that_an_encoder_declares_stays(tmp_path: Path) -> None:
     concat([whole(source), whole(source)], out, fps=RATE)
     assert probe(out).track.delay == 1
     assert measure_grid_deviation_s(probe(out), RATE) == 0
+
+
+# Links ------------------------------------------------------------------------------------------
+
+
+def test_only_what_is_as_it_should_be_is_linked(tmp_path: Path) -> None:
+    video = probe(clip("av1"))
+    assert may_link(video, RATE)
+    assert not may_link(video, Fraction(2) * RATE)
+    assert not may_link(replace(video, is_all_shown=False), RATE)
+    assert not may_link(replace(video, track=replace(video.track, stalls=1)), RATE)
+    written = concat([whole(video)], tmp_path / "a.mp4", fps=RATE, link=True)
+    assert (written.bytes_linked, written.bytes_copied) == (video.size_bytes, 0)
+    assert (tmp_path / "a.mp4").samefile(video.path)
+    (tmp_path / "a.mp4").unlink()
+    part = concat([Segment(video, 0, 1)], tmp_path / "b.mp4", fps=RATE, link=True)
+    assert part.bytes_linked == 0
