@@ -25,6 +25,7 @@ from lecompose.composition.layout.picture_files import (
     describe_empty,
     describe_odd_sizes,
     find_loose,
+    refuse_pieces_of_empty,
 )
 from lecompose.composition.layout.place_clips import PlacedClip, PlacedClips, place_clips
 from lecompose.composition.layout.place_episodes import place_episodes
@@ -217,6 +218,7 @@ def lay_out(
     data_jobs = place_episodes(
         engine, output_spec, tasks, schema, computed=computed, loose=loose, replaced=gives_way
     )
+    refuse_pieces_of_empty(loose, data_jobs)
     found = probe_clips(
         catalog, output_spec, scratch, by_number=by_number, repaired=(repaired_roots or {}).keys()
     )

@@ -1,13 +1,14 @@
 """Find the pictures that go from files of their own into the output's data files, and odd sizes."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from lecompose.composition.jobs import DataFileJob
 from lecompose.composition.output_spec import OutputSpec
 from lecompose.dataset.catalog import Catalog
 from lecompose.dataset.loose_pictures import LooseEpisode, LoosePictures, find_loose_pictures
 from lecompose.dataset.picture_sizes import OddPictures, find_odd_sizes
-from lecompose.errors import few
+from lecompose.errors import SourceBroken, few
 
 _PLAN = ("src_dataset", "src_episode")
 
@@ -56,6 +57,22 @@ def describe_odd_sizes(catalog: Catalog, output_spec: OutputSpec) -> Iterator[st
             f'source "{source}", feature "{feature}": episode {numbers}: {alike[0].problem}; LeRobot cannot'
             " batch them"
         )
+
+
+def refuse_pieces_of_empty(loose: LoosePictures, jobs: Iterable[DataFileJob]) -> None:
+    """Refuse pieces of episodes with empty pictures: the statistics of a piece are made of all its pictures.
+
+    Raises:
+        SourceBroken: naming the first of them.
+    """
+    pieces = {(e.src_dataset, e.src_episode) for job in jobs for e in job.episodes if not e.is_whole}
+    for empty in loose.episodes:
+        if empty.empty and (empty.src_dataset, empty.src_episode) in pieces:
+            raise SourceBroken(
+                f'source "{empty.src_dataset}", episode {empty.src_episode}, feature "{empty.feature}":'
+                f" {empty.emptiness}, and the statistics of a piece are made of all its pictures",
+                hint="--skip-broken, which leaves its episode out",
+            )
 
 
 def describe_empty(loose: LoosePictures) -> Iterator[str]:
