@@ -1,6 +1,7 @@
 """`check` names every break of the table, with its place, and dies of none."""
 
 import json
+import shutil
 from collections.abc import Callable
 from itertools import cycle
 from pathlib import Path
@@ -314,3 +315,13 @@ def test_images_that_do_not_decode_are_named(make_dataset: Record) -> None:
     (found,) = (f for f in lecompose.check(root, decode=True) if f.severity == "error")
     assert (found.code, found.episode, found.feature) == ("pictures_decode", 1, "observation.images.front")
     assert found.problem == "2 pictures not decodable: 1, 2"
+
+
+def test_an_empty_dataset_needs_no_tasks(make_dataset: Callable[..., Path]) -> None:
+    """LeRobot asks for tasks.parquet only where there are tasks."""
+    root = make_dataset(version="v3.0", cameras=())
+    for name in ("data", "meta/episodes"):
+        shutil.rmtree(root / name)
+    (root / "meta/tasks.parquet").unlink()
+    info(total_episodes=0, total_frames=0, total_tasks=0, splits={})(root)
+    assert [finding.code for finding in lecompose.check(root)] == ["no_episodes"]

@@ -303,3 +303,12 @@ def test_the_sql_may_stand_anywhere(recorded: Record) -> None:
     result = CliRunner().invoke(main, ["query", str(source), "select 1", "select 2"])
     assert result.exit_code == 2
     assert "2 statements were given" in result.stderr
+
+
+def test_a_list_that_counts_from_one_gives_no_neighbours_text(make_dataset: Callable[..., Path]) -> None:
+    root = make_dataset(version="v2.1", cameras=(), frames=(2, 3), tasks=("pick", "place"))
+    path = root / "meta/tasks.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    path.write_text("".join(json.dumps(r | {"task_index": r["task_index"] + 1}) + "\n" for r in rows))
+    found = lecompose.query(root, "select distinct task_index, task from frames order by all")
+    assert found.to_pylist() == [{"task_index": 0, "task": None}, {"task_index": 1, "task": None}]

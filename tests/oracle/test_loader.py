@@ -393,3 +393,17 @@ def test_a_time_as_far_as_the_tolerance_is_within_it(recorded: Callable[..., Pat
     assert find(path, np.array([0.0, 1.0]), [0.125, 0.875]).tolist() == [0, 1]
     with pytest.raises(MediaError, match=r"no frame within 0.125 s of 0.2500 s"):
         find(path, np.array([0.0, 1.0]), [0.25])
+
+
+def test_counted_columns_outlive_the_open_dataset(make_dataset: Callable[..., Path]) -> None:
+    """`ours` closes what it opened; the files with the counted columns are temporary."""
+    root = make_dataset(**RECORDING)
+    sound = make_dataset("sound", **RECORDING)
+    for path in root.glob("data/*/*.parquet"):
+        pq.write_table(pq.read_table(path, partitioning=None).drop_columns(["frame_index"]), path)
+    items = ours(root)
+    folder = items._holds.path
+    assert_same(items, ours(sound), [(n, n) for n in (0, 3, len(items) - 1)])
+    assert pickle.loads(pickle.dumps(items))._holds is None
+    del items
+    assert not folder.exists()

@@ -6,7 +6,6 @@ from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -19,6 +18,7 @@ from lecompose.dataset.query_views import BATCH_ROWS, Views, open_views
 from lecompose.dataset.user_tables import Tables, parse_user_tables, read_user_tables
 from lecompose.engine import Engine, open_engine, parse_size
 from lecompose.errors import RequestError
+from lecompose.files.scratch_folder import ScratchFolder
 
 if TYPE_CHECKING:
     from lecompose.dataset.frames import Episodes, Frames
@@ -45,7 +45,9 @@ class Datasets:
     ) -> None:
         tables = parse_user_tables(with_tables)
         with ExitStack() as opened:
-            scratch = Path(opened.enter_context(TemporaryDirectory(prefix="lecompose-")))
+            self._folder = ScratchFolder()
+            opened.callback(self._folder.remove)
+            scratch = self._folder.path
             engine = opened.enter_context(
                 closing(open_engine(scratch=scratch, threads=threads, memory=memory))
             )
@@ -54,7 +56,9 @@ class Datasets:
             )
             self._notes = (*notes, *unread)
             self._catalog = replace(catalog, tables=read_user_tables(tables, engine, scratch))
-            self._opened = opened.pop_all()
+            opened.pop_all()  # frames for training may hold the folder longer
+            self._opened = ExitStack()
+            self._opened.callback(engine.close)
         self._end = weakref.finalize(self, self._opened.close)
 
     def __enter__(self) -> Self:
@@ -68,6 +72,7 @@ class Datasets:
     def close(self) -> None:
         """Let go of everything; streams that are still open end with an error."""
         self._end()
+        self.__dict__.pop("_folder", None)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -195,7 +200,11 @@ class Datasets:
         if isinstance(features, str):
             raise RequestError(f'features is "{features}"; a list is needed', hint=f'["{features}"]')
         chosen = select_episodes(self._catalog, self._frames, episodes, features)
-        return TorchDataset(chosen, delta_timestamps, options, most_bytes, weights=weights, seed=seed)
+        lies_there = any(s.root.is_relative_to(self._folder.path) for s in self._catalog.sources)
+        holds = self._folder if lies_there else None
+        return TorchDataset(
+            chosen, delta_timestamps, options, most_bytes, weights=weights, seed=seed, holds=holds
+        )
 
 
 def _open(

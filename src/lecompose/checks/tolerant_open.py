@@ -16,6 +16,7 @@ from lecompose.checks.info import read_info
 from lecompose.checks.unread_files import find_unreadable
 from lecompose.dataset.catalog import Catalog, CustomColumns, Source, locate
 from lecompose.dataset.catalog.custom_columns import read_custom_columns
+from lecompose.dataset.catalog.data_files import is_empty
 from lecompose.dataset.catalog.lineage import LINEAGE_PATH, register_source_lineage
 from lecompose.dataset.catalog.register import (
     data_file_rows,
@@ -105,7 +106,8 @@ def _register_tasks(engine: Engine, source: Source) -> Damage:
     except (SourceBroken, QueryError) as error:
         rows, found = read_tasks(source, error)
         engine.load("tasks", rows)
-        return found
+        has_list = any((source.root / "meta").glob("tasks.*"))
+        return found if has_list or not is_empty(source.root) else NO_DAMAGE
     return NO_DAMAGE
 
 

@@ -54,7 +54,9 @@ class TorchDataset(Dataset):  # type: ignore[misc]  # PyTorch is not there when 
         *,
         weights: Mapping[str, float] | None = None,
         seed: int | str = 0,
+        holds: object = None,
     ) -> None:
+        self._holds = holds  # the folder where the files lie, if it is a temporary one
         self._selection = selection
         self._options = options
         self._sampler = None

@@ -50,6 +50,11 @@ __all__ = [
 
 
 @dataclass(frozen=True)
+class _DoubtfulTask:
+    src_task: int
+
+
+@dataclass(frozen=True)
 class DeclaredLength:
     """How many frames an episode has, as meta/ declares it."""
 
@@ -106,10 +111,15 @@ class Catalog:
         return self.engine.records("catalog/camera_files", CameraFile)
 
     def task_texts(self, source: Source) -> list[str | None]:
-        """Return the tasks of a source, each at the place of its number."""
+        """Return the tasks of a source, each at the place of its number; None for those that are not known.
+
+        So are those of a list that lacks numbers, where episodes list other texts.
+        """
         asked = ("src_dataset", source.name)
         tasks = self.engine.read_records("tasks", _NumberedTask, where=asked, order=["src_task"])
-        texts = {task.src_task: task.task for task in tasks if task.src_task is not None}
+        texts: dict[int, str | None] = {t.src_task: t.task for t in tasks if t.src_task is not None}
+        doubtful = self.engine.records("catalog/doubtful_tasks", _DoubtfulTask, src_dataset=source.name)
+        texts |= dict.fromkeys(task.src_task for task in doubtful)
         return [texts.get(number) for number in range(max(texts, default=-1) + 1)]
 
     def lengths(self, source: Source) -> list[DeclaredLength]:
