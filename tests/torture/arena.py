@@ -1,6 +1,7 @@
 """Commands, the place where they are run, and what may be found there afterwards."""
 
 import hashlib
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,12 +31,18 @@ def _digest(path: Path) -> str:
     return hashlib.blake2b(path.read_bytes()).hexdigest() if path.is_file() else "folder"
 
 
+def _can_link(one: Path, other: Path) -> bool:
+    return one.stat().st_dev == other.stat().st_dev
+
+
 @dataclass(frozen=True)
 class Job:
     """A command; `outputs` are the folders that it makes, `replaces` whether older ones are there before.
 
     `beside` is what else stands in the arena before, and has to stand there afterwards. `encodes` where
     clips are encoded anew: the bytes of such a video are the encoder's business, and not always the same.
+    What is written in place `begins` as this dataset, and has hard links to it: given again, the command
+    would do the same to what it made.
     """
 
     name: str
@@ -45,11 +52,12 @@ class Job:
     replaces: bool = False
     beside: tuple[str, ...] = ()
     encodes: bool = False
+    begins: Path | None = None
 
     def command(self, home: Path, *, overwrite: bool = False) -> list[str]:
         """The words of the command line; `@out` is a path in the arena."""
         said = [str(home / word[1:]) if word.startswith("@") else word for word in self.arguments]
-        options = ["--overwrite"] if self.replaces or overwrite else []
+        options = ["--overwrite"] if (self.replaces or overwrite) and not self.begins else []
         return [said[0], *map(str, self.sources), *said[1:], *options, "--json"]
 
 
@@ -68,11 +76,12 @@ class Arena:
             (self.home / name).mkdir(parents=True)
             (self.home / name / "photo.png").write_bytes(b"precious")
         for name in self.job.outputs if self.job.replaces else ():
-            shutil.copytree(self.old, self.home / name)
+            copy = os.link if self.job.begins and _can_link(self.job.begins, self.home) else shutil.copy2
+            shutil.copytree(self.job.begins or self.old, self.home / name, copy_function=copy)
 
     @cached_property
     def before(self) -> Tree:
-        return tree(self.old)
+        return tree(self.job.begins or self.old)
 
     def found(self) -> list[Tree]:
         """What stands at each destination."""
