@@ -83,7 +83,8 @@ cluster: $(VENV)/.clustering ## jobs on a Ray cluster and in a SLURM of four nod
 	@$(BIN)/python -m pytest -o addopts= -W ignore -ra --import-mode=importlib -m cluster $(or $(ARGS),tests/cluster)
 
 cluster-kills: $(VENV)/.clustering ## kill workers, nodes and drivers under each engine (an hour or two; ENGINES="bare ray", ARGS="--kills 20")
-	@for engine in $(or $(ENGINES),bare ray slurm); do $(BIN)/python tests/cluster/kills.py $$engine $(ARGS) || exit 1; done
+	@for engine in $(or $(ENGINES),bare ray slurm); do \
+	    $(BIN)/python tests/cluster/kills.py $$engine $(or $(ARGS),--json benchmarks/results/cluster-kills-$$engine.json) || exit 1; done
 
 clean: ## remove environments, caches and builds
 	rm -rf $(VENV) $(ORACLE) $(REFINER) .lerobot-main dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

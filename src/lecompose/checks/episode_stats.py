@@ -28,8 +28,8 @@ def checked(feature: str, pictures: Collection[str]) -> tuple[str, ...]:
     return ("count", "max") if feature in pictures else ("count",)
 
 
-def of_parquet(path: Path, schema: pa.Schema, pictures: Collection[str]) -> pa.Table:
-    """Return the statistics in a file of a v3.0 episode list. Shape: `SHAPE`.
+def of_parquet(path: Path, footer: pq.FileMetaData, schema: pa.Schema, pictures: Collection[str]) -> pa.Table:
+    """Return the statistics in a file of a v3.0 episode list, whose `footer` is read. Shape: `SHAPE`.
 
     Raises:
         SourceBroken: if the file cannot be read.
@@ -42,8 +42,8 @@ def of_parquet(path: Path, schema: pa.Schema, pictures: Collection[str]) -> pa.T
             wanted[name] = (feature, stat)
     if "episode_index" not in schema.names or not wanted:
         return pa.schema(SHAPE).empty_table()
-    with reading_parquet(path), pq.ParquetFile(path) as file:
-        held = file.read(columns=["episode_index", *wanted])
+    with reading_parquet(path), pq.ParquetFile(path, metadata=footer, pre_buffer=False) as file:
+        held = file.read(columns=["episode_index", *wanted], use_threads=False)
     episodes = pa.array(held["episode_index"].to_pylist(), pa.int64())
     parts = (
         (episodes, repeat_text(feature, len(held)), repeat_text(stat, len(held)), firsts(held[name]))

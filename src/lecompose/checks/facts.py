@@ -315,13 +315,17 @@ def _episode_facts(source: Source, files: Sequence[Path]) -> tuple[list[Row], pa
     """Return the columns of the files of an episode list, and the statistics in them."""
     columns: list[Row] = []
     nothing = pa.schema(episode_stats.SHAPE).empty_table()
-    stats, found = [nothing], NO_DAMAGE
+    stats, found, pictures = [nothing], NO_DAMAGE, _colours(source)
+    last, kinds = pa.schema([]), list[tuple[str, str]]()
     for path in files:
         try:
-            schema = read_footer(path).schema.to_arrow_schema()
+            footer = read_footer(path)
+            schema = footer.schema.to_arrow_schema()
+            if not schema.equals(last):  # the usual files are alike
+                last, kinds = schema, [(field.name, kind_of(field.type)) for field in schema]
             name = path.relative_to(source.root).as_posix()
-            columns += [(name, field.name, kind_of(field.type)) for field in schema]
-            stats.append(episode_stats.of_parquet(path, schema, _colours(source)))
+            columns += [(name, *kind) for kind in kinds]
+            stats.append(episode_stats.of_parquet(path, footer, schema, pictures))
         except SourceBroken as error:
             found |= as_damage(unreadable("metadata_readable", path, error, lacks="episode_stats_facts"))
     return columns, pa.concat_tables(stats), found

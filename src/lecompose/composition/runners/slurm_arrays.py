@@ -19,6 +19,8 @@ from lecompose.errors import OutputBusy, RequestError
 
 # An array that nobody has limited has no more tasks than this.
 _MOST_TASKS = 1000
+# What of sbatch's options names nodes.
+_CHOOSING = ("--nodelist=", "--nodefile=", "--exclude=")
 _POLL_S = (0.5, 10.0)
 
 
@@ -92,7 +94,12 @@ class SlurmArrays:
     def close(self) -> None: ...
 
     def can_try_elsewhere(self, bad_hosts: Collection[str]) -> bool:
-        """Return whether SLURM has other nodes; the next arrays keep away from the bad ones."""
+        """Return whether SLURM has other nodes; the next arrays keep away from the bad ones.
+
+        Whoever chooses the nodes has chosen.
+        """
+        if any(word.startswith(_CHOOSING) for word in self._options.arguments):
+            return False
         partition = [word for word in self._options.arguments if word.startswith("--partition=")]
         words = ["sinfo", "--noheader", "--Node", "--states=idle,mixed,allocated", "--format=%N", *partition]
         done = subprocess.run(words, check=False, capture_output=True, text=True)

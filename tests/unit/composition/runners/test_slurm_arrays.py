@@ -97,6 +97,8 @@ def test_what_fails_on_a_node_is_tried_on_others(commands: Path, bad: set[str], 
     make_command(commands, "sbatch", "exit 1")
     arrays = slurm_arrays.SlurmArrays(SlurmOptions())
     assert arrays.can_try_elsewhere(bad) is can
+    chosen = slurm_arrays.SlurmArrays(SlurmOptions(("--nodelist=n1",)))
+    assert not chosen.can_try_elsewhere(bad)
 
 
 def test_the_largest_array(commands: Path) -> None:
