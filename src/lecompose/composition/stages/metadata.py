@@ -70,7 +70,10 @@ def _describe_output(run: Run, output: str, episodes: Episodes) -> Metadata:
 
 
 def _describe_feature(run: Run, output: str, feature: Feature) -> dict[str, Any]:
-    """Return a feature's entry, with what its videos in an output are like; null where they differ."""
+    """Return a feature's entry, with what its videos in an output are like; null where they differ.
+
+    The size is that of the first file, from which LeRobot reads it.
+    """
     spec = dict(feature.spec)
     if not feature.is_video:
         return spec
@@ -80,8 +83,9 @@ def _describe_feature(run: Run, output: str, feature: Feature) -> dict[str, Any]
     info["video.codec"] = _only({video.codec for video in videos})
     pix_fmts = {video.pix_fmt for video in videos}
     info["video.pix_fmt"] = info["video.pix_fmt"] if None in pix_fmts else _only(pix_fmts)
-    size = _only({(video.height, video.width) for video in videos})
-    if size not in (None, feature.picture_shape[:2]):
+    firsts = [run.layout.videos[job.clips[0].video_file] for job in jobs[:1]]
+    size = next(((video.height, video.width) for video in firsts), None)
+    if size is not None and size != feature.picture_shape[:2]:
         spec["shape"], spec["names"] = [*size, feature.picture_shape[2]], list(formats.PICTURE_NAMES)
         info |= {key: n for key, n in zip(("video.height", "video.width"), size, strict=True) if key in info}
     return {**spec, "info": info}
