@@ -48,7 +48,7 @@ class Sizes:
 
 # Episodes of 20 frames, some 180 kB; a hundred of them in a file.
 SMALL = Sizes(jobs=200, rounds=1, sources=10, episodes=20, video_mb=2, clips=4)
-FULL = Sizes(jobs=10_000, rounds=1, sources=100, episodes=200, video_mb=18, clips=16)
+FULL = Sizes(jobs=10_000, rounds=1, sources=100, episodes=200, video_mb=18, clips=32)
 _FRAMES = 20
 # What the share is told for, too: a million episodes in 10,000 files as large as they are by default.
 _MANY_EPISODES, _MANY_FILES, _FILE_BYTES = 1_000_000, 10_000, 200e6
@@ -324,7 +324,7 @@ def encoding(sizes: Sizes, work: Path) -> dict[str, Any]:
     if len(os.sched_getaffinity(0)) < 2 or shutil.which("taskset") is None:
         return {"skipped": "there are not two cores here"}
     found = {}
-    for codec, clips in {"h264": sizes.clips, "libsvtav1": max(2, sizes.clips // 3)}.items():
+    for codec, clips in {"h264": sizes.clips, "libsvtav1": max(2, sizes.clips // 5)}.items():
         source, folder = work / f"source-{codec}", work / ".enc.lecompose"
         options = ("--episodes", clips, "--frames", 150, "--clips", 4, "--cameras", 1, "--codec", codec)
         subprocess.run(

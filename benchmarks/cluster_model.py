@@ -65,8 +65,8 @@ def models(result: dict[str, Any], disk: float) -> dict[str, Model]:
     share = result["share"]
     serial = (share["plan"]["cpu_s"] + share["finish"]["cpu_s"]) / share["episodes"]
     driver = max(found.get("driver_s_a_job", 0.0) for found in result["noop"].values())
-    copying, check = result["copying"]["kinds"], result["copying"]["kinds"]["check file"]
-    written = [_kind(copying["video file"], FILE_BYTES, 2), _kind(check, FILE_BYTES, 1)]
+    copying = share["kinds"]  # a worker alone checks nothing
+    written = [_kind(copying["video file"], FILE_BYTES, 2), _kind(copying["check file"], FILE_BYTES, 1)]
     found = {"merge, packets copied": Model(tuple(written), serial, driver, disk)}
     for codec, encoding in result.get("encoding", {}).items():
         clip = _kind(encoding["kinds"]["encode clip"], CLIP_BYTES, 2)
