@@ -148,3 +148,32 @@ def test_a_recipe_with_an_order_is_run_once(plain: Path, monkeypatch: pytest.Mon
         dry_run=True,
     )
     assert len(asked) == 1
+
+
+def test_trimmed_of_nothing_is_a_copy(recorded: Record, tmp_path: Path) -> None:
+    day = recorded(**SMALL, seed=5)
+    lecompose.trim(day, out=tmp_path / "trimmed", where_frames="true")
+    lecompose.merge(day, out=tmp_path / "merged")
+    files = {p.relative_to(tmp_path / "merged") for p in (tmp_path / "merged").rglob("*") if p.is_file()}
+    assert files == {
+        p.relative_to(tmp_path / "trimmed") for p in (tmp_path / "trimmed").rglob("*") if p.is_file()
+    }
+    for file in files - {Path("meta/lineage.parquet")}:  # which holds the command
+        assert (tmp_path / "trimmed" / file).read_bytes() == (tmp_path / "merged" / file).read_bytes(), file
+
+
+def test_cut_and_joined_again_is_the_original(plain: Path, tmp_path: Path) -> None:
+    lecompose.cut(plain, out=tmp_path / "cut", every=4)
+    recipe = "select src_dataset, src_episode, if(src_episode % 2 = 0, 'a', 'b') as out_dataset from episodes"
+    lecompose.compose(recipe, tmp_path / "cut", out=tmp_path / "parts")
+    lecompose.merge([tmp_path / "parts/a", tmp_path / "parts/b"], out=tmp_path / "merged")
+    lecompose.sort(
+        tmp_path / "merged",
+        out=tmp_path / "again",
+        by="(select (g.from_episode, g.from_frame) from lineage g where step = 2"
+        " and g.src_episode = episodes.src_episode)",
+    )
+    made, source = read(tmp_path / "again"), read(plain)
+    for name in ("observation.state", "action"):
+        rows = [row for e in made.episodes for row in e.rows[name].to_pylist()]
+        assert rows == [row for e in source.episodes for row in e.rows[name].to_pylist()]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.independent import read
 from support.lerobot_reads import RECORDING, halves, mark_of, opened
 
 import lecompose
@@ -20,6 +21,11 @@ Record = Callable[..., Path]
 def assert_pieces(dataset: Any, pieces: list[tuple[int, int, int]]) -> None:
     """Every item is the frame of the piece that belongs there; visited in random order."""
     expected = [(e, frame, frame - start) for e, start, end in pieces for frame in range(start, end)]
+    assert_items(dataset, expected)
+
+
+def assert_items(dataset: Any, expected: list[tuple[int, int, int]]) -> None:
+    """Every item is the frame (episode, frame of the source, number) that belongs there."""
     assert len(dataset) == len(expected)
     order = list(range(len(expected)))
     random.Random(5).shuffle(order)
@@ -34,6 +40,9 @@ def assert_pieces(dataset: Any, pieces: list[tuple[int, int, int]]) -> None:
             assert mark_of(item[key]) == (3, episode, frame, camera)
 
 
+BACKENDS = ("torchcodec", "pyav")
+
+
 @pytest.mark.parametrize("codec", ["h264", "libsvtav1"])
 @pytest.mark.parametrize("gop", [2, 30])
 def test_pieces_of_a_recording(codec: str, gop: int, recorded: Record, tmp_path: Path) -> None:
@@ -41,7 +50,23 @@ def test_pieces_of_a_recording(codec: str, gop: int, recorded: Record, tmp_path:
     frames = {0: "1:7", 2: "4:9,0:3,8:12,4:9"}
     lecompose.cut(root, out=tmp_path / "out", frames=frames)
     pieces = [(0, 1, 7), (1, 0, 3), (2, 4, 9), (2, 0, 3), (2, 8, 12), (2, 4, 9), (3, 0, 5)]
-    assert_pieces(opened(tmp_path / "out"), pieces)
+    for backend in BACKENDS:
+        assert_pieces(opened(tmp_path / "out", video_backend=backend), pieces)
+
+
+@pytest.mark.parametrize("codec", ["h264", "libsvtav1"])
+@pytest.mark.parametrize("gop", [2, 30])
+def test_joined_pieces_of_a_recording(codec: str, gop: int, recorded: Record, tmp_path: Path) -> None:
+    root = recorded(**RECORDING | {"codec": codec, "gop": gop})
+    where = "frame_index = 2 or (src_episode = 2 and frame_index in (5, 6))"
+    lecompose.drop_frames(root, out=tmp_path / "out", where=where, join=True)
+    lengths = [len(e) for e in read(root).episodes]
+    kept = [
+        [(e, f) for f in range(n) if not (f == 2 or (e == 2 and f in (5, 6)))] for e, n in enumerate(lengths)
+    ]
+    expected = [(e, f, number) for episode in kept for number, (e, f) in enumerate(episode)]
+    for backend in BACKENDS:
+        assert_items(opened(tmp_path / "out", video_backend=backend), expected)
 
 
 def test_a_trimmed_real_recording_shows_the_same_pictures(real: Path, tmp_path: Path) -> None:

@@ -30,8 +30,10 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
-# The next better quality is tried below this; above it nobody sees the difference.
+# The next better quality is tried below this; above it nobody sees the difference. And below this for the
+# worst picture of all.
 _GOOD_DB = 42.0
+_GOOD_PICTURE_DB = 40.0
 
 OnFrame = Callable[[], None]
 
@@ -40,12 +42,14 @@ OnFrame = Callable[[], None]
 class EncodedVideo:
     """A new video of the wanted frames, and nothing else.
 
-    `psnr_db` is that of all pixels together, infinite if every pixel is what it was.
+    `psnr_db` is that of all pixels together, infinite if every pixel is what it was; `worst_db` that of the
+    picture that lost most, as far as it is known.
     """
 
     video: Video
     psnr_db: float
     frames_decoded: int
+    worst_db: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -139,7 +143,7 @@ def _encode_well(work: _EncodeTask, scratch: Path) -> EncodedVideo:
     made: list[EncodedVideo] = []
     for quality in work.how.qualities:
         made.append(_attempt(work, create_scratch_file(scratch), quality))
-        if made[-1].psnr_db >= _GOOD_DB:
+        if made[-1].psnr_db >= _GOOD_DB and made[-1].worst_db >= _GOOD_PICTURE_DB:
             break
     best = max(made, key=lambda each: each.psnr_db)
     for other in made:
@@ -153,13 +157,14 @@ def _attempt(work: _EncodeTask, out: Path, quality: Options) -> EncodedVideo:
         _write(work, out, quality, _decode_source(work))
         video = probe(out)
         _refuse_unfit(work, video)
-        psnr = _measure_psnr(work, out)
+        psnr, worst = _measure_psnr(work, out)
         if work.how.lossless and psnr != math.inf:
             raise media_error(f"{work.how.encoder} lost data in what must be kept as it is", work.origin)
     except BaseException:
         out.unlink(missing_ok=True)
         raise
-    return EncodedVideo(video, psnr, frames_decoded=2 * (work.first + work.span) + work.count)
+    frames_decoded = 2 * (work.first + work.span) + work.count
+    return EncodedVideo(video, psnr, frames_decoded, worst_db=worst)
 
 
 def _write(work: _EncodeTask, out: Path, quality: Options, pictures: "Iterable[VideoFrame]") -> None:
@@ -265,19 +270,26 @@ def _refuse_unfit(work: _EncodeTask, video: Video) -> None:
         raise media_error(f"{work.how.encoder} made a video that cannot be joined to others", work.origin)
 
 
-def _measure_psnr(work: _EncodeTask, out: Path) -> float:
-    """Return the peak signal to noise ratio of the encoded frames, in dB.
+def _measure_psnr(work: _EncodeTask, out: Path) -> tuple[float, float]:
+    """Return the peak signal to noise ratio of the encoded frames, and that of the worst one, in dB.
 
     It compares pictures as they are shown, or as they are stored if nothing may be lost.
     """
     error = samples = 0
-    peak = 1
+    peak, worst = 1, math.inf
     seen = _read_planes if work.how.lossless else _read_rgb
     for before, after in zip(_decode_source(work), _decode_result(work, out), strict=True):
+        own_error = own_samples = 0
         for one, other in zip(seen(before), seen(after), strict=True):
             peak = np.iinfo(one.dtype).max
-            error += int(np.square(one.astype(np.int64) - other).sum())
-            samples += one.size
+            own_error += int(np.square(one.astype(np.int64) - other).sum())
+            own_samples += one.size
+        worst = min(worst, _to_db(peak, own_samples, own_error))
+        error, samples = error + own_error, samples + own_samples
+    return _to_db(peak, samples, error), worst
+
+
+def _to_db(peak: int, samples: int, error: int) -> float:
     return 10 * math.log10(peak**2 * samples / error) if error else math.inf
 
 

@@ -174,7 +174,7 @@ def _list_qualities(kind: _Encoder, said: Mapping[str, Any]) -> Iterator[Options
     crf = crf if isinstance(crf, int | float) and crf > 0 else kind.crf
     fine = min(kind.crf, crf - 2 * _CRF_STEP)
     # 0 would be another profile, and so another header.
-    tries = (crf, crf - _CRF_STEP, fine, fine - _CRF_STEP, 1)
+    tries = (crf, crf - _CRF_STEP, fine, fine - _CRF_STEP, fine - 2 * _CRF_STEP, 1)
     yield from ({"crf": f"{each:g}"} for each in dict.fromkeys(max(1, each) for each in tries))
 
 

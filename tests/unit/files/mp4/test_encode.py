@@ -155,8 +155,8 @@ def test_qualities_get_better() -> None:
     def crfs(crf: float | None) -> list[str]:
         return [quality["crf"] for quality in how_of(clip("h264-b"), crf=crf).qualities]
 
-    assert crfs(30) == ["30", "24", "18", "12", "1"]
-    assert crfs(45) == ["45", "39", "18", "12", "1"]
+    assert crfs(30) == ["30", "24", "18", "12", "6", "1"]
+    assert crfs(45) == ["45", "39", "18", "12", "6", "1"]
     assert crfs(23.5) == ["23.5", "17.5", "11.5", "5.5", "1"]
     assert crfs(10) == ["10", "4", "1"]
     assert crfs(None) == ["18", "12", "6", "1"]
