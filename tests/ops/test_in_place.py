@@ -1,6 +1,7 @@
 """In place, appended, linked: what goes whole into the output is not copied, and nothing else is shared."""
 
 import errno
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -12,11 +13,14 @@ import pytest
 from click.testing import CliRunner
 from conftest import digest
 from support.edited import retold
+from support.effort import every_nth
 from support.independent import assert_composed, every
 
 import lecompose
 from lecompose.cli import main
-from lecompose.errors import ComposeError, EmptyOutput, FeatureMismatch, RequestError
+from lecompose.composition import execute
+from lecompose.composition.context import Run
+from lecompose.errors import ComposeError, EmptyOutput, FeatureMismatch, OutputExists, RequestError
 
 Record = Callable[..., Path]
 # 3 files of each camera and of the data, with 2, 2 and 1 episodes.
@@ -96,6 +100,7 @@ def test_files_of_which_nothing_is_deleted_stay(day: Path, old: Path) -> None:
     assert_composed(day, [(old, n) for n in (0, 2, 3, 4)])
 
 
+@every_nth(2)
 @pytest.mark.parametrize(
     ("operate", "kept"),
     [
@@ -124,6 +129,46 @@ def test_pieces(day: Path) -> None:
         *(1, 2, 2, 3, 1, 1, 3, 3, 2, 2)
     ]
     assert lecompose.check(day) == []
+
+
+def test_files_of_others_stay_wherever_they_lie(day: Path) -> None:
+    names = (
+        "data/raw/bag.db3",
+        "data/labels.csv",
+        "videos/notes.md",
+        "meta/episodes/mine.csv",
+        "meta/mine.json",
+    )
+    for name in names:
+        (day / name).parent.mkdir(parents=True, exist_ok=True)
+        (day / name).write_text("precious")
+    lecompose.delete(day, in_place=True, episodes="1")
+    assert {(day / name).read_text() for name in names} == {"precious"}
+    before = digest(day)
+    with pytest.raises(OutputExists, match=r"bag\.db3"):
+        lecompose.merge(day, out=shutil.copytree(day, day.parent / "copy"), overwrite=True)
+    (day / "videos/observation.images.front/chunk-000/file-007.mp4").write_text("recorded, and not listed")
+    with pytest.raises(RequestError, match=r"no episode names would be lost.*file-007"):
+        lecompose.delete(day, in_place=True, episodes="1")
+    (day / "videos/observation.images.front/chunk-000/file-007.mp4").unlink()
+    assert digest(day) == before
+
+
+@every_nth(3)
+@pytest.mark.parametrize("name", ["data/chunk-000/file-009.parquet", "notes.txt", "meta/info.json"])
+def test_what_is_recorded_meanwhile_is_not_lost(
+    name: str, day: Path, old: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = execute.STAGES
+
+    def record(run: Run) -> None:
+        (day / name).write_text("recorded meanwhile")
+
+    monkeypatch.setattr(execute, "STAGES", (*real[:-1], ("record", record), real[-1]))
+    with pytest.raises(OutputExists, match="has changed while"):
+        lecompose.edit_tasks(day, in_place=True, task="wave")
+    assert (day / name).read_text() == "recorded meanwhile"
+    assert digest(day / "videos") == digest(old / "videos")
 
 
 def test_an_error_changes_nothing(day: Path) -> None:
@@ -184,10 +229,17 @@ def test_append_again_and_again(day: Path, old: Path, recorded: Record) -> None:
     assert_composed(day, every(old, one, other, one))
 
 
-def test_own_files_and_keys_stay(day: Path, recorded: Record) -> None:
+def test_own_files_and_keys_stay(day: Path, make_dataset: Record) -> None:
     (day / "labels.csv").write_text("episode\n")
     (day / "README.md").write_text("# mine\n")
-    lecompose.append(day, recorded(frames=(5, 3), codec="h264", seed=4))
+    info = json.loads((day / "meta/info.json").read_text())
+    (day / "meta/info.json").write_text(json.dumps(info | {"lab": "ours"}))
+    today = make_dataset(frames=(5, 3), codec="h264", seed=4)
+    theirs = json.loads((today / "meta/info.json").read_text())
+    (today / "meta/info.json").write_text(json.dumps(theirs | {"lab": "theirs"}))
+    report = lecompose.append(day, today)
+    assert [note for note in report.notes if "left out" in note] == []
+    assert json.loads((day / "meta/info.json").read_text())["lab"] == "ours"
     assert (day / "labels.csv").read_text() == "episode\n"
     assert (day / "README.md").read_text() == "# mine\n"
 
@@ -205,6 +257,38 @@ def test_what_cannot_be_appended(day: Path, recorded: Record, make_dataset: Reco
     with pytest.raises(RequestError, match="no episode yet"):
         lecompose.append(make_dataset(frames=()), day)
     assert digest(day) == before
+
+
+@every_nth(4)
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"set": {"action[1]": "action[1] * 100"}},
+        {"remove": "observation.images.wrist"},
+        {"rename": {"action": "command"}},
+        {"cast": {"action": "float64"}},
+        {"fps": 15},
+        {"robot_type": "so101"},
+        {"features": "common"},
+        {"episodes": {"day": "0"}},
+    ],
+    ids=str,
+)
+def test_what_is_there_is_not_changed(asked: dict[str, Any], day: Path, recorded: Record) -> None:
+    today = recorded(cameras=("front",), frames=(5, 3), codec="h264") if "features" in asked else day
+    before = digest(day)
+    with pytest.raises(RequestError, match="leaves the episodes of"):
+        lecompose.append({"day": day}, {"today": today}, **asked)
+    assert digest(day) == before
+
+
+def test_what_comes_may_be_changed(day: Path, recorded: Record) -> None:
+    today = recorded(frames=(5, 3), codec="h264", seed=4)
+    before = lecompose.query(day, "select action from frames order by src_episode, frame_index")
+    lecompose.append({"day": day}, {"n": today}, set={"n:action[1]": "action[1] * 100"})
+    after = lecompose.query(day, "select action from frames order by src_episode, frame_index")
+    assert after.slice(0, len(before)) == before
+    assert len(after) == len(before) + 8
 
 
 # --link -------------------------------------------------------------------------------------------

@@ -39,7 +39,8 @@ class Run:
     """One execution: `folders` are where each output is made, `moves` the renames that put them in place.
 
     `command` is the whole request as a shell would take it, for the outputs to remember. What `overwrite`
-    replaces is gone then; what is replaced `in_place` leaves behind what was no part of the dataset.
+    replaces is gone then; what is replaced `in_place` leaves behind what was no part of the dataset, and has
+    to look as its `stamps` say.
     `disk` takes what is written while later stages work. `stored_stats` are the statistics of sources'
     episodes, read while earlier stages work; the stats stage makes `episode_stats` of them. `seen_pictures`
     are files of what others have seen in the pictures of an output, a file of it, and a camera.
@@ -55,6 +56,7 @@ class Run:
     stored_stats: Prefetch[pa.Table]
     overwrite: bool = False
     in_place: bool = False
+    stamps: Mapping[str, tuple[int, int]] | None = None
     counted: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
     reencoded: list[Reencoded] = field(default_factory=list)

@@ -2,13 +2,14 @@
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lecompose.dataset.catalog.other_files import META_PARTS
 from lecompose.dataset.catalog.source import is_dataset
 from lecompose.errors import OutputExists, OutputUnwritable, RequestError
+from lecompose.files.clutter import is_clutter
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,10 @@ def _can_be_folder(name: str) -> bool:
     return name not in ("", ".", "..") and not {"/", "\0"} & set(name) and len(name.encode()) <= 255
 
 
-def link_other_files(dataset: Path, output: Path) -> None:
+def link_other_files(dataset: Path, output: Path, *, among: Iterable[str] = ()) -> None:
     """Link into `output` what lies in the folder of `dataset` but is not part of it, such as a readme.
+
+    `among` are such files in the folders of its data, videos and episode lists.
 
     Raises:
         OSError: where the file system refuses.
@@ -85,6 +88,9 @@ def link_other_files(dataset: Path, output: Path) -> None:
         own = META_PARTS if entry.parent != dataset else {"meta", "data", "videos"}
         if entry.name not in own:
             _link(entry, output / entry.relative_to(dataset))
+    for name in among:
+        (output / name).parent.mkdir(parents=True, exist_ok=True)
+        _link(dataset / name, output / name)
 
 
 def _link(path: Path, to: Path) -> None:
@@ -153,10 +159,23 @@ def _refuse_existing(destination: Path, *, overwrite: bool, roots: Sequence[Path
         raise OutputExists(
             "the output already exists", hint="--overwrite, or choose another -o", path=destination
         )
-    others = sorted(entry.name for entry in destination.iterdir() if entry.name not in _PARTS)
+    others = sorted(_list_strangers(destination))
     if others:
         raise OutputExists(
             f"--overwrite would remove what is not part of the dataset: {', '.join(others)}",
             hint="move it away, or choose another -o",
             path=destination,
         )
+
+
+def _list_strangers(dataset: Path) -> Iterator[str]:
+    """Yield what lies in a dataset's folder and is of no dataset."""
+    yield from (entry.name for entry in dataset.iterdir() if entry.name not in _PARTS)
+    known = {"meta": ".parquet", "data": ".parquet", "videos": ".mp4"}
+    for folder, suffix in known.items():
+        for at, _, names in os.walk(dataset / folder):
+            for name in names:
+                path = Path(at, name).relative_to(dataset)
+                own = len(path.parts) == 2 and folder == "meta" and name in META_PARTS
+                if not (own or name.endswith(suffix) or is_clutter(name)):
+                    yield path.as_posix()

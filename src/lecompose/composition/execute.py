@@ -17,6 +17,7 @@ from lecompose.composition.disk_space import (
     refuse_too_little,
 )
 from lecompose.composition.free_memory import release_free_memory
+from lecompose.composition.in_place import Stamps
 from lecompose.composition.layout import Layout
 from lecompose.composition.machines import THREADS, Machines
 from lecompose.composition.report import Report, report_run
@@ -75,10 +76,12 @@ def execute(
     before: Mapping[str, float],
     machines: Machines,
     words: tuple[str, ...] | None,
+    stamps: Stamps | None = None,
 ) -> Report:
     """Carry a layout out and return the report; on any error every destination is untouched.
 
     What a killed run with the same request has finished is taken over from `staging`.
+    `stamps` are of the files of a dataset that the output replaces in place.
     Units: `before` is what opening and planning took, in seconds of wall time.
 
     Raises:
@@ -102,6 +105,7 @@ def execute(
             command=command,
             overwrite=overwrite or destinations.in_place,
             in_place=destinations.in_place,
+            stamps=stamps,
         )
         with _stop_at_end(run):
             seconds = dict(_run_stages(run, _choose_stages(staging, machines, words, identity)))

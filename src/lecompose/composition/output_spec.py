@@ -79,10 +79,12 @@ def unify_sources(
     *,
     new_features: tuple[Feature, ...] = (),
     off_grid: frozenset[str] = frozenset(),
+    appends: bool = False,
 ) -> OutputSpec:
     """Return the dataset that all sources can become without a change of meaning, but for those asked for.
 
-    `new_features` are those that no source has; sources that are `off_grid` are timed again.
+    `new_features` are those that no source has; sources that are `off_grid` are timed again. Where it `appends`
+    to the first one, that one's other files and keys of info.json are kept, whatever the others have.
 
     Raises:
         FeatureMismatch: with every difference, and the sources between which it lies.
@@ -107,8 +109,9 @@ def unify_sources(
         for name, held in mapped.holders.items()
     )
     first = sources[0]
-    info, info_notes = _user_keys([(s.name, s.info) for s in sources], INFO_KEYS, "info.json")
-    files, file_notes = _other_files(sources, changed=mapped.changed)
+    told = sources[:1] if appends else sources
+    info, info_notes = _user_keys([(s.name, s.info) for s in told], INFO_KEYS, "info.json")
+    files, file_notes = _other_files(told, changed=mapped.changed)
     tasks = find_task_columns(
         catalog,
         features,

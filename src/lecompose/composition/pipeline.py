@@ -11,6 +11,7 @@ from lecompose.composition.computed_features import compute_dimensions, compute_
 from lecompose.composition.destination import decide_destinations, refuse_existing
 from lecompose.composition.episode_columns import edit_episode_columns
 from lecompose.composition.execute import execute
+from lecompose.composition.in_place import refuse_changed_episodes, refuse_losses, stamp_files
 from lecompose.composition.layout import lay_out
 from lecompose.composition.machines import FINISH
 from lecompose.composition.open_sources import (
@@ -60,6 +61,7 @@ def _carry_out(request: Request) -> Report:
     settings, destinations = request.settings, request.destinations
     settled = () if settings.dry_run else settle(destinations.root)
     refuse_existing(destinations, overwrite=settings.overwrite)
+    stamps = stamp_files(destinations.root) if destinations.in_place else None
     with (
         _staging(destinations.root, dry_run=settings.dry_run) as staging,
         start_engine(staging.scratch, settings.threads, settings.memory) as engine,
@@ -69,7 +71,7 @@ def _carry_out(request: Request) -> Report:
         sources = open_sources(engine, request.sources, settings, stand_in=request.stand_in, scratch=scratch)
         opened.enter_context(sources.name_originals())
         if destinations.in_place:
-            _refuse_other_version(sources, destinations.root)
+            refuse_losses(sources, destinations.root)
         settings = sources.adapt(settings)
         if request.episode_columns is not None:
             edited = edit_episode_columns(sources.catalog, request.episode_columns)
@@ -81,6 +83,7 @@ def _carry_out(request: Request) -> Report:
             settings,
             new_features=tuple(column.feature for column in computed),
             off_grid=sources.off_grid,
+            appends=destinations.in_place and len(sources.roots) > 1,
         )
         computed += compute_dimensions(sources, output_spec.set_dimensions, scratch=scratch)
         plan, left = _plan_sound(sources, request, output_spec.resampling.retimed)
@@ -105,6 +108,8 @@ def _carry_out(request: Request) -> Report:
             by_number=sources.names if settings.retime is not None else (),
             replaced=destinations.root if destinations.in_place else None,
         )
+        if layout.replaced is not None and len(sources.roots) > 1:
+            refuse_changed_episodes(layout)
         repeats = describe_repetition(layout, destinations.root) if plan.may_repeat else None
         if repeats is not None:
             layout = replace(layout, notes=(repeats, *layout.notes))
@@ -136,22 +141,9 @@ def _carry_out(request: Request) -> Report:
                 before=seconds,
                 machines=settings.machines,
                 words=request.words,
+                stamps=stamps,
             )
         return replace(report, dropped=sources.dropped)
-
-
-def _refuse_other_version(sources: OpenSources, root: Path) -> None:
-    """Refuse a dataset that cannot be written in its own place, `root`. Raises RequestError."""
-    pairs = zip(sources.catalog.sources, sources.roots, strict=True)
-    source = next((source for source, there in pairs if there.resolve() == root), None)
-    if source is None:  # sources without an episode are passed over
-        raise RequestError("this dataset has no episode yet", hint="lecompose merge -o FOLDER", path=root)
-    if not source.is_v3:
-        raise RequestError(
-            f"outputs are of format v3.0, this dataset is {source.version}: it would not be the same one",
-            hint="-o FOLDER",
-            path=source.root,
-        )
 
 
 def _take_plan(catalog: Catalog, staging: Staging) -> None:

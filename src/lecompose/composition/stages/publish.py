@@ -1,6 +1,7 @@
 """Puts finished outputs in their places: one step each, or one for all of them; all or none."""
 
 from lecompose.composition.context import Run
+from lecompose.composition.in_place import refuse_changed
 from lecompose.composition.resume import Move, move_back, move_into_place
 from lecompose.errors import OutputExists, OutputUnwritable
 
@@ -16,6 +17,8 @@ def publish(run: Run) -> None:
         OutputUnwritable: if a folder cannot be moved; likewise.
     """
     run.progress.stage("publish", 0)
+    for destination in run.moves.values() if run.stamps is not None else ():
+        refuse_changed(destination, run.stamps or {})
     now = None
     try:
         for now in run.staging.intend(run.moves, overwrite=run.overwrite, in_place=run.in_place):

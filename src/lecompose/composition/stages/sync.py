@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lecompose.composition.context import DISK_THREADS, Run
 from lecompose.composition.destination import link_other_files
+from lecompose.composition.in_place import list_own_files, list_strangers
 from lecompose.errors import OutputUnwritable
 from lecompose.files.fsync import sync_file, sync_folder
 
@@ -48,9 +49,11 @@ def _list_written(run: Run) -> tuple[dict[Path, int], list[Path]]:
 
 def _link_other_files(run: Run) -> None:
     """A dataset that is edited in place leaves behind what was no part of it."""
+    catalog, replaced = run.layout.catalog, run.layout.replaced
+    own = {name for s in catalog.sources if s.name == replaced for name in list_own_files(catalog, s)}
     for folder, destination in run.moves.items() if run.in_place else ():
         try:
-            link_other_files(destination, folder)
+            link_other_files(destination, folder, among=list_strangers(destination, own))
         except OSError as error:
             raise OutputUnwritable("cannot keep what lies beside the dataset", reason=error) from error
 
