@@ -48,7 +48,7 @@ KINDS: dict[str, tuple[str, int, Again | None]] = {
 VERSIONS = ("v3.0", "v2.1", "v2.0")
 
 
-@pytest.fixture(scope="session", params=few(KINDS, kept=lambda n: n in (1, 7)))
+@pytest.fixture(scope="session", params=few(KINDS, kept=lambda n: n == 8))
 def source(
     recorded: Record, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:

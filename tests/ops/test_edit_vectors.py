@@ -71,8 +71,7 @@ def test_all_of_them_at_once(day: Path, tmp_path: Path) -> None:
     assert lecompose.check(tmp_path / "out") == []
 
 
-@pytest.mark.parametrize("version", ["v2.0", "v3.0"])
-@pytest.mark.parametrize("row_groups", ["episode", "packed"])
+@pytest.mark.parametrize(("version", "row_groups"), [("v2.0", "packed"), ("v3.0", "episode")])
 def test_what_is_not_named_stays(version: str, row_groups: str, recorded: Record, tmp_path: Path) -> None:
     source = recorded(**SMALL, version=version, seed=8)
     lecompose.edit_features(source, out=tmp_path / "out", pad={"action": 8}, row_groups=row_groups)

@@ -90,10 +90,15 @@ def test_a_snapped_start_stays_behind_the_piece_before(recorded: Record, tmp_pat
 
 
 def test_neighbours_see_the_whole_episode(plain: Path) -> None:
-    def ask(sql: str) -> list[Any]:
-        (column,) = lecompose.query(plain, sql).columns
-        return column.to_pylist()
+    with lecompose.open(plain) as day:
+        assert_whole_episodes(lambda sql: day.query(sql).column(0).to_pylist())
+    made = lecompose.filter(
+        plain, out="nowhere/out", dry_run=True, where_frames="max(frame_index - lag_frame_index) = 1"
+    )
+    assert made.episodes == 3
 
+
+def assert_whole_episodes(ask: Callable[[str], list[Any]]) -> None:
     where = "from frames where src_episode = 1 and frame_index in (0, 4)"
     assert ask(f"select lag(frame_index) {where} order by frame_index") == [0, 3]
     assert ask(f"select lag_frame_index {where} order by frame_index") == [0, 3]
@@ -104,10 +109,6 @@ def test_neighbours_see_the_whole_episode(plain: Path) -> None:
     assert ask("select frame_index from frames where src_episode = 1 and lag_frame_index = 6") == [7]
     within = "lag(frame_index) over (partition by src_episode order by frame_index)"
     assert ask(f"select {within} {where} order by frame_index") == [None, 0]  # as it is written out
-    made = lecompose.filter(
-        plain, out="nowhere/out", dry_run=True, where_frames="max(frame_index - lag_frame_index) = 1"
-    )
-    assert made.episodes == 3
 
 
 @pytest.mark.parametrize(
@@ -162,18 +163,10 @@ def test_trimmed_of_nothing_is_a_copy(recorded: Record, tmp_path: Path) -> None:
         assert (tmp_path / "trimmed" / file).read_bytes() == (tmp_path / "merged" / file).read_bytes(), file
 
 
-def test_cut_and_joined_again_is_the_original(plain: Path, tmp_path: Path) -> None:
+def test_cut_and_merged_is_the_original(plain: Path, tmp_path: Path) -> None:
     lecompose.cut(plain, out=tmp_path / "cut", every=4)
-    recipe = "select src_dataset, src_episode, if(src_episode % 2 = 0, 'a', 'b') as out_dataset from episodes"
-    lecompose.compose(recipe, tmp_path / "cut", out=tmp_path / "parts")
-    lecompose.merge([tmp_path / "parts/a", tmp_path / "parts/b"], out=tmp_path / "merged")
-    lecompose.sort(
-        tmp_path / "merged",
-        out=tmp_path / "again",
-        by="(select (g.from_episode, g.from_frame) from lineage g where step = 2"
-        " and g.src_episode = episodes.src_episode)",
-    )
-    made, source = read(tmp_path / "again"), read(plain)
+    lecompose.merge(tmp_path / "cut", out=tmp_path / "merged")
+    made, source = read(tmp_path / "merged"), read(plain)
     for name in ("observation.state", "action"):
         rows = [row for e in made.episodes for row in e.rows[name].to_pylist()]
         assert rows == [row for e in source.episodes for row in e.rows[name].to_pylist()]

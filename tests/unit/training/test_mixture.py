@@ -28,8 +28,8 @@ def source_of(item: int) -> str:
     return next(name for name, frames in FRAMES.items() if item in frames)
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.integers(1, 40), min_size=1, max_size=6), st.integers(0, 300))
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=6), st.integers(0, 120))
 def test_shares_are_kept_at_every_time(weights: list[int], count: int) -> None:
     shares = [Fraction(weight, sum(weights)) for weight in weights]
     turns = take_turns(shares, count)
