@@ -229,7 +229,7 @@ PROMISES = (
     _error(
         "index_dense",
         "A row's index is its position in the data files, in path order. Readers fetch rows by index.",
-        _REWRITE,
+        "lecompose repair DATASET -o OUT, which writes it again",
         "placement",
     ),
     _error(
