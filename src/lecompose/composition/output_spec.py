@@ -84,7 +84,7 @@ def unify_sources(
     """Return the dataset that all sources can become without a change of meaning, but for those asked for.
 
     `new_features` are those that no source has; sources that are `off_grid` are timed again. Where it
-    `appends` to the first one, that one's other files and keys of info.json are kept, whatever the others have.
+    `appends` to the first one, its other files and keys of info.json are kept, whatever the others have.
 
     Raises:
         FeatureMismatch: with every difference, and the sources between which it lies.
