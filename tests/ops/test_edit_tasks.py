@@ -225,7 +225,7 @@ def test_in_place_nothing_is_skipped(make_dataset: Record) -> None:
 @pytest.mark.parametrize("version", ["v2.0", "v2.1"])
 def test_in_place_never_changes_the_format(version: str, make_dataset: Record) -> None:
     root = make_dataset("day", version=version)
-    with pytest.raises(RequestError, match=rf"v3\.0, this dataset is {version}.*Try: -o FOLDER"):
+    with pytest.raises(RequestError, match=rf"v3\.0, this dataset is {version}.*Try: .*-o FOLDER"):
         lecompose.edit_tasks(root, in_place=True, task="wave")
 
 
