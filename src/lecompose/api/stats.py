@@ -15,7 +15,7 @@ from lecompose.composition.request import Request
 from lecompose.composition.settings import Options, parse_options
 from lecompose.dataset.catalog import Catalog
 from lecompose.dataset.feature_map.rename_features import refuse_unusable
-from lecompose.errors import RequestError
+from lecompose.errors import RequestError, few
 from lecompose.statistics.of_dataset import measure_dataset
 from lecompose.statistics.relative import choose_relative, describe_relative
 from lecompose.statistics.relative_action import STATE, RelativeAction
@@ -28,6 +28,11 @@ else:
         return function
 
 
+# What LeRobot 0.6.1 takes without being told.
+_HORIZON = 50
+_EXCLUDED = ("gripper",)
+
+
 @overload
 def stats(
     source: Source,
@@ -35,8 +40,8 @@ def stats(
     out: None = None,
     images: bool = False,
     relative: str | None = None,
-    horizon: int = 50,
-    exclude: str | Iterable[str] = ("gripper",),
+    horizon: int = _HORIZON,
+    exclude: str | Iterable[str] = _EXCLUDED,
     **options: Unpack[Options],
 ) -> dict[str, Any]: ...
 
@@ -48,8 +53,8 @@ def stats(  # noqa: F811
     out: PathLike,
     images: bool = False,
     relative: str | None = None,
-    horizon: int = 50,
-    exclude: str | Iterable[str] = ("gripper",),
+    horizon: int = _HORIZON,
+    exclude: str | Iterable[str] = _EXCLUDED,
     **options: Unpack[Options],
 ) -> Report: ...
 
@@ -60,8 +65,8 @@ def stats(  # noqa: F811
     out: PathLike | None = None,
     images: bool = False,
     relative: str | None = None,
-    horizon: int = 50,
-    exclude: str | Iterable[str] = ("gripper",),
+    horizon: int = _HORIZON,
+    exclude: str | Iterable[str] = _EXCLUDED,
     **options: Unpack[Options],
 ) -> dict[str, Any] | Report:
     """Return the statistics of a dataset, computed from all its frames, as they stand in meta/stats.json.
@@ -83,6 +88,8 @@ def stats(  # noqa: F811
     given, settings = name_sources(source), parse_options(**options)
     if len(given.paths) != 1:
         raise RequestError(f"stats takes one dataset, {len(given.paths)} are given", hint="merge them first")
+    if relative is None and (horizon, exclude) != (_HORIZON, _EXCLUDED):
+        raise RequestError("--horizon and --exclude say how actions are relative", hint="--relative action")
     told = None if relative is None else _parse_relative(relative, horizon, exclude)
     wanted = replace(settings.statistics, carried=False, pictures=images, relative=told)
     if out is None:
@@ -128,4 +135,8 @@ def _describe(catalog: Catalog, told: RelativeAction | None, renames: dict[str, 
     (source,) = catalog.sources
     features = [replace(f, name=renames.get(f.name, f.name)) for f in source.features]
     action, _ = choose_relative(told, features)
+    names = str(action.spec.get("names")).lower()
+    unknown = [word for word in told.exclude if word.lower() not in names and told.exclude != _EXCLUDED]
+    if unknown:
+        raise RequestError(f"no dimension of {action.name} is called by {few(unknown)}: {names}")
     return (describe_relative(told, action, [row.length for row in catalog.lengths(source)]),)
