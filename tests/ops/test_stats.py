@@ -312,6 +312,10 @@ def test_relative_actions(recorded: Record, tmp_path: Path) -> None:
     assert held["observation.state"] == plain["observation.state"]
     assert told["action"] != plain["action"]
     assert lecompose.check(out) == []
+    with pytest.raises(RequestError, match="how actions are relative"):
+        lecompose.stats(root, horizon=5)
+    with pytest.raises(RequestError, match='is called by "grriper"'):
+        lecompose.stats(root, relative="action", horizon=5, exclude="grriper")
     with pytest.raises(RequestError, match="no episode has so many frames"):
         lecompose.stats(root, out=tmp_path / "no", relative="action", horizon=10)
     with pytest.raises(RequestError, match="above 0"):
