@@ -14,7 +14,7 @@ from lecompose.composition.disk_space import estimate_bytes
 from lecompose.composition.layout import Layout, Reencoded
 
 if TYPE_CHECKING:
-    from lecompose.checks.repair.episodes import Dropped
+    from lecompose.checks.repair.find_sound_episodes import Dropped
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from lecompose.statistics.exact import Statistics, interpolate, summarise_counts
 from lecompose.statistics.feature_stats import FeatureStats
+from lecompose.statistics.summarise_numbers import Statistics, interpolate, summarise_counts
 
 
 def measure_bookkeeping(

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from lecompose.statistics.exact import Statistics
+from lecompose.statistics.summarise_numbers import Statistics
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,11 @@ from lecompose.dataset.catalog.dimension_names import plain_names
 from lecompose.errors import RequestError, SourceBroken, count_of, near
 from lecompose.files.parquet.damage import reading_parquet
 from lecompose.formats import Feature
-from lecompose.statistics.exact import Numbers, Statistics, interpolate, quantile_ranks, quiet
 from lecompose.statistics.feature_stats import FeatureStats
 from lecompose.statistics.relative_action import RelativeAction
 from lecompose.statistics.row_groups import FileRows, expecting_declared, to_rows
 from lecompose.statistics.streaming_quantiles import StreamingQuantiles
+from lecompose.statistics.summarise_numbers import Numbers, Statistics, interpolate, quantile_ranks, quiet
 
 # So many numbers are sorted at a time, and so many are held of each dimension.
 _BLOCK, _HELD = 2**20, 2**22

@@ -19,7 +19,7 @@ from lecompose.dataset.arrow_schema import list_items
 from lecompose.errors import SourceBroken
 from lecompose.files.parquet.damage import reading_parquet
 from lecompose.formats import Feature, is_list
-from lecompose.statistics.exact import Numbers, as_sortable
+from lecompose.statistics.summarise_numbers import Numbers, as_sortable
 
 # Numbers read at a time, by each thread.
 _BATCH_BYTES = 2**22

@@ -14,7 +14,6 @@ import pyarrow as pa
 
 from lecompose.concurrency import Workers
 from lecompose.formats import Feature
-from lecompose.statistics.exact import Numbers, interpolate, quantile_ranks, quiet
 from lecompose.statistics.feature_stats import FeatureStats
 from lecompose.statistics.row_groups import (
     FileRows,
@@ -27,6 +26,7 @@ from lecompose.statistics.row_groups import (
     to_rows,
 )
 from lecompose.statistics.streaming_quantiles import StreamingQuantiles
+from lecompose.statistics.summarise_numbers import Numbers, interpolate, quantile_ranks, quiet
 
 # What is held of all dimensions together; never more than an eighth of the memory limit either.
 _ROOM_BYTES = 2**26

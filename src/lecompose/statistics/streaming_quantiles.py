@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from lecompose.statistics.exact import Numbers
+from lecompose.statistics.summarise_numbers import Numbers
 
 # Of every batch every 64th number is sampled, from the first one on.
 _STEP = 64

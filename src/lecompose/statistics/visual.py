@@ -23,7 +23,8 @@ from lecompose.files.parquet.damage import reading_parquet
 from lecompose.files.picture_files import read_picture
 from lecompose.formats import DEPTH_CODES, PICTURE_BATCH_ROWS, Feature, depth_scale
 from lecompose.statistics import tiff
-from lecompose.statistics.exact import (
+from lecompose.statistics.feature_stats import FeatureStats
+from lecompose.statistics.summarise_numbers import (
     Floats,
     Numbers,
     Statistics,
@@ -31,7 +32,6 @@ from lecompose.statistics.exact import (
     summarise_counts,
     summarise_sorted,
 )
-from lecompose.statistics.feature_stats import FeatureStats
 
 Counts = NDArray[np.int64]
 

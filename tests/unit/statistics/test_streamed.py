@@ -15,8 +15,8 @@ from lecompose.concurrency import Workers
 from lecompose.engine import open_engine
 from lecompose.formats import Feature
 from lecompose.statistics import FileRows, numeric, row_groups, streamed
-from lecompose.statistics.exact import summarise
 from lecompose.statistics.streaming_quantiles import StreamingQuantiles
+from lecompose.statistics.summarise_numbers import summarise
 
 LEVELS = {"q01": 0.01, "q50": 0.5, "q99": 0.99}
 ORDERS = ["drawn", "ascending", "in steps"]

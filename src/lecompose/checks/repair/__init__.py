@@ -18,13 +18,13 @@ import pyarrow as pa
 from lecompose.checks import describe_doubts
 from lecompose.checks.faults import in_dataset, problem_in
 from lecompose.checks.repair.derived_columns import Derived, derive_columns
-from lecompose.checks.repair.episodes import Dropped, Salvage, find_sound_episodes
 from lecompose.checks.repair.features import find_features
+from lecompose.checks.repair.find_sound_episodes import Dropped, Salvage, find_sound_episodes
 from lecompose.checks.repair.half_converted import convert_lists
 from lecompose.checks.repair.odd_vectors import leave_out_odd_vectors
 from lecompose.checks.repair.order_rows import CONTRADICTION, order_rows
-from lecompose.checks.repair.overlay import Overlay, write_overlay
 from lecompose.checks.repair.videos import find_clips
+from lecompose.checks.repair.write_saved_dataset import SavedDataset, write_saved_dataset
 from lecompose.checks.tolerant_open import Opened, folder_of, open_tolerantly
 from lecompose.dataset import stored_stats
 from lecompose.dataset.catalog import Catalog, Source
@@ -134,8 +134,8 @@ def _repair(
         raise _nothing_left(source, salvage)
     stats, divided = _stats(opened.catalog)
     root = scratch / source.name
-    overlay = Overlay(source, features, salvage, _custom(engine, source), stats)
-    write_overlay(engine, overlay, root)
+    saved_dataset = SavedDataset(source, features, salvage, _custom(engine, source), stats)
+    write_saved_dataset(engine, saved_dataset, root)
     lost = stats is None or any(episode.is_changed for episode in salvage.episodes)
     return Repaired(
         source=source,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from pathlib import Path
 
-from lecompose.checks.repair.episodes import Clip
+from lecompose.checks.repair.find_sound_episodes import Clip
 from lecompose.dataset.exchanged_files import assign_files, find_exchanged
 
 

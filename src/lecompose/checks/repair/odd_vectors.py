@@ -4,8 +4,8 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from lecompose.checks.footers import Footers
-from lecompose.checks.repair.episodes import Dropped, Salvage
 from lecompose.checks.repair.features import Features
+from lecompose.checks.repair.find_sound_episodes import Dropped, Salvage
 from lecompose.checks.vector_lengths import OddLists, find_odd_lists
 from lecompose.dataset.catalog import Source
 from lecompose.dataset.list_lengths import describe_odd

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lecompose.checks.repair.derived_columns import Derived
-from lecompose.checks.repair.episodes import PlacedEpisode, some_numbers
+from lecompose.checks.repair.find_sound_episodes import PlacedEpisode, some_numbers
 from lecompose.dataset.catalog import DeclaredLength, Source
 from lecompose.engine import Engine
 from lecompose.errors import SourceBroken

@@ -9,7 +9,7 @@ from itertools import accumulate
 from pathlib import Path
 
 from lecompose import formats
-from lecompose.checks.repair.episodes import Clip, Dropped, Salvage, SoundEpisode
+from lecompose.checks.repair.find_sound_episodes import Clip, Dropped, Salvage, SoundEpisode
 from lecompose.checks.repair.follow_order import (
     Spans,
     exchange_files,

@@ -16,7 +16,7 @@ from lecompose.composition.jobs import (
     MeasurePicturesJob,
     VideoFileJob,
 )
-from lecompose.composition.layout.cut_clips import Reencoded, UncutClip
+from lecompose.composition.layout.copy_or_encode import Reencoded, UncutClip
 from lecompose.composition.layout.decide_cuts import decide_cuts
 from lecompose.composition.layout.list_picture_jobs import list_picture_jobs
 from lecompose.composition.layout.number_files import MIB, Item, number_files, refuse_too_many_files

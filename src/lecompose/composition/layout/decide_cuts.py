@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lecompose.composition.jobs import ClipSpan, EncodeClipJob
-from lecompose.composition.layout.cut_clips import (
+from lecompose.composition.layout.copy_or_encode import (
     OrderedClip,
     UncutClip,
     choose_encodings,

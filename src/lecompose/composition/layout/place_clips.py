@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from lecompose import formats
 from lecompose.composition.jobs import ClipSpan, EncodeClipJob, VideoClip, VideoFileJob
-from lecompose.composition.layout.cut_clips import OrderedClip, share_bytes
+from lecompose.composition.layout.copy_or_encode import OrderedClip, share_bytes
 from lecompose.composition.layout.number_files import MIB, NO_LIMIT, Item, number_files
 from lecompose.composition.output_spec import OutputSpec
 

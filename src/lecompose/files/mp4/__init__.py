@@ -11,7 +11,7 @@ A good order to read it in:
     file_outline        the boxes of one file, and what stands in its place
     read_sample_tables  sizes, places, times and keyframes of samples; nal_units, sample_description beside it
     track, video        one file as a value: `probe`
-    keyframes, cut      where frames can be cut out, and what has to come along: `probe_clip`
+    keyframes, choose_samples    where frames can be cut out, and what has to come along: `probe_clip`
     splice              where packets can be copied behind frames that are encoded again
     write_sample_tables, kernel_copy, concat_segments    a new file from runs of frames: `concat`
     ffmpeg, encoder_settings, encode_segment, head_settings, decode_pictures    whatever needs a decoder
@@ -21,8 +21,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lecompose.files.mp4.choose_samples import ClipFacts, probe_clip, probe_clips
     from lecompose.files.mp4.concat_segments import Segment, WrittenVideo, concat, may_link
-    from lecompose.files.mp4.cut import ClipFacts, probe_clip, probe_clips
     from lecompose.files.mp4.decode_pictures import (
         DisplayTimes,
         Picture,
@@ -85,7 +85,7 @@ _PLACES = {
         "concat",
         "may_link",
     ),
-    "cut": (
+    "choose_samples": (
         "ClipFacts",
         "probe_clip",
         "probe_clips",

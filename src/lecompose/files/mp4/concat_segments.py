@@ -12,7 +12,7 @@ import numpy as np
 
 from lecompose.errors import MediaError, OutputUnwritable
 from lecompose.files.links import link_file
-from lecompose.files.mp4.cut import (
+from lecompose.files.mp4.choose_samples import (
     ClipFacts,
     SampleRange,
     choose_samples,

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lecompose.files.mp4.choose_samples import probe_clip
 from lecompose.files.mp4.concat_segments import Segment, concat
-from lecompose.files.mp4.cut import probe_clip
 from lecompose.files.mp4.encoder_settings import Encoding, Options
 from lecompose.files.mp4.errors import media_error
 from lecompose.files.mp4.ffmpeg import (

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from lecompose.files.mp4.cut import load_keyframes
+from lecompose.files.mp4.choose_samples import load_keyframes
 from lecompose.files.mp4.errors import media_error
 from lecompose.files.mp4.ffmpeg import PictureFormat, list_pixel_formats, read_picture_format
 from lecompose.files.mp4.video import Video

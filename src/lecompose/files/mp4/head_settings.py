@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from lecompose.errors import ComposeError
-from lecompose.files.mp4.cut import load_keyframes
+from lecompose.files.mp4.choose_samples import load_keyframes
 from lecompose.files.mp4.encode_segment import encode_blank, has_equal_sets
 from lecompose.files.mp4.encoder_settings import Encoding, Options, choose_encoding
 from lecompose.files.mp4.nal_units import SYNTAX, read_first_kinds

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lecompose.files.mp4.cut import choose_samples, load_keyframes, probe_clip
+from lecompose.files.mp4.choose_samples import choose_samples, load_keyframes, probe_clip
 from lecompose.files.mp4.nal_units import read_begins
 from lecompose.files.mp4.read_sample_tables import Ints
 from lecompose.files.mp4.video import Video

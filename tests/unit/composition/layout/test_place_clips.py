@@ -4,7 +4,7 @@ from fractions import Fraction
 from types import SimpleNamespace
 from typing import Any
 
-from lecompose.composition.layout.cut_clips import OrderedClip
+from lecompose.composition.layout.copy_or_encode import OrderedClip
 from lecompose.composition.layout.place_clips import PlacedClip, place_clips
 from lecompose.formats import Limits
 

@@ -1,4 +1,4 @@
--- layout/clip_cuts: each output's clips in order, how each goes on from the one before it, and which cannot be copied
+-- layout/copy_or_encode: each output's clips in order, how each goes on from the one before it, and which cannot be copied
 -- A clip of which only every `stride`-th frame is taken never can be.
 -- A run of clips that stand one behind the other in a source file is copied as one, so that inside of it a
 -- clip may lean on its neighbours. At its ends nobody brings what a clip leans on: there, clips that start

@@ -177,7 +177,7 @@ def cut_clips(
         (list(column) for column in zip(*whole, strict=True)) if whole else ([], [], [])
     )
     engine.table(
-        "clip_cuts", "layout/clip_cuts", out_datasets=outputs, cameras=cameras, out_episodes=episodes
+        "clip_cuts", "layout/copy_or_encode", out_datasets=outputs, cameras=cameras, out_episodes=episodes
     )
     if not whole and all(row["preroll"] == row["postroll"] == 0 and row["stride"] == 1 for row in rows):
         return []  # nothing leans on anything, and all frames are taken

@@ -8,8 +8,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from lecompose import formats
-from lecompose.checks.repair.episodes import Salvage, SoundEpisode
 from lecompose.checks.repair.features import Features
+from lecompose.checks.repair.find_sound_episodes import Salvage, SoundEpisode
 from lecompose.dataset.catalog import LINEAGE_PATH, CustomColumn, Source
 from lecompose.dataset.catalog.custom_columns import CustomValues, register_custom
 from lecompose.dataset.write_metadata import (
@@ -31,7 +31,7 @@ _BESIDE = (LINEAGE_PATH, formats.SUBTASKS_PATH, "meta/modality.json", "README.md
 
 
 @dataclass(frozen=True)
-class Overlay:
+class SavedDataset:
     """What is to be written: the sound episodes of a source, and what is known of them.
 
     `custom` are its own columns, `stats` the relation `stored_stats` of it; None where they cannot be read.
@@ -55,26 +55,26 @@ class Overlay:
         return [f for f in self.features.features if not f.is_video or f.name in self.cameras]
 
 
-def write_overlay(engine: Engine, overlay: Overlay, root: Path) -> None:
+def write_saved_dataset(engine: Engine, saved_dataset: SavedDataset, root: Path) -> None:
     """Write the sound episodes as a dataset in `root`; they keep their numbers.
 
     Raises:
         OutputUnwritable: if a file cannot be written.
     """
-    source, salvage = overlay.source, overlay.salvage
+    source, salvage = saved_dataset.source, saved_dataset.salvage
     numbers = [e.episode for e in salvage.episodes]
     metadata = Metadata(
         name=source.name,
         info=DatasetInfo(
             fps=source.fps,
-            features={f.name: f.spec for f in overlay.kept},
+            features={f.name: f.spec for f in saved_dataset.kept},
             robot_type=source.info.get("robot_type"),
             episodes=len(numbers),
             frames=sum(e.length for e in salvage.episodes),
             other={key: value for key, value in source.info.items() if key not in INFO_KEYS},
         ),
         tasks={number: salvage.texts[number] for number in sorted(salvage.texts)},
-        episodes=_load_episodes(engine, overlay, root),
+        episodes=_load_episodes(engine, saved_dataset, root),
         episodes_files=[EpisodesFile(0, 0, min(numbers), max(numbers))],
     )
     write_metadata(metadata, root)
@@ -83,25 +83,25 @@ def write_overlay(engine: Engine, overlay: Overlay, root: Path) -> None:
             (root / name).symlink_to(source.root / name)
 
 
-def _load_episodes(engine: Engine, overlay: Overlay, root: Path) -> Episodes:
+def _load_episodes(engine: Engine, saved_dataset: SavedDataset, root: Path) -> Episodes:
     """Link the files of the episodes, and make the relations that describe these."""
-    engine.load("sound_rows", _make_rows(overlay, root))
-    stats = _take_stats(overlay)
+    engine.load("sound_rows", _make_rows(saved_dataset, root))
+    stats = _take_stats(saved_dataset)
     engine.load("sound_stats", stats)
-    features = {f.name: f for f in overlay.kept}
+    features = {f.name: f for f in saved_dataset.kept}
     stored = [(features.get(name), stat) for name, _, stat in (c.rpartition("/") for c in stats.column_names)]
     return Episodes(
         engine=engine,
         rows="sound_rows",
-        cameras=overlay.cameras,
+        cameras=saved_dataset.cameras,
         stats="sound_stats",
         stat_columns=[stat_column(feature, stat) for feature, stat in stored if feature],
-        custom_columns=_register_custom(engine, overlay),
+        custom_columns=_register_custom(engine, saved_dataset),
     )
 
 
-def _make_rows(overlay: Overlay, root: Path) -> pa.Table:
-    source, episodes = overlay.source, overlay.salvage.episodes
+def _make_rows(saved_dataset: SavedDataset, root: Path) -> pa.Table:
+    source, episodes = saved_dataset.source, saved_dataset.salvage.episodes
     ends = list(accumulate(e.length for e in episodes))
     chunks, files = _link(root, formats.DATA_PATH, [e.data_file for e in episodes])
     columns = {
@@ -116,7 +116,7 @@ def _make_rows(overlay: Overlay, root: Path) -> pa.Table:
         "dataset_from_index": [end - e.length for e, end in zip(episodes, ends, strict=True)],
         "dataset_to_index": ends,
     }
-    clips = {camera: _link_clips(root, camera, episodes) for camera in overlay.cameras}
+    clips = {camera: _link_clips(root, camera, episodes) for camera in saved_dataset.cameras}
     return make_episode_rows(columns, clips, fps=source.fps)
 
 
@@ -142,9 +142,9 @@ def _literal(name: str) -> str:
     return name.replace("{", "{{").replace("}", "}}")
 
 
-def _register_custom(engine: Engine, overlay: Overlay) -> tuple[CustomColumn, ...]:
+def _register_custom(engine: Engine, saved_dataset: SavedDataset) -> tuple[CustomColumn, ...]:
     """Make the relation `custom` of the dataset's own columns, where it has any; return these."""
-    custom, episodes = overlay.custom, overlay.salvage.episodes
+    custom, episodes = saved_dataset.custom, saved_dataset.salvage.episodes
     if custom is None or not custom.columns:
         return ()
     numbers = [e.episode for e in episodes]
@@ -154,11 +154,11 @@ def _register_custom(engine: Engine, overlay: Overlay) -> tuple[CustomColumn, ..
     return register_custom(engine, [taken]).columns
 
 
-def _take_stats(overlay: Overlay) -> pa.Table:
+def _take_stats(saved_dataset: SavedDataset) -> pa.Table:
     """Return the statistics of the episodes, null where the length has changed."""
-    stats, episodes = overlay.stats, overlay.salvage.episodes
+    stats, episodes = saved_dataset.stats, saved_dataset.salvage.episodes
     keys = {
-        "out_dataset": [overlay.source.name] * len(episodes),
+        "out_dataset": [saved_dataset.source.name] * len(episodes),
         "out_episode": [e.episode for e in episodes],
     }
     if stats is None:

@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from lecompose.formats import QUANTILES
-from lecompose.statistics.exact import Statistics, as_sortable, summarise, summarise_runs, summarise_sorted
+from lecompose.statistics.summarise_numbers import (
+    Statistics,
+    as_sortable,
+    summarise,
+    summarise_runs,
+    summarise_sorted,
+)
 
 floats = st.floats(-1e6, 1e6, width=32)
 rows = arrays(np.float32, st.tuples(st.integers(1, 40), st.integers(1, 3)), elements=floats)

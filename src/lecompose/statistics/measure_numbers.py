@@ -12,7 +12,6 @@ import pyarrow as pa
 
 from lecompose.concurrency import Workers
 from lecompose.formats import Feature
-from lecompose.statistics.exact import Numbers, summarise, summarise_runs
 from lecompose.statistics.feature_stats import FeatureStats, join_dimensions
 from lecompose.statistics.row_groups import (
     FileRows,
@@ -25,6 +24,7 @@ from lecompose.statistics.row_groups import (
     to_rows,
 )
 from lecompose.statistics.streamed import is_streamable, stream_statistics
+from lecompose.statistics.summarise_numbers import Numbers, summarise, summarise_runs
 
 # Numbers gathered at a time; never more than a quarter of the memory limit either.
 _ROOM_BYTES = 2**26
