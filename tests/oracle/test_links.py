@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lerobot.datasets import dataset_tools
-from lerobot.datasets.lerobot_dataset import LeRobotDataset
 from support.lerobot_reads import TASKS, assert_recorded, episodes_of, halves, moments, opened
 
 import lecompose
@@ -33,7 +31,15 @@ def digest(root: Path) -> dict[str, str]:
     return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
+def tools() -> Any:
+    from lerobot.datasets import dataset_tools
+
+    return dataset_tools
+
+
 def resumed(both: Path) -> None:
+    from lerobot.datasets.lerobot_dataset import LeRobotDataset
+
     dataset = LeRobotDataset.resume("lecompose/test", root=both)
     for number in range(4):
         frame: dict[str, Any] = {"task": "wave"}
@@ -47,13 +53,13 @@ def resumed(both: Path) -> None:
     dataset.finalize()
 
 
-CALLS: dict[str, Callable[[LeRobotDataset, Path], object]] = {
-    "delete_episodes": lambda d, to: dataset_tools.delete_episodes(d, [1], output_dir=to),
-    "split_dataset": lambda d, to: dataset_tools.split_dataset(d, {"a": [0, 1], "b": [2, 3]}, output_dir=to),
-    "remove_feature": lambda d, to: dataset_tools.remove_feature(d, "observation.state", output_dir=to),
-    "merge_datasets": lambda d, to: dataset_tools.merge_datasets([d, d], "me/twice", output_dir=to),
-    "modify_tasks": lambda d, to: dataset_tools.modify_tasks(d, new_task="wave"),
-    "recompute_stats": lambda d, to: dataset_tools.recompute_stats(d, skip_image_video=True),
+CALLS: dict[str, Callable[[Any, Path], object]] = {
+    "delete_episodes": lambda d, to: tools().delete_episodes(d, [1], output_dir=to),
+    "split_dataset": lambda d, to: tools().split_dataset(d, {"a": [0, 1], "b": [2, 3]}, output_dir=to),
+    "remove_feature": lambda d, to: tools().remove_feature(d, "observation.state", output_dir=to),
+    "merge_datasets": lambda d, to: tools().merge_datasets([d, d], "me/twice", output_dir=to),
+    "modify_tasks": lambda d, to: tools().modify_tasks(d, new_task="wave"),
+    "recompute_stats": lambda d, to: tools().recompute_stats(d, skip_image_video=True),
     "resume": lambda d, to: resumed(d.root),
 }
 
@@ -79,5 +85,5 @@ def test_appended_and_edited_in_place(recorded: Record, tmp_path: Path) -> None:
     day = day.rename(tmp_path / "later")
     left = [moment for n in range(12) if n not in (1, 8) for moment in episodes_of(frames, n)]
     assert_recorded(opened(day), left)
-    deleted = dataset_tools.delete_episodes(opened(day), [0], output_dir=tmp_path / "fewer")
+    deleted = tools().delete_episodes(opened(day), [0], output_dir=tmp_path / "fewer")
     assert_recorded(deleted, [moment for n in range(1, 10) for moment in episodes_of(left, n)])

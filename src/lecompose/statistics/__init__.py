@@ -10,7 +10,7 @@ from lecompose.statistics.bookkeeping_stats import (
     measure_timestamps,
 )
 from lecompose.statistics.feature_stats import FeatureStats
-from lecompose.statistics.measure_numbers import estimate_numbers_bytes, measure_numbers
+from lecompose.statistics.measure_vectors import estimate_numbers_bytes, measure_numbers
 from lecompose.statistics.row_groups import FileRows
 from lecompose.statistics.visual import (
     SampledClip,

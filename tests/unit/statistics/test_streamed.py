@@ -14,7 +14,7 @@ from lecompose import statistics
 from lecompose.concurrency import Workers
 from lecompose.engine import open_engine
 from lecompose.formats import Feature
-from lecompose.statistics import FileRows, numeric, row_groups, streamed
+from lecompose.statistics import FileRows, measure_vectors, row_groups, streamed
 from lecompose.statistics.streaming_quantiles import StreamingQuantiles
 from lecompose.statistics.summarise_numbers import summarise
 
@@ -82,7 +82,7 @@ def workers(tmp_path: Path) -> Workers:
 
 @pytest.fixture
 def little_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(numeric, "_ROOM_BYTES", 1000)
+    monkeypatch.setattr(measure_vectors, "_ROOM_BYTES", 1000)
     monkeypatch.setattr(streamed, "_ROOM_BYTES", 100_000)
     monkeypatch.setattr(row_groups, "_BATCH_BYTES", 2000)
 

@@ -15,7 +15,7 @@ from lecompose.concurrency import Workers
 from lecompose.engine import open_engine
 from lecompose.errors import SourceBroken
 from lecompose.formats import Feature, feature
-from lecompose.statistics import FileRows, numeric, row_groups
+from lecompose.statistics import FileRows, measure_vectors, row_groups
 
 LEVELS = {"q05": 0.05, "q50": 0.5}
 LENGTHS = (40, 1, 60, 9)
@@ -85,7 +85,7 @@ def test_any_memory_gives_the_same(
     room: int, bunch: int, workers: Workers, columns: dict[str, np.ndarray], tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(numeric, "_ROOM_BYTES", room)
+    monkeypatch.setattr(measure_vectors, "_ROOM_BYTES", room)
     monkeypatch.setattr(row_groups, "_BATCH_BYTES", bunch)
     found = statistics.measure_numbers(
         workers, files(tmp_path, columns), FEATURES, quantiles=LEVELS, by_episode={"state", "grid"}
@@ -109,7 +109,7 @@ def test_little_room_takes_more_passes(
     once = statistics.estimate_numbers_bytes(workers, sources, FEATURES)
     assert once == sum(f.path.stat().st_size for f in sources)
     # A dimension of the state is 440 bytes, the others 880: 2, 2, 1, and 4 times 1 at a time.
-    monkeypatch.setattr(numeric, "_ROOM_BYTES", 1000)
+    monkeypatch.setattr(measure_vectors, "_ROOM_BYTES", 1000)
     names = {feature.name for feature in FEATURES}
     assert statistics.estimate_numbers_bytes(workers, sources, FEATURES, by_episode=names) == 7 * once
     # What is not asked for by episode is read along once.
