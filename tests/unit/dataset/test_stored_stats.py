@@ -181,6 +181,7 @@ def test_stages_read_what_they_want_and_by_the_output_s_names(
         }
     }
     wanted = {"renamed/mean", "renamed/max", "untrue/mean", "filled/mean"}
-    columns = stored_stats.load_tables(catalog, stored_stats.read_tables(catalog, takes, wanted))
-    assert columns == {"renamed/mean", "renamed/max"}
+    tables = stored_stats.read_tables(catalog, takes, wanted)
+    loaded = stored_stats.load_tables(catalog, tables, colours=())
+    assert loaded.columns == {"renamed/mean", "renamed/max"}
     assert engine.read("stored_stats", ["src_episode"]).num_rows == source.info["total_episodes"]
