@@ -12,13 +12,7 @@ from lecompose.cli.run_operation import run_operation
 @click.command(cls=StrictCommand)
 @options.named_source
 @options.sources
-@click.option(
-    "--episodes",
-    metavar="NAME=LIST",
-    multiple=True,
-    callback=options.by_name("LIST", "a=0,3:7"),
-    help="Of the source NAME only these episodes, as a=0,3:7. Once for each source.",
-)
+@options.episodes_by_name
 @options.always_in_place
 @options.layout_of_repair
 @options.engine

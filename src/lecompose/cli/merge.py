@@ -11,13 +11,7 @@ from lecompose.cli.run_operation import run_operation
 
 @click.command(cls=StrictCommand)
 @options.sources
-@click.option(
-    "--episodes",
-    metavar="NAME=LIST",
-    multiple=True,
-    callback=options.by_name("LIST", "a=0,3:7"),
-    help="Of the source NAME only these episodes, as a=0,3:7. Once for each source.",
-)
+@options.episodes_by_name
 @options.output
 @options.layout
 @options.engine

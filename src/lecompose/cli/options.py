@@ -88,6 +88,13 @@ source = click.argument("source", metavar="DATASET", type=PATH)
 sources = click.argument(
     "sources", metavar="[NAME=]DATASET...", nargs=-1, required=True, callback=_sources, type=PATH
 )
+episodes_by_name = click.option(
+    "--episodes",
+    metavar="NAME=LIST",
+    multiple=True,
+    callback=by_name("LIST", "a=0,3:7"),
+    help="Of the source NAME only these episodes, as a=0,3:7. Once for each source.",
+)
 named_source = click.argument(
     "source", metavar="[NAME=]DATASET", callback=lambda _, __, given: parse_source(given), type=PATH
 )

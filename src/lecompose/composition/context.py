@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar
 import pyarrow as pa
 
 from lecompose.composition.episode_stats import EpisodeStats
+from lecompose.composition.in_place import Stamps
 from lecompose.composition.layout import Layout, Reencoded
 from lecompose.composition.output_spec import OutputSpec
 from lecompose.composition.resume import Staging
@@ -55,8 +56,7 @@ class Run:
     staging: Staging
     stored_stats: Prefetch[pa.Table]
     overwrite: bool = False
-    in_place: bool = False
-    stamps: Mapping[str, tuple[int, int]] | None = None
+    stamps: Stamps | None = None
     counted: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
     reencoded: list[Reencoded] = field(default_factory=list)
@@ -72,6 +72,11 @@ class Run:
     @property
     def output_spec(self) -> OutputSpec:
         return self.layout.output_spec
+
+    @property
+    def in_place(self) -> bool:
+        """Whether the output takes the place of a dataset that it is made of."""
+        return self.stamps is not None
 
     def count(self, what: str, n: int) -> None:
         """Add to a counter; safe from any thread."""

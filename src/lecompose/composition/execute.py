@@ -104,7 +104,6 @@ def execute(
             progress=progress,
             command=command,
             overwrite=overwrite or destinations.in_place,
-            in_place=destinations.in_place,
             stamps=stamps,
         )
         with _stop_at_end(run):

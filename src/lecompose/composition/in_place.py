@@ -2,19 +2,18 @@
 
 import os
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from lecompose.composition.jobs import ABSENT
 from lecompose.composition.layout import Layout
+from lecompose.composition.open_sources import OpenSources, repair_command
 from lecompose.dataset.catalog import Catalog, Source
 from lecompose.errors import OutputExists, RequestError, few
 from lecompose.files.clutter import is_clutter
 from lecompose.formats import DEFAULT_FEATURES
-
-if TYPE_CHECKING:
-    from lecompose.composition.open_sources import OpenSources
 
 Stamps: TypeAlias = Mapping[str, tuple[int, int]]
 """Of every file below a folder its size in bytes and when it was changed, in ns."""
@@ -54,7 +53,7 @@ def refuse_changed(root: Path, before: Stamps) -> None:
         )
 
 
-def refuse_losses(sources: "OpenSources", root: Path) -> None:
+def refuse_losses(sources: OpenSources, root: Path) -> None:
     """Refuse a dataset that cannot be written in its own place, `root`, without a loss.
 
     Raises:
@@ -63,11 +62,11 @@ def refuse_losses(sources: "OpenSources", root: Path) -> None:
     pairs = zip(sources.catalog.sources, sources.roots, strict=True)
     source = next((source for source, there in pairs if there.resolve() == root), None)
     if source is None:  # sources without an episode are passed over
-        raise RequestError("this dataset has no episode yet", hint="lecompose merge -o FOLDER", path=root)
+        raise RequestError("this dataset has no episode yet", hint=_merge_command(root), path=root)
     if not source.is_v3:
         raise RequestError(
             f"outputs are of format v3.0, this dataset is {source.version}: it would not be the same one",
-            hint="lecompose merge -o FOLDER, which makes one of that format",
+            hint=f"{_merge_command(root)}, which makes one of that format",
             path=source.root,
         )
     used = list_own_files(sources.catalog, source)
@@ -75,9 +74,13 @@ def refuse_losses(sources: "OpenSources", root: Path) -> None:
     if unknown:
         raise RequestError(
             f"files that no episode names would be lost: {few(unknown)}",
-            hint="move them away; or lecompose repair -o FOLDER, if they hold an episode",
+            hint=f"move them away; or, if they hold an episode, {repair_command(root)}",
             path=root,
         )
+
+
+def _merge_command(root: Path) -> str:
+    return f"lecompose merge {shlex.quote(str(root))} -o FOLDER"
 
 
 def list_own_files(catalog: Catalog, source: Source) -> set[str]:

@@ -61,7 +61,7 @@ def _carry_out(request: Request) -> Report:
     settings, destinations = request.settings, request.destinations
     settled = () if settings.dry_run else settle(destinations.root)
     refuse_existing(destinations, overwrite=settings.overwrite)
-    stamps = stamp_files(destinations.root) if destinations.in_place else None
+    stamps = stamp_files(destinations.root) if destinations.in_place and not settings.dry_run else None
     with (
         _staging(destinations.root, dry_run=settings.dry_run) as staging,
         start_engine(staging.scratch, settings.threads, settings.memory) as engine,

@@ -1,10 +1,14 @@
 """Which file of an output each item lands in: a walk along the items, decided before anything is written."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import TypeVar
 
 from lecompose.errors import RequestError
 from lecompose.formats import MAX_INDEX
+
+T = TypeVar("T")
 
 MIB = 2**20
 NO_LIMIT = 2**62
@@ -34,6 +38,35 @@ def number_files(
             number, size_bytes, frames = number + 1, 0, 0
         yield number
         size_bytes, frames, is_empty = size_bytes + item.size_bytes, frames + item.frames, False
+
+
+def split_runs(things: Iterable[T], begins: Callable[[T], bool]) -> Iterator[list[T]]:
+    """Yield the things in runs: a new one where something `begins`, and at the first."""
+    run: list[T] = []
+    for thing in things:
+        if run and begins(thing):
+            yield run
+            run = []
+        run.append(thing)
+    if run:
+        yield run
+
+
+def keep_whole(
+    runs: Iterable[list[list[T]]], is_whole: Callable[[list[T]], bool]
+) -> tuple[list[list[T]], list[bool]]:
+    """Return the items of runs, those of a run that is a whole file as one; and which begin a file for that.
+
+    A whole file stands alone: it begins a file, and so does what comes behind it.
+    """
+    items: list[list[T]] = []
+    whole: list[bool] = []
+    for run in runs:
+        together = [part for item in run for part in item]
+        is_one = is_whole(together)
+        items += [together] if is_one else run
+        whole += [True] if is_one else [False] * len(run)
+    return items, [before or is_one for before, is_one in pairwise([False, *whole])]
 
 
 def refuse_too_many_files(chunks: Iterable[int], *, chunk_files: int) -> None:

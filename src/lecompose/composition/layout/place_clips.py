@@ -8,7 +8,14 @@ from types import MappingProxyType
 from lecompose import formats
 from lecompose.composition.jobs import ClipSpan, EncodeClipJob, VideoClip, VideoFileJob
 from lecompose.composition.layout.copy_or_encode import OrderedClip, share_bytes
-from lecompose.composition.layout.number_files import MIB, NO_LIMIT, Item, number_files
+from lecompose.composition.layout.number_files import (
+    MIB,
+    NO_LIMIT,
+    Item,
+    keep_whole,
+    number_files,
+    split_runs,
+)
 from lecompose.composition.output_spec import OutputSpec
 
 
@@ -69,46 +76,16 @@ def _split_into_files(
     """Yield the number of each video file of a camera, and its clips."""
     limits = output_spec.limits
     joins = limits.concatenate_videos
-    items = [list(group) for _, group in groupby(clips, key=lambda clip: clip.item)]
-    whole: set[int] = set()
-    if linkable:
-        items, whole = _gather_whole_files(items, linkable)
+    parts = (list(group) for _, group in groupby(clips, key=lambda clip: clip.item))
+    runs = split_runs(parts, lambda item: not item[0].continues)
+    items, begin = keep_whole(runs, lambda clips: _is_whole_file(clips, linkable))
     numbers = number_files(
-        (_item(item, alone=n in whole or n - 1 in whole) for n, item in enumerate(items)),
+        map(_item, items, begin),
         limit_bytes=int(limits.video_mb * MIB) if joins else NO_LIMIT,
         limit_frames=int(limits.video_s * output_spec.fps) if joins else NO_LIMIT,
     )
     for number, group in groupby(zip(numbers, items, strict=True), key=lambda pair: pair[0]):
         yield number, [clip for _, item in group for clip in item]
-
-
-def _gather_whole_files(
-    items: list[list[OrderedClip]], linkable: Mapping[str, int]
-) -> tuple[list[list[OrderedClip]], set[int]]:
-    """Return the items with those that are a whole file together as one; and the places of these."""
-    gathered: list[list[OrderedClip]] = []
-    whole: set[int] = set()
-    runs = groupby(items, key=_CountRuns())
-    for _, run in runs:
-        parts = list(run)
-        clips = [clip for item in parts for clip in item]
-        if _is_whole_file(clips, linkable):
-            whole.add(len(gathered))
-            gathered.append(clips)
-        else:
-            gathered += parts
-    return gathered, whole
-
-
-class _CountRuns:
-    """Numbers the runs of items that continue each other."""
-
-    def __init__(self) -> None:
-        self._number = 0
-
-    def __call__(self, item: list[OrderedClip]) -> int:
-        self._number += not item[0].continues
-        return self._number
 
 
 def _is_whole_file(clips: list[OrderedClip], linkable: Mapping[str, int]) -> bool:
@@ -118,12 +95,12 @@ def _is_whole_file(clips: list[OrderedClip], linkable: Mapping[str, int]) -> boo
     return copied and first.from_frame == 0 and linkable.get(first.video_file) == last.to_frame
 
 
-def _item(clips: list[OrderedClip], *, alone: bool) -> Item:
-    """Return what cannot be parted; a file that is linked stands alone, so the next one begins a file."""
+def _item(clips: list[OrderedClip], begins: bool) -> Item:
+    """Return what cannot be parted; `begins` where a file that is linked stands alone."""
     return Item(
         size_bytes=sum(clip.size_bytes for clip in clips),
         frames=sum(clip.frames for clip in clips),
-        must_break=alone or any(clip.must_break for clip in clips),
+        must_break=begins or any(clip.must_break for clip in clips),
     )
 
 
@@ -132,14 +109,8 @@ def _join(clips: list[OrderedClip], encode: Mapping[ClipSpan, EncodeClipJob]) ->
 
     Of the first clip of a run some frames may be encoded again: they come by themselves, before the others.
     """
-    runs: list[list[OrderedClip]] = []
-    for clip in clips:
-        if clip.continues and runs:
-            runs[-1].append(clip)
-        else:
-            runs.append([clip])
     from_frame = 0
-    for run in runs:
+    for run in split_runs(clips, lambda clip: not clip.continues):
         first, end = run[0], run[-1].to_frame
         frames, size_bytes = sum(clip.frames for clip in run), sum(clip.size_bytes for clip in run)
         begun, ahead, ahead_bytes = 0, 0, 0

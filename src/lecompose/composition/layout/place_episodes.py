@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from lecompose.composition.computed_features import ComputedFeature
 from lecompose.composition.jobs import ABSENT, ComputedColumn, DataFileJob, EpisodeRows, SourceColumns
-from lecompose.composition.layout.number_files import MIB, NO_LIMIT, Item, number_files
+from lecompose.composition.layout.number_files import MIB, NO_LIMIT, Item, keep_whole, number_files
 from lecompose.composition.layout.unify_tasks import TaskMap, UnifiedTasks
 from lecompose.composition.output_spec import OutputSpec
 from lecompose.dataset.loose_pictures import LoosePictures
@@ -107,46 +107,27 @@ def _split_into_files(
     """Yield the number of each data file of an output, and the episodes in it."""
     limits = output_spec.limits
     limit_bytes = int(limits.data_mb * MIB) if limits.concatenate_data else NO_LIMIT
-    episodes = [list(pieces) for _, pieces in groupby(planned, key=lambda piece: piece.out_episode)]
-    items, alone = _gather_files(episodes, stays)
-    numbers = number_files(
-        _items(items, alone, output_spec),
-        limit_bytes=limit_bytes,
-    )
+    episodes = (list(pieces) for _, pieces in groupby(planned, key=lambda piece: piece.out_episode))
+    of_files = (list(run) for _, run in groupby(episodes, key=lambda pieces: pieces[0].data_file))
+    items, begin = keep_whole(of_files, stays)
+    numbers = number_files(_items(items, begin, output_spec), limit_bytes=limit_bytes)
     for number, group in groupby(zip(numbers, items, strict=True), key=lambda pair: pair[0]):
         yield number, [piece for _, pieces in group for piece in pieces]
 
 
-def _gather_files(
-    episodes: list[list[PlannedEpisode]], stays: Callable[[list[PlannedEpisode]], bool]
-) -> tuple[list[list[PlannedEpisode]], set[int]]:
-    """Return the episodes, those of a file that stays as one; and the places of these."""
-    gathered: list[list[PlannedEpisode]] = []
-    alone: set[int] = set()
-    for _, group in groupby(episodes, key=lambda pieces: pieces[0].data_file):
-        run = list(group)
-        planned = [piece for pieces in run for piece in pieces]
-        if stays(planned):
-            alone.add(len(gathered))
-            gathered.append(planned)
-        else:
-            gathered += run
-    return gathered, alone
-
-
-def _items(planned: list[list[PlannedEpisode]], alone: set[int], output_spec: OutputSpec) -> Iterator[Item]:
+def _items(planned: list[list[PlannedEpisode]], begin: list[bool], output_spec: OutputSpec) -> Iterator[Item]:
     """Yield what each episode, all its pieces, adds to a data file.
 
-    Unless files are to be concatenated, a file goes no further than the source's does. What stays a file is
-    `alone` in it.
+    Unless files are to be concatenated, a file goes no further than the source's does. Those that `begin` a
+    file do so for one that stays as it is.
     """
     before, strides = None, output_spec.resampling.strides
-    for number, pieces in enumerate(planned):
+    for pieces, begins in zip(planned, begin, strict=True):
         size_bytes = sum(max(1, piece.size_bytes // strides[piece.src_dataset]) for piece in pieces)
         source = (pieces[0].src_dataset, pieces[0].data_file)
         frames = sum(piece.length for piece in pieces)
-        begins = not output_spec.limits.concatenate_data and source != before
-        yield Item(size_bytes, frames, begins or number in alone or number - 1 in alone)
+        is_next = not output_spec.limits.concatenate_data and source != before
+        yield Item(size_bytes, frames, begins or is_next)
         before = source
 
 

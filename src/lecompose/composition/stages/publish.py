@@ -17,8 +17,9 @@ def publish(run: Run) -> None:
         OutputUnwritable: if a folder cannot be moved; likewise.
     """
     run.progress.stage("publish", 0)
-    for destination in run.moves.values() if run.stamps is not None else ():
-        refuse_changed(destination, run.stamps or {})
+    if run.stamps is not None:
+        for destination in run.moves.values():
+            refuse_changed(destination, run.stamps)
     now = None
     try:
         for now in run.staging.intend(run.moves, overwrite=run.overwrite, in_place=run.in_place):
